@@ -1,0 +1,1 @@
+"""The HTTP face: translate a request, call one service, translate its reply."""

@@ -1,0 +1,40 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from api import body_limit, health, problems
+from api.auth import Authenticator
+from api.routes import exchanges, namespaces, reads
+from memsvc import __version__
+from memsvc.bootstrap import Service
+
+
+def create(service: Service) -> FastAPI:
+    """The application over built services; who built them closes them."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # The core is synchronous: each request takes a worker thread, and more threads than this only wait for a core.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = service.settings.server.threads
+        yield
+
+    app = FastAPI(
+        title="memsvc",
+        version=__version__,
+        summary="Long-term memory for agents: word for word, distilled, cited.",
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+    )
+    app.state.service = service
+    app.state.authenticator = Authenticator(service.database)
+    problems.install(app)
+    app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
+    for router in (health.router, exchanges.router, reads.router, namespaces.router):
+        app.include_router(router)
+    return app

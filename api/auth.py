@@ -1,0 +1,59 @@
+"""Who asks: the API key of the Authorization header."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from memsvc import errors
+from memsvc.store import keys
+from memsvc.store.database import Database
+from memsvc.store.keys import Principal
+
+# A revoked key must stop working everywhere within five seconds.
+_REMEMBER_S = 3.0
+_REMEMBERED = 1024
+_bearer = HTTPBearer(auto_error=False, description="The API key that the service printed at its start.")
+
+
+class Authenticator:
+    """Looks keys up and remembers the good ones for a moment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[bytes, tuple[float, Principal]] = {}
+        self._lock = threading.Lock()
+
+    def principal(self, key: str) -> Principal:
+        """Raises Unauthorized."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        now = time.monotonic()
+        with self._lock:
+            known = self._seen.get(digest)
+        if known and now - known[0] < _REMEMBER_S:
+            return known[1]
+        found = keys.authenticate(self._database, key) if key.isascii() and key.isprintable() else None
+        if found is None:
+            raise errors.Unauthorized("The API key is not known, or was revoked.", "Use the key the service printed.")
+        with self._lock:
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            self._seen[digest] = (now, found)
+        return found
+
+
+def authenticate(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Principal:
+    if credentials is None:
+        raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator.principal(credentials.credentials)
+
+
+Caller = Annotated[Principal, Depends(authenticate)]

@@ -1,0 +1,147 @@
+"""Asking and looking: recall, context, messages, units."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.auth import Caller
+from api.deps import MessageId, NamespaceName, Services, UnitId
+from memsvc.domain import query
+from memsvc.domain.context import Memory, SourceRef
+from memsvc.store.exchanges import StoredMessage
+from memsvc.wire import reads as wire
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
+
+
+@router.post("/recall", response_model=wire.RecallResponse, response_model_exclude_unset=True)
+def recall(
+    namespace: NamespaceName, body: wire.RecallRequest, caller: Caller, service: Services
+) -> wire.RecallResponse:
+    """The memories that bear on a question, best first, each with its sources."""
+    found = service.recall.recall(
+        caller.tenant_id, namespace, _query(body.query, body.asked_at), body.limit, trace=body.trace
+    )
+    response = wire.RecallResponse(
+        seq=found.seq, results=[_result(memory) for memory in found.memories], timings_ms=found.timings_ms
+    )
+    return response.model_copy(update={"trace": found.trace}) if body.trace else response
+
+
+@router.post("/context", response_model=wire.ContextResponse)
+def context(
+    namespace: NamespaceName, body: wire.ContextRequest, caller: Caller, service: Services
+) -> wire.ContextResponse:
+    """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
+    served = service.recall.context(caller.tenant_id, namespace, _query(body.query, body.asked_at), body.budget_tokens)
+    return wire.ContextResponse(
+        seq=served.seq,
+        text=served.context.text,
+        tokens=served.context.tokens,
+        passages=[
+            wire.PassageResult(text=passage.text, unit_id=passage.unit_id, sources=_sources(passage.sources))
+            for passage in served.context.passages
+        ],
+        timings_ms=served.timings_ms,
+    )
+
+
+@router.get("/messages", response_model=wire.MessagePage)
+def messages(
+    namespace: NamespaceName,
+    caller: Caller,
+    service: Services,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="next_cursor of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> wire.MessagePage:
+    """What was said, word for word, in the order it was stored."""
+    page = service.inspect.messages(caller.tenant_id, namespace, int(cursor or 0), limit)
+    next_cursor = str(page.next_after) if page.next_after is not None else None
+    return wire.MessagePage(messages=[_message(item) for item in page.messages], next_cursor=next_cursor)
+
+
+@router.get("/messages/{message_id}", response_model=wire.MessageResult)
+def message(namespace: NamespaceName, message_id: MessageId, caller: Caller, service: Services) -> wire.MessageResult:
+    """One message, word for word."""
+    return _message(service.inspect.message(caller.tenant_id, namespace, message_id))
+
+
+@router.get("/units/{unit_id}", response_model=wire.UnitResult)
+def unit(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> wire.UnitResult:
+    """One memory unit with all its fields and the characters of the messages it was made from."""
+    stored = service.inspect.unit(caller.tenant_id, namespace, unit_id)
+    found = stored.unit
+    return wire.UnitResult(
+        id=found.id,
+        kind=found.kind.value,
+        text=found.text,
+        core_end=found.core_end,
+        status=found.status.value,
+        subject=found.subject,
+        persons=list(found.persons),
+        entities=list(found.entities),
+        keywords=list(found.keywords),
+        topics=[dataclasses.asdict(topic) for topic in found.topics],
+        artefacts=[dataclasses.asdict(artefact) for artefact in found.artefacts],
+        quantities=[dataclasses.asdict(quantity) for quantity in found.quantities],
+        location=found.location,
+        t_mention=found.t_mention,
+        t_start=found.time.start if found.time else None,
+        t_end=found.time.end if found.time else None,
+        t_granularity=found.time.granularity.value if found.time else None,
+        t_phrase=found.time.phrase if found.time else None,
+        salience=found.salience,
+        confidence=found.confidence,
+        tokens=found.tokens,
+        version=found.version,
+        superseded_by=found.superseded_by,
+        distiller=found.distiller,
+        created_at=stored.created_at,
+        sources=[
+            wire.UnitSource(message_id=source.message_id, session_id=session, start=source.start, end=source.end)
+            for source, session in zip(found.sources, stored.source_sessions, strict=True)
+        ],
+    )
+
+
+def _query(text: str, asked_at: dt.datetime | None) -> query.Query:
+    return query.Query(text, asked_at or dt.datetime.now(dt.UTC))
+
+
+def _result(memory: Memory) -> wire.RecallResult:
+    return wire.RecallResult(
+        unit_id=memory.unit_id,
+        text=memory.text,
+        kind=memory.kind,
+        score=memory.score,
+        status=memory.status,
+        sources=_sources(memory.sources),
+        t_mention=memory.t_mention,
+        t_start=memory.time.start if memory.time else None,
+        t_end=memory.time.end if memory.time else None,
+    )
+
+
+def _sources(refs: tuple[SourceRef, ...]) -> list[wire.SourceRef]:
+    return [wire.SourceRef(message_id=ref.message_id, session_id=ref.session_id) for ref in refs]
+
+
+def _message(item: StoredMessage) -> wire.MessageResult:
+    said = item.message
+    return wire.MessageResult(
+        id=said.id,
+        session_id=said.session_id,
+        exchange_id=said.exchange_id,
+        role=said.role.value,
+        speaker=said.speaker,
+        content=said.content,
+        caption=said.caption,
+        metadata=dict(said.metadata),
+        occurred_at=said.occurred_at,
+        recorded_at=item.recorded_at,
+        seq=said.seq,
+    )

@@ -1,0 +1,134 @@
+"""The one place that chooses implementations and builds the services."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from memsvc import errors, rooms
+from memsvc.index.pool import IndexPool
+from memsvc.models import encoder
+from memsvc.models.encoder import TextEncoder
+from memsvc.services.erase import Erase
+from memsvc.services.ingest import Ingest
+from memsvc.services.inspect import Inspect
+from memsvc.services.recall import Recall
+from memsvc.settings import Settings
+from memsvc.store import keys, schema
+from memsvc.store.database import Database
+from memsvc.store.embedded import EmbeddedPostgres
+
+# The tenant that an installation starts with; the same everywhere, so that a restored dump finds its own.
+DEFAULT_TENANT = uuid.uuid5(uuid.NAMESPACE_URL, "memsvc:tenant:default")
+_SERVER_KEY = "server"
+_ALL_SCOPES = ("read", "write", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything a running process needs; `postgres` is None on a server of the user's own."""
+
+    settings: Settings
+    database: Database
+    encoder: TextEncoder
+    pool: IndexPool
+    ingest: Ingest
+    recall: Recall
+    inspect: Inspect
+    erase: Erase
+    tenant_id: uuid.UUID
+    api_key: str
+    postgres: EmbeddedPostgres | None
+
+    def close(self) -> None:
+        self.database.close()
+        if self.postgres is not None:
+            self.postgres.stop()
+
+
+def build(settings: Settings) -> Service:
+    """Start or reach the database, bring its schema up to date, load the encoder, wire the services.
+
+    Raises DataFolderBusy, Unavailable or Invalid, each with what to do about it; nothing is left running then.
+    """
+    postgres = None if settings.database.url else EmbeddedPostgres(data_dir(settings))
+    database = None
+    try:
+        if postgres is not None:
+            postgres.start()
+        owner_url, app_url = _urls(settings, postgres)
+        schema.upgrade(owner_url, rooms.root() / "migrations")
+        database = Database(
+            app_url, pool_size=settings.database.pool_size, connect_timeout_s=settings.database.connect_timeout_s
+        )
+        database.check()
+        api_key = _server_key(settings, database, embedded=postgres is not None)
+        return _wire(settings, database, postgres, api_key)
+    except BaseException:
+        if database is not None:
+            database.close()
+        if postgres is not None:
+            postgres.stop()
+        raise
+
+
+def data_dir(settings: Settings) -> Path:
+    """The data folder: as set, or the user's own."""
+    return (settings.server.data_dir or Path(platformdirs.user_data_dir("memsvc"))).expanduser().resolve()
+
+
+def load_encoder(settings: Settings) -> TextEncoder:
+    chosen = settings.encoder
+    return encoder.load(
+        chosen.model,
+        precision=chosen.precision,
+        threads=chosen.threads,
+        batch_size=chosen.batch_size,
+        device=chosen.device,
+    )
+
+
+def _wire(settings: Settings, database: Database, postgres: EmbeddedPostgres | None, api_key: str) -> Service:
+    text_encoder = load_encoder(settings)
+    pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
+    return Service(
+        settings=settings,
+        database=database,
+        encoder=text_encoder,
+        pool=pool,
+        ingest=Ingest(database, text_encoder),
+        recall=Recall(database, text_encoder, pool, settings.recall),
+        inspect=Inspect(database),
+        erase=Erase(database, pool),
+        tenant_id=DEFAULT_TENANT,
+        api_key=api_key,
+        postgres=postgres,
+    )
+
+
+def _urls(settings: Settings, postgres: EmbeddedPostgres | None) -> tuple[str, str]:
+    if postgres is not None:
+        return postgres.owner_url, postgres.app_url
+    url = settings.database.url
+    assert url is not None
+    return url, settings.database.app_url or url
+
+
+def _server_key(settings: Settings, database: Database, *, embedded: bool) -> str:
+    """The key this server is used with: as set, else (embedded only) made once and kept in the data folder."""
+    key = settings.server.api_key
+    if key is None:
+        if not embedded:
+            raise errors.Invalid("No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same.")
+        path = data_dir(settings) / "api-key"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(keys.new_key())
+        key = path.read_text().strip()
+    keys.ensure_tenant(database, DEFAULT_TENANT, "default")
+    keys.ensure_key(database, DEFAULT_TENANT, key, _ALL_SCOPES, _SERVER_KEY)
+    keys.revoke_others(database, DEFAULT_TENANT, key, _SERVER_KEY)
+    return key

@@ -1,0 +1,65 @@
+"""What `memsvc doctor` looks at: each part, whether it is there, and what to do when it is not."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from memsvc import bootstrap, errors, rooms
+from memsvc.models import tokens
+from memsvc.settings import Settings
+from memsvc.store import embedded
+from memsvc.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    part: str
+    ok: bool
+    detail: str
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Looks without starting or changing anything but a read-only connection."""
+    looks: dict[str, Callable[[Settings], str]] = {
+        "rooms": lambda _: f"server code and migrations in {rooms.root()}",
+        "database": _database,
+        "encoder": _encoder,
+        "token counter": lambda _: f"{tokens.NAME}, {tokens.count('ready')} token for 'ready'",
+        "sentence-transformers": _sentence_transformers,
+    }
+    return [_look(part, look, settings) for part, look in looks.items()]
+
+
+def _look(part: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(part, True, look(settings))
+    except errors.MemsvcError as error:
+        return Finding(part, False, str(error))
+
+
+def _database(settings: Settings) -> str:
+    if settings.database.url is None:
+        folder = bootstrap.data_dir(settings)
+        state = "holds data" if (folder / "postgres").exists() else "will be made"
+        return f"embedded PostgreSQL ({embedded.version()}) in {folder}, which {state}"
+    database = Database(settings.database.app_url or settings.database.url, pool_size=1)
+    try:
+        database.check()
+    finally:
+        database.close()
+    return "the PostgreSQL of MEMSVC_DATABASE_URL answers"
+
+
+def _encoder(settings: Settings) -> str:
+    loaded = bootstrap.load_encoder(settings)
+    return f"{loaded.name}, {loaded.width} dimensions"
+
+
+def _sentence_transformers(_: Settings) -> str:
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise errors.Invalid(
+            "Not installed; only the default encoder can run.", 'Run pip install "memsvc[server]" for other models.'
+        )
+    return "installed; other encoders can be set with MEMSVC_ENCODER_MODEL"

@@ -1,0 +1,143 @@
+"""The commands behind memsvc.cli. Heavy rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import rich
+import typer
+
+from memsvc import __version__, errors
+from memsvc.settings import ServerSettings, Settings
+
+if TYPE_CHECKING:
+    from memsvc.bootstrap import Service
+
+app = typer.Typer(
+    help="memsvc: long-term memory for agents.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+evaluation = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
+app.add_typer(evaluation, name="eval")
+
+
+def run() -> None:
+    """Run a command; an error of ours ends it with its words and status 2, never with a traceback."""
+    try:
+        app()
+    except errors.MemsvcError as error:
+        rich.print(f"[red]memsvc: {rich.markup.escape(str(error))}[/red]", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [MEMSVC_HOST, 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for a free one [MEMSVC_PORT, 8377].")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the embedded database lives [MEMSVC_DATA_DIR, the user's data folder].")
+    ] = None,
+    demo: Annotated[bool | None, typer.Option(help="Fill the namespace `demo` when it is empty.")] = None,
+) -> None:
+    """Start the service and print its address, its key and a command to try."""
+    given = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
+    settings = Settings(ServerSettings(**{name: value for name, value in given.items() if value is not None}))
+    import uvicorn
+
+    from memsvc import bootstrap, demo as demonstration, rooms
+
+    rooms.make_importable()
+    from api.app import create
+
+    listener = _listen(settings.server.host, settings.server.port)
+    # A stop during start-up must leave no database behind.
+    signal.signal(signal.SIGTERM, _interrupt)
+    service = bootstrap.build(settings)
+    try:
+        if settings.server.demo and service.postgres is not None:
+            demonstration.fill(service)
+        _greet(service, listener.getsockname()[1])
+        server = uvicorn.Server(uvicorn.Config(create(service), log_level="warning", timeout_graceful_shutdown=10))
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        service.close()
+        listener.close()
+
+
+@app.command()
+def doctor(
+    data_dir: Annotated[Path | None, typer.Option(help="The data folder to look at.")] = None,
+) -> None:
+    """Say what is installed, what would run, and what is missing."""
+    from memsvc import checkup
+
+    settings = Settings(ServerSettings(data_dir=data_dir) if data_dir else None)
+    findings = checkup.findings(settings)
+    for finding in findings:
+        mark = "[green]ok[/green]     " if finding.ok else "[red]missing[/red]"
+        rich.print(f"{mark} {finding.part}: {rich.markup.escape(finding.detail)}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    rich.print(__version__)
+
+
+@evaluation.command()
+def locomo(
+    data: Annotated[Path, typer.Option(help="locomo10.json, or a file of the same form.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+    url: Annotated[str | None, typer.Option(help="Use a running service instead of starting one.")] = None,
+    conversations: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Measure the baselines in the same run.")] = True,
+) -> None:
+    """Retrieval on LoCoMo: ingest every conversation, ask every question, compare with baselines."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.locomo(data, json_out, base_url=url, limit_conversations=conversations, baselines=baselines))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before anything is started, so that a taken port is told at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise errors.Invalid(
+            f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another with --port, or --port 0 for a free one."
+        ) from None
+    return listener
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _greet(service: Service, port: int) -> None:
+    host = service.settings.server.host
+    shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
+    address = f"http://{shown}:{port}"
+    print(
+        f"\nmemsvc {__version__} is ready\n"
+        f"  address  {address}   (interactive docs: {address}/docs)\n"
+        f"  API key  {service.api_key}\n"
+        "\nAsk the demo memory, in another terminal:\n\n"
+        f"curl -s {address}/v1/namespaces/demo/context -H 'Authorization: Bearer {service.api_key}' "
+        "-H 'Content-Type: application/json' -d '{\"query\": \"What does Ana eat at the team dinner?\"}'\n",
+        flush=True,
+    )

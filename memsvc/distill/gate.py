@@ -1,0 +1,45 @@
+"""What enters the distilled index. Nothing is lost here: the verbatim log keeps and finds every message."""
+
+from __future__ import annotations
+
+import re
+
+from memsvc.distill import artefacts, lexicon
+from memsvc.domain.message import Message
+
+# A turn this long says something, whatever its words.
+_MAX_PHATIC_WORDS = 16
+_GREETING = re.compile(
+    r"(?i)^(?:hey|hi|hello|wow|thanks|thank you|yeah|yes|yep|no|oh|aww|haha|cool|great|awesome|nice|sure|ok|okay)\b"
+)
+
+
+def reason_to_skip(message: Message, names: frozenset[str]) -> str | None:
+    """Why a message gives no unit: "empty" or "phatic"; None when it gives one.
+
+    Phatic: only words of being in touch, and no digit, number word, name, caption, artefact or decision cue.
+    `names` are the participants' lower-cased words, which address rather than tell.
+    """
+    if message.caption and message.caption.strip():
+        return None
+    if not message.content.strip():
+        return "empty"
+    return "phatic" if is_phatic(message.content, names) else None
+
+
+def is_phatic(text: str, names: frozenset[str]) -> bool:
+    if len(text) > 16 * _MAX_PHATIC_WORDS:
+        return False
+    said = lexicon.words(text)
+    if not said:
+        return True  # only marks or emoji
+    if not text.isascii() and not any(word.isascii() for word in said):
+        return False  # not a language these lists know
+    return (
+        len(said) <= _MAX_PHATIC_WORDS
+        and not any(character.isdigit() for character in text)
+        and not lexicon.NUMBER_WORD.search(text)
+        and not lexicon.DECISION.search(text)
+        and not [word for word in lexicon.content_words(text) if word.partition("'")[0] not in names]
+        and not artefacts.find(text)
+    )

@@ -1,0 +1,70 @@
+"""Closed word lists of English that several rules share."""
+
+from __future__ import annotations
+
+import re
+
+WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words that carry no topic of their own.
+FUNCTION = _words(
+    """a about above after again all almost along already also although always am among an and another any anyone
+    anything are around as at away back be because been before being below between both but by can can't could
+    couldn't did didn't do does doesn't doing don't down during each either else enough even ever every everyone
+    everything few first for from further get gets getting go goes going gone got had hadn't has hasn't have haven't
+    having he he's her here here's hers herself him himself his how i i'd i'll i'm i've if in instead into is isn't it
+    it's its itself just keep kind last least less let let's like little look looking lot lots made make makes making
+    many may maybe me might mine more most much must my myself near need never next no nor not nothing now of off often
+    on once one only onto or other our ours out over own perhaps put quite rather really right said same say saying see
+    seem seemed seems several shall she she's should shouldn't since so some someone something soon still such take
+    taking than that that's the their theirs them themselves then there there's these they they're thing things think
+    this those though thought through time to together too toward try trying two under until up upon us use used using
+    very want wanted was wasn't way we we'd we'll we're we've well went were weren't what what's when where which while
+    who who's whole whom whose why will with without won't would wouldn't yes yet you you'd you'll you're you've your
+    yours yourself know known knew come came coming day today being done give given much lately definitely actually
+    probably totally bit sure"""
+)
+
+# What people say to be in touch rather than to tell something.
+PHATIC = _words(
+    """ah aha ahh alright amazing amen appreciate appreciated awesome aww beautiful best bet bye care catch
+    cheers congrats congratulations cool cute dear excellent excited exactly fab fantastic fine fun glad good goodbye
+    goodnight gosh great haha hahaha happy hear hello hey hi hmm hope hoping hugs huh impressive incredible indeed
+    inspiring interesting kidding later lol lovely luck man morning my nah nice night no oh ok okay perfect pleasure
+    proud right sorry sounds sound stunning super sweet talk thank thanks thx true ugh uh um understood welcome wish wonderful woo
+    wow yay yeah yep yes yup you absolutely agree agreed evening afternoon afternoon weekend doing been new up
+    deserve deserved glad kind keep"""
+)
+
+_EMPTY = FUNCTION | PHATIC
+
+DECISION = re.compile(
+    r"\b(?:decided?|prefer|switched|because|fixed|never|always|from now on|going to|plan(?:ning|ned)? to|"
+    r"chose|chosen|agreed to|promised?|no longer|instead of)\b",
+    re.IGNORECASE,
+)
+FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|my|we|we're|we've|our)\b", re.IGNORECASE)
+NUMBER_WORD = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|half|twice|"
+    r"once)\b",
+    re.IGNORECASE,
+)
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased words with their apostrophes."""
+    return [word.replace("\u2019", "'") for word in WORD.findall(text.lower())]
+
+
+def content_words(text: str) -> list[str]:
+    """Words that tell something: neither function words nor phatic ones, contractions counted by their head."""
+    return [
+        word
+        for word in words(text)
+        if word not in _EMPTY and word.partition("'")[0] not in _EMPTY
+    ]

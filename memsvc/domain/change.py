@@ -1,0 +1,38 @@
+"""The change feed's values: what an index needs to know of a message and of a unit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memsvc.domain.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEntry:
+    """A unit as the indexes see it. `embedding`: float32 rows of the encoder's width, as bytes, little-endian."""
+
+    id: str
+    seq: int
+    message_ids: tuple[str, ...]
+    kind: str
+    status: str
+    t_start: dt.datetime | None
+    t_end: dt.datetime | None
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All changes in (after, head] of one namespace, already folded: the state that each changed thing has at `head`.
+
+    Applying a batch to an index at `after` brings it to `head`.
+    """
+
+    after: int
+    head: int
+    messages: Sequence[Message]
+    units: Sequence[UnitEntry]
+    removed_messages: Sequence[str]
+    removed_units: Sequence[str]

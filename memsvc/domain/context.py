@@ -1,0 +1,47 @@
+"""What is served under a token budget."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from memsvc.domain.timespan import TimeSpan
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    message_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A ranked entry with its words: what recall returns and packing takes. `time` is what a unit speaks about."""
+
+    unit_id: str | None
+    kind: str
+    status: str
+    text: str
+    score: float
+    sources: tuple[SourceRef, ...]
+    t_mention: dt.datetime
+    time: TimeSpan | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A memory as it stands in the context, its number in brackets included in neither text nor sources."""
+
+    text: str
+    unit_id: str | None
+    sources: tuple[SourceRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`text` counts `tokens`, at most the budget; passages are in time order, [n] in the text is the n-th."""
+
+    text: str
+    tokens: int
+    passages: tuple[Passage, ...]

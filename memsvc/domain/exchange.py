@@ -1,0 +1,67 @@
+"""What a client hands in, and the receipt it gets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from memsvc.domain.message import Role
+from memsvc.domain.unit import Skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message before it is stored; `id` and `occurred_at` are given by the client or not at all."""
+
+    id: str | None
+    role: Role
+    speaker: str | None
+    content: str
+    occurred_at: dt.datetime | None = None
+    caption: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewExchange:
+    """Messages of one session in order; from one message up to a whole session."""
+
+    id: str | None
+    session_id: str
+    occurred_at: dt.datetime | None
+    messages: tuple[NewMessage, ...]
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one exchange. `duplicate`: it was stored before, with the same content, and nothing changed."""
+
+    exchange_id: str
+    messages: tuple[str, ...]
+    units: tuple[str, ...]
+    skipped: tuple[Skip, ...]
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReceipt:
+    """`seq` is the namespace's head after the write: a read at or after it sees all of it."""
+
+    seq: int
+    results: tuple[Receipt, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A memory space of a tenant. `id` is new for every life of a name; `head` is the number of changes so far."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    name: str
+    head: int
+    encoder: str

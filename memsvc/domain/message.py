@@ -1,0 +1,47 @@
+"""What was said, word for word, and the exchange that carried it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from memsvc.domain import timespan
+
+
+class Role(StrEnum):
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, verbatim. `seq` is its place in the namespace's change feed (0 before it is stored)."""
+
+    id: str
+    session_id: str
+    exchange_id: str
+    role: Role
+    speaker: str | None
+    content: str
+    occurred_at: dt.datetime
+    caption: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    seq: int = 0
+
+    def __post_init__(self) -> None:
+        timespan.aware(self.occurred_at, "occurred_at")
+
+    @property
+    def name(self) -> str:
+        """Who speaks, for display: the given speaker, else the role with a capital."""
+        return self.speaker or self.role.value.capitalize()
+
+    @property
+    def text(self) -> str:
+        """Content and image caption together: the words that can be found."""
+        return f"{self.content} [image: {self.caption}]" if self.caption else self.content

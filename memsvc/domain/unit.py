@@ -1,0 +1,115 @@
+"""The memory unit: one small, self-contained statement with its provenance and its time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from memsvc.domain import timespan
+
+
+class Kind(StrEnum):
+    FACT = "fact"
+    EVENT = "event"
+    PREFERENCE = "preference"
+    INSTRUCTION = "instruction"
+    STATE = "state"
+    ARTEFACT = "artefact"
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The characters [start, end) of a message's content that a unit was made from."""
+
+    message_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Where a unit belongs: `type` is file, concept or workflow; `relevance` is within 0..1."""
+
+    type: str
+    key: str
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """Something made or touched by work: a path, URL, error, flag, name; `action` is what was done to it, if said."""
+
+    type: str
+    value: str
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit, as written."""
+
+    value: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUnit:
+    """One distilled statement.
+
+    `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is what the dense index encodes:
+    the text with the context it answers. `t_mention` is when it was said; `time` the interval it speaks about, if it
+    names one. `salience` and `confidence` are within 0..1; `tokens` counts `text`.
+    """
+
+    id: str
+    kind: Kind
+    text: str
+    core_end: int
+    key: str
+    subject: str | None
+    persons: tuple[str, ...]
+    entities: tuple[str, ...]
+    keywords: tuple[str, ...]
+    topics: tuple[Topic, ...]
+    artefacts: tuple[Artefact, ...]
+    quantities: tuple[Quantity, ...]
+    location: str | None
+    t_mention: dt.datetime
+    time: timespan.TimeSpan | None
+    sources: tuple[Source, ...]
+    salience: float
+    confidence: float
+    tokens: int
+    distiller: str
+    status: Status = Status.ACTIVE
+    version: int = 1
+    superseded_by: str | None = None
+
+    def __post_init__(self) -> None:
+        timespan.aware(self.t_mention, "t_mention")
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A message that gave no unit, and why. It is stored and searchable word for word all the same."""
+
+    message_id: str
+    reason: str
+
+
+def unit_id(namespace_id: str, sources: tuple[Source, ...], kind: Kind, distiller: str) -> str:
+    """A stable id: the same source span, kind and distiller in the same namespace give the same unit.
+
+    `namespace_id` is unique over all tenants, so ids never collide between them.
+    """
+    spans = ";".join(f"{s.message_id}\x1f{s.start}\x1f{s.end}" for s in sources)
+    digest = hashlib.sha256("\x1e".join((namespace_id, spans, kind.value, distiller)).encode("utf-8")).hexdigest()
+    return f"u_{digest[:24]}"

@@ -1,0 +1,75 @@
+"""The one error tree. Each class says which HTTP status it becomes and whether a retry can help.
+
+    MemsvcError
+    ├── Invalid            the request cannot be carried out as it stands (422)
+    ├── Unauthorized       no key, or one that is not known (401)
+    ├── NotFound           nothing of that name in this tenant (404)
+    ├── Conflict           the same id or key stands for something else (409)
+    ├── TooLarge           over a limit of the service (413)
+    └── Unavailable        not now; the same call may work later (503)
+        └── DataFolderBusy another server owns the data folder
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MemsvcError(Exception):
+    """Base of every error that memsvc raises on purpose.
+
+    ``detail`` says what is wrong and ``next_step`` what the caller can do about it; both are shown to the caller.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, next_step: str = "") -> None:
+        super().__init__(detail if not next_step else f"{detail} {next_step}")
+        self.detail = detail
+        self.next_step = next_step
+
+
+class Invalid(MemsvcError):
+    status = 422
+    type = "invalid-request"
+    title = "The request is not valid"
+
+
+class Unauthorized(MemsvcError):
+    status = 401
+    type = "unauthorized"
+    title = "A valid API key is required"
+
+
+class NotFound(MemsvcError):
+    status = 404
+    type = "not-found"
+    title = "Not found"
+
+
+class Conflict(MemsvcError):
+    status = 409
+    type = "conflict"
+    title = "Conflict with what is stored"
+
+
+class TooLarge(MemsvcError):
+    status = 413
+    type = "too-large"
+    title = "Over a limit"
+
+
+class Unavailable(MemsvcError):
+    status = 503
+    type = "unavailable"
+    title = "Not ready"
+    retryable = True
+
+
+class DataFolderBusy(Unavailable):
+    type = "data-folder-busy"
+    title = "Another server uses this data folder"
+    retryable = False

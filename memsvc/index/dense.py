@@ -1,0 +1,51 @@
+"""Exact inner-product search over unit vectors, on FAISS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+# One query over a namespace's vectors is memory-bound: a second thread makes it slower, and takes a core from others.
+faiss.omp_set_num_threads(1)
+
+
+class DenseIndex:
+    """Rows of (d,) float32 unit vectors, each under an integer id. Not thread-safe: its owner holds a lock."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(width))
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def add(self, ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Add rows; the ids must be new (FAISS would keep both rows of a repeated one without a word)."""
+        if len(ids):
+            self._index.add_with_ids(np.ascontiguousarray(vectors), np.asarray(ids, dtype=np.int64))
+
+    def remove(self, ids: Sequence[int]) -> None:
+        if len(ids):
+            self._index.remove_ids(np.asarray(ids, dtype=np.int64))
+
+    def search(self, query: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `count` best rows (fewer when there are fewer): ids (k,) int64 and cosines (k,) float32, best first."""
+        count = min(count, len(self))
+        if count == 0:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        scores, ids = self._index.search(query[None, :], count)
+        return ids[0], scores[0]
+
+    def cosines(self, query: NDArray[np.float32], ids: Sequence[int]) -> NDArray[np.float32]:
+        """The cosine of the query with each row of `ids`: (n,) float32."""
+        if not len(ids):
+            return np.empty(0, dtype=np.float32)
+        rows = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
+        return np.asarray(rows @ query, dtype=np.float32)
+
+    def resident_bytes(self) -> int:
+        """Vectors and the two id maps."""
+        return len(self) * (4 * self.width + 64)

@@ -1,0 +1,53 @@
+"""The namespaces' indexes that are in memory, bounded in bytes: the least recently used leave first."""
+
+from __future__ import annotations
+
+import collections
+import threading
+import uuid
+
+from memsvc.index.namespace import NamespaceIndex
+
+
+class IndexPool:
+    """Keyed by namespace id, which is unique over tenants and over the lives of a name."""
+
+    def __init__(self, width: int, budget_bytes: int) -> None:
+        self._width = width
+        self._budget_bytes = budget_bytes
+        self._indexes: collections.OrderedDict[uuid.UUID, NamespaceIndex] = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, namespace_id: uuid.UUID) -> NamespaceIndex:
+        """The namespace's index, empty when it was not in memory."""
+        with self._lock:
+            index = self._indexes.get(namespace_id)
+            if index is None:
+                index = self._indexes[namespace_id] = NamespaceIndex(self._width)
+            self._indexes.move_to_end(namespace_id)
+            return index
+
+    def drop(self, namespace_id: uuid.UUID) -> None:
+        with self._lock:
+            self._indexes.pop(namespace_id, None)
+
+    def trim(self) -> None:
+        """Let the least recently used go until the rest fits; the one in use stays, however large."""
+        with self._lock:
+            sizes = {key: index.resident_bytes() for key, index in self._indexes.items()}
+            total = sum(sizes.values())
+            for key in list(self._indexes)[:-1]:
+                if total <= self._budget_bytes:
+                    break
+                del self._indexes[key]
+                total -= sizes[key]
+
+    def resident_bytes(self) -> int:
+        with self._lock:
+            return sum(index.resident_bytes() for index in self._indexes.values())
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    def __contains__(self, namespace_id: uuid.UUID) -> bool:
+        return namespace_id in self._indexes

@@ -1,0 +1,1 @@
+"""Question to ranked memories to compact context. Each stage takes the value of the one before."""

@@ -1,0 +1,21 @@
+"""Reads a question: who is named, which times are named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from memsvc.domain.query import Analysis, Query
+from memsvc.domain.timespan import TimeSpan
+
+
+def analyse(query: Query, speakers: Sequence[str], read_times: Callable[[str, Query], Sequence[TimeSpan]]) -> Analysis:
+    """`speakers` are the names known in the namespace; `read_times` finds intervals relative to `query.asked_at`."""
+    named = tuple(name for name in speakers if _names(query.text, name))
+    return Analysis(query, named, tuple(read_times(query.text, query)))
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether the text has the whole name or its first word, as words of their own."""
+    first = name.split()[0]
+    return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text, re.IGNORECASE) for form in {name, first})

@@ -1,0 +1,67 @@
+"""Ranked memories to a cited context that never exceeds its budget."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+from memsvc.domain.context import Context, Memory, Passage
+
+PREAMBLE = "What is remembered, oldest first:"
+# A memory that does not fit leaves room for a shorter one further down; after this many misses in a row the rest is
+# too far from the question to be worth the search.
+_MISSES = 8
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[[str], int]) -> Context:
+    """Take memories in rank order while they fit, then write them in time order under their dates.
+
+    The counted text is the served text: the sum of parts only bounds it, so the whole is counted once more and the
+    last taken memories leave until it fits. Same inputs give the same bytes.
+    """
+    taken: list[Memory] = []
+    spent = count_tokens(PREAMBLE)
+    days: set[dt.date] = set()
+    misses = 0
+    for memory in memories:
+        day = memory.t_mention.date()
+        cost = count_tokens(f"[{len(taken) + 1}] {memory.text}") + (0 if day in days else count_tokens(_date_line(day)))
+        if spent + cost > budget_tokens:
+            misses += 1
+            if misses == _MISSES:
+                break
+            continue
+        taken.append(memory)
+        days.add(day)
+        spent += cost
+        misses = 0
+    while True:
+        context = _write(taken, count_tokens)
+        if context.tokens <= budget_tokens or not taken:
+            return context
+        taken.pop()
+
+
+def _write(taken: Sequence[Memory], count_tokens: Callable[[str], int]) -> Context:
+    ordered = sorted(taken, key=lambda memory: (memory.t_mention, memory.seq, memory.unit_id or ""))
+    if not ordered:
+        return Context("", 0, ())
+    lines = [PREAMBLE]
+    day: dt.date | None = None
+    for number, memory in enumerate(ordered, start=1):
+        if memory.t_mention.date() != day:
+            day = memory.t_mention.date()
+            lines.append(_date_line(day))
+        lines.append(f"[{number}] {memory.text}")
+    text = "\n".join(lines)
+    passages = tuple(Passage(memory.text, memory.unit_id, memory.sources) for memory in ordered)
+    return Context(text, count_tokens(text), passages)
+
+
+def _date_line(day: dt.date) -> str:
+    """The date in words, which a language model reads without doubt about day and month; the same in every locale."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}:"

@@ -1,0 +1,186 @@
+"""Decides what of a write is new, what is a repetition, and what conflicts with the store. Part of ingest."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc import errors
+from memsvc.domain.exchange import Namespace, NewExchange, NewMessage, Receipt
+from memsvc.domain.message import Message
+from memsvc.domain.unit import Skip
+from memsvc.store import exchanges, units
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One exchange, judged. `messages` are the new ones only, `hashes` beside them; `message_ids` all that it names.
+
+    `duplicate` is the receipt of an exchange that was stored before: nothing of it is to be stored again.
+    """
+
+    exchange_id: str
+    session_id: str
+    occurred_at: dt.datetime | None
+    metadata: dict[str, Any] | None
+    content_hash: bytes
+    message_ids: tuple[str, ...]
+    messages: tuple[Message, ...]
+    hashes: tuple[bytes, ...]
+    repeated: tuple[Skip, ...]
+    duplicate: Receipt | None = None
+
+    def numbered(self, message: Message, seq: int) -> Message:
+        return dataclasses.replace(message, seq=seq)
+
+
+def digest(batch: Sequence[NewExchange]) -> bytes:
+    """A hash of everything the client sent."""
+    return _sha256([_exchange_fields(exchange) for exchange in batch])
+
+
+def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchange]) -> list[Admission]:
+    """Judge a batch against the store and against itself.
+
+    Raises Conflict when an exchange or message id stands for other content, in the store or earlier in the batch.
+    """
+    known_exchanges = exchanges.stored(connection, space, [item.id for item in batch if item.id])
+    known_messages = exchanges.marks(connection, space, [m.id for item in batch for m in item.messages if m.id])
+    now = dt.datetime.now(dt.UTC)
+    admitted: list[Admission] = []
+    for item in batch:
+        content_hash = _sha256(_exchange_fields(item))
+        known = known_exchanges.get(item.id) if item.id else None
+        if known is not None:
+            if known.content_hash != content_hash:
+                raise errors.Conflict(
+                    f"The exchange {item.id!r} is stored with other content.",
+                    "Send new content under a new id; what was said is never overwritten.",
+                )
+            admitted.append(_repeated_exchange(connection, space, item, known))
+            continue
+        fresh = _admit_exchange(item, content_hash, known_messages, now)
+        if not fresh.messages:
+            first = known_messages[fresh.message_ids[0]]
+            made = units.of_messages(connection, space, fresh.message_ids)
+            ids = tuple(dict.fromkeys(unit for message in fresh.message_ids for unit in made.get(message, [])))
+            receipt = Receipt(first.exchange_id, fresh.message_ids, ids, fresh.repeated, duplicate=True)
+            fresh = dataclasses.replace(fresh, duplicate=receipt)
+        else:
+            marks = zip(fresh.messages, fresh.hashes, strict=True)
+            known_messages |= {m.id: exchanges.MessageMark(m.id, h, fresh.exchange_id) for m, h in marks}
+            known_exchanges[fresh.exchange_id] = exchanges.StoredExchange(
+                fresh.exchange_id, content_hash, fresh.message_ids, fresh.repeated
+            )
+        admitted.append(fresh)
+    return admitted
+
+
+def still_holds(connection: sa.Connection, space: Namespace, admitted: Sequence[Admission]) -> bool:
+    """Under the namespace's lock: whether nothing that was judged new has been stored in the meantime."""
+    fresh = [item for item in admitted if not item.duplicate]
+    return not exchanges.stored(connection, space, [item.exchange_id for item in fresh]) and not exchanges.marks(
+        connection, space, [message.id for item in fresh for message in item.messages]
+    )
+
+
+def _admit_exchange(
+    item: NewExchange, content_hash: bytes, known: dict[str, exchanges.MessageMark], now: dt.datetime
+) -> Admission:
+    exchange_id = item.id or f"exc_{uuid.uuid4().hex}"
+    ids: list[str] = []
+    fresh: dict[str, tuple[Message, bytes]] = {}
+    repeated: list[Skip] = []
+    for new in item.messages:
+        message_id = new.id or f"msg_{uuid.uuid4().hex}"
+        ids.append(message_id)
+        message_hash = _sha256(_message_fields(item, new))
+        mark = known.get(message_id)
+        stored_hash = mark.content_hash if mark else fresh[message_id][1] if message_id in fresh else None
+        if stored_hash is None:
+            fresh[message_id] = (_message(item, new, message_id, exchange_id, now), message_hash)
+        elif stored_hash == message_hash:
+            repeated.append(Skip(message_id, "duplicate"))
+        else:
+            raise errors.Conflict(
+                f"The message {message_id!r} is stored with other content.",
+                "Send new content under a new id; what was said is never overwritten.",
+            )
+    return Admission(
+        exchange_id=exchange_id,
+        session_id=item.session_id,
+        occurred_at=item.occurred_at,
+        metadata=dict(item.metadata) if item.metadata is not None else None,
+        content_hash=content_hash,
+        message_ids=tuple(dict.fromkeys(ids)),
+        messages=tuple(message for message, _ in fresh.values()),
+        hashes=tuple(message_hash for _, message_hash in fresh.values()),
+        repeated=tuple(repeated),
+    )
+
+
+def _repeated_exchange(
+    connection: sa.Connection, space: Namespace, item: NewExchange, known: exchanges.StoredExchange
+) -> Admission:
+    """The receipt of the first time, read back; within one batch its units are not stored yet and none are named."""
+    made = units.of_messages(connection, space, known.message_ids)
+    ids = tuple(dict.fromkeys(unit for message in known.message_ids for unit in made.get(message, [])))
+    receipt = Receipt(known.id, known.message_ids, ids, known.skipped, duplicate=True)
+    return Admission(
+        known.id, item.session_id, item.occurred_at, None, known.content_hash, known.message_ids, (), (), (), receipt
+    )
+
+
+def _message(item: NewExchange, new: NewMessage, message_id: str, exchange_id: str, now: dt.datetime) -> Message:
+    return Message(
+        id=message_id,
+        session_id=item.session_id,
+        exchange_id=exchange_id,
+        role=new.role,
+        speaker=new.speaker,
+        content=new.content,
+        occurred_at=new.occurred_at or item.occurred_at or now,
+        caption=new.caption,
+        metadata=dict(new.metadata or {}),
+    )
+
+
+def _exchange_fields(item: NewExchange) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "session_id": item.session_id,
+        "occurred_at": _instant(item.occurred_at),
+        "metadata": item.metadata,
+        "messages": [_message_fields(item, message) for message in item.messages],
+    }
+
+
+def _message_fields(item: NewExchange, message: NewMessage) -> dict[str, Any]:
+    """What makes a message this message: its words, who said them, where and when, as far as the client said so."""
+    return {
+        "id": message.id,
+        "session_id": item.session_id,
+        "role": message.role.value,
+        "speaker": message.speaker,
+        "content": message.content,
+        "caption": message.caption,
+        "occurred_at": _instant(message.occurred_at or item.occurred_at),
+        "metadata": dict(message.metadata or {}),
+    }
+
+
+def _instant(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.UTC).isoformat() if moment else None
+
+
+def _sha256(value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,235 @@
+"""Write: exchanges in, messages and units and changes and jobs stored, all in one transaction.
+
+Distilling and encoding happen before the transaction; then the namespace's row is locked, what was read before is
+looked at once more, and everything is inserted. When the reply goes out the write is durable, and the next recall in any
+process follows the change feed to it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+
+from memsvc import errors
+from memsvc.distill import compose
+from memsvc.domain.exchange import Namespace, NewExchange, Receipt, WriteReceipt
+from memsvc.domain.message import Message
+from memsvc.domain.unit import MemoryUnit, Skip
+from memsvc.models import tokens
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import admission
+from memsvc.services.admission import Admission
+from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, units
+from memsvc.store.database import Database
+
+# How often a write starts over because another one changed what it had read; each round one writer gets through.
+_ROUNDS = 8
+# Messages of the session before the new ones that the distiller sees as context.
+_PRECEDING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Distilled:
+    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit."""
+
+    admission: Admission
+    units: tuple[MemoryUnit, ...]
+    skips: tuple[Skip, ...]
+    vectors: tuple[bytes, ...]
+
+
+class Ingest:
+    def __init__(self, database: Database, encoder: TextEncoder) -> None:
+        self._database = database
+        self._encoder = encoder
+
+    def write(
+        self,
+        tenant_id: uuid.UUID,
+        namespace_name: str,
+        batch: Sequence[NewExchange],
+        idempotency_key: str | None = None,
+    ) -> WriteReceipt:
+        """Store `batch`, all of it or nothing.
+
+        Raises Conflict when an id or the idempotency key stands for something else already, or when the namespace
+        belongs to another encoder.
+        """
+        request_hash = admission.digest(batch)
+        for _ in range(_ROUNDS):
+            with self._database.tenant(tenant_id) as connection:
+                space = self._space(connection, tenant_id, namespace_name)
+                replay = _replay(connection, space, idempotency_key, request_hash)
+                if replay:
+                    return replay
+                admitted = admission.admit(connection, space, batch)
+                context = _context(connection, space, admitted)
+            distilled = self._distil(space, admitted, context)
+            receipt = self._store(space, distilled, idempotency_key, request_hash)
+            if receipt:
+                return receipt
+        raise errors.Unavailable("The namespace is being written by many at once.", "Send the same request again.")
+
+    def _space(self, connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace:
+        """The namespace, or one that this write would bring into being."""
+        fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
+        space = namespaces.find(connection, tenant_id, name) or fresh
+        require_encoder(space, self._encoder.name)
+        return space
+
+    def _distil(
+        self, space: Namespace, admitted: Sequence[Admission], context: dict[str, tuple[list[Message], list[str]]]
+    ) -> list[_Distilled]:
+        drafts = []
+        for item in admitted:
+            before, names = context.get(item.session_id, ([], []))
+            names.extend(m.speaker for m in item.messages if m.speaker and m.speaker not in names)
+            draft = compose.distill(
+                item.messages,
+                preceding=before[-_PRECEDING:],
+                participants=names,
+                namespace_id=str(space.id),
+                count_tokens=tokens.count,
+            )
+            before.extend(item.messages)
+            drafts.append(draft)
+        vectors = self._encode([unit for draft in drafts for unit in draft.units])
+        taken = iter(vectors)
+        return [
+            _Distilled(item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units))
+            for item, draft in zip(admitted, drafts, strict=True)
+        ]
+
+    def _encode(self, fresh: Sequence[MemoryUnit]) -> list[bytes]:
+        """Two rows a unit: its own text, and its key, which starts with what it answers."""
+        texts = [text for unit in fresh for text in (unit.text, unit.key)]
+        rows = self._encoder.encode(texts).astype("<f4")
+        return [np.ascontiguousarray(rows[place : place + 2]).tobytes() for place in range(0, len(rows), 2)]
+
+    def _store(
+        self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes
+    ) -> WriteReceipt | None:
+        """The transaction. None when what was read before no longer holds: the caller starts over."""
+        with self._database.tenant(space.tenant_id) as connection:
+            locked = namespaces.lock(connection, space)
+            if locked.id != space.id or not admission.still_holds(connection, locked, [d.admission for d in distilled]):
+                connection.rollback()
+                return None
+            replay = _replay(connection, locked, key, request_hash)
+            if replay:
+                return replay
+            seq = locked.head
+            changes: list[feed.Change] = []
+            for item in distilled:
+                seq = _insert(connection, locked, item, seq, changes)
+            receipt = WriteReceipt(seq, tuple(_receipt(item) for item in distilled))
+            feed.append(connection, locked, changes)
+            if changes:
+                jobs.enqueue(connection, locked, "consolidate", f"consolidate:{seq}", {"after": locked.head, "to": seq})
+            if key is not None:
+                reply = idempotency.Reply(request_hash, _as_json(receipt))
+                idempotency.store(connection, locked, key, reply)
+            namespaces.advance(connection, locked, seq)
+            return receipt
+
+
+def require_encoder(space: Namespace, encoder: str) -> None:
+    """Vectors of two encoders cannot be compared: refuse instead of ranking by noise."""
+    if space.encoder != encoder:
+        raise errors.Conflict(
+            f"The namespace {space.name} was encoded by {space.encoder}, and this service runs {encoder}.",
+            f"Start the service with MEMSVC_ENCODER_MODEL={space.encoder}.",
+        )
+
+
+def _context(
+    connection: sa.Connection, space: Namespace, admitted: Sequence[Admission]
+) -> dict[str, tuple[list[Message], list[str]]]:
+    """Session id -> its last messages and its named speakers."""
+    return {
+        session_id: (
+            exchanges.tail(connection, space, session_id, _PRECEDING),
+            exchanges.participants(connection, space, session_id),
+        )
+        for session_id in {item.session_id for item in admitted if item.messages}
+    }
+
+
+def _insert(
+    connection: sa.Connection, space: Namespace, item: _Distilled, seq: int, changes: list[feed.Change]
+) -> int:
+    """Insert one exchange and note its changes; the sequence number reached. A duplicate inserts nothing."""
+    admitted = item.admission
+    if admitted.duplicate:
+        return seq
+    messages = []
+    for message in admitted.messages:
+        seq += 1
+        messages.append(admitted.numbered(message, seq))
+        changes.append(feed.Change(seq, "put", "message", message.id))
+    fresh = []
+    for unit, vectors in zip(item.units, item.vectors, strict=True):
+        seq += 1
+        fresh.append(units.NewUnit(unit, seq, admitted.exchange_id, admitted.session_id, vectors))
+        changes.append(feed.Change(seq, "put", "unit", unit.id))
+    stored = exchanges.StoredExchange(
+        admitted.exchange_id, admitted.content_hash, admitted.message_ids, (*admitted.repeated, *item.skips)
+    )
+    exchanges.insert_session(connection, space, admitted.session_id)
+    exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
+    exchanges.insert_messages(connection, space, messages, admitted.hashes)
+    units.insert(connection, space, fresh)
+    return seq
+
+
+def _receipt(item: _Distilled) -> Receipt:
+    admitted = item.admission
+    if admitted.duplicate:
+        return admitted.duplicate
+    made = tuple(unit.id for unit in item.units)
+    skipped = (*admitted.repeated, *item.skips)
+    return Receipt(admitted.exchange_id, admitted.message_ids, made, skipped, duplicate=False)
+
+
+def _replay(
+    connection: sa.Connection, space: Namespace, key: str | None, request_hash: bytes
+) -> WriteReceipt | None:
+    stored = idempotency.find(connection, space, key) if key is not None else None
+    if stored is None:
+        return None
+    if stored.request_hash != request_hash:
+        raise errors.Conflict(
+            f"The Idempotency-Key {key!r} was used for another request.", "Use a new key for a new request."
+        )
+    results = tuple(
+        Receipt(
+            result["exchange_id"],
+            tuple(result["messages"]),
+            tuple(result["units"]),
+            tuple(Skip(**skip) for skip in result["skipped"]),
+            result["duplicate"],
+        )
+        for result in stored.response["results"]
+    )
+    return WriteReceipt(stored.response["seq"], results, replayed=True)
+
+
+def _as_json(receipt: WriteReceipt) -> dict[str, object]:
+    return {
+        "seq": receipt.seq,
+        "results": [
+            {
+                "exchange_id": result.exchange_id,
+                "messages": result.messages,
+                "units": result.units,
+                "skipped": [{"message_id": skip.message_id, "reason": skip.reason} for skip in result.skipped],
+                "duplicate": result.duplicate,
+            }
+            for result in receipt.results
+        ],
+    }
+

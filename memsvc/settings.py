@@ -1,0 +1,89 @@
+"""Settings, grouped; each is read from the environment under its group's prefix (MEMSVC_DATABASE_URL and so on)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _group(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=prefix, extra="ignore", frozen=True)
+
+
+class ServerSettings(BaseSettings):
+    """MEMSVC_…: where the service listens and keeps its data."""
+
+    model_config = _group("MEMSVC_")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8377, ge=0, le=65535, description="0 takes a free one")
+    data_dir: Path | None = Field(None, description="default: the user's data directory")
+    api_key: str | None = Field(None, min_length=8, description="embedded mode: made at the first start when not given")
+    demo: bool = Field(True, description="embedded mode: fill the namespace `demo` when the data folder is new")
+    threads: int = Field(8, ge=1, description="requests worked on at once")
+
+
+class DatabaseSettings(BaseSettings):
+    """MEMSVC_DATABASE_…"""
+
+    model_config = _group("MEMSVC_DATABASE_")
+
+    url: str | None = Field(None, description="the owner's URL of a PostgreSQL; without it the embedded one is used")
+    app_url: str | None = Field(None, description="URL of a role apart from the owner; default: url, as memsvc_app")
+    pool_size: int = Field(10, ge=1)
+    connect_timeout_s: float = Field(10.0, gt=0)
+
+
+class EncoderSettings(BaseSettings):
+    """MEMSVC_ENCODER_…"""
+
+    model_config = _group("MEMSVC_ENCODER_")
+
+    model: str = Field("all-MiniLM-L6-v2", description="or any sentence-transformers name or folder")
+    precision: Literal["int8", "fp32"] = Field("int8", description="of the default model")
+    threads: int = Field(1, ge=1)
+    batch_size: int = Field(32, ge=1)
+    device: str | None = Field(None, description="for sentence-transformers: cpu, cuda, mps; default: the best there is")
+
+
+class IndexSettings(BaseSettings):
+    """MEMSVC_INDEX_…"""
+
+    model_config = _group("MEMSVC_INDEX_")
+
+    budget_bytes: int = Field(2 * 1024**3, ge=0, description="memory for namespaces' indexes")
+
+
+class RecallSettings(BaseSettings):
+    """MEMSVC_RECALL_…: one default for every kind of conversation; what each does stands in memsvc.retrieval."""
+
+    model_config = _group("MEMSVC_RECALL_")
+
+    candidates_per_arm: int = Field(100, ge=1)
+    query_term_limit: int = Field(16, ge=1)
+    lexical_weight: float = Field(0.5, ge=0, le=1)
+    speaker_boost: float = Field(0.1, ge=0)
+    time_boost: float = Field(0.2, ge=0)
+
+
+class LimitSettings(BaseSettings):
+    """MEMSVC_LIMIT_…"""
+
+    model_config = _group("MEMSVC_LIMIT_")
+
+    body_bytes: int = Field(8 * 1024**2, ge=1024)
+
+
+class Settings:
+    """All groups, read once at start."""
+
+    def __init__(self, server: ServerSettings | None = None) -> None:
+        self.server = server or ServerSettings()  # type: ignore[call-arg]
+        self.database = DatabaseSettings()  # type: ignore[call-arg]
+        self.encoder = EncoderSettings()  # type: ignore[call-arg]
+        self.index = IndexSettings()  # type: ignore[call-arg]
+        self.recall = RecallSettings()  # type: ignore[call-arg]
+        self.limits = LimitSettings()  # type: ignore[call-arg]

@@ -1,0 +1,96 @@
+"""Connections and the one tenant-scoped transaction. No other code opens a transaction on tenant data."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from memsvc import errors
+
+APP_ROLE = "memsvc_app"
+
+
+class Database:
+    """A pool of connections that act as the app role, which owns nothing and cannot pass row-level security.
+
+    `url` may name the app role itself or a role that is a member of it; every connection takes the app role on.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, connect_timeout_s: float = 10.0) -> None:
+        self._engine = sa.create_engine(
+            psycopg_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=30.0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": max(2, round(connect_timeout_s)), "application_name": "memsvc"},
+        )
+        # The same pool, seen through an option.
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        sa.event.listen(self._engine, "connect", _take_app_role)
+
+    @contextlib.contextmanager
+    def tenant(self, tenant_id: uuid.UUID, *, snapshot: bool = False) -> Iterator[sa.Connection]:
+        """One transaction that sees the rows of `tenant_id` and no others. Commits at the end, rolls back on error.
+
+        With `snapshot` all statements see the database as of the first one (REPEATABLE READ). The setting is local to the transaction: a plain SET would leak to the next user of a pooled connection.
+        Raises Unavailable when the database cannot be reached.
+        """
+        with self._transaction("app.tenant", str(tenant_id), snapshot) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def key_lookup(self, key_id: str) -> Iterator[sa.Connection]:
+        """One transaction that sees the API key `key_id` and nothing else: used before the tenant is known."""
+        with self._transaction("app.key_id", key_id) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self, setting: str, value: str, snapshot: bool = False) -> Iterator[sa.Connection]:
+        engine = self._snapshots if snapshot else self._engine
+        try:
+            with engine.begin() as connection:
+                connection.execute(_SET_LOCAL, {"name": setting, "value": value})
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+            raise errors.Unavailable("The database cannot be reached.", "Try again shortly; nothing was stored.") from (
+                error
+            )
+
+    def check(self) -> None:
+        """Raises Unavailable when the database is not reachable, and Invalid when the role could pass row security."""
+        with self._transaction("app.tenant", "") as connection:
+            row = connection.execute(_ROLE).one()
+        if row.rolsuper or row.rolbypassrls:
+            raise errors.Invalid(
+                f"The database role {row.rolname} passes row-level security.",
+                "Use a role without SUPERUSER and BYPASSRLS.",
+            )
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+_SET_LOCAL = sa.text("SELECT set_config(:name, :value, true)")
+_ROLE = sa.text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+
+
+def psycopg_url(url: str) -> str:
+    """The URL with the psycopg 3 driver named, whatever a user pasted (postgres://, postgresql://)."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
+        raise errors.Invalid(
+            f"The database URL starts with {scheme!r}.", "Use postgresql://user:password@host:port/name."
+        )
+    return f"postgresql+psycopg://{rest}"
+
+
+def _take_app_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(f"SET ROLE {APP_ROLE}")
+    connection.commit()

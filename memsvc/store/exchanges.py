@@ -1,0 +1,182 @@
+"""Sessions, exchanges and messages: what was said, word for word. Insert and read, never update."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Message, Role
+from memsvc.domain.unit import Skip
+from memsvc.store import tables
+
+_M = tables.message
+_E = tables.exchange
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExchange:
+    id: str
+    content_hash: bytes
+    message_ids: tuple[str, ...]
+    skipped: tuple[Skip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMark:
+    """What is needed to tell a repeated message from a conflicting one."""
+
+    id: str
+    content_hash: bytes
+    exchange_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    message: Message
+    recorded_at: dt.datetime
+
+
+def stored(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredExchange]:
+    if not ids:
+        return {}
+    rows = connection.execute(
+        sa.select(_E.c.id, _E.c.content_hash, _E.c.message_ids, _E.c.skipped).where(
+            *tables.within(_E, namespace), tables.any_of(_E.c.id, ids)
+        )
+    )
+    return {
+        row.id: StoredExchange(
+            row.id,
+            bytes(row.content_hash),
+            tuple(row.message_ids),
+            tuple(Skip(skip["message_id"], skip["reason"]) for skip in row.skipped),
+        )
+        for row in rows
+    }
+
+
+def marks(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, MessageMark]:
+    if not ids:
+        return {}
+    rows = connection.execute(
+        sa.select(_M.c.id, _M.c.content_hash, _M.c.exchange_id).where(
+            *tables.within(_M, namespace), tables.any_of(_M.c.id, ids)
+        )
+    )
+    return {row.id: MessageMark(row.id, bytes(row.content_hash), row.exchange_id) for row in rows}
+
+
+def tail(connection: sa.Connection, namespace: Namespace, session_id: str, count: int) -> list[Message]:
+    """The last `count` messages of a session, oldest first."""
+    statement = (
+        sa.select(_M)
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id)
+        .order_by(_M.c.occurred_at.desc(), _M.c.seq.desc())
+        .limit(count)
+    )
+    return [_message(row) for row in reversed(connection.execute(statement).all())]
+
+
+def participants(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[str]:
+    """The named speakers of a session."""
+    statement = (
+        sa.select(_M.c.speaker)
+        .distinct()
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.speaker.is_not(None))
+        .order_by(_M.c.speaker)
+    )
+    return [speaker for speaker in connection.execute(statement).scalars() if speaker]
+
+
+def insert_session(connection: sa.Connection, namespace: Namespace, session_id: str) -> None:
+    connection.execute(
+        insert(tables.session)
+        .values(tenant_id=namespace.tenant_id, namespace_id=namespace.id, id=session_id)
+        .on_conflict_do_nothing()
+    )
+
+
+def insert_exchange(
+    connection: sa.Connection,
+    namespace: Namespace,
+    exchange: StoredExchange,
+    session_id: str,
+    occurred_at: dt.datetime | None,
+    metadata: dict[str, Any] | None,
+) -> None:
+    connection.execute(
+        sa.insert(_E).values(
+            tenant_id=namespace.tenant_id,
+            namespace_id=namespace.id,
+            id=exchange.id,
+            session_id=session_id,
+            occurred_at=occurred_at,
+            metadata=metadata,
+            content_hash=exchange.content_hash,
+            message_ids=list(exchange.message_ids),
+            skipped=[{"message_id": skip.message_id, "reason": skip.reason} for skip in exchange.skipped],
+        )
+    )
+
+
+def insert_messages(
+    connection: sa.Connection, namespace: Namespace, messages: Sequence[Message], hashes: Sequence[bytes]
+) -> None:
+    if not messages:
+        return
+    connection.execute(
+        sa.insert(_M),
+        [
+            {
+                "tenant_id": namespace.tenant_id,
+                "namespace_id": namespace.id,
+                "id": message.id,
+                "seq": message.seq,
+                "session_id": message.session_id,
+                "exchange_id": message.exchange_id,
+                "role": message.role.value,
+                "speaker": message.speaker,
+                "content": message.content,
+                "caption": message.caption,
+                "metadata": dict(message.metadata),
+                "occurred_at": message.occurred_at,
+                "content_hash": content_hash,
+            }
+            for message, content_hash in zip(messages, hashes, strict=True)
+        ],
+    )
+
+
+def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int) -> list[StoredMessage]:
+    """Messages in the order they were stored; `after_seq` is the cursor."""
+    statement = sa.select(_M).where(*tables.within(_M, namespace), _M.c.seq > after_seq).order_by(_M.c.seq).limit(limit)
+    return [StoredMessage(_message(row), row.recorded_at) for row in connection.execute(statement)]
+
+
+def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredMessage]:
+    statement = sa.select(_M).where(
+        *tables.within(_M, namespace), tables.any_of(_M.c.id, ids)
+    )
+    return {row.id: StoredMessage(_message(row), row.recorded_at) for row in connection.execute(statement)}
+
+
+
+def _message(row: Any) -> Message:
+    return Message(
+        id=row.id,
+        session_id=row.session_id,
+        exchange_id=row.exchange_id,
+        role=Role(row.role),
+        speaker=row.speaker,
+        content=row.content,
+        occurred_at=row.occurred_at,
+        caption=row.caption,
+        metadata=row.metadata,
+        seq=row.seq,
+    )

@@ -1,0 +1,71 @@
+"""Namespaces: their row is the lock that orders writes and the counter that numbers changes."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from memsvc.domain.exchange import Namespace
+from memsvc.store import tables
+
+_T = tables.namespace
+
+
+def find(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
+    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name)
+    return _namespace(connection.execute(statement).one_or_none())
+
+
+def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
+    """The namespace named like `fresh`, locked until the transaction ends; made from `fresh` when there is none."""
+    connection.execute(
+        insert(_T)
+        .values(tenant_id=fresh.tenant_id, id=fresh.id, name=fresh.name, encoder=fresh.encoder)
+        .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
+    )
+    locked = lock_existing(connection, fresh.tenant_id, fresh.name)
+    # An erasure may have committed between the two statements; the caller starts over.
+    return locked or fresh
+
+
+def lock_existing(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
+    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name).with_for_update()
+    return _namespace(connection.execute(statement).one_or_none())
+
+
+def advance(connection: sa.Connection, namespace: Namespace, head: int) -> None:
+    """The last statement of a write: publish the changes up to `head`."""
+    connection.execute(
+        sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id).values(head=head)
+    )
+
+
+def erase(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
+    """Delete every row of the namespace; the number of rows deleted per table."""
+    erased = {}
+    for table in tables.NAMESPACE_TABLES:
+        erased[table.name] = connection.execute(sa.delete(table).where(*tables.within(table, namespace))).rowcount
+    own = sa.delete(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
+    erased[_T.name] = connection.execute(own).rowcount
+    return erased
+
+
+def remaining(connection: sa.Connection, namespace: Namespace) -> int:
+    """Rows that still name the namespace, over all tables: zero after an erasure."""
+    counts = [
+        sa.select(sa.func.count()).select_from(table).where(*tables.within(table, namespace)).scalar_subquery()
+        for table in tables.NAMESPACE_TABLES
+    ]
+    total = counts[0]
+    for count in counts[1:]:
+        total = total + count  # type: ignore[assignment]
+    return int(connection.execute(sa.select(total)).scalar_one())
+
+
+
+def _namespace(row: sa.Row[tuple[object, ...]] | None) -> Namespace | None:
+    if row is None:
+        return None
+    return Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder)

@@ -1,0 +1,250 @@
+"""The tables, as SQLAlchemy Core. Migrations create them; a test proves that both agree.
+
+Every table but `tenant` is keyed by tenant first, and row-level security is forced on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
+
+from memsvc.domain.exchange import Namespace
+
+metadata = sa.MetaData()
+
+_instant = sa.DateTime(timezone=True)
+
+
+def _tenant() -> sa.Column[object]:
+    return sa.Column("tenant_id", UUID(as_uuid=True), primary_key=True)
+
+
+def _namespace() -> sa.Column[object]:
+    return sa.Column("namespace_id", UUID(as_uuid=True), primary_key=True)
+
+
+def _belongs() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["tenant_id", "namespace_id"], ["namespace.tenant_id", "namespace.id"])
+
+
+def _recorded(name: str = "recorded_at") -> sa.Column[object]:
+    return sa.Column(name, _instant, nullable=False, server_default=sa.func.now())
+
+
+tenant = sa.Table(
+    "tenant",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    _recorded("created_at"),
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
+    # Random and looked up before the tenant is known, so unique over all tenants.
+    sa.Column("id", sa.Text, primary_key=True, unique=True),
+    sa.Column("hash", BYTEA, nullable=False),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    sa.Column("label", sa.Text, nullable=False, server_default=""),
+    _recorded("created_at"),
+    sa.Column("revoked_at", _instant),
+)
+
+namespace = sa.Table(
+    "namespace",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
+    # A name that is erased and written again is another namespace: indexes and caches are keyed by this id.
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("head", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("encoder", sa.Text, nullable=False),
+    _recorded("created_at"),
+    sa.UniqueConstraint("tenant_id", "name"),
+)
+
+session = sa.Table(
+    "session",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("id", sa.Text, primary_key=True),
+    _recorded(),
+    _belongs(),
+)
+
+exchange = sa.Table(
+    "exchange",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("occurred_at", _instant),
+    sa.Column("metadata", JSONB),
+    sa.Column("content_hash", BYTEA, nullable=False),
+    # Every message the client named in this exchange, in its order, those that were stored before included.
+    sa.Column("message_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("skipped", JSONB, nullable=False),
+    _recorded(),
+    _belongs(),
+)
+
+message = sa.Table(
+    "message",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("exchange_id", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("speaker", sa.Text),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("caption", sa.Text),
+    sa.Column("metadata", JSONB, nullable=False),
+    sa.Column("occurred_at", _instant, nullable=False),
+    sa.Column("content_hash", BYTEA, nullable=False),
+    _recorded(),
+    sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
+    sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
+    _belongs(),
+)
+
+unit = sa.Table(
+    "unit",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("exchange_id", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("core_end", sa.Integer, nullable=False),
+    sa.Column("subject", sa.Text),
+    sa.Column("persons", ARRAY(sa.Text), nullable=False),
+    sa.Column("entities", ARRAY(sa.Text), nullable=False),
+    sa.Column("keywords", ARRAY(sa.Text), nullable=False),
+    sa.Column("topics", JSONB, nullable=False),
+    sa.Column("artefacts", JSONB, nullable=False),
+    sa.Column("quantities", JSONB, nullable=False),
+    sa.Column("location", sa.Text),
+    sa.Column("t_mention", _instant, nullable=False),
+    sa.Column("t_start", _instant),
+    sa.Column("t_end", _instant),
+    sa.Column("t_granularity", sa.Text),
+    sa.Column("t_phrase", sa.Text),
+    sa.Column("salience", sa.Float, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("superseded_by", sa.Text),
+    sa.Column("distiller", sa.Text, nullable=False),
+    # float32, little-endian, the rows the dense index holds for this unit, one after the other.
+    sa.Column("embedding", BYTEA, nullable=False),
+    _recorded("created_at"),
+    sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
+    sa.Index("unit_by_exchange", "tenant_id", "namespace_id", "exchange_id"),
+    _belongs(),
+)
+
+unit_source = sa.Table(
+    "unit_source",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("unit_id", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("start_char", sa.Integer, nullable=False),
+    sa.Column("end_char", sa.Integer, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
+    ),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "namespace_id", "message_id"], ["message.tenant_id", "message.namespace_id", "message.id"]
+    ),
+    sa.Index("unit_source_by_message", "tenant_id", "namespace_id", "message_id"),
+)
+
+change = sa.Table(
+    "change",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("op", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    _belongs(),
+)
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("namespace_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("idem_key", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="queued"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("lease_until", _instant),
+    sa.Column("run_after", _instant, nullable=False, server_default=sa.func.now()),
+    sa.Column("last_error", sa.Text),
+    sa.Column("payload", JSONB, nullable=False),
+    _recorded("created_at"),
+    sa.UniqueConstraint("tenant_id", "namespace_id", "idem_key"),
+    sa.Index(
+        "job_one_running_per_namespace",
+        "tenant_id",
+        "namespace_id",
+        unique=True,
+        postgresql_where=sa.text("state = 'running'"),
+    ),
+    sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
+    _belongs(),
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request_hash", BYTEA, nullable=False),
+    sa.Column("response", JSONB, nullable=False),
+    _recorded("created_at"),
+    _belongs(),
+)
+
+# Children first: the order in which a namespace is erased.
+NAMESPACE_TABLES: tuple[sa.Table, ...] = (
+    idempotency,
+    job,
+    change,
+    unit_source,
+    unit,
+    message,
+    exchange,
+    session,
+)
+
+
+def within(table: sa.Table, namespace: Namespace) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """The conditions that keep a statement on `table` inside one namespace."""
+    return table.c.tenant_id == namespace.tenant_id, table.c.namespace_id == namespace.id
+
+
+def any_of(column: sa.Column[str], ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """`column` is one of `ids`, as one array parameter, however many they are."""
+    return column == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Text)))

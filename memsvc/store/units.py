@@ -1,0 +1,161 @@
+"""Memory units and their sources."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.timespan import Granularity, TimeSpan
+from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Quantity, Source, Status, Topic
+from memsvc.store import tables
+
+_U = tables.unit
+_S = tables.unit_source
+
+
+@dataclass(frozen=True, slots=True)
+class NewUnit:
+    """A unit on its way into the store. `embedding`: float32 rows as bytes, little-endian."""
+
+    unit: MemoryUnit
+    seq: int
+    exchange_id: str
+    session_id: str
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """`source_sessions` runs beside `unit.sources`. `unit.key` is empty: it only served the encoder."""
+
+    unit: MemoryUnit
+    seq: int
+    session_id: str
+    source_sessions: tuple[str, ...]
+    created_at: dt.datetime
+
+
+def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewUnit]) -> None:
+    if not fresh:
+        return
+    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
+    connection.execute(sa.insert(_U), [owner | _columns(item) for item in fresh])
+    connection.execute(
+        sa.insert(_S),
+        [
+            owner
+            | {
+                "unit_id": item.unit.id,
+                "ordinal": ordinal,
+                "message_id": source.message_id,
+                "start_char": source.start,
+                "end_char": source.end,
+            }
+            for item in fresh
+            for ordinal, source in enumerate(item.unit.sources)
+        ],
+    )
+
+
+def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> dict[str, list[str]]:
+    """Message id -> ids of the units made from it, in the order they were made."""
+    statement = (
+        sa.select(_S.c.message_id, _S.c.unit_id)
+        .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
+        .where(*tables.within(_S, namespace), tables.any_of(_S.c.message_id, message_ids))
+        .order_by(_U.c.seq, _S.c.ordinal)
+    )
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(statement):
+        found.setdefault(row.message_id, []).append(row.unit_id)
+    return found
+
+
+def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredUnit]:
+    sources: dict[str, list[tuple[Source, str]]] = {}
+    m = tables.message
+    statement = (
+        sa.select(_S.c.unit_id, _S.c.message_id, _S.c.start_char, _S.c.end_char, m.c.session_id)
+        .join(m, sa.and_(*tables.within(m, namespace), m.c.id == _S.c.message_id))
+        .where(*tables.within(_S, namespace), tables.any_of(_S.c.unit_id, ids))
+        .order_by(_S.c.unit_id, _S.c.ordinal)
+    )
+    for row in connection.execute(statement):
+        source = Source(row.message_id, row.start_char, row.end_char)
+        sources.setdefault(row.unit_id, []).append((source, row.session_id))
+    columns = [column for column in _U.c if column.name != "embedding"]
+    rows = connection.execute(sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids)))
+    return {row.id: _stored(row, sources.get(row.id, [])) for row in rows}
+
+
+def _columns(item: NewUnit) -> dict[str, Any]:
+    unit = item.unit
+    time = unit.time
+    return {
+        "id": unit.id,
+        "seq": item.seq,
+        "exchange_id": item.exchange_id,
+        "session_id": item.session_id,
+        "kind": unit.kind.value,
+        "text": unit.text,
+        "core_end": unit.core_end,
+        "subject": unit.subject,
+        "persons": list(unit.persons),
+        "entities": list(unit.entities),
+        "keywords": list(unit.keywords),
+        "topics": [dataclasses.asdict(topic) for topic in unit.topics],
+        "artefacts": [dataclasses.asdict(artefact) for artefact in unit.artefacts],
+        "quantities": [dataclasses.asdict(quantity) for quantity in unit.quantities],
+        "location": unit.location,
+        "t_mention": unit.t_mention,
+        "t_start": time.start if time else None,
+        "t_end": time.end if time else None,
+        "t_granularity": time.granularity.value if time else None,
+        "t_phrase": time.phrase if time else None,
+        "salience": unit.salience,
+        "confidence": unit.confidence,
+        "tokens": unit.tokens,
+        "status": unit.status.value,
+        "version": unit.version,
+        "superseded_by": unit.superseded_by,
+        "distiller": unit.distiller,
+        "embedding": item.embedding,
+    }
+
+
+def _stored(row: Any, sources: list[tuple[Source, str]]) -> StoredUnit:
+    time = None
+    if row.t_start is not None:
+        time = TimeSpan(row.t_start, row.t_end, Granularity(row.t_granularity), row.t_phrase)
+    unit = MemoryUnit(
+        id=row.id,
+        kind=Kind(row.kind),
+        text=row.text,
+        core_end=row.core_end,
+        key="",
+        subject=row.subject,
+        persons=tuple(row.persons),
+        entities=tuple(row.entities),
+        keywords=tuple(row.keywords),
+        topics=tuple(Topic(**topic) for topic in row.topics),
+        artefacts=tuple(Artefact(**artefact) for artefact in row.artefacts),
+        quantities=tuple(Quantity(**quantity) for quantity in row.quantities),
+        location=row.location,
+        t_mention=row.t_mention,
+        time=time,
+        sources=tuple(source for source, _ in sources),
+        salience=row.salience,
+        confidence=row.confidence,
+        tokens=row.tokens,
+        distiller=row.distiller,
+        status=Status(row.status),
+        version=row.version,
+        superseded_by=row.superseded_by,
+    )
+    return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in sources), row.created_at)

@@ -1,0 +1,67 @@
+"""What is written: exchanges of messages, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from memsvc.wire.base import Id, Metadata, Moment, Name, Request, Response, Text
+
+MAX_EXCHANGES = 500
+MAX_MESSAGES = 5_000
+MAX_CONTENT_CHARS = 1_000_000
+
+
+class NewMessage(Request):
+    """One message as the client sends it. Without `id` the service makes one; without `occurred_at` the exchange's holds."""
+
+    id: Id | None = None
+    role: Literal["user", "assistant", "system", "tool"]
+    speaker: Name | None = None
+    content: Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)]
+    occurred_at: Moment | None = None
+    caption: Annotated[Text, Field(max_length=10_000)] | None = None
+    metadata: Metadata | None = None
+
+
+class NewExchange(Request):
+    """Messages of one session, in order: a single message, a question with its reply, or a whole session."""
+
+    id: Id | None = None
+    session_id: Name
+    occurred_at: Moment | None = None
+    messages: Annotated[list[NewMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
+    metadata: Metadata | None = None
+
+
+class WriteRequest(Request):
+    exchanges: Annotated[list[NewExchange], Field(min_length=1, max_length=MAX_EXCHANGES)]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> WriteRequest:
+        if sum(len(exchange.messages) for exchange in self.exchanges) > MAX_MESSAGES:
+            raise ValueError(f"at most {MAX_MESSAGES} messages in one request; send the rest in the next")
+        return self
+
+
+class SkippedMessage(Response):
+    """A message that gave no unit of its own, and why. It is stored and found word for word all the same."""
+
+    message_id: str
+    reason: str
+
+
+class WriteResult(Response):
+    exchange_id: str
+    messages: list[str]
+    units: list[str]
+    skipped: list[SkippedMessage]
+    duplicate: bool
+
+
+class WriteResponse(Response):
+    """`seq` is the namespace's change number that contains this write: a read at or after it sees everything."""
+
+    seq: int
+    results: list[WriteResult]

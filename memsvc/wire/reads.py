@@ -1,0 +1,146 @@
+"""What is asked and what comes back: recall, context, messages, units."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from memsvc.wire.base import Moment, Question, Request, Response
+
+
+class RecallRequest(Request):
+    """`asked_at` is when the question is asked (default: now); relative dates in it are read against that."""
+
+    query: Question
+    asked_at: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 10
+    trace: bool = False
+
+
+class SourceRef(Response):
+    message_id: str
+    session_id: str
+
+
+class RecallResult(Response):
+    """One ranked memory. `unit_id` is null where a message was found that is kept verbatim only (kind "message")."""
+
+    unit_id: str | None
+    text: str
+    kind: str
+    score: float
+    status: str
+    sources: list[SourceRef]
+    t_mention: dt.datetime
+    t_start: dt.datetime | None
+    t_end: dt.datetime | None
+
+
+class RecallResponse(Response):
+    seq: int
+    results: list[RecallResult]
+    timings_ms: dict[str, float]
+    trace: dict[str, Any] | None = None
+
+
+class ContextRequest(Request):
+    query: Question
+    asked_at: Moment | None = None
+    budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1_024
+
+
+class PassageResult(Response):
+    text: str
+    unit_id: str | None = None
+    sources: list[SourceRef]
+
+
+class ContextResponse(Response):
+    """`text` holds the passages in time order within `budget_tokens`; [n] in it is the n-th of `passages`."""
+
+    seq: int
+    text: str
+    tokens: int
+    passages: list[PassageResult]
+    timings_ms: dict[str, float]
+
+
+class MessageResult(Response):
+    id: str
+    session_id: str
+    exchange_id: str
+    role: str
+    speaker: str | None
+    content: str
+    caption: str | None
+    metadata: dict[str, Any]
+    occurred_at: dt.datetime
+    recorded_at: dt.datetime
+    seq: int
+
+
+class MessagePage(Response):
+    """`next_cursor` is null on the last page."""
+
+    messages: list[MessageResult]
+    next_cursor: str | None
+
+
+class UnitSource(Response):
+    """The characters [start, end) of the message's content that the unit was made from."""
+
+    message_id: str
+    session_id: str
+    start: int
+    end: int
+
+
+class UnitResult(Response):
+    id: str
+    kind: str
+    text: str
+    core_end: int
+    status: str
+    subject: str | None
+    persons: list[str]
+    entities: list[str]
+    keywords: list[str]
+    topics: list[dict[str, Any]]
+    artefacts: list[dict[str, Any]]
+    quantities: list[dict[str, Any]]
+    location: str | None
+    t_mention: dt.datetime
+    t_start: dt.datetime | None
+    t_end: dt.datetime | None
+    t_granularity: str | None
+    t_phrase: str | None
+    salience: float
+    confidence: float
+    tokens: int
+    version: int
+    superseded_by: str | None
+    distiller: str
+    created_at: dt.datetime
+    sources: list[UnitSource]
+
+
+class ErasureReceipt(Response):
+    """How many rows were erased, per table, and that none is left."""
+
+    namespace: str
+    erased: dict[str, int]
+    remaining: int
+
+
+class Problem(Response):
+    """RFC 9457 problem details; `next_step` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    next_step: str
+    retryable: bool = False
+    errors: list[dict[str, Any]] | None = None
