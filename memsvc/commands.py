@@ -106,7 +106,7 @@ def locomo(
     rooms.make_importable()
     from eval import cli
 
-    sys.exit(cli.locomo(data, json_out, base_url=url, limit_conversations=conversations, baselines=baselines))
+    sys.exit(cli.locomo(data, json_out, base_url=url, limit_conversations=conversations, with_baselines=baselines))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -160,7 +160,7 @@ def _unit(setting: _Setting, group: Sequence[Sentence], *, is_last: bool) -> Mem
     core = _joined(group)
     detail = f"[image: {_SPACE.sub(' ', message.caption).strip()}]" if is_last and message.caption else ""
     own = f"{message.name}: {core}".rstrip()
-    times = dates.find(core, message.occurred_at)
+    times = dates.find(core, message.occurred_at, _month_before(setting.previous))
     resolved = _resolutions(times)
     text = " ".join(part for part in (own, "-" if core and detail else "", detail, resolved) if part)
     sources = tuple(Source(message.id, s.start, s.end) for s in _merged(group)) or (Source(message.id, 0, 0),)
@@ -249,6 +249,15 @@ def _resolutions(times: Sequence[TimeSpan]) -> str:
     if not exact:
         return ""
     return "(" + "; ".join(f"{span.phrase}: {dates.describe(span)}" for span in exact[:3]) + ")"
+
+
+def _month_before(previous: Message | None) -> TimeSpan | None:
+    """The month that the message before named, if it named just one."""
+    if previous is None or len(previous.content) > _MAX_SENTENCE_CHARS:
+        return None
+    named = dates.find(previous.content, previous.occurred_at)
+    months = [span for span in named if span.granularity is Granularity.MONTH]
+    return months[0] if len(months) == 1 else None
 
 
 def _main_time(times: Sequence[TimeSpan]) -> TimeSpan | None:

@@ -54,8 +54,11 @@ _WHICH = r"(?P<which>last|past|previous|this|next|coming|upcoming)"
 Reader = Callable[[re.Match[str], dt.datetime], tuple[dt.datetime, dt.datetime, Granularity] | None]
 
 
-def find(text: str, anchor: dt.datetime) -> list[TimeSpan]:
-    """The intervals that `text` names, in order of appearance; relative ones counted from `anchor` (aware)."""
+def find(text: str, anchor: dt.datetime, month_before: TimeSpan | None = None) -> list[TimeSpan]:
+    """The intervals that `text` names, in order of appearance; relative ones counted from `anchor` (aware).
+
+    `month_before` is a month that was named just before: "on the 15th" is then a day of it.
+    """
     found: list[tuple[int, TimeSpan]] = []
     taken: list[tuple[int, int]] = []
     if not _SIGNAL.search(text):
@@ -65,7 +68,8 @@ def find(text: str, anchor: dt.datetime) -> list[TimeSpan]:
             start, end = match.span()
             if any(start < stop and begin < end for begin, stop in taken):
                 continue
-            span = _span(read, match, anchor)
+            near = _middle(month_before) if month_before and read is _ordinal_day else anchor
+            span = _span(read, match, near)
             if span is not None:
                 taken.append((start, end))
                 found.append((start, span))
@@ -106,6 +110,10 @@ def _span(read: Reader, match: re.Match[str], anchor: dt.datetime) -> TimeSpan |
     if result is None or not (1 < result[0].year and result[1].year < 9999):
         return None
     return TimeSpan(result[0], result[1], result[2], match.group().strip())
+
+
+def _middle(span: TimeSpan) -> dt.datetime:
+    return span.start + (span.end - span.start) / 2
 
 
 def _midnight(moment: dt.datetime) -> dt.datetime:
@@ -161,7 +169,7 @@ def _month_of_year(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.dateti
 
 
 def _month_alone(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
-    """"in May": the nearest one; "last May" and "next May" say which side."""
+    """The nearest May for "in May"; "last May" and "next May" say which side."""
     month, cue = _MONTHS[match["month"].lower()], match["cue"].lower()
     years = (anchor.year - 1, anchor.year, anchor.year + 1)
     if cue in ("last", "past"):
@@ -256,7 +264,7 @@ def _before_last(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime
 
 
 def _weekday(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
-    """"last Friday": the one before; "this Friday": the one of this week or the next to come; bare: the nearest past."""
+    """The one before for "last Friday", the one to come for "this Friday", the nearest past for "on Friday"."""
     wanted = _WEEKDAYS[match["weekday"].lower()]
     cue = (match.groupdict().get("which") or "").lower()
     back = (anchor.weekday() - wanted) % 7 or 7
@@ -289,7 +297,7 @@ def _season(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.
 
 
 def _duration(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
-    """"for three years now" runs from three years ago until the anchor."""
+    """From three years ago until the anchor for "for three years now"."""
     unit, count = match["unit"].lower(), _count(match)
     if unit in ("day", "week"):
         start = anchor - dt.timedelta(days=count * (7 if unit == "week" else 1))
@@ -304,7 +312,7 @@ def _recently(_: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.da
 
 
 def _ordinal_day(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
-    """"on the 15th": the nearest one."""
+    """The nearest day of that number; around the middle of a named month, the one in it."""
     day = int(match["day"])
     options = []
     for shift in (-1, 0, 1):

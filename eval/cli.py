@@ -1,0 +1,43 @@
+"""The evaluation behind `memsvc eval`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from eval import baselines, report, runs, service
+from eval.datasets import locomo as locomo_format
+from memsvc.sdk import MemoryClient
+from memsvc.sdk.errors import MemsvcClientError
+
+
+def locomo(
+    data: Path, json_out: Path | None, *, base_url: str | None, limit_conversations: int | None, with_baselines: bool
+) -> int:
+    """Run LoCoMo retrieval; the exit status (2: the file or the service failed, with the reason on stderr).
+
+    Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key.
+    """
+    errors = Console(stderr=True)
+    try:
+        dataset = locomo_format.read(data)
+        if json_out is not None:
+            json_out.parent.mkdir(parents=True, exist_ok=True)
+        if limit_conversations is not None:
+            dataset = replace(dataset, conversations=dataset.conversations[:limit_conversations])
+        encode = baselines.minilm_encoder() if with_baselines else None
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(MemoryClient(base_url) if base_url else service.running())
+            outcome = runs.run(dataset, client, encode)
+    except (locomo_format.BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        errors.print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
+    result = report.build(dataset, outcome, data)
+    report.table(result, Console())
+    if json_out is not None:
+        json_out.write_text(json.dumps(result, indent=1) + "\n")
+    return 0

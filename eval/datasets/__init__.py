@@ -1,0 +1,1 @@
+"""Published conversation sets, each read into the shapes of eval.datasets.model."""

@@ -1,0 +1,84 @@
+"""LoCoMo: talk between two people over months, with questions whose evidence is named turn by turn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.model import Conversation, Dataset, Question, Turn
+
+_SESSION = re.compile(r"session_(\d+)")
+_DIALOGUE_ID = re.compile(r"D:?(\d+):(\d+)")
+_ADVERSARIAL = "5"
+
+
+class BadDataset(Exception):
+    """The file is not what its reader expects; the message says where."""
+
+
+def read(path: Path) -> Dataset:
+    """Raises BadDataset with the place that is wrong."""
+    try:
+        samples = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadDataset(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise BadDataset(f"{path} is not JSON: {error}") from None
+    if not isinstance(samples, list) or not samples:
+        raise BadDataset(f"{path}: expected a list of conversations")
+    conversations = []
+    dropped = 0
+    for number, sample in enumerate(samples):
+        try:
+            conversation, lost = _conversation(sample, number)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadDataset(f"{path}: conversation {number} is not in the LoCoMo form: {error!r}") from error
+        conversations.append(conversation)
+        dropped += lost
+    return Dataset("locomo", tuple(conversations), _ADVERSARIAL, dropped)
+
+
+def evidence_ids(raw: Any, known: frozenset[str]) -> tuple[tuple[str, ...], int]:
+    """Turn ids out of an evidence list, and how many of its ids name no turn.
+
+    The published file has "D8:6; D9:17" in one string, "D:11:26" and "D30:05".
+    """
+    ids: dict[str, None] = {}
+    dropped = 0
+    for text in raw or []:
+        matches = [f"D{int(session)}:{int(turn)}" for session, turn in _DIALOGUE_ID.findall(str(text))]
+        found = [match for match in matches if match in known]
+        dropped += max(len(matches), 1) - len(found)
+        ids |= dict.fromkeys(found)
+    return tuple(ids), dropped
+
+
+def _conversation(sample: dict[str, Any], number: int) -> tuple[Conversation, int]:
+    talk = sample["conversation"]
+    sessions = sorted((key for key in talk if _SESSION.fullmatch(key)), key=lambda key: int(key.split("_")[1]))
+    turns: list[Turn] = []
+    for session in sessions:
+        when = dt.datetime.strptime(talk[f"{session}_date_time"], "%I:%M %p on %d %B, %Y").replace(tzinfo=dt.UTC)
+        turns.extend(
+            Turn(turn["dia_id"], session, "user", turn["speaker"], turn["text"], turn.get("blip_caption"), when)
+            for turn in talk[session]
+        )
+    if not turns:
+        raise ValueError("no turns")
+    # Questions are asked when everything has been said: at the end of the last session's day.
+    asked_at = max(turn.occurred_at for turn in turns).replace(hour=23, minute=59)
+    known = frozenset(turn.id for turn in turns)
+    name = str(sample.get("sample_id", number))
+    questions = []
+    dropped = 0
+    for place, item in enumerate(sample["qa"]):
+        evidence, lost = evidence_ids(item.get("evidence"), known)
+        dropped += lost
+        answer = str(item["answer"]) if "answer" in item and str(item["category"]) != _ADVERSARIAL else None
+        questions.append(
+            Question(f"{name}:{place}", item["question"], answer, evidence, str(item["category"]), asked_at)
+        )
+    return Conversation(name, tuple(turns), tuple(questions)), dropped

@@ -1,0 +1,131 @@
+"""A run's figures as JSON and as a table."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from eval.datasets.model import Dataset
+from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS, Outcome, Record
+
+MEASURES = (
+    *(f"recall@{k}" for k in CUTOFFS), "hit@10", "all@10", "mrr", "ndcg@10",
+    *(f"budget_recall@{budget}" for budget in BUDGETS_TOKENS), "answer_coverage@512",
+)  # fmt: skip
+_RESAMPLES = 1000
+_SEED = 20240508
+
+
+def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
+    """The whole report. `n` counts the questions with evidence, over which the ranking measures are means."""
+    records = outcome.records
+    plain = [record for record in records if record.question.category != dataset.adversarial]
+    systems = list(records[0].figures) if records else [OURS]
+    groups: dict[str, list[Record]] = {"overall": records, "no_adversarial": plain}
+    return {
+        **{name: _means(group, OURS) for name, group in groups.items()},
+        "by_category": {
+            category: _means([r for r in records if r.question.category == category], OURS)
+            for category in sorted({record.question.category for record in records})
+        },
+        "baselines": {
+            system: {name: _means(group, system) for name, group in groups.items()}
+            | {"recall@10_gain_95": _paired_interval(records, system)}
+            for system in systems
+            if system != OURS
+        },
+        "latency_ms": {
+            name: {"p50": _percentile(values, 50), "p95": _percentile(values, 95)}
+            for name, values in outcome.latencies_ms.items()
+        },
+        "writes_per_s": round(outcome.messages / outcome.write_seconds, 1) if outcome.write_seconds else None,
+        "tokens_per_question": {str(b): round(float(np.mean(t)), 1) for b, t in outcome.context_tokens.items()},
+        "counts": {
+            "conversations": len(dataset.conversations), "messages": outcome.messages, "units": outcome.units,
+            "messages_without_unit": outcome.skipped, "questions": len(records),
+            "questions_without_evidence": sum(not record.question.evidence for record in records),
+            "dropped_evidence_ids": dataset.dropped_evidence,
+        },
+        "settings": {
+            "dataset": dataset.name, "data": data.name, "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+            "recall_limit": CUTOFFS[-1], "budgets_tokens": list(BUDGETS_TOKENS),
+            "tokenizer": "all-MiniLM-L6-v2 WordPiece", "service": "defaults",
+            "baselines": "one turn per item; BM25Okapi k1 1.2 b .75; MiniLM fp32; hybrid: RRF k 60; hybrid_sum: min-max",
+        },
+        "commit": commit(),
+    }  # fmt: skip
+
+
+def table(report: dict[str, Any], console: Console) -> None:
+    """Ours beside the baselines, in percent."""
+    for group in ("overall", "no_adversarial"):
+        grid = Table(title=f"{group} (n = {report[group]['n']}), %")
+        columns = {OURS: report[group]} | {name: figures[group] for name, figures in report["baselines"].items()}
+        grid.add_column("measure")
+        for name in columns:
+            grid.add_column(name, justify="right")
+        for measure in MEASURES:
+            grid.add_row(measure, *(_percent(figures.get(measure)) for figures in columns.values()))
+        console.print(grid)
+    categories = Table(title="by category, %")
+    for heading in ("category", "n", "recall@10", "mrr", "budget_recall@512", "answer_coverage@512"):
+        categories.add_column(heading, justify="right")
+    for category, figures in report["by_category"].items():
+        shown = [_percent(figures.get(name)) for name in ("recall@10", "mrr", "budget_recall@512", "answer_coverage@512")]
+        categories.add_row(category, str(figures["n"]), *shown)
+    console.print(categories)
+    latency = report["latency_ms"]
+    console.print(
+        f"writes/s {report['writes_per_s']}; recall p50 {latency['recall']['p50']} ms, p95 {latency['recall']['p95']} ms; "
+        f"context p50 {latency['context']['p50']} ms; commit {report['commit']}"
+    )
+
+
+def commit() -> str | None:
+    """The commit of the checkout this file lies in, with "-dirty" when files differ from it; None outside one."""
+
+    def git(*arguments: str) -> str:
+        folder = Path(__file__).parent
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _means(records: Sequence[Record], system: str) -> dict[str, Any]:
+    """Means of each measure over the questions it applies to."""
+    means: dict[str, Any] = {"n": sum(bool(record.question.evidence) for record in records)}
+    for measure in MEASURES:
+        values = [record.figures[system][measure] for record in records if measure in record.figures[system]]
+        means[measure] = round(float(np.mean(values)), 4) if values else None
+    return means
+
+
+def _paired_interval(records: Sequence[Record], system: str) -> list[float]:
+    """95 % bootstrap interval of our recall@10 minus the system's, over the same questions."""
+    gains = np.array(
+        [r.figures[OURS]["recall@10"] - r.figures[system]["recall@10"] for r in records if r.question.evidence]
+    )
+    if not len(gains):
+        return [0.0, 0.0]
+    random = np.random.default_rng(_SEED)
+    means = [random.choice(gains, len(gains)).mean() for _ in range(_RESAMPLES)]
+    return [round(float(np.percentile(means, 2.5)), 4), round(float(np.percentile(means, 97.5)), 4)]
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return round(float(np.percentile(values, share)), 2)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
