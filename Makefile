@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: help setup run test test-slow check bench eval fmt clean
+
+help: ## Show these targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make the virtual environment with everything in it
+
+# One pip run with all pins: torch's version stands in the file, so that nothing pulls another build of it.
+$(STAMP): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+run: setup ## Start the service on the embedded database (ARGS="--port 8400 --data-dir DIR")
+	$(BIN)/memsvc serve $(ARGS)
+
+test: setup ## Run the tests (ARGS="-k words")
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+test-slow: setup ## Run the slow and destructive tests
+	$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+check: setup ## All that CI runs: style, types, import contracts, sizes, every test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.sizes
+	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory test-slow
+
+bench: setup ## Measure speed as ratios to plain baselines (ARGS="--json OUT")
+	$(BIN)/memsvc bench $(ARGS)
+
+eval: setup ## LoCoMo retrieval (DATA=locomo10.json OUT=results/locomo.json)
+	$(BIN)/memsvc eval locomo --data $(or $(DATA),../shared/data/locomo10.json) --json $(or $(OUT),results/locomo.json)
+
+fmt: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
