@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from eval import baselines, report, runs, service
+from eval import bench as benchmark
 from eval.datasets import locomo as locomo_format
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import MemsvcClientError
@@ -40,4 +41,20 @@ def locomo(
     report.table(result, Console())
     if json_out is not None:
         json_out.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+def bench(messages: int, json_out: Path | None) -> int:
+    """Time a fresh service; the exit status."""
+    try:
+        with service.running() as client:
+            figures = benchmark.run(client, messages) | {"commit": report.commit()}
+    except (service.ServiceFailed, MemsvcClientError) as error:
+        Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
+        return 2
+    text = json.dumps(figures, indent=1)
+    Console().print(text)
+    if json_out is not None:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(text + "\n")
     return 0

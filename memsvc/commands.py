@@ -109,10 +109,25 @@ def locomo(
     sys.exit(cli.locomo(data, json_out, base_url=url, limit_conversations=conversations, with_baselines=baselines))
 
 
+@app.command()
+def bench(
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
+    messages: Annotated[int, typer.Option(min=100, help="How many messages to measure with.")] = 10_000,
+) -> None:
+    """Speed of recall and of writes, as ratios to plain libraries on the same data in the same run."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.bench(messages, json_out))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """Bind before anything is started, so that a taken port is told at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # Named as TCP, or the event loop leaves Nagle's algorithm on and every reply waits 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -100,7 +100,7 @@ class Recall:
             )
             clock.lap("fusion")
             chosen = ranked[:limit]
-            stored = units.by_id(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
+            stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
             bare = [entry.message_id for entry in chosen if entry.unit_id is None]
             messages = exchanges.by_id(connection, space, bare) if bare else {}
             clock.lap("reading")
@@ -113,19 +113,19 @@ def _read_times(text: str, query: Query) -> Sequence[Any]:
 
 def _memories(
     chosen: Sequence[Ranked],
-    stored: dict[str, units.StoredUnit],
+    stored: dict[str, units.Words],
     messages: dict[str, exchanges.StoredMessage],
 ) -> list[Memory]:
     """Ranked entries with their words. One that was erased since the index was read has none, and is left out."""
     memories: list[Memory] = []
     for entry in chosen:
         if entry.unit_id is not None and entry.unit_id in stored:
-            item = stored[entry.unit_id]
-            unit = item.unit
-            sources = zip(unit.sources, item.source_sessions, strict=True)
-            refs = tuple(dict.fromkeys(SourceRef(source.message_id, session) for source, session in sources))
+            unit = stored[entry.unit_id]
+            refs = tuple(SourceRef(message_id, session_id) for message_id, session_id in unit.sources)
             memories.append(
-                Memory(unit.id, unit.kind.value, unit.status.value, unit.text, entry.score, refs, unit.t_mention, unit.time, entry.seq)
+                Memory(
+                    unit.id, unit.kind, unit.status, unit.text, entry.score, refs, unit.t_mention, unit.time, entry.seq
+                )
             )
         elif entry.unit_id is None and entry.message_id in messages:
             said = messages[entry.message_id].message

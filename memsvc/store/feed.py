@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
@@ -47,7 +48,8 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
     From zero the rows are read directly, which is the same state at a fraction of the work.
     """
     if after == 0:
-        return Batch(0, namespace.head, _messages(connection, namespace, None), _units(connection, namespace, None), (), ())
+        messages, units = _messages(connection, namespace, None), _units(connection, namespace, None)
+        return Batch(0, namespace.head, messages, units, (), ())
     last = {(change.kind, change.ref): change for change in changes(connection, namespace, after)}
     put = {kind: [c.ref for c in last.values() if c.op == "put" and c.kind == kind] for kind in ("message", "unit")}
     gone = {kind: [c.ref for c in last.values() if c.op == "remove" and c.kind == kind] for kind in ("message", "unit")}
@@ -63,20 +65,23 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
 
 def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[Message]:
     m = tables.message
-    columns = (m.c.id, m.c.session_id, m.c.exchange_id, m.c.role, m.c.speaker, m.c.content, m.c.caption, m.c.occurred_at, m.c.seq)
+    columns = [column for column in m.c if column.name not in ("metadata", "content_hash", "recorded_at")]
     statement = sa.select(*columns).where(*tables.within(m, namespace)).order_by(m.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(m.c.id, ids))
     return [
-        Message(r.id, r.session_id, r.exchange_id, Role(r.role), r.speaker, r.content, r.occurred_at, r.caption, seq=r.seq)
-        for r in connection.execute(statement)
-    ]
+        Message(
+            row.id, row.session_id, row.exchange_id, Role(row.role), row.speaker, row.content, row.occurred_at,
+            row.caption, seq=row.seq,
+        )
+        for row in connection.execute(statement)
+    ]  # fmt: skip
 
 
 def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[UnitEntry]:
     u, s = tables.unit, tables.unit_source
     sources = (
-        sa.select(sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(s.c.message_id, s.c.ordinal)))
+        sa.select(sa.func.array_agg(aggregate_order_by(s.c.message_id, s.c.ordinal)))
         .where(*tables.within(s, namespace), s.c.unit_id == u.c.id)
         .scalar_subquery()
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.timespan import Granularity, TimeSpan
@@ -94,6 +95,49 @@ def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     return {row.id: _stored(row, sources.get(row.id, [])) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a ranking shows of a unit. `sources` are (message id, session id), each message once."""
+
+    id: str
+    kind: str
+    status: str
+    text: str
+    t_mention: dt.datetime
+    time: TimeSpan | None
+    sources: tuple[tuple[str, str], ...]
+
+
+def words(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, Words]:
+    """One statement for what recall returns; `by_id` reads every field."""
+    m = tables.message
+    pair = sa.func.json_build_array(_S.c.message_id, m.c.session_id)
+    sources = (
+        sa.select(sa.func.json_agg(aggregate_order_by(pair, _S.c.ordinal)))
+        .join_from(_S, m, sa.and_(*tables.within(m, namespace), m.c.id == _S.c.message_id))
+        .where(*tables.within(_S, namespace), _S.c.unit_id == _U.c.id)
+        .scalar_subquery()
+    )
+    columns = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.t_granularity,
+               _U.c.t_phrase)  # fmt: skip
+    statement = sa.select(*columns, sources.label("sources")).where(
+        *tables.within(_U, namespace), tables.any_of(_U.c.id, ids)
+    )
+    return {
+        row.id: Words(
+            row.id, row.kind, row.status, row.text, row.t_mention, _time(row),
+            tuple(dict.fromkeys((message, session) for message, session in row.sources)),
+        )
+        for row in connection.execute(statement)
+    }  # fmt: skip
+
+
+def _time(row: Any) -> TimeSpan | None:
+    if row.t_start is None:
+        return None
+    return TimeSpan(row.t_start, row.t_end, Granularity(row.t_granularity), row.t_phrase)
+
+
 def _columns(item: NewUnit) -> dict[str, Any]:
     unit = item.unit
     time = unit.time
@@ -130,9 +174,6 @@ def _columns(item: NewUnit) -> dict[str, Any]:
 
 
 def _stored(row: Any, sources: list[tuple[Source, str]]) -> StoredUnit:
-    time = None
-    if row.t_start is not None:
-        time = TimeSpan(row.t_start, row.t_end, Granularity(row.t_granularity), row.t_phrase)
     unit = MemoryUnit(
         id=row.id,
         kind=Kind(row.kind),
@@ -148,7 +189,7 @@ def _stored(row: Any, sources: list[tuple[Source, str]]) -> StoredUnit:
         quantities=tuple(Quantity(**quantity) for quantity in row.quantities),
         location=row.location,
         t_mention=row.t_mention,
-        time=time,
+        time=_time(row),
         sources=tuple(source for source, _ in sources),
         salience=row.salience,
         confidence=row.confidence,

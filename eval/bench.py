@@ -1,0 +1,80 @@
+"""Speed of the service beside plain libraries on the same made-up data, in one run; the ratios are what counts."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import rank_bm25
+from rich.progress import track
+
+from eval import measures
+from memsvc.sdk import MemoryClient, NewExchange, NewMessage
+
+_SEED = 7
+_QUERIES = 100
+_WIDTH = 384
+_SESSION = 50
+_SUBJECTS = "my sister|the landlord|our team|a neighbour|the vet|my manager|the choir|an old friend".split("|")
+_VERBS = "bought|repaired|lost|painted|ordered|borrowed|sold|cleaned|found|wrapped".split("|")
+_THINGS = "bicycle|kettle|notebook|violin|tent|lamp|camera|sofa|ticket|garden chair|radio|map|coat|ladder".split("|")
+_PLACES = "Lisbon|Porto|Berlin|Oslo|the market|the library|the station|a small shop|the harbour|Ghent".split("|")
+
+
+def run(client: MemoryClient, count: int) -> dict[str, Any]:
+    """Write `count` messages, ask questions, and time rank_bm25 + numpy on the same texts. Times in ms, medians."""
+    memory = client.namespace("bench")
+    texts = list(_texts(count))
+    start = time.perf_counter()
+    for place in track(range(0, count, _SESSION), description="messages in"):
+        session = f"s{place // _SESSION}"
+        part = [NewMessage(id=f"m{place + n}", role="user", content=t) for n, t in enumerate(texts[place : place + _SESSION])]
+        memory.write([NewExchange(id=session, session_id=session, messages=part)])
+    write_s = time.perf_counter() - start
+    chooser = random.Random(_SEED + 1)
+    questions = [f"Who {chooser.choice(_VERBS)} the {chooser.choice(_THINGS)} in {chooser.choice(_PLACES)}, number {n}?" for n in range(_QUERIES)]
+    memory.recall(questions[0])  # the cold load is not what is measured
+    stages: dict[str, list[float]] = {}
+    for question in questions:
+        for stage, value in memory.recall(question).timings_ms.items():
+            stages.setdefault(stage, []).append(value)
+    without_encoding = [total - encoding for total, encoding in zip(stages["total"], stages["encoding"], strict=True)]
+    plain = _plain(texts, questions)
+    median = float(np.median(without_encoding))
+    return {
+        "messages": count,
+        "recall_without_encoding_ms": {"p50": round(median, 3), "p95": round(float(np.percentile(without_encoding, 95)), 3)},
+        "recall_stages_p50_ms": {stage: round(float(np.median(values)), 3) for stage, values in stages.items()},
+        "rank_bm25_and_numpy_p50_ms": round(plain, 3),
+        "ratio": round(median / plain, 3),
+        "writes_per_s": round(count / write_s, 1),
+    }
+
+
+def _texts(count: int) -> Iterator[str]:
+    chooser = random.Random(_SEED)
+    for number in range(count):
+        pick: Callable[[list[str]], str] = chooser.choice
+        yield (
+            f"Yesterday {pick(_SUBJECTS)} {pick(_VERBS)} the {pick(_THINGS)} in {pick(_PLACES)}, and I {pick(_VERBS)} "
+            f"a {pick(_THINGS)} for {chooser.randrange(5, 900)} euros, order {number}."
+        )
+
+
+def _plain(texts: list[str], questions: list[str]) -> float:
+    """Median ms of one search with both libraries: all scores, best ten. The vectors are random: only speed counts."""
+    bm25 = rank_bm25.BM25Okapi([measures.content_tokens(text) for text in texts], k1=1.2, b=0.75)
+    generator = np.random.default_rng(_SEED)
+    vectors = generator.standard_normal((len(texts), _WIDTH), dtype=np.float32)
+    times = []
+    for question in questions:
+        query = generator.standard_normal(_WIDTH, dtype=np.float32)
+        start = time.perf_counter()
+        scores = bm25.get_scores(measures.content_tokens(question))
+        np.argsort(-scores)[:10]
+        np.argsort(-(vectors @ query))[:10]
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times))
