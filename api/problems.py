@@ -67,9 +67,7 @@ def _known(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()
-    ]
+    found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()]
     first = found[0] if found else {"field": "body", "message": "is not valid"}
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     problem = errors.Invalid(

@@ -68,7 +68,9 @@ def minilm_encoder() -> Encode:
     model = SentenceTransformer(str(_minilm_folder()), device="cpu")
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.asarray(model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False), dtype=np.float32)
+        return np.asarray(
+            model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False), dtype=np.float32
+        )
 
     return encode
 

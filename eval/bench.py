@@ -18,10 +18,45 @@ _SEED = 7
 _QUERIES = 100
 _WIDTH = 384
 _SESSION = 50
-_SUBJECTS = "my sister|the landlord|our team|a neighbour|the vet|my manager|the choir|an old friend".split("|")
-_VERBS = "bought|repaired|lost|painted|ordered|borrowed|sold|cleaned|found|wrapped".split("|")
-_THINGS = "bicycle|kettle|notebook|violin|tent|lamp|camera|sofa|ticket|garden chair|radio|map|coat|ladder".split("|")
-_PLACES = "Lisbon|Porto|Berlin|Oslo|the market|the library|the station|a small shop|the harbour|Ghent".split("|")
+_SUBJECTS = [
+    "my sister",
+    "the landlord",
+    "our team",
+    "a neighbour",
+    "the vet",
+    "my manager",
+    "the choir",
+    "an old friend",
+]
+_VERBS = ["bought", "repaired", "lost", "painted", "ordered", "borrowed", "sold", "cleaned", "found", "wrapped"]
+_THINGS = [
+    "bicycle",
+    "kettle",
+    "notebook",
+    "violin",
+    "tent",
+    "lamp",
+    "camera",
+    "sofa",
+    "ticket",
+    "garden chair",
+    "radio",
+    "map",
+    "coat",
+    "ladder",
+]
+_PLACES = [
+    "Lisbon",
+    "Porto",
+    "Berlin",
+    "Oslo",
+    "the market",
+    "the library",
+    "the station",
+    "a small shop",
+    "the harbour",
+    "Ghent",
+]
 
 
 def run(client: MemoryClient, count: int) -> dict[str, Any]:
@@ -31,11 +66,17 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
     start = time.perf_counter()
     for place in track(range(0, count, _SESSION), description="messages in"):
         session = f"s{place // _SESSION}"
-        part = [NewMessage(id=f"m{place + n}", role="user", content=t) for n, t in enumerate(texts[place : place + _SESSION])]
+        part = [
+            NewMessage(id=f"m{place + n}", role="user", content=t)
+            for n, t in enumerate(texts[place : place + _SESSION])
+        ]
         memory.write([NewExchange(id=session, session_id=session, messages=part)])
     write_s = time.perf_counter() - start
     chooser = random.Random(_SEED + 1)
-    questions = [f"Who {chooser.choice(_VERBS)} the {chooser.choice(_THINGS)} in {chooser.choice(_PLACES)}, number {n}?" for n in range(_QUERIES)]
+    questions = [
+        f"Who {chooser.choice(_VERBS)} the {chooser.choice(_THINGS)} in {chooser.choice(_PLACES)}, number {n}?"
+        for n in range(_QUERIES)
+    ]
     memory.recall(questions[0])  # the cold load is not what is measured
     stages: dict[str, list[float]] = {}
     for question in questions:
@@ -46,7 +87,10 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
     median = float(np.median(without_encoding))
     return {
         "messages": count,
-        "recall_without_encoding_ms": {"p50": round(median, 3), "p95": round(float(np.percentile(without_encoding, 95)), 3)},
+        "recall_without_encoding_ms": {
+            "p50": round(median, 3),
+            "p95": round(float(np.percentile(without_encoding, 95)), 3),
+        },
         "recall_stages_p50_ms": {stage: round(float(np.median(values)), 3) for stage, values in stages.items()},
         "rank_bm25_and_numpy_p50_ms": round(plain, 3),
         "ratio": round(median / plain, 3),

@@ -4,15 +4,63 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 
 import Stemmer
 
 _STEMMER = Stemmer.Stemmer("english")
 _WORD = re.compile(r"[^\W_]+")
 _STOP = frozenset(
-    "a an and are as at be but by did do does for from had has have he her him his i in is it its me my of on or our she "
-    "so that the their them they this to was we were will with you your".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "him",
+        "his",
+        "i",
+        "in",
+        "is",
+        "it",
+        "its",
+        "me",
+        "my",
+        "of",
+        "on",
+        "or",
+        "our",
+        "she",
+        "so",
+        "that",
+        "the",
+        "their",
+        "them",
+        "they",
+        "this",
+        "to",
+        "was",
+        "we",
+        "were",
+        "will",
+        "with",
+        "you",
+        "your",
+    ]
 )
 
 
@@ -21,34 +69,34 @@ def first_mentions(sources: Iterable[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(message for item in sources for message in item))
 
 
-def recall(ranking: Sequence[str], evidence: Set[str], k: int) -> float:
+def recall(ranking: Sequence[str], evidence: frozenset[str], k: int) -> float:
     """The share of the evidence within the first k."""
     return len(evidence.intersection(ranking[:k])) / len(evidence)
 
 
-def hit(ranking: Sequence[str], evidence: Set[str], k: int) -> float:
+def hit(ranking: Sequence[str], evidence: frozenset[str], k: int) -> float:
     """1 when any evidence is within the first k."""
     return float(not evidence.isdisjoint(ranking[:k]))
 
 
-def all_found(ranking: Sequence[str], evidence: Set[str], k: int) -> float:
+def all_found(ranking: Sequence[str], evidence: frozenset[str], k: int) -> float:
     """1 when all evidence is within the first k."""
     return float(evidence.issubset(ranking[:k]))
 
 
-def reciprocal_rank(ranking: Sequence[str], evidence: Set[str]) -> float:
+def reciprocal_rank(ranking: Sequence[str], evidence: frozenset[str]) -> float:
     """1 / rank of the first evidence, 0 when there is none."""
     return next((1 / rank for rank, message in enumerate(ranking, start=1) if message in evidence), 0.0)
 
 
-def ndcg(ranking: Sequence[str], evidence: Set[str], k: int) -> float:
+def ndcg(ranking: Sequence[str], evidence: frozenset[str], k: int) -> float:
     """Binary gains, 1 / log2(rank + 1), over the best possible order."""
     gain = sum(1 / math.log2(rank + 1) for rank, message in enumerate(ranking[:k], start=1) if message in evidence)
     best = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(evidence)) + 1))
     return gain / best
 
 
-def budget_recall(cited: Iterable[str], evidence: Set[str]) -> float:
+def budget_recall(cited: Iterable[str], evidence: frozenset[str]) -> float:
     """The share of the evidence that the passages of a context cite."""
     return len(evidence.intersection(cited)) / len(evidence)
 

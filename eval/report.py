@@ -78,7 +78,9 @@ def table(report: dict[str, Any], console: Console) -> None:
     for heading in ("category", "n", "recall@10", "mrr", "budget_recall@512", "answer_coverage@512"):
         categories.add_column(heading, justify="right")
     for category, figures in report["by_category"].items():
-        shown = [_percent(figures.get(name)) for name in ("recall@10", "mrr", "budget_recall@512", "answer_coverage@512")]
+        shown = [
+            _percent(figures.get(name)) for name in ("recall@10", "mrr", "budget_recall@512", "answer_coverage@512")
+        ]
         categories.add_row(category, str(figures["n"]), *shown)
     console.print(categories)
     latency = report["latency_ms"]

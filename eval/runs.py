@@ -69,7 +69,10 @@ def _ingest(memory: Namespace, conversation: Conversation, outcome: Outcome) -> 
     for session_id in dict.fromkeys(turn.session_id for turn in conversation.turns):
         turns = [turn for turn in conversation.turns if turn.session_id == session_id]
         exchange = NewExchange(
-            id=session_id, session_id=session_id, occurred_at=turns[0].occurred_at, messages=[_message(t) for t in turns]
+            id=session_id,
+            session_id=session_id,
+            occurred_at=turns[0].occurred_at,
+            messages=[_message(t) for t in turns],
         )
         start = time.perf_counter()
         written = memory.write([exchange])
@@ -109,9 +112,7 @@ def _note(outcome: Outcome, call: str, start: float, stages: dict[str, float]) -
         outcome.latencies_ms.setdefault(f"{call}.{stage}", []).append(value)
 
 
-def _measure_baseline(
-    ranking: list[Turn], question: Question, count_tokens: Callable[[str], int]
-) -> dict[str, float]:
+def _measure_baseline(ranking: list[Turn], question: Question, count_tokens: Callable[[str], int]) -> dict[str, float]:
     figures = _ranked([turn.id for turn in ranking[: CUTOFFS[-1]]], question)
     for budget in BUDGETS_TOKENS:
         text, cited = baselines.pack(ranking, budget, count_tokens)

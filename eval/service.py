@@ -36,7 +36,11 @@ def running() -> Iterator[MemoryClient]:
         ]  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=os.environ | {"MEMSVC_API_KEY": key}
+                command,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"MEMSVC_API_KEY": key},
             )
         try:
             with MemoryClient(f"http://127.0.0.1:{port}", key, timeout_s=300.0) as client:

@@ -122,7 +122,9 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
     key = settings.server.api_key
     if key is None:
         if not embedded:
-            raise errors.Invalid("No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same.")
+            raise errors.Invalid(
+                "No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same."
+            )
         path = data_dir(settings) / "api-key"
         if not path.exists():
             path.touch(mode=0o600)

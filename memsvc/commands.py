@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import rich
 import typer
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from memsvc.bootstrap import Service
 
 app = typer.Typer(
-    help="memsvc: long-term memory for agents.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="memsvc: long-term memory for agents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 evaluation = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
 app.add_typer(evaluation, name="eval")
@@ -44,11 +47,12 @@ def serve(
     demo: Annotated[bool | None, typer.Option(help="Fill the namespace `demo` when it is empty.")] = None,
 ) -> None:
     """Start the service and print its address, its key and a command to try."""
-    given = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
+    given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
     settings = Settings(ServerSettings(**{name: value for name, value in given.items() if value is not None}))
     import uvicorn
 
-    from memsvc import bootstrap, demo as demonstration, rooms
+    from memsvc import bootstrap, rooms
+    from memsvc import demo as demonstration
 
     rooms.make_importable()
     from api.app import create
@@ -134,7 +138,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise errors.Invalid(
-            f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another with --port, or --port 0 for a free one."
+            f"Cannot listen on {host}:{port}: {error.strerror}.",
+            "Choose another with --port, or --port 0 for a free one.",
         ) from None
     return listener
 

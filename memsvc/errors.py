@@ -1,13 +1,13 @@
 """The one error tree. Each class says which HTTP status it becomes and whether a retry can help.
 
-    MemsvcError
-    ├── Invalid            the request cannot be carried out as it stands (422)
-    ├── Unauthorized       no key, or one that is not known (401)
-    ├── NotFound           nothing of that name in this tenant (404)
-    ├── Conflict           the same id or key stands for something else (409)
-    ├── TooLarge           over a limit of the service (413)
-    └── Unavailable        not now; the same call may work later (503)
-        └── DataFolderBusy another server owns the data folder
+MemsvcError
+├── Invalid            the request cannot be carried out as it stands (422)
+├── Unauthorized       no key, or one that is not known (401)
+├── NotFound           nothing of that name in this tenant (404)
+├── Conflict           the same id or key stands for something else (409)
+├── TooLarge           over a limit of the service (413)
+└── Unavailable        not now; the same call may work later (503)
+    └── DataFolderBusy another server owns the data folder
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ class EncoderSettings(BaseSettings):
     precision: Literal["int8", "fp32"] = Field("int8", description="of the default model")
     threads: int = Field(1, ge=1)
     batch_size: int = Field(8, ge=1, description="texts of similar length at once")
-    device: str | None = Field(None, description="for sentence-transformers: cpu, cuda, mps; default: the best there is")
+    device: str | None = Field(
+        None, description="for sentence-transformers: cpu, cuda, mps; default: the best there is"
+    )
 
 
 class IndexSettings(BaseSettings):
@@ -81,9 +83,9 @@ class Settings:
     """All groups, read once at start."""
 
     def __init__(self, server: ServerSettings | None = None) -> None:
-        self.server = server or ServerSettings()  # type: ignore[call-arg]
-        self.database = DatabaseSettings()  # type: ignore[call-arg]
-        self.encoder = EncoderSettings()  # type: ignore[call-arg]
-        self.index = IndexSettings()  # type: ignore[call-arg]
-        self.recall = RecallSettings()  # type: ignore[call-arg]
-        self.limits = LimitSettings()  # type: ignore[call-arg]
+        self.server = server or ServerSettings()
+        self.database = DatabaseSettings()
+        self.encoder = EncoderSettings()
+        self.index = IndexSettings()
+        self.recall = RecallSettings()
+        self.limits = LimitSettings()

@@ -10,7 +10,7 @@ ADVISORY_LOCK = 0x6D656D73
 
 
 def run() -> None:
-    url = context.config.attributes.get("url") or context.config.get_main_option("sqlalchemy.url")
+    url: str = context.config.attributes["url"]
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})

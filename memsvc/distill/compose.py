@@ -10,7 +10,7 @@ from memsvc.distill import artefacts, dates, entities, gate, lexicon, resolve, s
 from memsvc.distill.segment import Fence, Sentence
 from memsvc.domain.message import Message, Role
 from memsvc.domain.timespan import Granularity, TimeSpan
-from memsvc.domain.unit import Kind, MemoryUnit, Skip, Source, Topic, unit_id
+from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Skip, Source, Topic, unit_id
 
 DISTILLER = "rule-1"
 # A unit says one or two things: about the length of a spoken turn.
@@ -184,7 +184,9 @@ def _unit(setting: _Setting, group: Sequence[Sentence], *, is_last: bool) -> Mem
 def _code_unit(setting: _Setting, block: Fence) -> MemoryUnit:
     """A code block gives its language, the names it defines and the files it names rather than its lines."""
     message = setting.message
-    defined = re.findall(r"\b(?:def|class|function|func|fn|interface|struct|create table)\s+(\w{2,60})", block.code, re.IGNORECASE)
+    defined = re.findall(
+        r"\b(?:def|class|function|func|fn|interface|struct|create table)\s+(\w{2,60})", block.code, re.IGNORECASE
+    )
     found = artefacts.find(block.code[:4000])
     named = list(dict.fromkeys([*defined, *(a.value for a in found if a.type in ("path", "error", "variable"))]))[:6]
     first = next((line.strip() for line in block.code.splitlines() if line.strip()), "")[:120]
@@ -200,7 +202,7 @@ def _code_unit(setting: _Setting, block: Fence) -> MemoryUnit:
 
 def _built(
     setting: _Setting, kind: Kind, text: str, core_end: int, key: str, sources: tuple[Source, ...], *,
-    subject: str, persons: tuple[str, ...], entities: tuple[str, ...], found: tuple[artefacts.Artefact, ...],
+    subject: str, persons: tuple[str, ...], entities: tuple[str, ...], found: tuple[Artefact, ...],
     times: Sequence[TimeSpan], value: float, confidence: float, core: str,
 ) -> MemoryUnit:  # fmt: skip
     words = salience.keywords(core)
@@ -266,7 +268,7 @@ def _main_time(times: Sequence[TimeSpan]) -> TimeSpan | None:
     return min(times, key=lambda span: order.index(span.granularity)) if times else None
 
 
-def _topics(found: Sequence[artefacts.Artefact], words: Sequence[str]) -> tuple[Topic, ...]:
+def _topics(found: Sequence[Artefact], words: Sequence[str]) -> tuple[Topic, ...]:
     """Files that are named, else the two rarest words as concepts."""
     files = tuple(Topic("file", artefact.value, 1.0) for artefact in found if artefact.type == "path")[:3]
     if files:

@@ -37,7 +37,21 @@ _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}  # f
 _NUMBERS = {
     word: number
     for number, words in enumerate(
-        ("", "a an one", "two couple", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+        (
+            "",
+            "a an one",
+            "two couple",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        )
     )
     for word in words.split()
 }
@@ -107,7 +121,7 @@ def _span(read: Reader, match: re.Match[str], anchor: dt.datetime) -> TimeSpan |
         result = read(match, anchor)
     except (ValueError, OverflowError):  # the 31st of June, 9999 years ago
         return None
-    if result is None or not (1 < result[0].year and result[1].year < 9999):
+    if result is None or not (result[0].year > 1 and result[1].year < 9999):
         return None
     return TimeSpan(result[0], result[1], result[2], match.group().strip())
 
@@ -120,7 +134,9 @@ def _midnight(moment: dt.datetime) -> dt.datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _days(start: dt.datetime, count: int = 1, granularity: Granularity = Granularity.DAY) -> tuple[dt.datetime, dt.datetime, Granularity]:
+def _days(
+    start: dt.datetime, count: int = 1, granularity: Granularity = Granularity.DAY
+) -> tuple[dt.datetime, dt.datetime, Granularity]:
     start = _midnight(start)
     return start, start + dt.timedelta(days=count), granularity
 
@@ -343,7 +359,10 @@ _GRAMMAR: tuple[tuple[re.Pattern[str], Reader], ...] = (
     _rule(rf"(?:a\s+)?{_COUNT}\s+{_UNIT}\s+(?:ago|back|earlier)", _ago),
     _rule(rf"(?:a\s+few|several|some)\s+{_UNIT}\s+(?:ago|back)", _few_ago),
     _rule(rf"in\s+(?:a\s+)?{_COUNT}\s+{_UNIT}(?!\s+ago)", _ahead),
-    _rule(rf"(?:for|past|last)\s+(?:the\s+)?(?:past\s+|last\s+|over\s+|about\s+|almost\s+|nearly\s+)?(?:a\s+)?{_COUNT}\s+{_UNIT}(?:\s+now)?", _duration),
+    _rule(
+        rf"(?:for|past|last)\s+(?:the\s+)?(?:past\s+|last\s+|over\s+|about\s+|almost\s+|nearly\s+)?(?:a\s+)?{_COUNT}\s+{_UNIT}(?:\s+now)?",
+        _duration,
+    ),
     _rule(rf"{_WHICH}\s+(?P<unit>weekend|week|month|year|decade)", _relative_unit),
     _rule(rf"{_WHICH}\s+{_SEASON}", _season),
     _rule(rf"{_WHICH}\s+{_WEEKDAY}", _weekday),
@@ -362,7 +381,8 @@ _SIGNAL = re.compile(
 )
 # What the grammar leaves and dateparser reads well: numeric dates, odd counts.
 _ODD = re.compile(
-    r"\b\d{1,4}[/.]\d{1,2}[/.]\d{2,4}\b|\b(?:half an|an?|\d{1,3}) (?:hour|minute)s? ago\b|\ba fortnight ago\b", re.IGNORECASE
+    r"\b\d{1,4}[/.]\d{1,2}[/.]\d{2,4}\b|\b(?:half an|an?|\d{1,3}) (?:hour|minute)s? ago\b|\ba fortnight ago\b",
+    re.IGNORECASE,
 )
 
 

@@ -15,8 +15,34 @@ _RUN = re.compile(
 _QUOTED = re.compile(r"[\"\u201c]([^\"\u201c\u201d\n]{2,80})[\"\u201d]")
 _TAGGED = re.compile(r"(?<!\w)[@#]\w[\w.-]{1,40}")
 _CALENDAR = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday i i'm i've i'd i'll ok okay".split()
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "i",
+        "i'm",
+        "i've",
+        "i'd",
+        "i'll",
+        "ok",
+        "okay",
+    ]
 )
 
 

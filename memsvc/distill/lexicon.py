@@ -63,8 +63,4 @@ def words(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """Words that tell something: neither function words nor phatic ones, contractions counted by their head."""
-    return [
-        word
-        for word in words(text)
-        if word not in _EMPTY and word.partition("'")[0] not in _EMPTY
-    ]
+    return [word for word in words(text) if word not in _EMPTY and word.partition("'")[0] not in _EMPTY]

@@ -20,7 +20,8 @@ _PREFERENCE = re.compile(
     re.IGNORECASE,
 )
 _STATE = re.compile(
-    r"\b(?:i|we)(?:'m|'re| am| are| have been|'ve been| live| work| study| own| have)\b|\bmy \w+ (?:is|are)\b", re.IGNORECASE
+    r"\b(?:i|we)(?:'m|'re| am| are| have been|'ve been| live| work| study| own| have)\b|\bmy \w+ (?:is|are)\b",
+    re.IGNORECASE,
 )
 _PAST = re.compile(
     r"\b(?:went|did|was|were|had|got|made|met|saw|took|bought|started|finished|joined|moved|visited|attended|won|lost|"
@@ -76,5 +77,9 @@ def kind(text: str, role: Role, is_peer_talk: bool, found: Sequence[Artefact], h
 def keywords(text: str, count: int = 8) -> tuple[str, ...]:
     """The rarest content words, each once, in order of appearance."""
     distinct = list(dict.fromkeys(lexicon.content_words(text)))
-    kept = set(sorted(distinct, key=lambda word: (-idf(word), distinct.index(word)))[:count]) if len(distinct) > count else set(distinct)
+    kept = (
+        set(sorted(distinct, key=lambda word: (-idf(word), distinct.index(word)))[:count])
+        if len(distinct) > count
+        else set(distinct)
+    )
     return tuple(word for word in distinct if word in kept)

@@ -11,9 +11,40 @@ _FENCE = re.compile(r"```([^\n`]*)\n?(.*?)(?:```|\Z)", re.DOTALL)
 _CLOSERS = "\"')]\u201d\u2019*_"
 _FULL_WIDTH = "\u3002\uff01\uff1f\uff0e"
 _ABBREVIATIONS = frozenset(
-    "dr mr mrs ms prof st vs e.g i.e eg ie etc p.m a.m no jr sr approx dept est fig inc ltd co mt gen col rev hon vol".split()
+    [
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "prof",
+        "st",
+        "vs",
+        "e.g",
+        "i.e",
+        "eg",
+        "ie",
+        "etc",
+        "p.m",
+        "a.m",
+        "no",
+        "jr",
+        "sr",
+        "approx",
+        "dept",
+        "est",
+        "fig",
+        "inc",
+        "ltd",
+        "co",
+        "mt",
+        "gen",
+        "col",
+        "rev",
+        "hon",
+        "vol",
+    ]
 )
-_MAY_END = frozenset("etc p.m a.m inc ltd co jr sr".split())
+_MAY_END = frozenset(["etc", "p.m", "a.m", "inc", "ltd", "co", "jr", "sr"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ class NamespaceIndex:
             self._put_units(batch.units)
             self.applied = batch.head
 
-    def candidates(self, query_text: str, vector: NDArray[np.float32], per_arm: int, term_limit: int) -> list[Candidate]:
+    def candidates(
+        self, query_text: str, vector: NDArray[np.float32], per_arm: int, term_limit: int
+    ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both.
 
         `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first.
@@ -137,7 +139,13 @@ class NamespaceIndex:
             return set()
         counts = collections.Counter(words.terms(f"{message.name}: {message.text}"))
         entry = _Entry(
-            message.id, message.session_id, message.name, message.role.value, message.occurred_at, message.seq, dict(counts)
+            message.id,
+            message.session_id,
+            message.name,
+            message.role.value,
+            message.occurred_at,
+            message.seq,
+            dict(counts),
         )
         self._messages[entry.id] = entry
         self._slot_of[entry.id] = len(self._slots)
@@ -243,7 +251,9 @@ class NamespaceIndex:
 
     def _cosines(self, vector: NDArray[np.float32], message_ids: Iterable[str]) -> dict[str, list[tuple[str, float]]]:
         """Message id -> its units with the mean cosine of their rows, best first."""
-        units = {unit_id: self._units[unit_id] for message_id in message_ids for unit_id in self._messages[message_id].units}
+        units = {
+            unit_id: self._units[unit_id] for message_id in message_ids for unit_id in self._messages[message_id].units
+        }
         ids = [unit.slot * _ROW_STRIDE + row for unit in units.values() for row in range(unit.rows)]
         values = iter(self._dense.cosines(vector, ids).tolist())
         means = {unit.id: sum(next(values) for _ in range(unit.rows)) / unit.rows for unit in units.values()}

@@ -61,7 +61,7 @@ def _min_max(values: Sequence[float]) -> NDArray[np.float64]:
     low, high = known.min(), known.max()
     if high - low < 1e-12:
         return np.where(np.isnan(array), 0.0, float(high > 0))
-    return np.nan_to_num((array - low) / (high - low), nan=0.0)
+    return np.asarray(np.nan_to_num((array - low) / (high - low), nan=0.0), dtype=np.float64)
 
 
 def _is_named(analysis: Analysis, candidate: Candidate) -> bool:

@@ -1,10 +1,10 @@
 """The Python client. Needs httpx and pydantic only.
 
-    from memsvc.sdk import MemoryClient
+from memsvc.sdk import MemoryClient
 
-    with MemoryClient() as client, client.namespace("ana") as memory:
-        memory.add("I moved to Berlin.", speaker="Ana", session_id="kitchen")
-        print(memory.context("Where does Ana live?").text)
+with MemoryClient() as client, client.namespace("ana") as memory:
+    memory.add("I moved to Berlin.", speaker="Ana", session_id="kitchen")
+    print(memory.context("Where does Ana live?").text)
 """
 
 from memsvc.sdk.client import MemoryClient, Namespace

@@ -107,7 +107,13 @@ class Namespace:
     ) -> exchanges.WriteResult:
         """Store one message."""
         message = exchanges.NewMessage(
-            id=id, role=role, speaker=speaker, content=content, occurred_at=occurred_at, caption=caption, metadata=metadata
+            id=id,
+            role=role,
+            speaker=speaker,
+            content=content,
+            occurred_at=occurred_at,
+            caption=caption,
+            metadata=metadata,
         )
         return self.write([exchanges.NewExchange(session_id=session_id, messages=[message])]).results[0]
 

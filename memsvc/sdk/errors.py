@@ -1,10 +1,10 @@
 """What can go wrong for a client.
 
-    MemsvcClientError
-    ├── ConnectionFailed      the service did not answer, after all retries
-    └── ApiError              it answered with a problem
-        ├── Unauthorized (401), NotFound (404), Conflict (409), TooLarge (413), Invalid (400, 422)
-        └── Unavailable (429, 503), after all retries
+MemsvcClientError
+├── ConnectionFailed      the service did not answer, after all retries
+└── ApiError              it answered with a problem
+    ├── Unauthorized (401), NotFound (404), Conflict (409), TooLarge (413), Invalid (400, 422)
+    └── Unavailable (429, 503), after all retries
 """
 
 from __future__ import annotations

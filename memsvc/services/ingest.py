@@ -159,9 +159,7 @@ def _context(
     }
 
 
-def _insert(
-    connection: sa.Connection, space: Namespace, item: _Distilled, seq: int, changes: list[feed.Change]
-) -> int:
+def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: int, changes: list[feed.Change]) -> int:
     """Insert one exchange and note its changes; the sequence number reached. A duplicate inserts nothing."""
     admitted = item.admission
     if admitted.duplicate:
@@ -195,9 +193,7 @@ def _receipt(item: _Distilled) -> Receipt:
     return Receipt(admitted.exchange_id, admitted.message_ids, made, skipped, duplicate=False)
 
 
-def _replay(
-    connection: sa.Connection, space: Namespace, key: str | None, request_hash: bytes
-) -> WriteReceipt | None:
+def _replay(connection: sa.Connection, space: Namespace, key: str | None, request_hash: bytes) -> WriteReceipt | None:
     stored = idempotency.find(connection, space, key) if key is not None else None
     if stored is None:
         return None
@@ -232,4 +228,3 @@ def _as_json(receipt: WriteReceipt) -> dict[str, object]:
             for result in receipt.results
         ],
     }
-

@@ -87,9 +87,7 @@ class Recall:
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
-            candidates = index.candidates(
-                query.text, vector, settings.candidates_per_arm, settings.query_term_limit
-            )
+            candidates = index.candidates(query.text, vector, settings.candidates_per_arm, settings.query_term_limit)
             clock.lap("candidates")
             ranked = fusion.fuse(
                 asked,
@@ -131,7 +129,17 @@ def _memories(
             said = messages[entry.message_id].message
             ref = SourceRef(said.id, said.session_id)
             memories.append(
-                Memory(None, "message", "active", f"{said.name}: {said.text}", entry.score, (ref,), said.occurred_at, None, entry.seq)
+                Memory(
+                    None,
+                    "message",
+                    "active",
+                    f"{said.name}: {said.text}",
+                    entry.score,
+                    (ref,),
+                    said.occurred_at,
+                    None,
+                    entry.seq,
+                )
             )
     return memories
 

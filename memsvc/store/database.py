@@ -38,7 +38,8 @@ class Database:
     def tenant(self, tenant_id: uuid.UUID, *, snapshot: bool = False) -> Iterator[sa.Connection]:
         """One transaction that sees the rows of `tenant_id` and no others. Commits at the end, rolls back on error.
 
-        With `snapshot` all statements see the database as of the first one (REPEATABLE READ). The setting is local to the transaction: a plain SET would leak to the next user of a pooled connection.
+        With `snapshot` all statements see the database as of the first one (REPEATABLE READ).
+        The setting is local to the transaction: a plain SET would leak to the next user of a pooled connection.
         Raises Unavailable when the database cannot be reached.
         """
         with self._transaction("app.tenant", str(tenant_id), snapshot) as connection:

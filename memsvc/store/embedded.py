@@ -144,9 +144,7 @@ class EmbeddedPostgres:
             for role, key in ((OWNER_ROLE, "owner_password"), (APP_ROLE, "app_password")):
                 if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                     statement = "CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD {}"
-                    connection.execute(
-                        sql.SQL(statement).format(sql.Identifier(role), sql.Literal(self._secrets[key]))
-                    )
+                    connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(self._secrets[key])))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 statement = "CREATE DATABASE {} OWNER {}"
                 connection.execute(sql.SQL(statement).format(sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE)))

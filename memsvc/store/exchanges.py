@@ -160,11 +160,8 @@ def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit:
 
 
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredMessage]:
-    statement = sa.select(_M).where(
-        *tables.within(_M, namespace), tables.any_of(_M.c.id, ids)
-    )
+    statement = sa.select(_M).where(*tables.within(_M, namespace), tables.any_of(_M.c.id, ids))
     return {row.id: StoredMessage(_message(row), row.recorded_at) for row in connection.execute(statement)}
-
 
 
 def _message(row: Any) -> Message:

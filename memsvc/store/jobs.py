@@ -12,9 +12,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import tables
 
 
-def enqueue(
-    connection: sa.Connection, namespace: Namespace, kind: str, idem_key: str, payload: dict[str, Any]
-) -> None:
+def enqueue(connection: sa.Connection, namespace: Namespace, kind: str, idem_key: str, payload: dict[str, Any]) -> None:
     """Add a job, unless one with this key exists: the same work is never queued twice."""
     connection.execute(
         insert(tables.job)

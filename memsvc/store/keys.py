@@ -60,9 +60,7 @@ def revoke_others(database: Database, tenant_id: uuid.UUID, key: str, label: str
     with database.tenant(tenant_id) as connection:
         connection.execute(
             sa.update(_K)
-            .where(
-                _K.c.tenant_id == tenant_id, _K.c.label == label, _K.c.id != key_id(key), _K.c.revoked_at.is_(None)
-            )
+            .where(_K.c.tenant_id == tenant_id, _K.c.label == label, _K.c.id != key_id(key), _K.c.revoked_at.is_(None))
             .values(revoked_at=dt.datetime.now(dt.UTC))
         )
         connection.execute(

@@ -64,7 +64,6 @@ def remaining(connection: sa.Connection, namespace: Namespace) -> int:
     return int(connection.execute(sa.select(total)).scalar_one())
 
 
-
 def _namespace(row: sa.Row[tuple[object, ...]] | None) -> Namespace | None:
     if row is None:
         return None

@@ -85,7 +85,10 @@ def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Id = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable), AfterValidator(_identifier)
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_CHARS),
+    AfterValidator(_storable),
+    AfterValidator(_identifier),
 ]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable), AfterValidator(_not_blank)

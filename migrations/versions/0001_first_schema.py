@@ -192,7 +192,19 @@ CREATE TABLE unit_source (
 CREATE INDEX unit_source_by_message ON unit_source (tenant_id, namespace_id, message_id);
 """
 
-NAMES = ('tenant', 'api_key', 'namespace', 'change', 'exchange', 'idempotency', 'job', 'message', 'session', 'unit', 'unit_source')
+NAMES = (
+    "tenant",
+    "api_key",
+    "namespace",
+    "change",
+    "exchange",
+    "idempotency",
+    "job",
+    "message",
+    "session",
+    "unit",
+    "unit_source",
+)
 
 # '' is what the setting reads once its transaction is over: it must match no row, and must not fail as a uuid.
 CURRENT_TENANT = "nullif(current_setting('app.tenant', true), '')::uuid"
@@ -239,4 +251,3 @@ def downgrade() -> None:
     for name in reversed(NAMES):
         op.execute(f"DROP TABLE {name}")
     op.execute("REVOKE USAGE ON SCHEMA public FROM memsvc_app")
-
