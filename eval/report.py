@@ -57,7 +57,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             "dataset": dataset.name, "data": data.name, "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
             "recall_limit": CUTOFFS[-1], "budgets_tokens": list(BUDGETS_TOKENS),
             "tokenizer": "all-MiniLM-L6-v2 WordPiece", "service": "defaults",
-            "baselines": "one turn per item; BM25Okapi k1 1.2 b .75; MiniLM fp32; hybrid: RRF k 60; hybrid_sum: min-max",
+            "baselines": "a turn per item; BM25Okapi k1 1.2 b .75; MiniLM fp32; hybrid: RRF k 60; hybrid_sum: min-max",
         },
         "commit": commit(),
     }  # fmt: skip
@@ -85,7 +85,8 @@ def table(report: dict[str, Any], console: Console) -> None:
     console.print(categories)
     latency = report["latency_ms"]
     console.print(
-        f"writes/s {report['writes_per_s']}; recall p50 {latency['recall']['p50']} ms, p95 {latency['recall']['p95']} ms; "
+        f"writes/s {report['writes_per_s']}; "
+        f"recall p50 {latency['recall']['p50']} ms, p95 {latency['recall']['p95']} ms; "
         f"context p50 {latency['context']['p50']} ms; commit {report['commit']}"
     )
 

@@ -32,7 +32,7 @@ _TALKS: tuple[tuple[str, str, tuple[tuple[Role, str | None, str], ...]], ...] = 
             (
                 Role.ASSISTANT,
                 None,
-                "The pool in src/jobs/export.py is opened per row. Open it once per run and raise pool_size from 5 to 20.",
+                "The pool in src/jobs/export.py is opened per row. Open it once per run; raise pool_size from 5 to 20.",
             ),
             (Role.USER, None, "That fixed it. From now on always run the export with --dry-run first, please."),
         ),

@@ -1,4 +1,4 @@
-"""What work leaves in a talk: paths, URLs, errors, flags, variables, versions, hashes, names of code; and quantities."""
+"""What work leaves in a talk: paths, URLs, errors, flags, variables, versions, hashes, names of code; quantities."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ _EXTENSIONS = (
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url", re.compile(r"https?://[^\s<>\"'`)\]]{3,300}")),
     ("error", re.compile(r"\b[A-Z][A-Za-z]{1,60}(?:Error|Exception|Warning)\b(?::[^\n`]{0,120})?")),
-    ("path", re.compile(rf"(?<![\w/.-])(?:[\w.~-]{{1,80}}/){{0,12}}[\w-]{{1,80}}(?:\.[\w-]{{1,20}}){{0,2}}\.(?:{_EXTENSIONS})\b", re.IGNORECASE)),
+    ("path", re.compile(
+        rf"(?<![\w/.-])(?:[\w.~-]{{1,80}}/){{0,12}}[\w-]{{1,80}}(?:\.[\w-]{{1,20}}){{0,2}}\.(?:{_EXTENSIONS})\b",
+        re.IGNORECASE,
+    )),
     ("path", re.compile(r"(?<![\w/.:-])(?:~|\.{1,2})?/(?:[\w.-]{1,80}/){1,12}[\w.-]{0,80}")),
     ("flag", re.compile(r"(?<![\w-])--[a-z][a-z0-9]{1,40}(?:-[a-z0-9]{1,40}){0,6}(?:=\S{1,60})?")),
     ("variable", re.compile(r"\b[A-Z][A-Z0-9]{1,40}(?:_[A-Z0-9]{1,40}){1,8}\b")),
     ("version", re.compile(r"\bv?\d{1,4}\.\d{1,4}\.\d{1,6}(?:[-+.][\w.]{1,20})?\b|\bv\d{1,4}(?:\.\d{1,4})?\b")),
     ("hash", re.compile(r"\b(?=[0-9a-f]{0,40}\d)(?=[0-9a-f]{0,40}[a-f])[0-9a-f]{7,40}\b")),
-    ("name", re.compile(r"\b[a-z][a-z0-9]{0,40}(?:_[a-z0-9]{1,40}){1,8}\b(?:\(\))?|\b[a-z]{1,40}(?:[A-Z][a-z0-9]{1,40}){1,6}\b(?:\(\))?")),
+    ("name", re.compile(
+        r"\b[a-z][a-z0-9]{0,40}(?:_[a-z0-9]{1,40}){1,8}\b(?:\(\))?|\b[a-z]{1,40}(?:[A-Z][a-z0-9]{1,40}){1,6}\b(?:\(\))?"
+    )),
 )  # fmt: skip
 _ACTIONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("create", re.compile(r"\b(?:creat|add|wr[io]t|generat|introduc|new file)\w*", re.IGNORECASE)),

@@ -387,7 +387,7 @@ _ODD = re.compile(
 
 
 def _fallback(match: re.Match[str], anchor: dt.datetime) -> TimeSpan | None:
-    """dateparser on a span that is a date by its form. A numeric date whose day and month could be swapped gives none."""
+    """dateparser on a span that is a date by its form. One whose day and month could be swapped gives none."""
     phrase = match.group()
     numbers = [int(part) for part in re.findall(r"\d+", phrase)]
     if len(numbers) == 3 and (numbers[0] > 31 or not (12 < max(numbers[:2]) <= 31)) and numbers[0] != numbers[1]:

@@ -15,8 +15,10 @@ _INSTRUCTION = re.compile(
     re.IGNORECASE,
 )
 _PREFERENCE = re.compile(
-    r"\b(?:i|we)(?:'d| would| really| also| do| don't| always| just| actually)* (?:prefer|love|like|enjoy|hate|dislike|adore|"
-    r"can't stand|fancy)\b|\bmy (?:\w+ )?favou?rite\b|\b(?:i'm|i am) (?:a (?:big|huge) fan of|allergic|vegetarian|vegan)\b",
+    r"\b(?:i|we)(?:'d| would| really| also| do| don't| always| just| actually)* "
+    r"(?:prefer|love|like|enjoy|hate|dislike|adore|"
+    r"can't stand|fancy)\b|\bmy (?:\w+ )?favou?rite\b|"
+    r"\b(?:i'm|i am) (?:a (?:big|huge) fan of|allergic|vegetarian|vegan)\b",
     re.IGNORECASE,
 )
 _STATE = re.compile(
@@ -31,7 +33,7 @@ _PAST = re.compile(
 
 
 def idf(word: str) -> float:
-    """Rarity within 0..1 without a corpus: function words 0, phatic words .2, then rising with length to 1 at 9 letters.
+    """Rarity within 0..1 without a corpus: function words 0, phatic words .2, others rising to 1 at 9 letters.
 
     Length stands in for frequency (Zipf's law of abbreviation); counts of the namespace may replace it.
     """

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 class Candidate:
     """A message that at least one arm found, with its exact score in every arm.
 
-    `lexical` is a BM25 score, at least 0; `dense` a cosine, None where the message has no unit. `units` are the ids of its units, best cosine first,
-    with their cosines. Ranks count from 1; None where the arm did not bring it among its best.
+    `lexical` is a BM25 score, at least 0; `dense` a cosine, None where the message has no unit. `units` are the ids of
+    its units, best cosine first, with their cosines. Ranks count from 1; None where the arm did not bring it among its best.
     """
 
     message_id: str

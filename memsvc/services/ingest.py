@@ -1,8 +1,8 @@
 """Write: exchanges in, messages and units and changes and jobs stored, all in one transaction.
 
 Distilling and encoding happen before the transaction; then the namespace's row is locked, what was read before is
-looked at once more, and everything is inserted. When the reply goes out the write is durable, and the next recall in any
-process follows the change feed to it.
+looked at once more, and everything is inserted. When the reply goes out the write is durable, and the next recall in
+any process follows the change feed to it.
 """
 
 from __future__ import annotations

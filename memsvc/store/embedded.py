@@ -243,7 +243,7 @@ def _unprivileged(touches: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]
 
 
 def _running_port(cluster: Path) -> int | None:
-    """The port of the PostgreSQL that runs in `cluster`, if one does: a killed server leaves it behind, and it is ours."""
+    """The port of the PostgreSQL that runs in `cluster`, if one does: a killed server leaves it behind for us."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
         pid, port, state = int(lines[0]), int(lines[3]), lines[7].strip()

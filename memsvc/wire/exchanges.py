@@ -14,7 +14,7 @@ MAX_CONTENT_CHARS = 1_000_000
 
 
 class NewMessage(Request):
-    """One message as the client sends it. Without `id` the service makes one; without `occurred_at` the exchange's holds."""
+    """One message as the client sends it. Without `id` it gets one; without `occurred_at` the exchange's holds."""
 
     id: Id | None = None
     role: Literal["user", "assistant", "system", "tool"]

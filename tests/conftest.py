@@ -1,0 +1,61 @@
+"""One real service for the whole run: embedded PostgreSQL, the default encoder, uvicorn on loopback."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from api.app import create
+from memsvc import bootstrap
+from memsvc.bootstrap import Service
+from memsvc.sdk import MemoryClient, Namespace
+from memsvc.settings import ServerSettings, Settings
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    built = bootstrap.build(Settings(ServerSettings(data_dir=tmp_path_factory.mktemp("data"))))
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="session")
+def base_url(service: Service) -> Iterator[str]:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create(service), log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
+    listener.close()
+
+
+@pytest.fixture(scope="session")
+def client(service: Service, base_url: str) -> Iterator[MemoryClient]:
+    with MemoryClient(base_url, service.api_key, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def memory(client: MemoryClient) -> Namespace:
+    """A namespace that nobody has used."""
+    return client.namespace(f"test-{next(_names)}")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of benchmark files beside the checkout, where there is one."""
+    return Path(__file__).parent.parent.parent / "shared" / "data"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsvc.distill import dates
+from memsvc.domain.timespan import Granularity, TimeSpan
+
+MONDAY = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("I went yesterday.", "7 May 2023"),
+        ("We met the day before yesterday", "6 May 2023"),
+        ("Last night was fun", "7 May 2023"),
+        ("this morning", "8 May 2023"),
+        ("see you tomorrow", "9 May 2023"),
+        ("two weeks ago", "24 to 30 April 2023"),
+        ("a week ago", "1 to 7 May 2023"),
+        ("last week", "1 to 7 May 2023"),
+        ("next week", "15 to 21 May 2023"),
+        ("the week before last", "24 to 30 April 2023"),
+        ("last weekend", "6 to 7 May 2023"),
+        ("the weekend before last", "29 to 30 April 2023"),
+        ("last Friday", "5 May 2023"),
+        ("this Friday", "12 May 2023"),
+        ("on Sunday", "7 May 2023"),
+        ("next Friday", "12 to 19 May 2023"),
+        ("next month", "June 2023"),
+        ("last month", "April 2023"),
+        ("a couple of months ago", "March 2023"),
+        ("last year", "2022"),
+        ("3 years ago", "2020"),
+        ("in two weeks", "22 to 28 May 2023"),
+        ("in May", "May 2023"),
+        ("in May 2022", "May 2022"),
+        ("since March", "March 2023"),
+        ("last December", "December 2022"),
+        ("next January", "January 2024"),
+        ("May 8th", "8 May 2023"),
+        ("8 May, 2023", "8 May 2023"),
+        ("the 8th of May 2023", "8 May 2023"),
+        ("December 24th", "24 December 2022"),
+        ("2023-05-08", "8 May 2023"),
+        ("on the 15th", "15 May 2023"),
+        ("a few days ago", "3 to 6 May 2023"),
+        ("last summer", "June 2022 to August 2022"),
+        ("the summer of 2021", "June 2021 to August 2021"),
+        ("recently", "1 to 8 May 2023"),
+        ("for three years now", "May 2020 to May 2023"),
+        ("since 2019", "January 2019 to May 2023"),
+        ("in 2022", "2022"),
+        ("back in the 90s", "January 1990 to December 1999"),
+        ("05/28/2023", "28 May 2023"),
+        ("2 hours ago", "8 May 2023"),
+    ],
+)
+def test_a_phrase_is_resolved_against_the_day_it_was_said(text: str, resolved: str) -> None:
+    assert [dates.describe(span) for span in dates.find(text, MONDAY)] == [resolved]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I may go", "we march on", "he sat down", "port 8080", "9999999 years ago", "05/08/2023", "version 1.2.3", "mayo"],
+)
+def test_what_is_no_date_or_could_be_two_gives_none(text: str) -> None:
+    assert dates.find(text, MONDAY) == []
+
+
+def test_early_june_is_the_first_third_of_june() -> None:
+    (span,) = dates.find("early June", MONDAY)
+    assert (span.start.day, span.end.day, span.start.month, span.end.month) == (1, 11, 6, 6)
+
+
+def test_a_bare_day_belongs_to_the_month_that_was_named_before() -> None:
+    june = TimeSpan(MONDAY.replace(month=6, day=1), MONDAY.replace(month=7, day=1), Granularity.MONTH, "in June")
+    (span,) = dates.find("Yes, on the 20th", MONDAY, june)
+    assert dates.describe(span) == "20 June 2023"
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            "last next the 31st 30 June February 29 99999 years ago in May 2023 on weekend for three few since before "
+            "day 0 week 12/31/2023 a fortnight summer's".split()
+        ),
+        max_size=8,
+    ),
+    st.datetimes(dt.datetime(1000, 1, 2), dt.datetime(9000, 1, 1), timezones=st.just(dt.UTC)),
+)
+def test_any_mixture_of_date_words_gives_sane_intervals_or_nothing(words: list[str], anchor: dt.datetime) -> None:
+    text = " ".join(words)
+    for span in dates.find(text, anchor):
+        assert span.start <= span.end
+        assert span.phrase in text
+        assert dates.describe(span)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import rank_bm25
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsvc.index import words
+from memsvc.index.lexical import LexicalIndex
+
+TERMS = st.lists(st.sampled_from([f"w{n}" for n in range(12)]), min_size=1, max_size=8)
+STEPS = st.lists(st.tuples(st.integers(0, 9), TERMS | st.none()), max_size=40)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(STEPS, TERMS)
+def test_scores_equal_rank_bm25_after_any_adds_replacements_and_removals(
+    steps: list[tuple[int, list[str] | None]], query: list[str]
+) -> None:
+    index = LexicalIndex()
+    documents: dict[int, list[str]] = {}
+    for document, terms in steps:
+        if terms is None:
+            index.remove(document)
+            documents.pop(document, None)
+        else:
+            index.put(document, Counter(terms))
+            documents[document] = terms
+    ids, scores = index.scores(query)
+    assert sorted(ids.tolist()) == sorted(documents)
+    if documents:
+        oracle = rank_bm25.BM25Okapi(list(documents.values()), k1=1.2, b=0.75).get_scores(query)
+        expected = dict(zip(documents, oracle.tolist(), strict=True))
+        assert dict(zip(ids.tolist(), scores.tolist(), strict=True)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_sweeping_dead_rows_changes_no_score() -> None:
+    index = LexicalIndex()
+    for round_ in range(6):
+        for document in range(500):
+            index.put(document, Counter([f"w{document % 7}", f"r{round_}", "all"]))
+    fresh = LexicalIndex()
+    for document in range(500):
+        fresh.put(document, Counter([f"w{document % 7}", "r5", "all"]))
+    swept = dict(zip(*(part.tolist() for part in index.scores(["w3", "all", "r5"])), strict=True))
+    assert swept == pytest.approx(dict(zip(*(part.tolist() for part in fresh.scores(["w3", "all", "r5"])), strict=True)))
+    assert index.resident_bytes() < 2 * fresh.resident_bytes() + 200 * 1500
+
+
+def test_terms_drop_stop_words_stem_english_and_pair_characters_of_unspaced_scripts() -> None:
+    assert words.terms("It's the cats running in src/a.py") == ["cat", "run", "src", "py"]
+    assert words.terms("\u6771\u4eac\u30bf\u30ef\u30fc") == ["\u6771\u4eac", "\u4eac\u30bf", "\u30bf\u30ef", "\u30ef\u30fc"]
+    assert words.terms("\u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440") == ["\u043f\u0440\u0438\u0432\u0435\u0442", "\u043c\u0438\u0440"]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsvc.domain.change import Batch, UnitEntry
+from memsvc.domain.message import Message, Role
+from memsvc.domain.ranking import Candidate
+from memsvc.index.namespace import NamespaceIndex
+from memsvc.index.pool import IndexPool
+
+WIDTH = 8
+WORDS = "river bridge lamp violin harbour ticket tent choir".split()
+START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+
+
+def vector(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    raw = np.random.default_rng(seed).standard_normal(WIDTH).astype(np.float32)
+    return np.asarray(raw / np.linalg.norm(raw), dtype=np.float32)
+
+
+def message(number: int, seq: int) -> Message:
+    said = f"the {WORDS[number % 8]} and the {WORDS[number * 3 % 8]} number{number}"
+    # Sessions interleave, and some messages arrive late: their time lies before others that are there.
+    return Message(f"m{number}", f"s{number % 3}", "e", Role.USER, "Ana", said, START + dt.timedelta(days=number * 7 % 5), seq=seq)
+
+
+def unit(number: int, seq: int) -> UnitEntry:
+    return UnitEntry(f"u{number}", seq, (f"m{number}",), "fact", "active", None, None, vector(number).tobytes() + vector(number + 500).tobytes())
+
+
+def seen(index: NamespaceIndex) -> list[Candidate]:
+    found = index.candidates("which bridge and violin number3", vector(3), 5, 16)
+    return sorted(found, key=lambda candidate: candidate.message_id)
+
+
+def assert_same(left: NamespaceIndex, right: NamespaceIndex) -> None:
+    for one, other in zip(seen(left), seen(right), strict=True):
+        assert one.message_id == other.message_id
+        assert one.lexical == pytest.approx(other.lexical)
+        assert one.dense == pytest.approx(other.dense)
+        assert (one.lexical_rank, one.dense_rank) == (other.lexical_rank, other.dense_rank)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 11), st.booleans()), max_size=40))
+def test_following_the_feed_step_by_step_equals_a_rebuild(steps: list[tuple[int, bool]]) -> None:
+    index = NamespaceIndex(WIDTH)
+    live: dict[int, int] = {}
+    seq = 0
+    for number, put in steps:
+        before = seq
+        seq += 2
+        if put and number not in live:
+            index.apply(Batch(before, seq, [message(number, seq - 1)], [unit(number, seq)], (), ()))
+            live[number] = seq
+        elif not put and number in live:
+            index.apply(Batch(before, seq, (), (), [f"m{number}"], [f"u{number}"]))
+            del live[number]
+        else:
+            index.apply(Batch(before, seq, (), (), (), ()))
+    rebuilt = NamespaceIndex(WIDTH)
+    rebuilt.apply(Batch(0, seq, [message(n, s - 1) for n, s in live.items()], [unit(n, s) for n, s in live.items()], (), ()))
+    assert index.message_ids() == {f"m{number}" for number in live}
+    assert_same(index, rebuilt)
+
+
+def test_a_batch_that_is_already_in_changes_nothing_and_a_gap_is_refused() -> None:
+    index = NamespaceIndex(WIDTH)
+    batch = Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ())
+    index.apply(batch)
+    index.apply(batch)
+    assert index.unit_ids() == {"u1"}
+    with pytest.raises(ValueError, match="gap"):
+        index.apply(Batch(5, 7, (), (), (), ()))
+
+
+def test_a_neighbours_words_find_a_message_but_less_than_its_own() -> None:
+    index = NamespaceIndex(WIDTH)
+    say = [("m0", "How long have you had the tortoises?"), ("m1", "For three years."), ("m2", "Lovely.")]
+    talk = [Message(i, "s", "e", Role.USER, None, text, START, seq=n) for n, (i, text) in enumerate(say, 1)]
+    others = [message(n, 10 + n) for n in range(6)]
+    index.apply(Batch(0, 20, [*talk, *others], (), (), ()))
+    found = {c.message_id: c.lexical for c in index.candidates("tortoises", vector(1), 10, 16)}
+    assert found["m0"] > found["m1"] > 0
+    assert "m2" not in found
+
+
+def test_the_least_recently_used_namespaces_leave_when_the_budget_is_spent() -> None:
+    pool = IndexPool(WIDTH, budget_bytes=1)
+    first, second = uuid.uuid4(), uuid.uuid4()
+    for namespace_id in (first, second):
+        pool.get(namespace_id).apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
+    pool.trim()
+    assert first not in pool
+    assert second in pool
