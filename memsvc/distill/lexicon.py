@@ -36,7 +36,8 @@ PHATIC = _words(
     cheers congrats congratulations cool cute dear excellent excited exactly fab fantastic fine fun glad good goodbye
     goodnight gosh great haha hahaha happy hear hello hey hi hmm hope hoping hugs huh impressive incredible indeed
     inspiring interesting kidding later lol lovely luck man morning my nah nice night no oh ok okay perfect pleasure
-    proud right sorry sounds sound stunning super sweet talk thank thanks thx true ugh uh um understood welcome wish wonderful
+    proud right sorry sounds sound stunning super sweet talk thank thanks thx true ugh uh um understood
+    welcome wish wonderful
     woo    wow yay yeah yep yes yup you absolutely agree agreed evening afternoon afternoon weekend doing been new up
     deserve deserved glad kind keep"""
 )

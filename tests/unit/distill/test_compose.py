@@ -20,7 +20,9 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def message(content: str, speaker: str | None = None, role: Role = Role.USER, number: int = 1, caption: str | None = None) -> Message:
+def message(
+    content: str, speaker: str | None = None, role: Role = Role.USER, number: int = 1, caption: str | None = None
+) -> Message:
     return Message(f"m{number}", "s", "e", role, speaker, content, SAID, caption)
 
 
@@ -51,13 +53,17 @@ def test_greetings_are_dropped_and_the_source_spans_are_what_is_left() -> None:
     assert [said.content[s.start : s.end] for s in unit.sources] == ["I signed up for a pottery class."]
 
 
-@pytest.mark.parametrize("content", ["Wow, that's awesome!", "Thanks, Mel!", "ok", "\U0001f600\U0001f600", "Bye, take care!"])
+@pytest.mark.parametrize(
+    "content", ["Wow, that's awesome!", "Thanks, Mel!", "ok", "\U0001f600\U0001f600", "Bye, take care!"]
+)
 def test_a_turn_that_only_keeps_in_touch_gives_a_skip_with_its_reason(content: str) -> None:
     result = distill(message("I live in Oslo.", "Mel", number=0), message(content, "Ana"))
     assert [(skip.message_id, skip.reason) for skip in result.skips] == [("m1", "phatic")]
 
 
-@pytest.mark.parametrize("content", ["Yes, two!", "I said 7.", "Because of Rita.", "Porto", "\u597d\u7684\uff0c\u8c22\u8c22"])
+@pytest.mark.parametrize(
+    "content", ["Yes, two!", "I said 7.", "Because of Rita.", "Porto", "\u597d\u7684\uff0c\u8c22\u8c22"]
+)
 def test_a_short_turn_that_tells_something_gives_a_unit(content: str) -> None:
     assert not distill(message(content, "Ana")).skips
 
@@ -117,9 +123,17 @@ TEXTS = st.text(max_size=300) | st.lists(
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
-@given(st.lists(st.tuples(TEXTS, st.sampled_from(list(Role)), st.sampled_from([None, "Ana", "Ben"])), min_size=1, max_size=4))
-def test_any_talk_is_distilled_the_same_twice_with_spans_inside_and_nothing_invented(talk: list[tuple[str, Role, str | None]]) -> None:
-    messages = [message(text.replace("\x00", ""), speaker, role, number) for number, (text, role, speaker) in enumerate(talk)]
+@given(
+    st.lists(
+        st.tuples(TEXTS, st.sampled_from(list(Role)), st.sampled_from([None, "Ana", "Ben"])), min_size=1, max_size=4
+    )
+)
+def test_any_talk_is_distilled_the_same_twice_with_spans_inside_and_nothing_invented(
+    talk: list[tuple[str, Role, str | None]],
+) -> None:
+    messages = [
+        message(text.replace("\x00", ""), speaker, role, number) for number, (text, role, speaker) in enumerate(talk)
+    ]
     result = distill(*messages)
     assert result == distill(*messages)
     by_id = {m.id: m for m in messages}

@@ -15,7 +15,7 @@ from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
 
 WIDTH = 8
-WORDS = "river bridge lamp violin harbour ticket tent choir".split()
+WORDS = "river bridge lamp violin harbour ticket tent choir".split()  # noqa: SIM905
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 
@@ -27,11 +27,22 @@ def vector(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 def message(number: int, seq: int) -> Message:
     said = f"the {WORDS[number % 8]} and the {WORDS[number * 3 % 8]} number{number}"
     # Sessions interleave, and some messages arrive late: their time lies before others that are there.
-    return Message(f"m{number}", f"s{number % 3}", "e", Role.USER, "Ana", said, START + dt.timedelta(days=number * 7 % 5), seq=seq)
+    return Message(
+        f"m{number}", f"s{number % 3}", "e", Role.USER, "Ana", said, START + dt.timedelta(days=number * 7 % 5), seq=seq
+    )
 
 
 def unit(number: int, seq: int) -> UnitEntry:
-    return UnitEntry(f"u{number}", seq, (f"m{number}",), "fact", "active", None, None, vector(number).tobytes() + vector(number + 500).tobytes())
+    return UnitEntry(
+        f"u{number}",
+        seq,
+        (f"m{number}",),
+        "fact",
+        "active",
+        None,
+        None,
+        vector(number).tobytes() + vector(number + 500).tobytes(),
+    )
 
 
 def seen(index: NamespaceIndex) -> list[Candidate]:
@@ -65,7 +76,9 @@ def test_following_the_feed_step_by_step_equals_a_rebuild(steps: list[tuple[int,
         else:
             index.apply(Batch(before, seq, (), (), (), ()))
     rebuilt = NamespaceIndex(WIDTH)
-    rebuilt.apply(Batch(0, seq, [message(n, s - 1) for n, s in live.items()], [unit(n, s) for n, s in live.items()], (), ()))
+    rebuilt.apply(
+        Batch(0, seq, [message(n, s - 1) for n, s in live.items()], [unit(n, s) for n, s in live.items()], (), ())
+    )
     assert index.message_ids() == {f"m{number}" for number in live}
     assert_same(index, rebuilt)
 
