@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from memsvc import errors
+from memsvc.models import encoder, tokens
+from memsvc.models.encoder import TextEncoder
+
+TEXTS = [
+    "Ana moved to Berlin.",
+    "The pool is exhausted.",
+    "x",
+    "word " * 600,
+    "\u6771\u4eac\u30bf\u30ef\u30fc",
+    "Where does Ana live?",
+]
+
+
+def load(precision: str) -> TextEncoder:
+    return encoder.load(encoder.DEFAULT_MODEL, precision=precision, threads=1, batch_size=4)
+
+
+def test_vectors_are_float32_of_unit_norm_in_the_order_of_the_texts() -> None:
+    made = load("int8")
+    vectors = made.encode(TEXTS)
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (len(TEXTS), made.width)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        assert float(vector @ made.encode_query(text)) > 0.98
+    assert made.encode([]).shape == (0, made.width)
+
+
+def test_meaning_ranks_the_answer_first() -> None:
+    vectors = load("int8").encode(TEXTS)
+    assert int(np.argmax(vectors[:5] @ vectors[5])) == 0
+
+
+def test_int8_agrees_with_fp32_of_sentence_transformers() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch and transformers, on import
+        exact = load("fp32").encode(TEXTS)
+    fast = load("int8").encode(TEXTS)
+    assert (np.sum(exact * fast, axis=1) > 0.98).all()
+
+
+def test_a_model_that_cannot_be_had_says_what_to_set() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(errors.Unavailable, match="MEMSVC_ENCODER_MODEL"):
+            encoder.load("/nowhere/no-model", precision="fp32", threads=1, batch_size=4)
+
+
+def test_tokens_are_counted_without_marks_or_truncation() -> None:
+    assert tokens.count("hello world") == 2
+    assert tokens.count("word " * 5000) == 5000
+    assert tokens.count("") == 0

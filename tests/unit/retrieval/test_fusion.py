@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from memsvc.distill import dates
+from memsvc.domain.query import Analysis, Query
+from memsvc.domain.ranking import Candidate, Ranked
+from memsvc.retrieval import analysis, fusion
+
+NOW = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
+
+
+def asked(text: str, *speakers: str) -> Analysis:
+    return analysis.analyse(Query(text, NOW), speakers, lambda t, q: dates.find(t, q.asked_at))
+
+
+def candidate(
+    number: int, lexical: float, dense: float | None, *, speaker: str = "Ana", when: dt.datetime = NOW, units: int = 1
+) -> Candidate:
+    held = tuple((f"u{number}-{n}", (dense or 0.0) - 0.01 * n) for n in range(units)) if dense is not None else ()
+    return Candidate(f"m{number}", "s", speaker, "user", number, when, held, (), lexical, dense, None, None)
+
+
+def fuse(question: Analysis, *candidates: Candidate) -> list[Ranked]:
+    return fusion.fuse(question, candidates, lexical_weight=0.5, speaker_boost=0.1, time_boost=0.2)
+
+
+def order(question: Analysis, *candidates: Candidate) -> list[str]:
+    return [entry.message_id for entry in fuse(question, *candidates)]
+
+
+def test_each_arm_counts_half_and_what_both_are_sure_of_comes_first() -> None:
+    ranked = fuse(asked("x"), candidate(1, 9.0, 0.2), candidate(2, 0.0, 0.9), candidate(3, 9.0, 0.9))
+    assert [entry.message_id for entry in ranked] == ["m3", "m1", "m2"]
+    assert ranked[0].score == 1.0
+    assert ranked[1].score == ranked[2].score == 0.5
+
+
+def test_a_message_without_a_unit_is_ranked_by_its_words_alone() -> None:
+    ranked = fuse(asked("x"), candidate(1, 5.0, None), candidate(2, 1.0, 0.5))
+    assert [(entry.message_id, entry.unit_id) for entry in ranked] == [("m1", None), ("m2", "u2-0")]
+
+
+def test_one_named_speaker_is_favoured_and_two_are_not() -> None:
+    pair = (candidate(1, 5.0, 0.51, speaker="Ben"), candidate(2, 5.0, 0.50, speaker="Ana"), candidate(3, 0.0, 0.2))
+    assert order(asked("What did Ana say?", "Ana", "Ben"), *pair)[0] == "m2"
+    assert order(asked("What did Ana and Ben say?", "Ana", "Ben"), *pair)[0] == "m1"
+
+
+def test_a_named_time_moves_what_lies_outside_down_and_drops_nothing() -> None:
+    inside = candidate(1, 5.0, 0.50, when=dt.datetime(2023, 3, 3, tzinfo=dt.UTC))
+    outside = candidate(2, 5.0, 0.51)
+    assert order(asked("What happened in March 2023?"), outside, inside, candidate(3, 0.0, 0.1)) == ["m1", "m2", "m3"]
+
+
+def test_further_units_of_a_message_follow_below_its_best() -> None:
+    ranked = fuse(asked("x"), candidate(1, 5.0, 0.9, units=3), candidate(2, 4.0, 0.8), candidate(3, 0.0, 0.1))
+    assert [entry.unit_id for entry in ranked][:2] == ["u1-0", "u2-0"]
+    assert {entry.unit_id for entry in ranked} == {"u1-0", "u1-1", "u1-2", "u2-0", "u3-0"}
+
+
+def test_a_name_is_found_by_its_first_word_and_as_a_word_only() -> None:
+    assert asked("Where does ana live?", "Ana Silva", "Ben").speakers == ("Ana Silva",)
+    assert asked("Is there a banana?", "Ana").speakers == ()
+
+
+def test_nothing_found_is_an_empty_ranking() -> None:
+    assert fuse(asked("x")) == []

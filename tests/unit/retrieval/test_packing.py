@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsvc.domain.context import Memory, SourceRef
+from memsvc.models import tokens
+from memsvc.retrieval import packing
+
+DAY = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
+
+
+def memory(number: int, text: str, day: int) -> Memory:
+    source = SourceRef(f"m{number}", "s")
+    return Memory(f"u{number}", "fact", "active", text, 1.0, (source,), DAY + dt.timedelta(days=day), None, number)
+
+
+MEMORIES = st.lists(st.tuples(st.text(min_size=1, max_size=200), st.integers(0, 400)), max_size=12).map(
+    lambda rows: [memory(number, text, day) for number, (text, day) in enumerate(rows)]
+)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(MEMORIES, st.integers(0, 300))
+def test_the_served_text_never_exceeds_the_budget_and_is_the_same_twice(memories: list[Memory], budget: int) -> None:
+    context = packing.pack(memories, budget, tokens.count)
+    assert tokens.count(context.text) == context.tokens <= budget
+    assert context == packing.pack(memories, budget, tokens.count)
+    assert all(f"[{number}] {passage.text}" in context.text for number, passage in enumerate(context.passages, 1))
+    assert all(passage.sources for passage in context.passages)
+
+
+def test_passages_stand_in_time_order_under_their_dates() -> None:
+    memories = [memory(1, "Ana: later", 2), memory(2, "Ana: first", 0), memory(3, "Ben: second", 0)]
+    context = packing.pack(memories, 200, tokens.count)
+    assert context.text.splitlines() == [
+        packing.PREAMBLE, "8 May 2024:", "[1] Ana: first", "[2] Ben: second", "10 May 2024:", "[3] Ana: later",
+    ]  # fmt: skip
+
+
+def test_a_memory_that_does_not_fit_leaves_its_room_to_the_next() -> None:
+    context = packing.pack([memory(1, "long " * 300, 0), memory(2, "Ana: short", 0)], 60, tokens.count)
+    assert [passage.unit_id for passage in context.passages] == ["u2"]
+
+
+def test_a_budget_too_small_for_anything_gives_an_empty_context() -> None:
+    assert packing.pack([memory(1, "Ana: word", 0)], 5, tokens.count).text == ""
