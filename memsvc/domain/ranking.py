@@ -11,7 +11,8 @@ class Candidate:
     """A message that at least one arm found, with its exact score in every arm.
 
     `lexical` is a BM25 score, at least 0; `dense` a cosine, None where the message has no unit. `units` are the ids of
-    its units, best cosine first, with their cosines. Ranks count from 1; None where the arm did not bring it among its best.
+    its units, best cosine first, with their cosines. Ranks count from 1; None where
+    the arm did not bring it among its best.
     """
 
     message_id: str

@@ -64,9 +64,9 @@ class Quantity:
 class MemoryUnit:
     """One distilled statement.
 
-    `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is
-    what the dense index encodes beside it: the text with the context it answers.
-    `t_mention` is when it was said; `time` the interval it speaks about, if it
+    `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is what the
+    dense index encodes beside it: the text with the context it answers. `t_mention` is when it was said; `time` the
+    interval it speaks about, if it
     names one. `salience` and `confidence` are within 0..1; `tokens` counts `text`.
     """
 

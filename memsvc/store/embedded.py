@@ -78,6 +78,11 @@ class EmbeddedPostgres:
             self.stop()
             raise
 
+    @property
+    def superuser_password(self) -> str:
+        """For the operator: dumps, restores, a look inside. The service itself never connects with it."""
+        return self._secrets["superuser_password"]
+
     def stop(self) -> None:
         """Stop the server (fast: open transactions roll back) and give the folder free."""
         if _running_port(self._cluster):

@@ -1,0 +1,134 @@
+"""The service as a process of its own: started by its command, killed, started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from memsvc.sdk import MemoryClient
+from memsvc.sdk.errors import MemsvcClientError
+
+KEY = "test-key-for-the-process"
+
+
+class Process:
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder.with_suffix(".log")
+        command = [sys.executable, "-m", "memsvc.cli", "serve", "--port", "0", "--data-dir", str(folder), *arguments]
+        with self.log.open("wb") as output:
+            self.handle = subprocess.Popen(
+                command, stdout=output, stderr=output, env=os.environ | {"MEMSVC_API_KEY": KEY}
+            )
+
+    def url(self) -> str:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            found = re.search(r"address\s+(http://\S+)", self.log.read_text())
+            if found:
+                return found.group(1)
+            assert self.handle.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def end(self, how: signal.Signals) -> int:
+        self.handle.send_signal(how)
+        return self.handle.wait(60)
+
+
+def test_kill_9_during_a_stream_of_writes_loses_no_acknowledged_message(tmp_path: Path) -> None:
+    acknowledged: list[str] = []
+    folder = tmp_path / "data"
+    for life in range(3):
+        process = Process(folder, "--no-demo")
+        with MemoryClient(process.url(), KEY, max_retries=0) as client:
+            memory = client.namespace("ledger")
+
+            def write(memory: object = memory, life: int = life) -> None:
+                for number in range(10_000):
+                    name = f"item{life}n{number}"
+                    try:
+                        client.namespace("ledger").add(f"The {name} is on the shelf.", session_id=f"s{life}", id=name)
+                    except MemsvcClientError:
+                        return
+                    acknowledged.append(name)
+
+            before = len(acknowledged)
+            writer = threading.Thread(target=write)
+            writer.start()
+            while len(acknowledged) < before + 15:
+                time.sleep(0.01)
+            process.end(signal.SIGKILL)
+            writer.join()
+    process = Process(folder, "--no-demo")
+    with MemoryClient(process.url(), KEY) as client:
+        memory = client.namespace("ledger")
+        stored = {message.id for message in memory.messages(page_size=1000)}
+        assert set(acknowledged) <= stored
+        assert len(stored) <= len(acknowledged) + 3  # at most the one in flight at each kill
+        for name in acknowledged:
+            assert name in {
+                source.message_id for result in memory.recall(name, limit=3).results for source in result.sources
+            }
+    assert process.end(signal.SIGTERM) == 0
+
+
+def test_a_second_server_on_the_folder_is_refused_clearly_and_a_stop_leaves_no_database_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    first = Process(folder)
+    url = first.url()
+    second = subprocess.run(
+        [sys.executable, "-m", "memsvc.cli", "serve", "--port", "0", "--data-dir", str(folder)],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert second.returncode == 2
+    assert "in use by another memsvc server" in " ".join(second.stderr.split())
+    assert "Traceback" not in second.stderr
+    with MemoryClient(url, KEY) as client:
+        served = client.namespace("demo").context("What does Ana eat at the team dinner?")
+        assert "vegetarian" in served.text
+    pid = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    assert first.end(signal.SIGTERM) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_the_curl_that_the_service_prints_works_when_pasted(tmp_path: Path) -> None:
+    process = Process(tmp_path / "data")
+    process.url()
+    try:
+        while "curl" not in process.log.read_text():
+            time.sleep(0.05)
+        line = next(line for line in process.log.read_text().splitlines() if line.startswith("curl"))
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=True)
+        assert "vegetarian" in done.stdout
+    finally:
+        assert process.end(signal.SIGTERM) == 0
+
+
+def test_a_taken_port_and_a_missing_part_are_told_in_a_line(tmp_path: Path) -> None:
+    process = Process(tmp_path / "data")
+    port = process.url().rsplit(":", 1)[1]
+    try:
+        command = [sys.executable, "-m", "memsvc.cli", "serve", "--port", port, "--data-dir", str(tmp_path / "other")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert f"Cannot listen on 127.0.0.1:{port}" in " ".join(done.stderr.split())
+        assert not (tmp_path / "other").exists()
+    finally:
+        process.end(signal.SIGTERM)
+
+
+def test_the_doctor_finds_everything_that_the_default_needs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "memsvc.cli", "doctor", "--data-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "embedded PostgreSQL" in " ".join(done.stdout.split())
+    assert "missing" not in done.stdout
