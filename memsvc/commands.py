@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import rich
 import typer
+from rich import markup
 
 from memsvc import __version__, errors
 from memsvc.settings import ServerSettings, Settings
@@ -33,7 +34,7 @@ def run() -> None:
     try:
         app()
     except errors.MemsvcError as error:
-        rich.print(f"[red]memsvc: {rich.markup.escape(str(error))}[/red]", file=sys.stderr)
+        rich.print(f"[red]memsvc: {markup.escape(str(error))}[/red]", file=sys.stderr)
         sys.exit(2)
 
 
@@ -85,7 +86,7 @@ def doctor(
     findings = checkup.findings(settings)
     for finding in findings:
         mark = "[green]ok[/green]     " if finding.ok else "[red]missing[/red]"
-        rich.print(f"{mark} {finding.part}: {rich.markup.escape(finding.detail)}")
+        rich.print(f"{mark} {finding.part}: {markup.escape(finding.detail)}")
     if not all(finding.ok for finding in findings):
         sys.exit(1)
 

@@ -1,7 +1,7 @@
 """BM25 that takes documents one by one and forgets them one by one.
 
 Scores equal those of rank_bm25's BM25Okapi on the same tokens (a test holds it to that), including its floor for the
-idf of very common terms; only the statistics are kept up to date instead of recomputed.
+idf of very common terms, which here stays positive in the smallest corpora too; only the statistics are kept up to date instead of recomputed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ K1 = 1.2
 B = 0.75
 # BM25Okapi: a term in more than half of the documents gets this share of the average idf instead of a negative one.
 EPSILON = 0.25
+# In a corpus of a few documents even the average idf is not positive, and BM25Okapi would rank a match below no match.
+MIN_IDF = 0.01
 # Dead rows are swept when they are more than the living and more than this.
 _SWEEP_ROWS = 1024
 _BYTES_PER_POSTING = 16
@@ -98,7 +100,7 @@ class LexicalIndex:
         if self._row_of:
             lengths = np.array(self._lengths, dtype=np.float64)
             norms = K1 * (1 - B + B * lengths / (self._total_length / len(self._row_of)))
-            floor = EPSILON * self._average_idf()
+            floor = max(EPSILON * self._average_idf(), MIN_IDF)
             for term, weight in collections.Counter(query).items():
                 df = self.df(term)
                 if df:

@@ -84,14 +84,18 @@ class EmbeddedPostgres:
         return self._secrets["superuser_password"]
 
     def stop(self) -> None:
-        """Stop the server (fast: open transactions roll back) and give the folder free."""
+        """Stop the server (fast: open transactions roll back) and give the folder free.
+
+        Nothing happens without the folder's lock: the PostgreSQL in it is then somebody else's.
+        """
+        if self._lock is None:
+            return
         if _running_port(self._cluster):
             pid = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
             os.kill(pid, signal.SIGINT)
             _await(lambda: not _alive(pid), _STOP_TIMEOUT_S, "PostgreSQL does not stop.", self._log())
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.close()
+        self._lock = None
 
     def _create(self) -> None:
         """initdb into a folder beside, then rename: a half-made cluster is never taken for a whole one."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -12,12 +13,13 @@ from memsvc.store import keys, tables
 
 
 @pytest.fixture
-def stranger(service: Service, base_url: str) -> MemoryClient:
+def stranger(service: Service, base_url: str) -> Iterator[MemoryClient]:
     """A client of another tenant."""
     tenant_id, key = uuid.uuid4(), keys.new_key()
     keys.ensure_tenant(service.database, tenant_id, f"tenant-{tenant_id}")
     keys.ensure_key(service.database, tenant_id, key, ("read", "write"), "test")
-    return MemoryClient(base_url, key, max_retries=0)
+    with MemoryClient(base_url, key, max_retries=0) as made:
+        yield made
 
 
 def test_every_table_has_row_level_security_enabled_and_forced(service: Service) -> None:
