@@ -29,6 +29,8 @@ def create(service: Service) -> FastAPI:
         version=__version__,
         summary="Long-term memory for agents: word for word, distilled, cited.",
         lifespan=lifespan,
+        # A path with one slash too many is wrong, and said to be.
+        redirect_slashes=False,
         responses=problems.RESPONSES,
     )
     app.state.service = service

@@ -1,7 +1,8 @@
 """BM25 that takes documents one by one and forgets them one by one.
 
 Scores equal those of rank_bm25's BM25Okapi on the same tokens (a test holds it to that), including its floor for the
-idf of very common terms, which here stays positive in the smallest corpora too; only the statistics are kept up to date instead of recomputed.
+idf of very common terms, which here stays positive in the smallest corpora too; only the statistics are kept up to
+date instead of recomputed.
 """
 
 from __future__ import annotations

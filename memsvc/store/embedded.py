@@ -54,6 +54,7 @@ class EmbeddedPostgres:
         self._lock: IO[str] | None = None
         self._secrets: dict[str, str] = {}
         self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def owner_url(self) -> str:
@@ -94,6 +95,9 @@ class EmbeddedPostgres:
             pid = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
             os.kill(pid, signal.SIGINT)
             _await(lambda: not _alive(pid), _STOP_TIMEOUT_S, "PostgreSQL does not stop.", self._log())
+        if self._process is not None:
+            self._process.wait()  # our own child: reap it
+            self._process = None
         self._lock.close()
         self._lock = None
 
@@ -121,7 +125,7 @@ class EmbeddedPostgres:
         argv = [str(_binary("postgres")), "-D", str(self._cluster), "-p", str(port), *options]
         prefix, kwargs = _unprivileged((self._cluster,))
         with (self._folder / "postgres.log").open("ab") as log:
-            process = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 [*prefix, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **kwargs
             )
         _await(

@@ -24,9 +24,15 @@ def message(**changes: Any) -> dict[str, Any]:
     return exchange(messages=[GOOD_MESSAGE | changes])
 
 
+def each(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
 def bodies() -> Iterator[tuple[str, Any]]:  # noqa: C901
     """Requests with one thing wrong each."""
-    for junk in (None, 5, "x", [], {}, {"exchanges": 1}, {"exchanges": []}, {"exchanges": [1]}, {"exchanges": [{}]}):
+    for junk in each(
+        None, 5, "x", [], {}, {"exchanges": 1}, {"exchanges": []}, {"exchanges": [1]}, {"exchanges": [{}]}
+    ):
         yield WRITE, junk
     for junk in JUNK:
         yield WRITE, exchange(session_id=junk)
@@ -36,13 +42,13 @@ def bodies() -> Iterator[tuple[str, Any]]:  # noqa: C901
             yield WRITE, message(id=junk)
     for name in ("a/b", "..", " x", "tab\tid"):
         yield WRITE, message(id=name)
-    for junk in (None, 5, [], {}, "x\x00y", "\ud800\ud800", "x" * 1_000_001):
+    for junk in each(None, 5, [], {}, "x\x00y", "\ud800\ud800", "x" * 1_000_001):
         yield WRITE, message(content=junk)
-    for junk in (None, 5, "owner", "User", ["user"]):
+    for junk in each(None, 5, "owner", "User", ["user"]):
         yield WRITE, message(role=junk)
-    for junk in (5, [], {}, "x\x00", "\udfff", "  ", "a" * 201):
+    for junk in each(5, [], {}, "x\x00", "\udfff", "  ", "a" * 201):
         yield WRITE, message(speaker=junk)
-    for junk in (
+    for junk in each(
         5,
         True,
         "yesterday",
@@ -56,16 +62,18 @@ def bodies() -> Iterator[tuple[str, Any]]:  # noqa: C901
     ):
         yield WRITE, message(occurred_at=junk)
         yield RECALL, {"query": "x", "asked_at": junk}
-    for junk in (5, [], "x", {"a": "x\x00"}, {"a\x00": 1}, {"a": "\ud800"}, {"a": float("nan")}, {"a": "x" * 20_000}):
+    for junk in each(
+        5, [], "x", {"a": "x\x00"}, {"a\x00": 1}, {"a": "\ud800"}, {"a": float("nan")}, {"a": "x" * 20_000}
+    ):
         yield WRITE, message(metadata=junk)
     yield WRITE, message(unknown=1)
     yield WRITE, exchange(unknown=1)
     yield WRITE, exchange() | {"unknown\ud800": 1}
     yield WRITE, exchange(messages=[GOOD_MESSAGE] * 5001)
-    for junk in (None, 5, [], {}, "", "   ", "x\x00", "\ud800", "a" * 9000):
+    for junk in each(None, 5, [], {}, "", "   ", "x\x00", "\ud800", "a" * 9000):
         yield RECALL, {"query": junk}
         yield CONTEXT, {"query": junk}
-    for junk in (0, -1, 201, "10", 1.5, None, True, 10**30):
+    for junk in each(0, -1, 201, "10", 1.5, None, True, 10**30):
         yield RECALL, {"query": "x", "limit": junk}
         yield CONTEXT, {"query": "x", "budget_tokens": junk if junk != 201 else 10**6}
     yield RECALL, {"query": "x", "trace": "yes"}
@@ -124,7 +132,7 @@ def test_more_than_a_hundred_hostile_requests_each_get_a_clear_refusal(http: htt
         assert_clear(http.post(path, content=json.dumps(body)), str(body)[:200])
         count += 1
     for method, path, content, headers in raw_requests():
-        sent = {name: value.encode("latin-1") for name, value in headers.items()}
+        sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         response = http.request(method, path, content=content, headers=sent)
         assert_clear(response, (method, path, content[:100]))
         count += 1

@@ -82,7 +82,7 @@ def test_ids_are_encoded_in_paths_and_the_key_is_sent() -> None:
 def test_pages_are_followed_until_the_last() -> None:
     def page(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params.get("cursor", "0"))
-        message = {
+        message: dict[str, object] = {
             "id": f"m{number}", "session_id": "s", "exchange_id": "e", "role": "user", "speaker": None, "content": "c",
             "caption": None, "metadata": {}, "occurred_at": "2024-01-01T00:00:00Z", "recorded_at": "2024-01-01T00:00:00Z",
             "seq": number,

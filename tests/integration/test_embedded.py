@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from memsvc import errors
+from memsvc.store import embedded
+from memsvc.store.embedded import EmbeddedPostgres
+
+
+def test_what_was_stored_is_there_after_a_restart_and_a_second_owner_is_refused(tmp_path: Path) -> None:
+    import psycopg
+
+    first = EmbeddedPostgres(tmp_path / "data")
+    first.start()
+    with psycopg.connect(first.owner_url) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+        connection.execute("INSERT INTO kept VALUES (7)")
+    second = EmbeddedPostgres(tmp_path / "data")
+    with pytest.raises(errors.DataFolderBusy, match=str(os.getpid())):
+        second.start()
+    second.stop()  # it owns nothing, so nothing happens
+    with psycopg.connect(first.owner_url) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+    first.stop()
+    second.start()
+    with psycopg.connect(second.owner_url) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+    second.stop()
+
+
+def test_a_postgres_that_a_killed_server_left_behind_is_taken_over(tmp_path: Path) -> None:
+    first = EmbeddedPostgres(tmp_path / "data")
+    first.start()
+    url = first.app_url
+    assert first._lock is not None
+    first._lock.close()  # what the kernel does when the process is killed
+    second = EmbeddedPostgres(tmp_path / "data")
+    second.start()
+    assert second.app_url == url
+    second.stop()
+    assert first._process is not None
+    first._process.wait(10)
+
+
+def test_a_stale_pid_file_and_a_half_made_cluster_are_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "data" / "postgres.new").mkdir(parents=True)
+    (tmp_path / "data" / "postgres.new" / "junk").write_text("x")
+    server = EmbeddedPostgres(tmp_path / "data")
+    server.start()
+    pid_file = tmp_path / "data" / "postgres" / "postmaster.pid"
+    kept = pid_file.read_text()
+    os.kill(int(kept.splitlines()[0]), signal.SIGQUIT)  # immediate shutdown, as after a power cut
+    assert server._process is not None
+    server._process.wait(30)
+    server.stop()
+    pid_file.write_text(kept)
+    server.start()
+    server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
+def test_root_can_run_it_without_user_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where the kernel forbids them the server runs as nobody, who must be able to reach folder and program.
+    program = embedded._binary("postgres")
+    if any(not parent.stat().st_mode & 0o001 for parent in program.parents):
+        pytest.skip("the environment lies in a folder that only root can enter")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    folder = Path("/tmp") / f"memsvc-test-{os.getpid()}"  # pytest's own folders are closed to others
+    server = EmbeddedPostgres(folder)
+    try:
+        server.start()
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "data")
+    server.start()
+    server.stop()
+    assert (tmp_path / "data" / "postgres-secrets.json").stat().st_mode & 0o077 == 0

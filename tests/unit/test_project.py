@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_wheel_puts_one_name_into_site_packages_and_carries_the_server(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"memsvc"}
+    for part in ("sdk/client.py", "_bundled/api/app.py", "_bundled/migrations/env.py", "_bundled/eval/cli.py"):
+        assert f"memsvc/{part}" in names
+
+
+def test_an_installed_wheel_finds_its_rooms_and_serves_from_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = "from memsvc import rooms; rooms.make_importable(); import api.app, eval.cli; print(rooms.root(), api.app.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.count(str(tmp_path / "site" / "memsvc" / "_bundled")) == 2
+
+
+def test_the_base_dependencies_stay_light() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert [requirement.split(">")[0] for requirement in project["dependencies"]] == ["httpx", "pydantic"]
+
+
+def test_the_compose_file_is_complete() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert services["api"]["depends_on"]["database"]["condition"] == "service_healthy"
+    assert services["api"]["environment"]["MEMSVC_DATABASE_URL"].startswith("postgresql://memsvc:")
+    assert "healthcheck" in services["database"]
+    assert all(port.startswith("127.0.0.1:") for port in services["api"]["ports"])
+
+
+def test_sizes_are_kept() -> None:
+    from tests import sizes
+
+    assert sizes.problems(ROOT) == []
