@@ -250,6 +250,7 @@ def _unprivileged(touches: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]
     if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:
         return prefix, {}
     for top in touches:
+        top.parent.chmod(0o711)  # our data folder: to be passed through, not to be read
         for path in (top, *top.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
     return [], {"user": account.pw_uid, "group": grp.getgrgid(account.pw_gid).gr_gid, "extra_groups": []}
