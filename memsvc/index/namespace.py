@@ -241,25 +241,29 @@ class NamespaceIndex:
         """Message id -> rank by its best row. Rows of one message may crowd the list, so more are asked for."""
         rows, _ = self._dense.search(vector, 3 * count)
         best: dict[str, int] = {}
-        for row in rows:
-            unit = self._unit_slots[int(row) // _ROW_STRIDE]
+        for slot in dict.fromkeys((rows // _ROW_STRIDE).tolist()):
+            unit = self._unit_slots[slot]
             assert unit is not None
             for message_id in unit.message_ids:
-                if len(best) < count:
-                    best.setdefault(message_id, len(best) + 1)
+                best.setdefault(message_id, len(best) + 1)
+            if len(best) >= count:
+                break
         return best
 
     def _cosines(self, vector: NDArray[np.float32], message_ids: Iterable[str]) -> dict[str, list[tuple[str, float]]]:
         """Message id -> its units with the mean cosine of their rows, best first."""
-        units = {
-            unit_id: self._units[unit_id] for message_id in message_ids for unit_id in self._messages[message_id].units
-        }
-        ids = [unit.slot * _ROW_STRIDE + row for unit in units.values() for row in range(unit.rows)]
-        values = iter(self._dense.cosines(vector, ids).tolist())
-        means = {unit.id: sum(next(values) for _ in range(unit.rows)) / unit.rows for unit in units.values()}
+        held = {message_id: self._messages[message_id].units for message_id in message_ids}
+        units = [self._units[unit_id] for unit_id in dict.fromkeys(unit for units in held.values() for unit in units)]
+        means: dict[str, float] = {}
+        if units:
+            ids = [unit.slot * _ROW_STRIDE + row for unit in units for row in range(unit.rows)]
+            counts = np.array([unit.rows for unit in units])
+            starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+            values = np.add.reduceat(self._dense.cosines(vector, ids), starts) / counts
+            means = dict(zip((unit.id for unit in units), values.tolist(), strict=True))
         return {
-            message_id: sorted(((u, means[u]) for u in self._messages[message_id].units), key=lambda pair: -pair[1])
-            for message_id in message_ids
+            message_id: sorted(((unit, means[unit]) for unit in units_), key=lambda pair: -pair[1])
+            for message_id, units_ in held.items()
         }
 
     def _candidate(

@@ -40,14 +40,10 @@ def fuse(
     time = np.array([_time_match(analysis, candidate) for candidate in candidates])
     scores = (fused + speaker) * (1 + time_boost * (time - 0.5))
     ranked: list[Ranked] = []
-    for place, candidate in enumerate(candidates):
-        parts = {
-            "lexical": float(words[place]),
-            "dense": float(meaning[place]),
-            "speaker": float(speaker[place]),
-            "time": float(time[place]),
-        }
-        ranked.extend(_entries(candidate, float(scores[place]), float((1 - lexical_weight) * meaning[place]), parts))
+    columns = (words.tolist(), meaning.tolist(), speaker.tolist(), time.tolist(), scores.tolist())
+    for candidate, *values, score in zip(candidates, *columns, strict=True):
+        parts = dict(zip(("lexical", "dense", "speaker", "time"), values, strict=True))
+        ranked.extend(_entries(candidate, score, (1 - lexical_weight) * parts["dense"], parts))
     ranked.sort(key=lambda entry: (-entry.score, entry.seq, entry.unit_id or ""))
     return ranked
 

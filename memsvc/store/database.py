@@ -94,4 +94,6 @@ def psycopg_url(url: str) -> str:
 def _take_app_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     with contextlib.closing(connection.cursor()) as cursor:
         cursor.execute(f"SET ROLE {APP_ROLE}")
+        # A plan made for one tenant's sizes must not serve another's.
+        cursor.execute("SET plan_cache_mode = force_custom_plan")
     connection.commit()

@@ -39,6 +39,8 @@ _SETTINGS = {
     "max_connections": "50",
     "shared_buffers": "128MB",
     "jit": "off",
+    # A namespace that is filled in one go is planned by guesses until it is analysed; a minute is long for that.
+    "autovacuum_naptime": "5s",
     "log_min_messages": "warning",
     "wal_level": "minimal",
     "max_wal_senders": "0",

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
-from memsvc.store import tables
+from memsvc.store import tables, units
 
 _C = tables.change
 
@@ -48,8 +47,9 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
     From zero the rows are read directly, which is the same state at a fraction of the work.
     """
     if after == 0:
-        messages, units = _messages(connection, namespace, None), _units(connection, namespace, None)
-        return Batch(0, namespace.head, messages, units, (), ())
+        return Batch(
+            0, namespace.head, _messages(connection, namespace, None), _units(connection, namespace, None), (), ()
+        )
     last = {(change.kind, change.ref): change for change in changes(connection, namespace, after)}
     put = {kind: [c.ref for c in last.values() if c.op == "put" and c.kind == kind] for kind in ("message", "unit")}
     gone = {kind: [c.ref for c in last.values() if c.op == "remove" and c.kind == kind] for kind in ("message", "unit")}
@@ -79,20 +79,16 @@ def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | 
 
 
 def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[UnitEntry]:
-    u, s = tables.unit, tables.unit_source
-    sources = (
-        sa.select(sa.func.array_agg(aggregate_order_by(s.c.message_id, s.c.ordinal)))
-        .where(*tables.within(s, namespace), s.c.unit_id == u.c.id)
-        .scalar_subquery()
-    )
+    u = tables.unit
+    cited = units.sources(connection, namespace, ids)
     columns = (u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding)
-    statement = sa.select(*columns, sources.label("message_ids")).where(*tables.within(u, namespace)).order_by(u.c.seq)
+    statement = sa.select(*columns).where(*tables.within(u, namespace)).order_by(u.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(u.c.id, ids))
-    return [_entry(row) for row in connection.execute(statement)]
-
-
-def _entry(row: Any) -> UnitEntry:
-    return UnitEntry(
-        row.id, row.seq, tuple(row.message_ids), row.kind, row.status, row.t_start, row.t_end, bytes(row.embedding)
-    )
+    return [
+        UnitEntry(
+            row.id, row.seq, tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id])), row.kind,
+            row.status, row.t_start, row.t_end, bytes(row.embedding),
+        )
+        for row in connection.execute(statement)
+    ]  # fmt: skip

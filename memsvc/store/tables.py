@@ -151,8 +151,6 @@ unit = sa.Table(
     # float32, little-endian, the rows the dense index holds for this unit, one after the other.
     sa.Column("embedding", BYTEA, nullable=False),
     _recorded("created_at"),
-    sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
-    sa.Index("unit_by_exchange", "tenant_id", "namespace_id", "exchange_id"),
     _belongs(),
 )
 
@@ -164,6 +162,8 @@ unit_source = sa.Table(
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),
     sa.Column("message_id", sa.Text, nullable=False),
+    # The message's own, repeated here: every recall shows it, and a message never changes its session.
+    sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("start_char", sa.Integer, nullable=False),
     sa.Column("end_char", sa.Integer, nullable=False),
     sa.ForeignKeyConstraint(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.timespan import Granularity, TimeSpan
@@ -55,6 +54,7 @@ def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewU
                 "unit_id": item.unit.id,
                 "ordinal": ordinal,
                 "message_id": source.message_id,
+                "session_id": item.session_id,
                 "start_char": source.start,
                 "end_char": source.end,
             }
@@ -79,20 +79,10 @@ def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Co
 
 
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredUnit]:
-    sources: dict[str, list[tuple[Source, str]]] = {}
-    m = tables.message
-    statement = (
-        sa.select(_S.c.unit_id, _S.c.message_id, _S.c.start_char, _S.c.end_char, m.c.session_id)
-        .join(m, sa.and_(*tables.within(m, namespace), m.c.id == _S.c.message_id))
-        .where(*tables.within(_S, namespace), tables.any_of(_S.c.unit_id, ids))
-        .order_by(_S.c.unit_id, _S.c.ordinal)
-    )
-    for row in connection.execute(statement):
-        source = Source(row.message_id, row.start_char, row.end_char)
-        sources.setdefault(row.unit_id, []).append((source, row.session_id))
+    cited = sources(connection, namespace, ids)
     columns = [column for column in _U.c if column.name != "embedding"]
     rows = connection.execute(sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids)))
-    return {row.id: _stored(row, sources.get(row.id, [])) for row in rows}
+    return {row.id: _stored(row, cited[row.id]) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +99,35 @@ class Words:
 
 
 def words(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, Words]:
-    """One statement for what recall returns; `by_id` reads every field."""
-    m = tables.message
-    pair = sa.func.json_build_array(_S.c.message_id, m.c.session_id)
-    sources = (
-        sa.select(sa.func.json_agg(aggregate_order_by(pair, _S.c.ordinal)))
-        .join_from(_S, m, sa.and_(*tables.within(m, namespace), m.c.id == _S.c.message_id))
-        .where(*tables.within(_S, namespace), _S.c.unit_id == _U.c.id)
-        .scalar_subquery()
-    )
+    """What recall returns of each unit; `by_id` reads every field."""
+    cited = sources(connection, namespace, ids)
     columns = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.t_granularity,
                _U.c.t_phrase)  # fmt: skip
-    statement = sa.select(*columns, sources.label("sources")).where(
-        *tables.within(_U, namespace), tables.any_of(_U.c.id, ids)
-    )
+    statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
     return {
         row.id: Words(
             row.id, row.kind, row.status, row.text, row.t_mention, _time(row),
-            tuple(dict.fromkeys((message, session) for message, session in row.sources)),
+            tuple(dict.fromkeys((source.message_id, session) for source, session in cited[row.id])),
         )
         for row in connection.execute(statement)
     }  # fmt: skip
+
+
+def sources(
+    connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None
+) -> dict[str, list[tuple[Source, str]]]:
+    """Unit id -> its sources in order, each with its session; of the whole namespace when `ids` is None.
+
+    A statement of its own: gathered per unit in a subquery it took a plan that grew with the namespace.
+    """
+    statement = sa.select(_S).where(*tables.within(_S, namespace)).order_by(_S.c.unit_id, _S.c.ordinal)
+    if ids is not None:
+        statement = statement.where(tables.any_of(_S.c.unit_id, ids))
+    found: dict[str, list[tuple[Source, str]]] = {}
+    for row in connection.execute(statement):
+        source = Source(row.message_id, row.start_char, row.end_char)
+        found.setdefault(row.unit_id, []).append((source, row.session_id))
+    return found
 
 
 def _time(row: Any) -> TimeSpan | None:
@@ -173,7 +171,7 @@ def _columns(item: NewUnit) -> dict[str, Any]:
     }
 
 
-def _stored(row: Any, sources: list[tuple[Source, str]]) -> StoredUnit:
+def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
     unit = MemoryUnit(
         id=row.id,
         kind=Kind(row.kind),
@@ -190,7 +188,7 @@ def _stored(row: Any, sources: list[tuple[Source, str]]) -> StoredUnit:
         location=row.location,
         t_mention=row.t_mention,
         time=_time(row),
-        sources=tuple(source for source, _ in sources),
+        sources=tuple(source for source, _ in cited),
         salience=row.salience,
         confidence=row.confidence,
         tokens=row.tokens,
@@ -199,4 +197,4 @@ def _stored(row: Any, sources: list[tuple[Source, str]]) -> StoredUnit:
         version=row.version,
         superseded_by=row.superseded_by,
     )
-    return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in sources), row.created_at)
+    return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at)

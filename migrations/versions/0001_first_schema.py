@@ -170,11 +170,8 @@ CREATE TABLE unit (
     embedding BYTEA NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (tenant_id, namespace_id, id),
-    UNIQUE (tenant_id, namespace_id, seq),
     FOREIGN KEY(tenant_id, namespace_id) REFERENCES namespace (tenant_id, id)
 );
-
-CREATE INDEX unit_by_exchange ON unit (tenant_id, namespace_id, exchange_id);
 
 CREATE TABLE unit_source (
     tenant_id UUID NOT NULL,
@@ -182,6 +179,7 @@ CREATE TABLE unit_source (
     unit_id TEXT NOT NULL,
     ordinal INTEGER NOT NULL,
     message_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
     start_char INTEGER NOT NULL,
     end_char INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, namespace_id, unit_id, ordinal),
