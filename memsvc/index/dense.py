@@ -8,9 +8,6 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-# One query over a namespace's vectors is memory-bound: a second thread makes it slower, and takes a core from others.
-faiss.omp_set_num_threads(1)
-
 
 class DenseIndex:
     """Rows of (d,) float32 unit vectors, each under an integer id. Not thread-safe: its owner holds a lock."""
@@ -36,6 +33,9 @@ class DenseIndex:
         count = min(count, len(self))
         if count == 0:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        # One query over a namespace's vectors is memory-bound: a second thread makes it slower and takes a core from
+        # others. OpenMP keeps this per calling thread, so it is set where the search is.
+        faiss.omp_set_num_threads(1)
         scores, ids = self._index.search(query[None, :], count)
         return ids[0], scores[0]
 

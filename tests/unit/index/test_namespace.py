@@ -15,7 +15,7 @@ from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
 
 WIDTH = 8
-WORDS = "river bridge lamp violin harbour ticket tent choir".split()  # noqa: SIM905
+WORDS = "river bridge lamp violin harbour ticket tent choir".split()
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 

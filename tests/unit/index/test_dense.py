@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import threading
+
+import faiss
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsvc.index.dense import DenseIndex
+
+WIDTH = 16
+
+
+def rows(count: int, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    raw = np.random.default_rng(seed).standard_normal((count, WIDTH)).astype(np.float32)
+    return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), dtype=np.float32)
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(st.sets(st.integers(0, 39)), st.integers(1, 50))
+def test_search_equals_exact_search_in_numpy_after_any_removals(removed: set[int], count: int) -> None:
+    vectors, (query,) = rows(40), rows(1, seed=1)
+    index = DenseIndex(WIDTH)
+    index.add(list(range(40)), vectors)
+    index.remove(sorted(removed))
+    living = [row for row in range(40) if row not in removed]
+    expected = sorted(living, key=lambda row: -float(vectors[row] @ query))[:count]
+    ids, scores = index.search(query, count)
+    assert ids.tolist() == expected
+    np.testing.assert_allclose(scores, vectors[expected] @ query, atol=1e-5)
+    np.testing.assert_allclose(index.cosines(query, living), vectors[living] @ query, atol=1e-5)
+
+
+def test_a_search_in_any_thread_uses_one_processor() -> None:
+    index = DenseIndex(WIDTH)
+    index.add([1], rows(1))
+    seen: list[int] = []
+
+    def search() -> None:
+        index.search(rows(1)[0], 1)
+        seen.append(faiss.omp_get_max_threads())
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+    assert seen == [1]
