@@ -136,6 +136,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Who connects from now on waits until the service is ready, instead of being refused a moment too early.
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise errors.Invalid(

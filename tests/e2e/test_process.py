@@ -63,10 +63,11 @@ def test_kill_9_during_a_stream_of_writes_loses_no_acknowledged_message(tmp_path
             before = len(acknowledged)
             writer = threading.Thread(target=write)
             writer.start()
-            while len(acknowledged) < before + 15:
+            while len(acknowledged) < before + 15 and writer.is_alive():
                 time.sleep(0.01)
             process.end(signal.SIGKILL)
             writer.join()
+            assert len(acknowledged) >= before + 15
     process = Process(folder, "--no-demo")
     with MemoryClient(process.url(), KEY) as client:
         memory = client.namespace("ledger")
