@@ -41,7 +41,7 @@ bench: setup ## Measure speed as ratios to plain baselines (ARGS="--json OUT")
 	$(BIN)/memsvc bench $(ARGS)
 
 eval: setup ## LoCoMo retrieval (DATA=locomo10.json OUT=results/locomo.json)
-	$(BIN)/memsvc eval locomo --data $(or $(DATA),../shared/data/locomo10.json) --json $(or $(OUT),results/locomo.json)
+	$(BIN)/memsvc eval locomo --data $(or $(DATA),locomo10.json) --json $(or $(OUT),results/locomo.json)
 
 fmt: setup ## Format the code
 	$(BIN)/ruff format .
