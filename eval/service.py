@@ -40,7 +40,7 @@ def running() -> Iterator[MemoryClient]:
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"MEMSVC_API_KEY": key},
+                env=environment(key),
             )
         try:
             with MemoryClient(f"http://127.0.0.1:{port}", key, timeout_s=300.0) as client:
@@ -53,6 +53,12 @@ def running() -> Iterator[MemoryClient]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def environment(key: str) -> dict[str, str]:
+    """Ours without any database of the user's: a run writes test data and revokes server keys, so it gets its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("MEMSVC_DATABASE_")}
+    return kept | {"MEMSVC_API_KEY": key}
 
 
 def _await_ready(client: MemoryClient, process: subprocess.Popen[bytes], log: Path) -> None:
