@@ -114,6 +114,21 @@ def locomo(
     sys.exit(cli.locomo(data, json_out, base_url=url, limit_conversations=conversations, with_baselines=baselines))
 
 
+@evaluation.command()
+def distillation(
+    data: Annotated[list[Path], typer.Option(help="locomo10.json, or a folder of BEAM chats; may be repeated.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where to draw coverage against compression (PNG).")] = None,
+) -> None:
+    """What the distiller keeps: compression, answer words, dates, speed. Starts no service."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.distillation(data, json_out, plot))
+
+
 @app.command()
 def bench(
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,

@@ -8,15 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eval.datasets.model import Conversation, Dataset, Question, Turn
+from eval.datasets.model import BadDataset, Conversation, Dataset, Question, Turn
 
 _SESSION = re.compile(r"session_(\d+)")
 _DIALOGUE_ID = re.compile(r"D:?(\d+):(\d+)")
 _ADVERSARIAL = "5"
-
-
-class BadDataset(Exception):
-    """The file is not what its reader expects; the message says where."""
 
 
 def read(path: Path) -> Dataset:

@@ -6,6 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 
+class BadDataset(Exception):
+    """The file is not what its reader expects; the message says where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message of a conversation; `id` is unique in it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import functools
 import re
 import warnings
 from collections.abc import Callable
@@ -68,7 +69,9 @@ _WHICH = r"(?P<which>last|past|previous|this|next|coming|upcoming)"
 Reader = Callable[[re.Match[str], dt.datetime], tuple[dt.datetime, dt.datetime, Granularity] | None]
 
 
-def find(text: str, anchor: dt.datetime, month_before: TimeSpan | None = None) -> list[TimeSpan]:
+# Several rules look at the same sentence, one after the other.
+@functools.lru_cache(maxsize=256)
+def find(text: str, anchor: dt.datetime, month_before: TimeSpan | None = None) -> tuple[TimeSpan, ...]:
     """The intervals that `text` names, in order of appearance; relative ones counted from `anchor` (aware).
 
     `month_before` is a month that was named just before: "on the 15th" is then a day of it.
@@ -76,7 +79,7 @@ def find(text: str, anchor: dt.datetime, month_before: TimeSpan | None = None) -
     found: list[tuple[int, TimeSpan]] = []
     taken: list[tuple[int, int]] = []
     if not _SIGNAL.search(text):
-        return []
+        return ()
     for pattern, read in _GRAMMAR:
         for match in pattern.finditer(text):
             start, end = match.span()
@@ -92,7 +95,7 @@ def find(text: str, anchor: dt.datetime, month_before: TimeSpan | None = None) -
             span = _fallback(match, anchor)
             if span is not None:
                 found.append((match.start(), span))
-    return [span for _, span in sorted(found, key=lambda item: item[0])]
+    return tuple(span for _, span in sorted(found, key=lambda item: item[0]))
 
 
 def is_relative(span: TimeSpan) -> bool:
@@ -262,6 +265,17 @@ def _few_ago(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt
     return start, end, Granularity.RANGE
 
 
+def _last_few(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
+    """From five units ago until the anchor."""
+    return _shifted(anchor, match["unit"].lower(), -5)[0], anchor, Granularity.RANGE
+
+
+def _weekends(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
+    back = match["side"].lower() in ("ago", "back")
+    saturday = anchor + dt.timedelta(days=5 - anchor.weekday(), weeks=-_count(match) if back else _count(match) - 1)
+    return _days(saturday, 2, Granularity.RANGE)
+
+
 def _relative_unit(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
     step = {"this": 0, "next": 1, "coming": 1, "upcoming": 1}.get(match["which"].lower(), -1)
     unit = match["unit"].lower()
@@ -357,7 +371,10 @@ _GRAMMAR: tuple[tuple[re.Pattern[str], Reader], ...] = (
     _rule(rf"(?:the\s+)?{_UNIT.replace('day|', 'weekend|')}\s+before\s+last", _before_last),
     _rule("|".join(name.replace(" ", r"\s+") for name in sorted(_NAMED_DAYS, key=len, reverse=True)), _named_day),
     _rule(rf"(?:a\s+)?{_COUNT}\s+{_UNIT}\s+(?:ago|back|earlier)", _ago),
-    _rule(rf"(?:a\s+few|several|some)\s+{_UNIT}\s+(?:ago|back)", _few_ago),
+    _rule(rf"(?:a\s+|the\s+)?(?:few|several|some)\s+{_UNIT}\s+(?:ago|back)", _few_ago),
+    _rule(rf"(?:the|these)\s+(?:past|last)\s+(?:few|several|couple\s+of)\s+{_UNIT}", _last_few),
+    _rule(rf"{_COUNT}\s+weekends?\s+(?P<side>ago|back|later|from\s+now)", _weekends),
+    _rule(rf"{_COUNT}\s+(?P<unit>month|year|decade)s?\s+now", _duration),
     _rule(rf"in\s+(?:a\s+)?{_COUNT}\s+{_UNIT}(?!\s+ago)", _ahead),
     _rule(
         rf"(?:for|past|last)\s+(?:the\s+)?(?:past\s+|last\s+|over\s+|about\s+|almost\s+|nearly\s+)?(?:a\s+)?{_COUNT}\s+{_UNIT}(?:\s+now)?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -15,34 +16,15 @@ _RUN = re.compile(
 _QUOTED = re.compile(r"[\"\u201c]([^\"\u201c\u201d\n]{2,80})[\"\u201d]")
 _TAGGED = re.compile(r"(?<!\w)[@#]\w[\w.-]{1,40}")
 _CALENDAR = frozenset(
-    [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "i",
-        "i'm",
-        "i've",
-        "i'd",
-        "i'll",
-        "ok",
-        "okay",
-    ]
+    "january february march april may june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday i i'm i've i'd i'll ok okay".split()
+)
+# A place is where one is, lives or goes: the verb decides, since "in" alone also stands before languages and months.
+_PLACE = re.compile(
+    r"\b(?i:liv(?:e|es|ed|ing)|mov(?:e|ed|ing)|travel(?:l?ed|l?ing|s)?|went|go|going|been|visit(?:ed|ing|s)?|trip|"
+    r"fl(?:y|ew|ying)|flight|stay(?:ed|ing)?|born|grew up|based|arriv(?:e|ed|ing)|met|vacation|holiday|conference|"
+    r"back|drove) (?:(?i:up|over|down|out|back|here|there|home|\w+ing) )?(?i:in|to|at|from|near)? ?(?i:the )?"
+    r"(?P<place>[A-Z\u00c0-\u00de][\w'\u2019-]{1,40}(?: (?:of |de |la )?[A-Z\u00c0-\u00de][\w'\u2019-]{1,40}){0,3})"
 )
 
 
@@ -51,7 +33,7 @@ def find(sentences: Sequence[Sentence], known: Iterable[str]) -> tuple[str, ...]
 
     The first word of a sentence is capitalised anyway and counts only when it is known or goes on as a name.
     """
-    people = {name.lower(): name for name in known}
+    people = _aliases(tuple(known))
     found: dict[str, str] = {}
     for sentence in sentences:
         for value in (*_runs(sentence.text, people), *_QUOTED.findall(sentence.text), *_TAGGED.findall(sentence.text)):
@@ -61,6 +43,28 @@ def find(sentences: Sequence[Sentence], known: Iterable[str]) -> tuple[str, ...]
             if len(found) == _LIMIT:
                 return tuple(found.values())
     return tuple(found.values())
+
+
+def location(text: str, people: Sequence[str]) -> str | None:
+    """The place that the text puts itself in ("moved to Berlin"), None without a verb of being or going there."""
+    known = _aliases(tuple(people))
+    for match in _PLACE.finditer(text):
+        place = _clean(match["place"])
+        first = place.partition(" ")[0].lower()
+        if first not in _CALENDAR and place.lower() not in known and not _plain(place.partition(" ")[0]):
+            return place
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _aliases(names: tuple[str, ...]) -> dict[str, str]:
+    """Lower-cased forms of people's names to the name: whole, first name, and short forms ("Mel") that fit just one."""
+    forms: dict[str, set[str]] = {}
+    for name in names:
+        first = name.split()[0].lower() if name.split() else ""
+        for form in {name.lower(), *(first[:length] for length in range(3, len(first) + 1))}:
+            forms.setdefault(form, set()).add(name)
+    return {form: next(iter(owners)) for form, owners in forms.items() if len(owners) == 1}
 
 
 def _runs(text: str, people: dict[str, str]) -> list[str]:

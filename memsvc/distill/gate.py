@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from memsvc.distill import artefacts, lexicon
+from memsvc.domain import served
 from memsvc.domain.message import Message
 
 # A turn this long says something, whatever its words.
 _MAX_PHATIC_WORDS = 16
-_GREETING = re.compile(
-    r"(?i)^(?:hey|hi|hello|wow|thanks|thank you|yeah|yes|yep|no|oh|aww|haha|cool|great|awesome|nice|sure|ok|okay)\b"
-)
 
 
 def reason_to_skip(message: Message, names: frozenset[str]) -> str | None:
-    """Why a message gives no unit: "empty" or "phatic"; None when it gives one.
+    """Why a message gives no unit at first sight: "empty", "served" or "phatic"; None when it may give one.
+
+    Served: all it holds is context that this service served.
 
     Phatic: only words of being in touch, and no digit, number word, name, caption, artefact or decision cue.
     `names` are the participants' lower-cased words, which address rather than tell.
@@ -24,7 +22,10 @@ def reason_to_skip(message: Message, names: frozenset[str]) -> str | None:
         return None
     if not message.content.strip():
         return "empty"
-    return "phatic" if is_phatic(message.content, names) else None
+    own = served.without(message.content)
+    if not own.strip():
+        return "served"
+    return "phatic" if is_phatic(own, names) else None
 
 
 def is_phatic(text: str, names: frozenset[str]) -> bool:
@@ -37,7 +38,7 @@ def is_phatic(text: str, names: frozenset[str]) -> bool:
         return False  # not a language these lists know
     return (
         len(said) <= _MAX_PHATIC_WORDS
-        and not any(character.isdigit() for character in text)
+        and not lexicon.DIGIT.search(text)
         and not lexicon.NUMBER_WORD.search(text)
         and not lexicon.DECISION.search(text)
         and not [word for word in lexicon.content_words(text) if word.partition("'")[0] not in names]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from memsvc.distill import gate, lexicon
+from memsvc.distill.information import idf
 from memsvc.domain.message import Role
 from memsvc.domain.unit import Artefact, Kind
 
@@ -32,25 +33,13 @@ _PAST = re.compile(
 )
 
 
-def idf(word: str) -> float:
-    """Rarity within 0..1 without a corpus: function words 0, phatic words .2, others rising to 1 at 9 letters.
-
-    Length stands in for frequency (Zipf's law of abbreviation); counts of the namespace may replace it.
-    """
-    if word in lexicon.FUNCTION:
-        return 0.0
-    if word in lexicon.PHATIC:
-        return 0.2
-    return min(1.0, 0.4 + 0.6 * max(0, len(word) - 3) / 6) if word.isascii() else 1.0
-
-
 def salience(text: str, entity_count: int, has_time: bool) -> float:
     """.35 mean idf + .25 [number or date] + .20 min(1, entities / 2) + .10 [first person] + .10 [decision cue]
     - .3 [question] - .4 [phatic], within 0..1.
     """
     said = lexicon.words(text)
     mean_idf = sum(idf(word) for word in said) / len(said) if said else 0.0
-    numeric = has_time or any(character.isdigit() for character in text)
+    numeric = has_time or bool(lexicon.DIGIT.search(text))
     value = 0.35 * mean_idf + 0.25 * numeric + 0.20 * min(1.0, entity_count / 2)
     value += 0.10 * bool(lexicon.FIRST_PERSON.search(text)) + 0.10 * bool(lexicon.DECISION.search(text))
     value -= 0.3 * text.rstrip().endswith(("?", "\uff1f")) + 0.4 * gate.is_phatic(text, frozenset())

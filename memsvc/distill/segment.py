@@ -1,48 +1,20 @@
-"""Text to sentences, by character offsets; code fences are detached first."""
+"""Text to sentences, by character offsets; code blocks and context that was served are detached first."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 # Runs, so that a megabyte of dots is one match; what follows a run is looked at in code.
 _MARKS = re.compile(r"[.!?\u2026]+|[\u3002\uff01\uff1f\uff0e]+|\n+")
 _FENCE = re.compile(r"```([^\n`]*)\n?(.*?)(?:```|\Z)", re.DOTALL)
+_LIST_NUMBER = re.compile(r"\s*\d{1,2}$")
 _CLOSERS = "\"')]\u201d\u2019*_"
 _FULL_WIDTH = "\u3002\uff01\uff1f\uff0e"
 _ABBREVIATIONS = frozenset(
-    [
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "st",
-        "vs",
-        "e.g",
-        "i.e",
-        "eg",
-        "ie",
-        "etc",
-        "p.m",
-        "a.m",
-        "no",
-        "jr",
-        "sr",
-        "approx",
-        "dept",
-        "est",
-        "fig",
-        "inc",
-        "ltd",
-        "co",
-        "mt",
-        "gen",
-        "col",
-        "rev",
-        "hon",
-        "vol",
-    ]
+    "dr mr mrs ms prof st vs e.g i.e eg ie etc p.m a.m no jr sr approx dept est fig inc ltd co mt gen col rev hon "
+    "vol".split()
 )
 _MAY_END = frozenset(["etc", "p.m", "a.m", "inc", "ltd", "co", "jr", "sr"])
 
@@ -66,9 +38,13 @@ class Fence:
     code: str
 
 
-def fences(text: str) -> list[Fence]:
-    """Code blocks in order; one that is never closed reaches to the end."""
-    return [Fence(m.start(), m.end(), m.group(1).strip(), m.group(2)) for m in _FENCE.finditer(text)]
+def fences(text: str, served: Sequence[tuple[int, int]] = ()) -> list[Fence]:
+    """Code blocks outside the given spans, in order; one that is never closed reaches to the end."""
+    return [
+        Fence(m.start(), m.end(), m.group(1).strip(), m.group(2))
+        for begin, end in _outside(text, served)
+        for m in _FENCE.finditer(text, begin, end)
+    ]
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[Sentence]:
@@ -85,15 +61,17 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Sentenc
     return found
 
 
-def prose(text: str, blocks: list[Fence]) -> list[Sentence]:
-    """The sentences outside the given code blocks."""
-    found: list[Sentence] = []
+def prose(text: str, detached: Sequence[tuple[int, int]]) -> list[Sentence]:
+    """The sentences outside the given spans."""
+    return [sentence for begin, end in _outside(text, detached) for sentence in sentences(text, begin, end)]
+
+
+def _outside(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     begin = 0
-    for block in blocks:
-        found.extend(sentences(text, begin, block.start))
-        begin = block.end
-    found.extend(sentences(text, begin))
-    return found
+    for start, end in sorted(spans):
+        yield begin, start
+        begin = end
+    yield begin, len(text)
 
 
 def _stop(text: str, mark: re.Match[str], begin: int, end: int) -> int | None:
@@ -106,6 +84,8 @@ def _stop(text: str, mark: re.Match[str], begin: int, end: int) -> int | None:
         stop += 1
     if stop < end and not text[stop].isspace():
         return None  # v1.2, src/a.py, 3.5
+    if run == "." and _LIST_NUMBER.match(text[begin : mark.start()]):
+        return None  # the number of a list's item
     if run == ".":
         word = _word_before(text, mark.start(), begin)
         following = text[stop : min(stop + 3, end)].lstrip()[:1]

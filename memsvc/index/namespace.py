@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from memsvc.domain import served
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
 from memsvc.domain.ranking import Candidate
@@ -137,7 +138,7 @@ class NamespaceIndex:
     def _put_message(self, message: Message) -> set[str]:
         if message.id in self._messages:  # messages never change; a batch may name one twice
             return set()
-        counts = collections.Counter(words.terms(f"{message.name}: {message.text}"))
+        counts = collections.Counter(words.terms(f"{message.name}: {served.without(message.text)}"))
         entry = _Entry(
             message.id,
             message.session_id,

@@ -28,8 +28,6 @@ from memsvc.store.database import Database
 
 # How often a write starts over because another one changed what it had read; each round one writer gets through.
 _ROUNDS = 8
-# Messages of the session before the new ones that the distiller sees as context.
-_PRECEDING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Ingest:
             names.extend(m.speaker for m in item.messages if m.speaker and m.speaker not in names)
             draft = compose.distill(
                 item.messages,
-                preceding=before[-_PRECEDING:],
+                preceding=before[-compose.PRECEDING_MESSAGES :],
                 participants=names,
                 namespace_id=str(space.id),
                 count_tokens=tokens.count,
@@ -152,7 +150,7 @@ def _context(
     """Session id -> its last messages and its named speakers."""
     return {
         session_id: (
-            exchanges.tail(connection, space, session_id, _PRECEDING),
+            exchanges.tail(connection, space, session_id, compose.PRECEDING_MESSAGES),
             exchanges.participants(connection, space, session_id),
         )
         for session_id in {item.session_id for item in admitted if item.messages}

@@ -9,6 +9,7 @@ import pytest
 
 from eval import baselines
 from eval.datasets import locomo
+from eval.datasets.model import BadDataset
 
 
 def sample() -> dict[str, Any]:
@@ -55,7 +56,7 @@ def test_turns_questions_and_malformed_evidence_are_read(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("bad", [{}, [], [{"conversation": {}}], [{"conversation": {"session_1": 3}, "qa": []}]])
 def test_a_file_of_another_form_is_refused_with_its_place(tmp_path: Path, bad: object) -> None:
-    with pytest.raises(locomo.BadDataset):
+    with pytest.raises(BadDataset):
         locomo.read(write(tmp_path, bad))
 
 
