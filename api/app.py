@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api import body_limit, health, problems
 from api.auth import Authenticator
-from api.routes import exchanges, namespaces, reads
+from api.routes import exchanges, jobs, namespaces, reads
 from memsvc import __version__
 from memsvc.bootstrap import Service
 
@@ -22,7 +22,10 @@ def create(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # The core is synchronous: each request takes a worker thread, and more threads than this only wait for a core.
         anyio.to_thread.current_default_thread_limiter().total_tokens = service.settings.server.threads
+        if service.settings.jobs.in_server:
+            service.runner.start()
         yield
+        service.runner.stop()
 
     app = FastAPI(
         title="memsvc",
@@ -37,6 +40,6 @@ def create(service: Service) -> FastAPI:
     app.state.authenticator = Authenticator(service.database)
     problems.install(app)
     app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
-    for router in (health.router, exchanges.router, reads.router, namespaces.router):
+    for router in (health.router, exchanges.router, reads.router, namespaces.router, jobs.router):
         app.include_router(router)
     return app

@@ -7,6 +7,7 @@ anything is encoded or ranked.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import MemoryUnit
 from memsvc.models import tokens
 
+_ASKS_WHEN = re.compile(r"(?i)(?:when\b|(?:in|on|during|since) wh(?:ich|at)\b|wh(?:at|ich) (?:date|day|month|year)\b)")
 REPLY_SHARES = (1.0, 0.5, 0.3, 0.2, 0.13, 0.09, 0.05)
 TALK_SCALES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
@@ -128,9 +130,10 @@ def _sessions(conversation: Conversation) -> Iterator[list[Message]]:
 
 
 def _message(turn: Turn) -> Message:
+    role = Role(turn.role)
     return Message(
-        turn.id, turn.session_id, turn.session_id, Role(turn.role), turn.speaker, turn.text, turn.occurred_at, turn.caption
-    )  # fmt: skip
+        turn.id, turn.session_id, turn.session_id, role, turn.speaker, turn.text, turn.occurred_at, turn.caption
+    )
 
 
 def _coverage(question: Question, result: _Distilled) -> tuple[float, float] | None:
@@ -150,7 +153,7 @@ def _date(question: Question, result: _Distilled) -> str | None:
     exact: the same days. within: they overlap. wrong: there are intervals and none overlaps. said: no interval, but the
     evidence was said within the answer's days. none: nothing.
     """
-    if question.answer is None or not question.evidence or not question.text.lower().startswith(("when", "in which", "in what", "on which", "on what", "what date", "what year", "what month")):  # fmt: skip
+    if question.answer is None or not question.evidence or not _ASKS_WHEN.match(question.text):
         return None
     gold = gold_dates.interval(question.answer)
     if gold is None:
@@ -191,4 +194,5 @@ def _mean(coverage: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str,
 
 def _shares(counts: dict[str, int]) -> dict[str, float]:
     total = sum(counts.values())
-    return {"n": total, **{name: round(counts.get(name, 0) / total, 4) for name in ("exact", "within", "said", "wrong", "none")}} if total else {"n": 0}  # fmt: skip
+    names = ("exact", "within", "said", "wrong", "none")
+    return {"n": total, **{name: round(counts.get(name, 0) / total, 4) for name in names if total}}

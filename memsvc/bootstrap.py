@@ -9,13 +9,20 @@ from pathlib import Path
 import platformdirs
 
 from memsvc import errors, rooms
+from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
-from memsvc.models import encoder
+from memsvc.models import encoder, generator
 from memsvc.models.encoder import TextEncoder
+from memsvc.models.generator import TextGenerator
+from memsvc.services import redistil, refine
 from memsvc.services.erase import Erase
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
+from memsvc.services.maintain import Maintain
 from memsvc.services.recall import Recall
+from memsvc.services.redistil import Redistil
+from memsvc.services.refine import Refine
+from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema
 from memsvc.store.database import Database
@@ -38,12 +45,15 @@ class Service:
     ingest: Ingest
     recall: Recall
     inspect: Inspect
+    maintain: Maintain
     erase: Erase
+    runner: Runner
     tenant_id: uuid.UUID
     api_key: str
     postgres: EmbeddedPostgres | None
 
     def close(self) -> None:
+        self.runner.stop()
         self.database.close()
         if self.postgres is not None:
             self.postgres.stop()
@@ -91,18 +101,48 @@ def load_encoder(settings: Settings) -> TextEncoder:
     )
 
 
+def load_generator(settings: Settings) -> TextGenerator | None:
+    """The configured language model, not loaded yet; None when none is configured."""
+    chosen = settings.generator
+    return generator.load(
+        model=chosen.model,
+        url=chosen.url,
+        api_key=chosen.api_key.get_secret_value() if chosen.api_key else None,
+        device=chosen.device,
+        dtype=chosen.dtype,
+        threads=chosen.threads,
+        folder=data_dir(settings) / "models",
+    )
+
+
 def _wire(settings: Settings, database: Database, postgres: EmbeddedPostgres | None, api_key: str) -> Service:
     text_encoder = load_encoder(settings)
+    text_generator = load_generator(settings)
+    if settings.distill.with_model and text_generator is None:
+        raise errors.Invalid(
+            "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
+        )
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
+    depth = Depth(settings.distill.reply_share, settings.distill.talk_scale)
+    handlers: dict[str, Handler] = {redistil.KIND: Redistil(text_encoder, depth).run}
+    follow_ups = ["consolidate"]
+    if text_generator is not None:
+        limits = settings.generator
+        handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
+        if settings.distill.with_model:
+            follow_ups.append(refine.KIND)
+    runner = Runner(database, handlers, settings.jobs)
     return Service(
         settings=settings,
         database=database,
         encoder=text_encoder,
         pool=pool,
-        ingest=Ingest(database, text_encoder),
+        ingest=Ingest(database, text_encoder, depth, follow_ups, runner.kick),
         recall=Recall(database, text_encoder, pool, settings.recall),
         inspect=Inspect(database),
+        maintain=Maintain(database, handlers, runner.kick),
         erase=Erase(database, pool),
+        runner=runner,
         tenant_id=DEFAULT_TENANT,
         api_key=api_key,
         postgres=postgres,

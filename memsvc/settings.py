@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -71,6 +71,45 @@ class RecallSettings(BaseSettings):
     time_boost: float = Field(0.2, ge=0)
 
 
+class DistillSettings(BaseSettings):
+    """MEMSVC_DISTILL_…: how much is kept; the curves of both stand in docs/distillation.md."""
+
+    model_config = _group("MEMSVC_DISTILL_")
+
+    reply_share: float = Field(0.13, gt=0, le=1, description="of a long reply's tokens")
+    talk_scale: float = Field(1.0, ge=0, description="scales the threshold below which a sentence adds nothing")
+    with_model: bool = Field(False, description="after a write, let the generator rewrite its units in the background")
+
+
+class GeneratorSettings(BaseSettings):
+    """MEMSVC_GENERATOR_…: the language model, where one is to be used."""
+
+    model_config = _group("MEMSVC_GENERATOR_")
+
+    model: str | None = Field(None, description='"smollm2", a folder, a hub name, or the name an endpoint knows')
+    url: str | None = Field(None, description="of an OpenAI-compatible endpoint, up to and with /v1; default: local")
+    api_key: SecretStr | None = Field(None, description="of that endpoint")
+    device: str | None = Field(None, description="cpu, cuda, mps; default: the best there is")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: float32 on a CPU")
+    threads: int = Field(1, ge=1)
+    timeout_s: float = Field(60.0, gt=0, description="for one reply")
+    max_tokens: int = Field(512, ge=16, description="of one reply")
+
+
+class JobSettings(BaseSettings):
+    """MEMSVC_JOB_…: background work."""
+
+    model_config = _group("MEMSVC_JOB_")
+
+    in_server: bool = Field(True, description="run jobs in the server process; off where workers run them")
+    attempts: int = Field(5, ge=1, description="before a job is dead")
+    lease_s: float = Field(60.0, gt=0, description="a worker that is silent for so long has lost its job")
+    timeout_s: float = Field(1800.0, gt=0, description="a job that runs longer hangs, and is freed")
+    poll_s: float = Field(2.0, gt=0, description="between two looks for work that nobody told of")
+    backoff_s: float = Field(2.0, gt=0, description="before the second attempt; doubles with each further one")
+    stop_s: float = Field(8.0, ge=0, description="wait for the running job when the process stops")
+
+
 class LimitSettings(BaseSettings):
     """MEMSVC_LIMIT_…"""
 
@@ -88,4 +127,7 @@ class Settings:
         self.encoder = EncoderSettings()
         self.index = IndexSettings()
         self.recall = RecallSettings()
+        self.distill = DistillSettings()
+        self.generator = GeneratorSettings()
+        self.jobs = JobSettings()
         self.limits = LimitSettings()

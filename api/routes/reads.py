@@ -13,6 +13,7 @@ from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc.domain import query
 from memsvc.domain.context import Memory, SourceRef
 from memsvc.store.exchanges import StoredMessage
+from memsvc.store.units import StoredUnit
 from memsvc.wire import reads as wire
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
@@ -70,10 +71,94 @@ def message(namespace: NamespaceName, message_id: MessageId, caller: Caller, ser
     return _message(service.inspect.message(caller.tenant_id, namespace, message_id))
 
 
+@router.get("/units", response_model=wire.UnitPage)
+def units(
+    namespace: NamespaceName,
+    caller: Caller,
+    service: Services,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="next_cursor of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> wire.UnitPage:
+    """All units, whatever their status, in the order they were made."""
+    page = service.inspect.units(caller.tenant_id, namespace, int(cursor or 0), limit)
+    next_cursor = str(page.next_after) if page.next_after is not None else None
+    return wire.UnitPage(units=[_unit(item) for item in page.units], next_cursor=next_cursor)
+
+
 @router.get("/units/{unit_id}", response_model=wire.UnitResult)
 def unit(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> wire.UnitResult:
     """One memory unit with all its fields and the characters of the messages it was made from."""
-    stored = service.inspect.unit(caller.tenant_id, namespace, unit_id)
+    return _unit(service.inspect.unit(caller.tenant_id, namespace, unit_id))
+
+
+@router.get("/units/{unit_id}/history", response_model=wire.UnitHistory)
+def history(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> wire.UnitHistory:
+    """Every version of a unit with its cause, the current one first."""
+    found = service.inspect.history(caller.tenant_id, namespace, unit_id)
+    return wire.UnitHistory(
+        unit_id=unit_id,
+        versions=[
+            wire.UnitVersion(
+                version=item.version,
+                cause=item.cause,
+                state=dict(item.state),
+                recorded_at=item.recorded_at,
+                replaced_at=item.replaced_at,
+            )
+            for item in found
+        ],
+    )
+
+
+@router.get("/units/{unit_id}/sources", response_model=wire.UnitSources)
+def sources(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> wire.UnitSources:
+    """The sentences that a unit was made from, word for word."""
+    found = service.inspect.sources(caller.tenant_id, namespace, unit_id)
+    return wire.UnitSources(
+        unit_id=unit_id,
+        sources=[
+            wire.CitedSource(
+                message_id=said.id,
+                session_id=said.session_id,
+                role=said.role.value,
+                speaker=said.speaker,
+                occurred_at=said.occurred_at,
+                start=source.start,
+                end=source.end,
+                text=said.content[source.start : source.end],
+                caption=said.caption,
+            )
+            for source, said in found
+        ],
+    )
+
+
+@router.get("/stats", response_model=wire.NamespaceStats)
+def stats(namespace: NamespaceName, caller: Caller, service: Services) -> wire.NamespaceStats:
+    """What the namespace holds, what was left out and why, and how far it was compressed."""
+    found = service.inspect.stats(caller.tenant_id, namespace)
+    verbatim, distilled = found.said.tokens, found.units.tokens
+    return wire.NamespaceStats(
+        namespace=namespace,
+        seq=found.seq,
+        sessions=found.said.sessions,
+        exchanges=found.said.exchanges,
+        messages=found.said.messages,
+        skipped=found.said.skipped,
+        units=found.units.by_status,
+        kinds=found.units.by_kind,
+        distillers=found.units.by_distiller,
+        versions=found.units.versions,
+        tokens=wire.TokenStats(
+            verbatim=verbatim,
+            distilled=distilled,
+            compression=round(distilled / verbatim, 4) if verbatim else None,
+        ),
+        jobs=found.jobs,
+    )
+
+
+def _unit(stored: StoredUnit) -> wire.UnitResult:
     found = stored.unit
     return wire.UnitResult(
         id=found.id,
@@ -100,7 +185,9 @@ def unit(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Ser
         version=found.version,
         superseded_by=found.superseded_by,
         distiller=found.distiller,
+        cause=stored.cause,
         created_at=stored.created_at,
+        recorded_at=stored.recorded_at,
         sources=[
             wire.UnitSource(message_id=source.message_id, session_id=session, start=source.start, end=source.end)
             for source, session in zip(found.sources, stored.source_sessions, strict=True)

@@ -14,10 +14,11 @@ from memsvc.distill.select import Read
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import MemoryUnit, Skip
 
-__all__ = ["DISTILLER", "Depth", "PRECEDING_MESSAGES", "Distillate", "distill"]
+__all__ = ["DISTILLER", "PRECEDING_MESSAGES", "Depth", "Distillate", "distill"]
 
 # Messages of the session before the new ones that the distiller wants to see; more change nothing.
 PRECEDING_MESSAGES = information.PRECEDING_MESSAGES
+DEFAULT_DEPTH = Depth()
 # A unit says one or two things: about the length of a spoken turn.
 UNIT_TOKENS = 45
 # Of a reply's code blocks so many are named.
@@ -42,7 +43,7 @@ def distill(
     participants: Sequence[str],
     namespace_id: str,
     count_tokens: Callable[[str], int],
-    depth: Depth = Depth(),
+    depth: Depth = DEFAULT_DEPTH,
 ) -> Distillate:
     """Units of consecutive `messages` of one session.
 

@@ -14,7 +14,7 @@ import httpx
 from pydantic import BaseModel
 
 from memsvc.sdk import errors
-from memsvc.wire import exchanges, reads
+from memsvc.wire import exchanges, jobs, reads
 
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
@@ -90,6 +90,38 @@ def message(namespace: str, message_id: str) -> Call[reads.MessageResult]:
 
 def unit(namespace: str, unit_id: str) -> Call[reads.UnitResult]:
     return Call("GET", _path(namespace, "units", unit_id), reads.UnitResult)
+
+
+def units(namespace: str, cursor: str | None, page_size: int) -> Call[reads.UnitPage]:
+    params = {"limit": str(page_size)} | ({"cursor": cursor} if cursor else {})
+    return Call("GET", _path(namespace, "units"), reads.UnitPage, params=params)
+
+
+def history(namespace: str, unit_id: str) -> Call[reads.UnitHistory]:
+    return Call("GET", _path(namespace, "units", unit_id, "history"), reads.UnitHistory)
+
+
+def sources(namespace: str, unit_id: str) -> Call[reads.UnitSources]:
+    return Call("GET", _path(namespace, "units", unit_id, "sources"), reads.UnitSources)
+
+
+def stats(namespace: str) -> Call[reads.NamespaceStats]:
+    return Call("GET", _path(namespace, "stats"), reads.NamespaceStats)
+
+
+def maintenance(namespace: str, kind: str) -> Call[jobs.JobResult]:
+    return Call("POST", _path(namespace, "maintenance", kind), jobs.JobResult)
+
+
+def job(job_id: str, action: str | None = None) -> Call[jobs.JobResult]:
+    """A job as it stands; `action` is "retry" or "cancel"."""
+    path = f"/v1/jobs/{quote(job_id, safe='')}"
+    return Call("POST" if action else "GET", f"{path}/{action}" if action else path, jobs.JobResult)
+
+
+def listed_jobs(namespace: str | None, state: str | None, limit: int) -> Call[jobs.JobList]:
+    given = {"namespace": namespace, "state": state, "limit": str(limit)}
+    return Call("GET", "/v1/jobs", jobs.JobList, params={name: value for name, value in given.items() if value})
 
 
 def erase(namespace: str) -> Call[reads.ErasureReceipt]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import calls, errors
 from memsvc.wire import exchanges, reads
+from memsvc.wire.jobs import JobResult
 
 DEFAULT_URL = "http://127.0.0.1:8377"
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -49,6 +50,22 @@ class MemoryClient:
     def namespace(self, name: str) -> Namespace:
         """A memory space of the tenant; nothing is sent before its first use."""
         return Namespace(self, name)
+
+    def job(self, job_id: str) -> JobResult:
+        """A background job: its state, how far it is, what came of it, or why it failed."""
+        return self.send(calls.job(job_id))
+
+    def jobs(self, *, namespace: str | None = None, state: str | None = None, limit: int = 100) -> list[JobResult]:
+        """The newest background jobs, newest first."""
+        return self.send(calls.listed_jobs(namespace, state, limit)).jobs
+
+    def retry_job(self, job_id: str) -> JobResult:
+        """Let a dead or cancelled job run again."""
+        return self.send(calls.job(job_id, "retry"))
+
+    def cancel_job(self, job_id: str) -> JobResult:
+        """Stop a job that waits or runs."""
+        return self.send(calls.job(job_id, "cancel"))
 
     def ready(self) -> bool:
         """Whether the service can work right now; asks once."""
@@ -150,6 +167,31 @@ class Namespace:
 
     def unit(self, unit_id: str) -> reads.UnitResult:
         return self._client.send(calls.unit(self.name, unit_id))
+
+    def units(self, *, page_size: int = 100) -> Iterator[reads.UnitResult]:
+        """All units, of every status, in the order they were made; pages are fetched as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = self._client.send(calls.units(self.name, cursor, page_size))
+            yield from page.units
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def history(self, unit_id: str) -> list[reads.UnitVersion]:
+        """Every version of a unit with its cause, the current one first."""
+        return self._client.send(calls.history(self.name, unit_id)).versions
+
+    def sources(self, unit_id: str) -> list[reads.CitedSource]:
+        """The sentences that a unit was made from, word for word."""
+        return self._client.send(calls.sources(self.name, unit_id)).sources
+
+    def stats(self) -> reads.NamespaceStats:
+        return self._client.send(calls.stats(self.name))
+
+    def maintain(self, kind: str) -> JobResult:
+        """Queue a maintenance job ("distill", …), or give the one of this kind that has not ended yet."""
+        return self._client.send(calls.maintenance(self.name, kind))
 
     def erase(self) -> reads.ErasureReceipt:
         """Erase the namespace and everything in it."""

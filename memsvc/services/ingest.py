@@ -8,20 +8,20 @@ any process follows the change feed to it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.distill import compose
+from memsvc.distill.compose import Depth
 from memsvc.domain.exchange import Namespace, NewExchange, Receipt, WriteReceipt
 from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import admission
+from memsvc.services import admission, writing
 from memsvc.services.admission import Admission
 from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, units
 from memsvc.store.database import Database
@@ -41,9 +41,21 @@ class _Distilled:
 
 
 class Ingest:
-    def __init__(self, database: Database, encoder: TextEncoder) -> None:
+    """`depth` is how much the distiller keeps; `kinds` are the jobs that follow a write, `kick` tells their runner."""
+
+    def __init__(
+        self,
+        database: Database,
+        encoder: TextEncoder,
+        depth: Depth = compose.DEFAULT_DEPTH,
+        kinds: Sequence[str] = ("consolidate",),
+        kick: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._encoder = encoder
+        self._depth = depth
+        self._kinds = tuple(kinds)
+        self._kick = kick
 
     def write(
         self,
@@ -69,6 +81,7 @@ class Ingest:
             distilled = self._distil(space, admitted, context)
             receipt = self._store(space, distilled, idempotency_key, request_hash)
             if receipt:
+                self._kick()
                 return receipt
         raise errors.Unavailable("The namespace is being written by many at once.", "Send the same request again.")
 
@@ -92,21 +105,16 @@ class Ingest:
                 participants=names,
                 namespace_id=str(space.id),
                 count_tokens=tokens.count,
+                depth=self._depth,
             )
             before.extend(item.messages)
             drafts.append(draft)
-        vectors = self._encode([unit for draft in drafts for unit in draft.units])
+        vectors = writing.encode(self._encoder, [unit for draft in drafts for unit in draft.units])
         taken = iter(vectors)
         return [
             _Distilled(item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units))
             for item, draft in zip(admitted, drafts, strict=True)
         ]
-
-    def _encode(self, fresh: Sequence[MemoryUnit]) -> list[bytes]:
-        """Two rows a unit: its own text, and its key, which starts with what it answers."""
-        texts = [text for unit in fresh for text in (unit.text, unit.key)]
-        rows = self._encoder.encode(texts).astype("<f4")
-        return [np.ascontiguousarray(rows[place : place + 2]).tobytes() for place in range(0, len(rows), 2)]
 
     def _store(
         self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes
@@ -126,8 +134,8 @@ class Ingest:
                 seq = _insert(connection, locked, item, seq, changes)
             receipt = WriteReceipt(seq, tuple(_receipt(item) for item in distilled))
             feed.append(connection, locked, changes)
-            if changes:
-                jobs.enqueue(connection, locked, "consolidate", f"consolidate:{seq}", {"after": locked.head, "to": seq})
+            for kind in self._kinds if changes else ():
+                jobs.enqueue(connection, locked, kind, f"{kind}:{seq}", {"after": locked.head, "to": seq})
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
@@ -177,7 +185,7 @@ def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: 
     )
     exchanges.insert_session(connection, space, admitted.session_id)
     exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
-    exchanges.insert_messages(connection, space, messages, admitted.hashes)
+    exchanges.insert_messages(connection, space, messages, admitted.hashes, [tokens.count(m.text) for m in messages])
     units.insert(connection, space, fresh)
     return seq
 

@@ -1,4 +1,4 @@
-"""Look at what is stored: messages in pages, one message, one unit."""
+"""Look at what is stored: messages and units in pages, one of each, a unit's versions and sources, the counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.store import exchanges, namespaces, units
+from memsvc.domain.message import Message
+from memsvc.domain.unit import Source
+from memsvc.store import exchanges, jobs, namespaces, units, versions
 from memsvc.store.database import Database
 
 
@@ -19,6 +21,22 @@ from memsvc.store.database import Database
 class Page:
     messages: tuple[exchanges.StoredMessage, ...]
     next_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPage:
+    units: tuple[units.StoredUnit, ...]
+    next_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts of a namespace; `jobs` by state."""
+
+    seq: int
+    said: exchanges.Tally
+    units: units.Tally
+    jobs: dict[str, int]
 
 
 class Inspect:
@@ -44,9 +62,35 @@ class Inspect:
         """Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = units.by_id(connection, space, [unit_id])
-        if unit_id not in found:
-            raise errors.NotFound(f"There is no unit {unit_id!r}.", "Unit ids come from writes and recalls.")
-        return found[unit_id]
+        return _known(found, unit_id)
+
+    def units(self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int) -> UnitPage:
+        """Up to `limit` units made after `after_seq`, of every status, in the order they were made. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            found = units.page(connection, space, after_seq, limit + 1)
+        return UnitPage(tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None)
+
+    def history(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[versions.Version]:
+        """All versions of a unit, the current one first. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            return versions.of(connection, space, _known(units.by_id(connection, space, [unit_id]), unit_id))
+
+    def sources(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[tuple[Source, Message]]:
+        """The spans a unit was made from, each with its message. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            unit = _known(units.by_id(connection, space, [unit_id]), unit_id).unit
+            said = exchanges.by_id(connection, space, {source.message_id for source in unit.sources})
+        return [(source, said[source.message_id].message) for source in unit.sources]
+
+    def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
+        """Counts of everything. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            return Stats(
+                space.head,
+                exchanges.tally(connection, space),
+                units.tally(connection, space),
+                jobs.counts(connection, space),
+            )
 
     @contextlib.contextmanager
     def _reading(self, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace]]:
@@ -57,3 +101,9 @@ class Inspect:
                     f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
                 )
             yield connection, space
+
+
+def _known(found: dict[str, units.StoredUnit], unit_id: str) -> units.StoredUnit:
+    if unit_id not in found:
+        raise errors.NotFound(f"There is no unit {unit_id!r}.", "Unit ids come from writes and recalls.")
+    return found[unit_id]

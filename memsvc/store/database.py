@@ -52,6 +52,12 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
+    def dispatch(self) -> Iterator[sa.Connection]:
+        """One transaction that sees the job rows of all tenants, to read, and nothing else: whose turn is it?"""
+        with self._transaction("app.dispatch", "on") as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def _transaction(self, setting: str, value: str, snapshot: bool = False) -> Iterator[sa.Connection]:
         engine = self._snapshots if snapshot else self._engine
         try:

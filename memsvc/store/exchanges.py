@@ -126,8 +126,13 @@ def insert_exchange(
 
 
 def insert_messages(
-    connection: sa.Connection, namespace: Namespace, messages: Sequence[Message], hashes: Sequence[bytes]
+    connection: sa.Connection,
+    namespace: Namespace,
+    messages: Sequence[Message],
+    hashes: Sequence[bytes],
+    token_counts: Sequence[int],
 ) -> None:
+    """`hashes` and `token_counts` stand beside `messages`."""
     if not messages:
         return
     connection.execute(
@@ -147,8 +152,9 @@ def insert_messages(
                 "metadata": dict(message.metadata),
                 "occurred_at": message.occurred_at,
                 "content_hash": content_hash,
+                "tokens": count,
             }
-            for message, content_hash in zip(messages, hashes, strict=True)
+            for message, content_hash, count in zip(messages, hashes, token_counts, strict=True)
         ],
     )
 
@@ -157,6 +163,81 @@ def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit:
     """Messages in the order they were stored; `after_seq` is the cursor."""
     statement = sa.select(_M).where(*tables.within(_M, namespace), _M.c.seq > after_seq).order_by(_M.c.seq).limit(limit)
     return [StoredMessage(_message(row), row.recorded_at) for row in connection.execute(statement)]
+
+
+def sessions(connection: sa.Connection, namespace: Namespace) -> list[str]:
+    """The ids of all sessions, in no order: a database's collation need not be Python's."""
+    t = tables.session
+    return list(connection.execute(sa.select(t.c.id).where(*tables.within(t, namespace))).scalars())
+
+
+def of_session(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[Message]:
+    """A session from its first message to its last."""
+    statement = (
+        sa.select(_M)
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id)
+        .order_by(_M.c.occurred_at, _M.c.seq)
+    )
+    return [_message(row) for row in connection.execute(statement)]
+
+
+def between(connection: sa.Connection, namespace: Namespace, after_seq: int, to_seq: int) -> list[Message]:
+    """Messages whose place in the change feed lies in (after_seq, to_seq]."""
+    statement = (
+        sa.select(_M).where(*tables.within(_M, namespace), _M.c.seq > after_seq, _M.c.seq <= to_seq).order_by(_M.c.seq)
+    )
+    return [_message(row) for row in connection.execute(statement)]
+
+
+def set_skips(
+    connection: sa.Connection, namespace: Namespace, message_ids: Collection[str], skips: Sequence[Skip]
+) -> None:
+    """Which of these messages gave no unit, after they were distilled again. Repetitions stay as they were noted."""
+    reasons = {skip.message_id: skip.reason for skip in skips}
+    touched = set(message_ids)
+    statement = (
+        sa.select(_E.c.id, _E.c.message_ids, _E.c.skipped)
+        .where(*tables.within(_E, namespace), _E.c.message_ids.overlap(list(message_ids)))
+        .with_for_update()
+    )
+    for row in connection.execute(statement).all():
+        kept = [skip for skip in row.skipped if skip["message_id"] not in touched or skip["reason"] == "duplicate"]
+        noted = {skip["message_id"] for skip in kept}
+        fresh = [
+            {"message_id": message_id, "reason": reasons[message_id]}
+            for message_id in row.message_ids
+            if message_id in reasons and message_id not in noted
+        ]
+        if kept + fresh != row.skipped:
+            connection.execute(
+                sa.update(_E).where(*tables.within(_E, namespace), _E.c.id == row.id).values(skipped=kept + fresh)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of what was said. `skipped`: reason -> messages that gave no unit; `tokens` of what was counted."""
+
+    sessions: int
+    exchanges: int
+    messages: int
+    tokens: int
+    skipped: dict[str, int]
+
+
+def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
+    def count(table: sa.Table) -> int:
+        statement = sa.select(sa.func.count()).select_from(table).where(*tables.within(table, namespace))
+        return int(connection.execute(statement).scalar_one())
+
+    tokens = sa.select(sa.func.coalesce(sa.func.sum(_M.c.tokens), 0)).where(*tables.within(_M, namespace))
+    skip = sa.func.jsonb_array_elements(_E.c.skipped).table_valued(sa.column("value", sa.dialects.postgresql.JSONB))
+    reason = skip.c.value["reason"].astext
+    statement = (
+        sa.select(reason, sa.func.count()).select_from(_E, skip).where(*tables.within(_E, namespace)).group_by(reason)
+    )
+    skipped = {name: number for name, number in connection.execute(statement).tuples()}
+    return Tally(count(tables.session), count(_E), count(_M), int(connection.execute(tokens).scalar_one()), skipped)
 
 
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredMessage]:

@@ -1,28 +1,239 @@
-"""Job rows: the truth about background work, written in the transaction of the data that they are about."""
+"""Job rows: the truth about background work, written in the transaction of the data that they are about.
+
+A claim counts the attempt and raises the epoch before the work begins, so that a job that kills its process is counted
+too. Effects and the end of a job are one transaction, which first looks whether the epoch is still its own.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.job import Job, State
 from memsvc.store import tables
 
+_J = tables.job
+_NOW = sa.func.clock_timestamp()
+_ENDED = (State.DONE.value, State.DEAD.value, State.CANCELLED.value)
 
-def enqueue(connection: sa.Connection, namespace: Namespace, kind: str, idem_key: str, payload: dict[str, Any]) -> None:
-    """Add a job, unless one with this key exists: the same work is never queued twice."""
-    connection.execute(
-        insert(tables.job)
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A job whose turn it is, as the dispatcher sees it: whose it is, and nothing of what it is about."""
+
+    tenant_id: uuid.UUID
+    job_id: uuid.UUID
+
+
+def enqueue(
+    connection: sa.Connection, namespace: Namespace, kind: str, idem_key: str, payload: Mapping[str, Any]
+) -> uuid.UUID:
+    """Add a job and give its id; where one with this key exists, that one's: the same work is never queued twice."""
+    job_id = uuid.uuid4()
+    statement = (
+        insert(_J)
         .values(
             tenant_id=namespace.tenant_id,
-            id=uuid.uuid4(),
+            id=job_id,
             namespace_id=namespace.id,
             kind=kind,
             idem_key=idem_key,
-            payload=payload,
+            payload=dict(payload),
         )
         .on_conflict_do_nothing()
+        .returning(_J.c.id)
     )
+    fresh = connection.execute(statement).scalar_one_or_none()
+    if fresh is not None:
+        return job_id
+    known = sa.select(_J.c.id).where(*tables.within(_J, namespace), _J.c.idem_key == idem_key)
+    found: uuid.UUID = connection.execute(known).scalar_one()
+    return found
+
+
+def unfinished(connection: sa.Connection, namespace: Namespace, kind: str) -> uuid.UUID | None:
+    """The oldest job of this kind that has not ended yet."""
+    statement = (
+        sa.select(_J.c.id)
+        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state.not_in(_ENDED))
+        .order_by(_J.c.ordinal)
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[Due]:
+    """Of each namespace in which nothing runs, the oldest job that may run now; the longest waiting first.
+
+    Needs a dispatching connection (Database.dispatch). A job whose lease has run out counts as due.
+    """
+    running = _J.alias()
+    ready = sa.or_(
+        sa.and_(_J.c.state == State.QUEUED.value, _J.c.run_after <= _NOW),
+        sa.and_(_J.c.state == State.RUNNING.value, _J.c.lease_until < _NOW),
+    )
+    busy = sa.exists().where(
+        running.c.tenant_id == _J.c.tenant_id,
+        running.c.namespace_id == _J.c.namespace_id,
+        running.c.state == State.RUNNING.value,
+        running.c.lease_until >= _NOW,
+    )
+    first = (
+        sa.select(_J.c.tenant_id, _J.c.id, _J.c.run_after)
+        .where(_J.c.kind == sa.any_(sa.literal(list(kinds), sa.ARRAY(sa.Text))), ready, ~busy)
+        .distinct(_J.c.tenant_id, _J.c.namespace_id)
+        .order_by(_J.c.tenant_id, _J.c.namespace_id, _J.c.ordinal)
+        .subquery()
+    )
+    statement = sa.select(first.c.tenant_id, first.c.id).order_by(first.c.run_after).limit(limit)
+    return [Due(row.tenant_id, row.id) for row in connection.execute(statement)]
+
+
+def claim(connection: sa.Connection, due: Due, lease_s: float, max_attempts: int) -> Job | None:
+    """Take the job: running, one attempt and one epoch more. None when somebody else was first.
+
+    One that has used up its attempts without saying why (its process died each time) is dead now.
+    """
+    row = connection.execute(
+        sa.select(_J.c.attempts, _J.c.state, _J.c.lease_until < _NOW, _J.c.run_after <= _NOW)
+        .where(_J.c.tenant_id == due.tenant_id, _J.c.id == due.job_id)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None or not ((row[1] == State.QUEUED and row[3]) or (row[1] == State.RUNNING and row[2])):
+        return None
+    here = (_J.c.tenant_id == due.tenant_id, _J.c.id == due.job_id)
+    if row.attempts >= max_attempts:
+        message = f"Its process died or hung in each of {row.attempts} attempts."
+        connection.execute(
+            sa.update(_J).where(*here).values(state=State.DEAD.value, last_error=message, finished_at=_NOW)
+        )
+        return None
+    statement = (
+        sa.update(_J)
+        .where(*here)
+        .values(
+            state=State.RUNNING.value,
+            attempts=_J.c.attempts + 1,
+            epoch=_J.c.epoch + 1,
+            lease_until=_NOW + dt.timedelta(seconds=lease_s),
+            started_at=sa.func.coalesce(_J.c.started_at, _NOW),
+        )
+        .returning(_J)
+    )
+    return _job(connection.execute(statement).one())
+
+
+def beat(connection: sa.Connection, job: Job, lease_s: float) -> bool:
+    """Extend the lease; False when it is no longer this worker's."""
+    values = {"lease_until": _NOW + dt.timedelta(seconds=lease_s)}
+    return connection.execute(sa.update(_J).where(*_own(job)).values(values)).rowcount == 1
+
+
+def holds(connection: sa.Connection, job: Job) -> bool:
+    """Lock the row and tell whether the job is still this worker's."""
+    statement = sa.select(_J.c.id).where(*_own(job)).with_for_update()
+    return connection.execute(statement).one_or_none() is not None
+
+
+def advance(
+    connection: sa.Connection, job: Job, done: int, total: int | None, payload: Mapping[str, Any] | None = None
+) -> None:
+    """Note progress; with `payload`, where the next attempt goes on. The caller holds the job."""
+    values: dict[str, Any] = {"done": done, "total": total}
+    if payload is not None:
+        values["payload"] = dict(payload)
+    connection.execute(sa.update(_J).where(*_own(job)).values(values))
+
+
+def finish(connection: sa.Connection, job: Job, result: Mapping[str, Any]) -> None:
+    """Done, in the transaction of its last effect. The caller holds the job."""
+    values = {"state": State.DONE.value, "result": dict(result), "finished_at": _NOW, "lease_until": None}
+    connection.execute(sa.update(_J).where(*_own(job)).values(values))
+
+
+def fail(connection: sa.Connection, job: Job, error: str, retry_in_s: float | None) -> None:
+    """Note why an attempt failed: queued again after `retry_in_s`, or dead when that is None."""
+    values: dict[str, Any] = {"last_error": error[:2000], "lease_until": None}
+    if retry_in_s is None:
+        values |= {"state": State.DEAD.value, "finished_at": _NOW}
+    else:
+        values |= {"state": State.QUEUED.value, "run_after": _NOW + dt.timedelta(seconds=retry_in_s)}
+    connection.execute(sa.update(_J).where(*_own(job)).values(values))
+
+
+def find(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:
+    row = connection.execute(sa.select(_J).where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)).one_or_none()
+    return _job(row) if row else None
+
+
+def listed(
+    connection: sa.Connection, tenant_id: uuid.UUID, states: Collection[str], namespace: Namespace | None, limit: int
+) -> list[Job]:
+    """The newest jobs of the tenant in these states, of one namespace or of all."""
+    statement = sa.select(_J).where(_J.c.tenant_id == tenant_id).order_by(_J.c.ordinal.desc()).limit(limit)
+    if states:
+        statement = statement.where(_J.c.state.in_(states))
+    if namespace is not None:
+        statement = statement.where(_J.c.namespace_id == namespace.id)
+    return [_job(row) for row in connection.execute(statement)]
+
+
+def requeue(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> bool:
+    """Let a dead or cancelled job run again with all its attempts; False in any other state."""
+    statement = (
+        sa.update(_J)
+        .where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)
+        .where(_J.c.state.in_([State.DEAD.value, State.CANCELLED.value]))
+        .values(state=State.QUEUED.value, attempts=0, run_after=_NOW, finished_at=None)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def cancel(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> bool:
+    """End a job that waits or runs: what it has done stays, its next step finds the lease gone. False if it ended."""
+    statement = (
+        sa.update(_J)
+        .where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)
+        .where(_J.c.state.in_([State.QUEUED.value, State.RUNNING.value]))
+        .values(state=State.CANCELLED.value, epoch=_J.c.epoch + 1, lease_until=None, finished_at=_NOW)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def counts(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
+    """State -> number of the namespace's jobs."""
+    statement = sa.select(_J.c.state, sa.func.count()).where(*tables.within(_J, namespace)).group_by(_J.c.state)
+    return {state: count for state, count in connection.execute(statement).tuples()}
+
+
+def prune(connection: sa.Connection, tenant_id: uuid.UUID, older_than: dt.timedelta) -> int:
+    """Forget jobs that were done or cancelled so long ago; dead ones stay until somebody has looked."""
+    statement = sa.delete(_J).where(
+        _J.c.tenant_id == tenant_id,
+        _J.c.state.in_([State.DONE.value, State.CANCELLED.value]),
+        _J.c.finished_at < _NOW - older_than,
+    )
+    return connection.execute(statement).rowcount
+
+
+def _own(job: Job) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        _J.c.tenant_id == job.tenant_id,
+        _J.c.id == job.id,
+        _J.c.epoch == job.epoch,
+        _J.c.state == State.RUNNING.value,
+    )
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        row.tenant_id, row.id, row.namespace_id, row.kind, State(row.state), row.attempts, row.epoch, row.payload,
+        row.done, row.total, row.result, row.last_error, row.run_after, row.created_at, row.started_at, row.finished_at,
+    )  # fmt: skip

@@ -35,6 +35,17 @@ def lock_existing(connection: sa.Connection, tenant_id: uuid.UUID, name: str) ->
     return _namespace(connection.execute(statement).one_or_none())
 
 
+def lock_by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID) -> Namespace | None:
+    """None when the namespace was erased."""
+    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.id == namespace_id)
+    return _namespace(connection.execute(statement.with_for_update()).one_or_none())
+
+
+def by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID) -> Namespace | None:
+    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.id == namespace_id)
+    return _namespace(connection.execute(statement).one_or_none())
+
+
 def advance(connection: sa.Connection, namespace: Namespace, head: int) -> None:
     """The last statement of a write: publish the changes up to `head`."""
     connection.execute(

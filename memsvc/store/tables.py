@@ -111,6 +111,8 @@ message = sa.Table(
     sa.Column("occurred_at", _instant, nullable=False),
     sa.Column("content_hash", BYTEA, nullable=False),
     _recorded(),
+    # Of the text word for word; null in rows that were written before it was counted.
+    sa.Column("tokens", sa.Integer),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     _belongs(),
@@ -151,7 +153,27 @@ unit = sa.Table(
     # float32, little-endian, the rows the dense index holds for this unit, one after the other.
     sa.Column("embedding", BYTEA, nullable=False),
     _recorded("created_at"),
+    # Why the current version came into being, and when.
+    sa.Column("cause", sa.Text, nullable=False, server_default="distilled"),
+    _recorded(),
     _belongs(),
+)
+
+# The versions before the current one, which stands in `unit`.
+unit_version = sa.Table(
+    "unit_version",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("unit_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("state", JSONB, nullable=False),
+    sa.Column("recorded_at", _instant, nullable=False),
+    _recorded("replaced_at"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
+    ),
 )
 
 unit_source = sa.Table(
@@ -203,6 +225,14 @@ job = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("payload", JSONB, nullable=False),
     _recorded("created_at"),
+    # The order of a namespace's jobs.
+    sa.Column("ordinal", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    # Progress: steps done of `total`, null while nobody knows how many there are.
+    sa.Column("done", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("total", sa.Integer),
+    sa.Column("result", JSONB),
+    sa.Column("started_at", _instant),
+    sa.Column("finished_at", _instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "idem_key"),
     sa.Index(
         "job_one_running_per_namespace",
@@ -211,6 +241,7 @@ job = sa.Table(
         unique=True,
         postgresql_where=sa.text("state = 'running'"),
     ),
+    sa.Index("job_leased", "lease_until", postgresql_where=sa.text("state = 'running'")),
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
     _belongs(),
 )
@@ -232,6 +263,7 @@ NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency,
     job,
     change,
+    unit_version,
     unit_source,
     unit,
     message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -28,6 +29,7 @@ class NewUnit:
     exchange_id: str
     session_id: str
     embedding: bytes
+    cause: str = "distilled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +41,103 @@ class StoredUnit:
     session_id: str
     source_sessions: tuple[str, ...]
     created_at: dt.datetime
+    cause: str
+    recorded_at: dt.datetime
+    exchange_id: str
 
 
 def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewUnit]) -> None:
     if not fresh:
         return
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
-    connection.execute(sa.insert(_U), [owner | _columns(item) for item in fresh])
-    connection.execute(
-        sa.insert(_S),
-        [
-            owner
-            | {
-                "unit_id": item.unit.id,
-                "ordinal": ordinal,
-                "message_id": source.message_id,
-                "session_id": item.session_id,
-                "start_char": source.start,
-                "end_char": source.end,
-            }
-            for item in fresh
-            for ordinal, source in enumerate(item.unit.sources)
-        ],
+    rows = [
+        owner
+        | columns(item.unit)
+        | {
+            "seq": item.seq,
+            "exchange_id": item.exchange_id,
+            "session_id": item.session_id,
+            "embedding": item.embedding,
+            "cause": item.cause,
+        }
+        for item in fresh
+    ]
+    connection.execute(sa.insert(_U), rows)
+    cited = [row for item in fresh for row in _source_rows(namespace, item.unit.id, item.unit.sources, item.session_id)]
+    connection.execute(sa.insert(_S), cited)
+
+
+def replace_sources(
+    connection: sa.Connection, namespace: Namespace, unit_id: str, fresh: Sequence[Source], session_id: str
+) -> None:
+    """The unit cites `fresh` and nothing else; all of one session."""
+    connection.execute(sa.delete(_S).where(*tables.within(_S, namespace), _S.c.unit_id == unit_id))
+    connection.execute(sa.insert(_S), _source_rows(namespace, unit_id, fresh, session_id))
+
+
+def _source_rows(namespace: Namespace, unit_id: str, fresh: Sequence[Source], session_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "tenant_id": namespace.tenant_id,
+            "namespace_id": namespace.id,
+            "unit_id": unit_id,
+            "ordinal": ordinal,
+            "message_id": source.message_id,
+            "session_id": session_id,
+            "start_char": source.start,
+            "end_char": source.end,
+        }
+        for ordinal, source in enumerate(fresh)
+    ]
+
+
+def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int) -> list[StoredUnit]:
+    """Units in the order they were made; `after_seq` is the cursor."""
+    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.seq > after_seq).order_by(_U.c.seq)
+    ids = list(connection.execute(statement.limit(limit)).scalars())
+    found = by_id(connection, namespace, ids)
+    return [found[unit_id] for unit_id in ids]
+
+
+def of_session(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[StoredUnit]:
+    """All units of a session, in the order they were made."""
+    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.session_id == session_id)
+    ids = list(connection.execute(statement.order_by(_U.c.seq)).scalars())
+    found = by_id(connection, namespace, ids)
+    return [found[unit_id] for unit_id in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of a namespace's units. `tokens` are those of the active ones, `versions` all that were ever current."""
+
+    by_status: dict[str, int]
+    by_kind: dict[str, int]
+    by_distiller: dict[str, int]
+    tokens: int
+    versions: int
+
+
+def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
+    statement = (
+        sa.select(
+            _U.c.status, _U.c.kind, _U.c.distiller, sa.func.count(), sa.func.sum(_U.c.tokens), sa.func.sum(_U.c.version)
+        )
+        .where(*tables.within(_U, namespace))
+        .group_by(_U.c.status, _U.c.kind, _U.c.distiller)
     )
+    status: collections.Counter[str] = collections.Counter()
+    kind: collections.Counter[str] = collections.Counter()
+    distiller: collections.Counter[str] = collections.Counter()
+    tokens = versions = 0
+    for row in connection.execute(statement):
+        status[row.status] += row[3]
+        versions += row[5]
+        if row.status == Status.ACTIVE:
+            kind[row.kind] += row[3]
+            distiller[row.distiller] += row[3]
+            tokens += row[4]
+    return Tally(dict(status), dict(kind), dict(distiller), int(tokens), int(versions))
 
 
 def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> dict[str, list[str]]:
@@ -136,14 +212,11 @@ def _time(row: Any) -> TimeSpan | None:
     return TimeSpan(row.t_start, row.t_end, Granularity(row.t_granularity), row.t_phrase)
 
 
-def _columns(item: NewUnit) -> dict[str, Any]:
-    unit = item.unit
+def columns(unit: MemoryUnit) -> dict[str, Any]:
+    """The unit's own columns: all but its place, its vectors and its cause."""
     time = unit.time
     return {
         "id": unit.id,
-        "seq": item.seq,
-        "exchange_id": item.exchange_id,
-        "session_id": item.session_id,
         "kind": unit.kind.value,
         "text": unit.text,
         "core_end": unit.core_end,
@@ -167,8 +240,15 @@ def _columns(item: NewUnit) -> dict[str, Any]:
         "version": unit.version,
         "superseded_by": unit.superseded_by,
         "distiller": unit.distiller,
-        "embedding": item.embedding,
     }
+
+
+def as_json(unit: MemoryUnit) -> dict[str, Any]:
+    """The unit as a version keeps it: every field and its sources, moments as ISO 8601."""
+    fields = {
+        name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in columns(unit).items()
+    }
+    return fields | {"sources": [dataclasses.asdict(source) for source in unit.sources]}
 
 
 def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
@@ -197,4 +277,5 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         version=row.version,
         superseded_by=row.superseded_by,
     )
-    return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at)
+    return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at, row.cause,
+                      row.recorded_at, row.exchange_id)  # fmt: skip

@@ -122,8 +122,80 @@ class UnitResult(Response):
     version: int
     superseded_by: str | None
     distiller: str
+    cause: str
     created_at: dt.datetime
+    recorded_at: dt.datetime
     sources: list[UnitSource]
+
+
+class UnitPage(Response):
+    """`next_cursor` is null on the last page."""
+
+    units: list[UnitResult]
+    next_cursor: str | None
+
+
+class UnitVersion(Response):
+    """One version: `cause` is why it came into being, `state` all its fields; `replaced_at` is null for the current."""
+
+    version: int
+    cause: str
+    state: dict[str, Any]
+    recorded_at: dt.datetime
+    replaced_at: dt.datetime | None
+
+
+class UnitHistory(Response):
+    """Newest first."""
+
+    unit_id: str
+    versions: list[UnitVersion]
+
+
+class CitedSource(Response):
+    """What a unit was made from: `text` is the characters [start, end) of the message, word for word."""
+
+    message_id: str
+    session_id: str
+    role: str
+    speaker: str | None
+    occurred_at: dt.datetime
+    start: int
+    end: int
+    text: str
+    caption: str | None
+
+
+class UnitSources(Response):
+    unit_id: str
+    sources: list[CitedSource]
+
+
+class TokenStats(Response):
+    """`compression` is distilled over verbatim; null before anything is counted."""
+
+    verbatim: int
+    distilled: int
+    compression: float | None
+
+
+class NamespaceStats(Response):
+    """What a namespace holds. `skipped`: reason -> messages that gave no unit (they are kept word for word);
+    `units` by status; `kinds` and `distillers` of the active ones; `versions` counts the current ones too.
+    """
+
+    namespace: str
+    seq: int
+    sessions: int
+    exchanges: int
+    messages: int
+    skipped: dict[str, int]
+    units: dict[str, int]
+    kinds: dict[str, int]
+    distillers: dict[str, int]
+    versions: int
+    tokens: TokenStats
+    jobs: dict[str, int]
 
 
 class ErasureReceipt(Response):

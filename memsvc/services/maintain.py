@@ -1,0 +1,76 @@
+"""Background jobs as a user sees them: ask for one, look at them, run one again, stop one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Sequence
+
+from memsvc import errors
+from memsvc.domain.job import Job, State
+from memsvc.store import jobs, namespaces
+from memsvc.store.database import Database
+
+
+class Maintain:
+    """`kinds` are those that may be asked for; `kick` tells the runner that there is work."""
+
+    def __init__(self, database: Database, kinds: Collection[str], kick: Callable[[], None]) -> None:
+        self._database = database
+        self._kinds = frozenset(kinds)
+        self._kick = kick
+
+    def ask(self, tenant_id: uuid.UUID, namespace_name: str, kind: str) -> Job:
+        """Queue a job of this kind, or give the one that has not ended yet. Raises NotFound."""
+        if kind not in self._kinds:
+            known = ", ".join(sorted(self._kinds))
+            raise errors.NotFound(f"There is no maintenance job {kind!r} here.", f"There are: {known}.")
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.lock_existing(connection, tenant_id, namespace_name)
+            if space is None:
+                raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "Nothing was queued.")
+            job_id = jobs.unfinished(connection, space, kind)
+            if job_id is None:
+                job_id = jobs.enqueue(connection, space, kind, f"{kind}:{uuid.uuid4()}", {})
+            job = jobs.find(connection, tenant_id, job_id)
+        assert job is not None
+        self._kick()
+        return job
+
+    def find(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+        """Raises NotFound."""
+        with self._database.tenant(tenant_id) as connection:
+            job = jobs.find(connection, tenant_id, job_id)
+        if job is None:
+            raise errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
+        return job
+
+    def listed(
+        self, tenant_id: uuid.UUID, states: Sequence[State], namespace_name: str | None, limit: int
+    ) -> list[Job]:
+        """The newest jobs, of all states when none is given. Raises NotFound for a namespace that is not there."""
+        with self._database.tenant(tenant_id) as connection:
+            space = None
+            if namespace_name is not None:
+                space = namespaces.find(connection, tenant_id, namespace_name)
+                if space is None:
+                    raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "List all jobs instead.")
+            return jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
+
+    def retry(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+        """Let a dead or cancelled job run again. Raises NotFound, and Conflict in any other state."""
+        with self._database.tenant(tenant_id) as connection:
+            done = jobs.requeue(connection, tenant_id, job_id)
+        job = self.find(tenant_id, job_id)
+        if not done:
+            raise errors.Conflict(f"The job is {job.state}.", "Only dead and cancelled jobs can be run again.")
+        self._kick()
+        return job
+
+    def cancel(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+        """Stop a job that waits or runs. Raises NotFound, and Conflict when it has ended."""
+        with self._database.tenant(tenant_id) as connection:
+            done = jobs.cancel(connection, tenant_id, job_id)
+        job = self.find(tenant_id, job_id)
+        if not done:
+            raise errors.Conflict(f"The job is {job.state}.", "It has ended and cannot be stopped any more.")
+        return job

@@ -1,0 +1,92 @@
+"""Distil a namespace again with the distiller of this version: a job, session by session.
+
+Each session is one transaction that also notes how far the job is, so an interrupted job goes on where it was and
+makes nothing twice. Units keep their ids and get a new version; what a person or a model wrote over them stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from memsvc import errors
+from memsvc.distill import compose, upgrade
+from memsvc.distill.compose import Depth
+from memsvc.domain.unit import Status
+from memsvc.models import tokens
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import writing
+from memsvc.services.ingest import require_encoder
+from memsvc.services.work import Lease
+from memsvc.store import exchanges, jobs, units
+
+KIND = "distill"
+CAUSE = "distilled again"
+# A session that is written into again and again is left to the next attempt of the job.
+_ROUNDS = 5
+# Versions with another cause were written by a person, a model or the consolidation: a rule does not undo them.
+OWN_CAUSES = frozenset({"distilled", CAUSE})
+
+
+class Redistil:
+    def __init__(self, encoder: TextEncoder, depth: Depth) -> None:
+        self._encoder = encoder
+        self._depth = depth
+
+    def run(self, lease: Lease) -> None:
+        """The job's handler."""
+        job = lease.job
+        with lease.reading() as (connection, space):
+            require_encoder(space, self._encoder.name)
+            sessions = sorted(exchanges.sessions(connection, space))
+        counts = {"replaced": 0, "fresh": 0, "retired": 0} | dict(job.payload.get("counts", {}))
+        last = job.payload.get("last_session")
+        ahead = [session for session in sessions if last is None or session > last]
+        for number, session in enumerate(ahead, start=len(sessions) - len(ahead) + 1):
+            self._session(lease, session, counts, number, len(sessions))
+        with lease.transaction() as (connection, _):
+            jobs.finish(connection, job, counts | {"sessions": len(sessions), "distiller": compose.DISTILLER})
+
+    def _session(self, lease: Lease, session: str, counts: dict[str, int], number: int, total: int) -> None:
+        for _ in range(_ROUNDS):
+            if self._attempt(lease, session, counts, number, total):
+                return
+        raise errors.Unavailable("The session is being written into all the time.", "The job tries again later.")
+
+    def _attempt(self, lease: Lease, session: str, counts: dict[str, int], number: int, total: int) -> bool:
+        """False when somebody wrote into the session in the meantime: read it again."""
+        with lease.reading() as (connection, space):
+            messages = exchanges.of_session(connection, space, session)
+            names = exchanges.participants(connection, space, session)
+            stored = {item.unit.id: item for item in units.of_session(connection, space, session)}
+        made = compose.distill(
+            messages, preceding=(), participants=names, namespace_id=str(space.id), count_tokens=tokens.count,
+            depth=self._depth,
+        )  # fmt: skip
+        old = [item.unit for item in stored.values() if item.cause in OWN_CAUSES]
+        held = {
+            source.message_id: True
+            for item in stored.values()
+            if item.cause not in OWN_CAUSES
+            for source in item.unit.sources
+        }
+        plan = upgrade.plan(old, [unit for unit in made.units if not any(s.message_id in held for s in unit.sources)])
+        vectors = iter(writing.encode(self._encoder, [*(new for _, new in plan.replaced), *plan.fresh]))
+        origin = {message.id: message.exchange_id for message in messages}
+        with lease.transaction() as (connection, locked):
+            if [message.id for message in exchanges.of_session(connection, locked, session)] != list(origin):
+                return False
+            batch = writing.Batch(connection, locked)
+            for unit, new in plan.replaced:
+                batch.replace(stored[unit.id], new, CAUSE, next(vectors))
+            for unit in plan.fresh:
+                batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), CAUSE)
+            for unit in plan.retired:
+                batch.replace(stored[unit.id], dataclasses.replace(unit, status=Status.ARCHIVED), CAUSE)
+            exchanges.set_skips(connection, locked, list(origin), made.skips)
+            batch.commit()
+            counts["replaced"] += len(plan.replaced)
+            counts["fresh"] += len(plan.fresh)
+            counts["retired"] += len(plan.retired)
+            progress = dict(lease.job.payload) | {"last_session": session, "counts": counts}
+            jobs.advance(connection, lease.job, number, total, progress)
+        return True

@@ -1,0 +1,126 @@
+"""Rewrite rule-made units with a language model: a job, message by message, each a new version over the old one.
+
+The model is never waited for by a write, and never asked inside a transaction. What it cannot be asked, what cannot be
+read and what is not grounded leaves the rule-made unit as it is, and the job's result counts it with the reason.
+"""
+
+from __future__ import annotations
+
+import collections
+
+from memsvc.distill import refine
+from memsvc.domain.message import Message
+from memsvc.domain.unit import MemoryUnit, Status
+from memsvc.models import tokens
+from memsvc.models.encoder import TextEncoder
+from memsvc.models.generator import TextGenerator
+from memsvc.services import writing
+from memsvc.services.redistil import OWN_CAUSES
+from memsvc.services.work import Lease
+from memsvc.store import exchanges, jobs, units
+from memsvc.store.units import StoredUnit
+
+KIND = "refine"
+CAUSE = "rewritten by a model"
+# Messages before the one in question that the model sees.
+_BEFORE = 3
+
+
+class Refine:
+    """`timeout_s` and `max_tokens` bound each call of the model."""
+
+    def __init__(self, encoder: TextEncoder, generator: TextGenerator, timeout_s: float, max_tokens: int) -> None:
+        self._encoder = encoder
+        self._generator = generator
+        self._timeout_s = timeout_s
+        self._max_tokens = max_tokens
+
+    def run(self, lease: Lease) -> None:
+        """The job's handler, over the messages of the change range in its payload, or over all."""
+        job = lease.job
+        after, to = int(job.payload.get("after", 0)), int(job.payload.get("to", 2**62))
+        reached = int(job.payload.get("reached", after))
+        counts = collections.Counter({str(k): int(v) for k, v in job.payload.get("counts", {}).items()})
+        with lease.reading() as (connection, space):
+            total = len(exchanges.between(connection, space, after, to))
+            ahead = exchanges.between(connection, space, reached, to)
+        for number, message in enumerate(ahead, start=total - len(ahead) + 1):
+            self._message(lease, message, counts)
+            with lease.transaction() as (connection, _):
+                progress = dict(job.payload) | {"reached": message.seq, "counts": dict(counts)}
+                jobs.advance(connection, job, number, total, progress)
+        with lease.transaction() as (connection, _):
+            jobs.finish(connection, job, dict(counts) | {"model": self._generator.name})
+
+    def _message(self, lease: Lease, message: Message, counts: collections.Counter[str]) -> None:
+        with lease.reading() as (connection, space):
+            ids = units.of_messages(connection, space, [message.id]).get(message.id, [])
+            stored = [item for item in units.by_id(connection, space, ids).values() if _is_draft(item, message)]
+            session = exchanges.of_session(connection, space, message.session_id) if stored else []
+            names = exchanges.participants(connection, space, message.session_id) if stored else []
+        if not stored:
+            return
+        stored.sort(key=lambda item: item.seq)
+        place = next(number for number, said in enumerate(session) if said.id == message.id)
+        before = session[max(0, place - _BEFORE) : place]
+        fresh = self._ask(message, before, names, [item.unit for item in stored], counts)
+        vectors = writing.encode(self._encoder, [unit for _, unit in fresh])
+        with lease.transaction() as (connection, locked):
+            current = units.by_id(connection, locked, [old.id for old, _ in fresh])
+            batch = writing.Batch(connection, locked)
+            for (old, unit), vector in zip(fresh, vectors, strict=True):
+                now = current.get(old.id)
+                if now is None or now.unit.version != old.version:
+                    counts["changed meanwhile"] += 1
+                    continue
+                batch.replace(now, unit, CAUSE, vector)
+                counts["rewritten"] += 1
+            batch.commit()
+
+    def _ask(
+        self,
+        message: Message,
+        before: list[Message],
+        names: list[str],
+        drafts: list[MemoryUnit],
+        counts: collections.Counter[str],
+    ) -> list[tuple[MemoryUnit, MemoryUnit]]:
+        """Drafts with their next versions, as far as the reply can be read and believed."""
+        reply = self._generator.generate(
+            refine.SYSTEM,
+            refine.prompt(message, before, drafts),
+            max_tokens=self._max_tokens,
+            timeout_s=self._timeout_s,
+            schema=refine.SCHEMA,
+        )
+        try:
+            notes = {note.n: note for note in refine.parse(reply.text)}
+        except refine.Unreadable:
+            counts["unreadable reply" if reply.stopped == "end" else f"unreadable reply, out of {reply.stopped}"] += 1
+            counts["kept"] += len(drafts)
+            return []
+        made = []
+        for number, draft in enumerate(drafts, start=1):
+            note = notes.get(number)
+            reason = _refusal(note, draft, message, before)
+            if note is None or reason:
+                counts["kept"] += 1
+                counts[f"kept: {reason}"] += 1
+                continue
+            unit = refine.refined(note, draft, message, before, names, self._generator.name, tokens.count)
+            made.append((draft, unit))
+        return made
+
+
+def _is_draft(item: StoredUnit, message: Message) -> bool:
+    """A rule-made unit of this message; what a person or a model wrote stays."""
+    made_here = bool(item.unit.sources) and item.unit.sources[0].message_id == message.id
+    return made_here and item.cause in OWN_CAUSES and item.unit.status is Status.ACTIVE
+
+
+def _refusal(note: refine.Note | None, draft: MemoryUnit, message: Message, before: list[Message]) -> str | None:
+    if note is None:
+        return "no note"
+    if tokens.count(note.text) > refine.MAX_NOTE_TOKENS:
+        return "too long"
+    return "not grounded" if refine.ungrounded(note, draft, message, before) else None

@@ -1,0 +1,186 @@
+"""Background work: claim a job, keep its lease, run its handler, write down how it ended.
+
+The same runner works in the server process (a thread) and in a worker process (one call after the other). The job
+table is the truth; being told that there is work only saves the wait until the next look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from memsvc import errors
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.job import Job
+from memsvc.settings import JobSettings
+from memsvc.store import jobs, namespaces
+from memsvc.store.database import Database
+
+_log = structlog.get_logger("memsvc.jobs")
+
+
+class LeaseLost(Exception):
+    """The job is no longer this worker's: cancelled, erased with its namespace, or given to another one."""
+
+
+class Lease:
+    """What a handler works under. Every effect goes through `transaction`, which refuses who has lost the job."""
+
+    def __init__(self, database: Database, job: Job) -> None:
+        self.job = job
+        self._database = database
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[tuple[sa.Connection, Namespace]]:
+        """A snapshot. Not to be held across a model's call. Raises LeaseLost when the namespace is gone."""
+        with self._database.tenant(self.job.tenant_id, snapshot=True) as connection:
+            space = namespaces.by_id(connection, self.job.tenant_id, self.job.namespace_id)
+            if space is None:
+                raise LeaseLost
+            yield connection, space
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[tuple[sa.Connection, Namespace]]:
+        """One transaction under the namespace's lock, entered only while the job is this worker's. Raises LeaseLost."""
+        with self._database.tenant(self.job.tenant_id) as connection:
+            space = namespaces.lock_by_id(connection, self.job.tenant_id, self.job.namespace_id)
+            if space is None or not jobs.holds(connection, self.job):
+                raise LeaseLost
+            yield connection, space
+
+
+# A handler does the job and finishes it, in one of its transactions; a job that it leaves unfinished has failed.
+Handler = Callable[[Lease], None]
+
+
+class Runner:
+    """Runs due jobs of the kinds it has handlers for, one at a time."""
+
+    def __init__(self, database: Database, handlers: Mapping[str, Handler], settings: JobSettings) -> None:
+        self._database = database
+        self._handlers = dict(handlers)
+        self._settings = settings
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look for work in a thread of this process until `stop`."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._loop, name="memsvc-jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no further job; the running one is waited for a while, and freed by its lease after that."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(self._settings.stop_s)
+            self._thread = None
+
+    def kick(self) -> None:
+        """There is work now: do not wait for the next look."""
+        self._wake.set()
+
+    def run_due(self) -> int:
+        """Run what is due until nothing is, or until `stop`; the number of jobs run."""
+        count = 0
+        while not self._stopping.is_set():
+            with self._database.dispatch() as connection:
+                turn = jobs.due(connection, list(self._handlers), limit=16)
+            ran = sum(self._run(due) for due in turn if not self._stopping.is_set())
+            count += ran
+            if not ran:
+                break
+        return count
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.run_due()
+            except Exception as error:  # the database is away: the next look may find it
+                _log.warning("jobs cannot be looked for", error=str(error))
+            self._wake.wait(self._settings.poll_s)
+            self._wake.clear()
+
+    def _run(self, due: jobs.Due) -> bool:
+        """Whether the job was this worker's to run."""
+        try:
+            with self._database.tenant(due.tenant_id) as connection:
+                job = jobs.claim(connection, due, self._settings.lease_s, self._settings.attempts)
+        except sa.exc.IntegrityError:  # another job of the namespace was claimed at the same moment
+            return False
+        if job is None:
+            return False
+        start = time.monotonic()
+        with _Heartbeat(self._database, job, self._settings):
+            try:
+                self._handlers[job.kind](Lease(self._database, job))
+                error: Exception | None = None
+            except LeaseLost:
+                _log.info("job was taken away", job=str(job.id), kind=job.kind)
+                return True
+            except Exception as raised:
+                error = raised
+        self._end(job, error)
+        _log.info("job ended", job=str(job.id), kind=job.kind, seconds=round(time.monotonic() - start, 3))
+        return True
+
+    def _end(self, job: Job, error: Exception | None) -> None:
+        """Write down a failure; a finished job is no longer held, and nothing is left to write."""
+        reason = _reason(error) if error else "Its handler ended without finishing it."
+        if error is None or (isinstance(error, errors.MemsvcError) and error.retryable) or _passing(error):
+            retry_in_s = None if job.attempts >= self._settings.attempts else self._delay_s(job.attempts)
+        elif isinstance(error, errors.MemsvcError):
+            retry_in_s = None  # the same would happen again
+        else:
+            retry_in_s = None if job.attempts >= self._settings.attempts else self._delay_s(job.attempts)
+        with self._database.tenant(job.tenant_id) as connection:
+            if jobs.holds(connection, job):
+                jobs.fail(connection, job, reason, retry_in_s)
+
+    def _delay_s(self, attempts: int) -> float:
+        return float(self._settings.backoff_s * 2 ** (attempts - 1) * random.uniform(0.75, 1.25))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, errors.MemsvcError) else f"{type(error).__name__}: {error}"
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, sa.exc.OperationalError | OSError)
+
+
+class _Heartbeat:
+    """Extends the lease while the handler runs, but not beyond `timeout_s`: a hung job must be freed."""
+
+    def __init__(self, database: Database, job: Job, settings: JobSettings) -> None:
+        self._database = database
+        self._job = job
+        self._settings = settings
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="memsvc-heartbeat", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: Any) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        deadline = time.monotonic() + self._settings.timeout_s
+        while not self._ended.wait(self._settings.lease_s / 3) and time.monotonic() < deadline:
+            try:
+                with self._database.tenant(self._job.tenant_id) as connection:
+                    if not jobs.beat(connection, self._job, self._settings.lease_s):
+                        return
+            except (errors.MemsvcError, sa.exc.SQLAlchemyError) as error:
+                _log.warning("lease not extended", job=str(self._job.id), error=str(error))
