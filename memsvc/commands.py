@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import sys
@@ -89,6 +90,38 @@ def doctor(
         rich.print(f"{mark} {finding.part}: {markup.escape(finding.detail)}")
     if not all(finding.ok for finding in findings):
         sys.exit(1)
+
+
+@app.command()
+def distill(
+    file: Annotated[Path | None, typer.Option(help="A chat as JSON; needs no service.")] = None,
+    show: Annotated[bool, typer.Option(help="With --file: words and units side by side instead of JSON.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="Distil this namespace again, in a running service.")] = None,
+    job: Annotated[str, typer.Option(help="distill: by this version's rules. refine: by the language model.")] = (
+        "distill"
+    ),
+    url: Annotated[str, typer.Option(envvar="MEMSVC_URL", help="The service.")] = "http://127.0.0.1:8377",
+) -> None:
+    """Show what the distiller makes of a chat, or let a running service distil a namespace again.
+
+    The second is a background job of the service: it goes on when this command is stopped, and asking again joins it.
+    """
+    if (file is None) == (namespace is None):
+        raise errors.Invalid("Say what to distil.", "Give --file chat.json or --namespace NAME.")
+    if file is not None:
+        from memsvc import preview
+
+        messages = preview.read(file)
+        made = preview.distil(messages, Settings().distill)
+        if show:
+            rich.print(preview.table(messages, made))
+        else:
+            print(json.dumps(preview.as_json(made), indent=1, ensure_ascii=False))
+        return
+    from memsvc import following
+
+    assert namespace is not None
+    sys.exit(following.maintain(url, namespace, job))
 
 
 @app.command()

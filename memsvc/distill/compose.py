@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from memsvc.distill import build, gate, information, lexicon, outline, select, trim
+from memsvc.distill import build, gate, information, lexicon, outline, salience, select, trim
 from memsvc.distill.build import DISTILLER, Setting
 from memsvc.distill.information import Depth
 from memsvc.distill.outline import Piece
@@ -121,7 +122,10 @@ def _units(setting: Setting, reading: Read, history: _History, depth: Depth) -> 
         pieces = select.telling(
             reading, history.past(depth.talk_scale), history.names, drop_questions=setting.is_peer_talk
         )
-    groups = _groups([part for piece in pieces for part in _bounded(piece)], setting.count_tokens)
+    parts = [part for piece in pieces for part in _bounded(piece)]
+    # A standing instruction is a memory of its own, whatever is said around it.
+    runs = itertools.groupby(parts, key=lambda part: salience.instructs(part.text, message.role, setting.is_peer_talk))
+    groups = [group for _, run in runs for group in _groups(list(run), setting.count_tokens)]
     if not groups and caption:
         groups = [[]]
     units = []
@@ -147,7 +151,7 @@ def _settled(
     if not pieces or whole <= UNIT_TOKENS:
         return pieces, blocks, []
     budget = share * whole - sum(count_tokens(", ".join(build.code_names(block)[1])) + 5 for block in blocks)
-    kept = outline.settle(pieces, past.seen, max(budget, UNIT_TOKENS / 2), count_tokens)
+    kept = outline.settle(pieces, past.seen, max(budget, UNIT_TOKENS), count_tokens)
     chosen = {(piece.start, piece.end) for piece in kept}
     return kept, blocks, [piece for piece in pieces if (piece.start, piece.end) not in chosen]
 

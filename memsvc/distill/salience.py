@@ -52,7 +52,7 @@ def kind(text: str, role: Role, is_peer_talk: bool, found: Sequence[Artefact], h
     Between people "always" and "never" tell of habits, so only a user's message to an assistant instructs.
     """
     plain = text.replace("\u2019", "'")
-    if role in (Role.USER, Role.SYSTEM) and not is_peer_talk and _INSTRUCTION.search(plain) and not plain.endswith("?"):
+    if instructs(plain, role, is_peer_talk):
         return Kind.INSTRUCTION
     if role is not Role.ASSISTANT and _PREFERENCE.search(plain):
         return Kind.PREFERENCE
@@ -63,6 +63,13 @@ def kind(text: str, role: Role, is_peer_talk: bool, found: Sequence[Artefact], h
     if role is not Role.ASSISTANT and _STATE.search(plain):
         return Kind.STATE
     return Kind.FACT
+
+
+def instructs(text: str, role: Role, is_peer_talk: bool) -> bool:
+    """Whether a text tells an assistant how to behave from now on."""
+    if is_peer_talk or role not in (Role.USER, Role.SYSTEM) or text.endswith("?"):
+        return False
+    return bool(_INSTRUCTION.search(text.replace("\u2019", "'")))
 
 
 def keywords(text: str, count: int = 8) -> tuple[str, ...]:

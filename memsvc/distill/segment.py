@@ -9,7 +9,7 @@ from dataclasses import dataclass
 # Runs, so that a megabyte of dots is one match; what follows a run is looked at in code.
 _MARKS = re.compile(r"[.!?\u2026]+|[\u3002\uff01\uff1f\uff0e]+|\n+")
 _FENCE = re.compile(r"```([^\n`]*)\n?(.*?)(?:```|\Z)", re.DOTALL)
-_LIST_NUMBER = re.compile(r"\s*\d{1,2}$")
+_LIST_NUMBER = re.compile(r"\s*(?:#{1,6}\s*)?(?:\*\*)?\d{1,2}$")
 _CLOSERS = "\"')]\u201d\u2019*_"
 _FULL_WIDTH = "\u3002\uff01\uff1f\uff0e"
 _ABBREVIATIONS = frozenset(

@@ -27,7 +27,9 @@ _WEIGHTY = re.compile(
     r"\b(?:just|very|really|kind of|sort of) (?:one|once|two|first|last|same|not|\d)|not (?:really|very|actually)",
     re.IGNORECASE,
 )
-_MARKUP = re.compile(r"\*\*|__|(?<![\w*])\*(?=\w)|(?<=\w)\*(?![\w*])|^#{1,6}\s+|^\s*(?:[-*+\u2022]|\d{1,3}[.)])\s+|`")
+_MARKUP = re.compile(
+    r"\*\*|__|(?<![\w*])\*(?=\w)|(?<=\w)\*(?![\w*])|^#{1,6}\s+(?:\d{1,2}[.)]\s+)?|^\s*(?:[-*+\u2022]|\d{1,3}[.)])\s+|`"
+)
 _RULE = re.compile(r"^[\s|:=_*-]+$")
 
 

@@ -28,15 +28,25 @@ class DenseIndex:
         if len(ids):
             self._index.remove_ids(faiss.IDSelectorBatch(np.asarray(ids, dtype=np.int64)))
 
-    def search(self, query: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The `count` best rows (fewer when there are fewer): ids (k,) int64 and cosines (k,) float32, best first."""
-        count = min(count, len(self))
+    def search(
+        self, query: NDArray[np.float32], count: int, among: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `count` best rows, of all or of the ids `among` (fewer when there are fewer): ids (k,) int64 and cosines
+        (k,) float32, best first.
+        """
+        count = min(count, len(self) if among is None else len(among))
         if count == 0:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         # One query over a namespace's vectors is memory-bound: a second thread makes it slower and takes a core from
         # others. OpenMP keeps this per calling thread, so it is set where the search is.
         faiss.omp_set_num_threads(1)
-        scores, ids = self._index.search(query[None, :], count)
+        if among is None:
+            scores, ids = self._index.search(query[None, :], count)
+        else:
+            chosen = faiss.IDSelectorBatch(np.asarray(among, dtype=np.int64))
+            parameters = faiss.SearchParameters()
+            parameters.sel = chosen
+            scores, ids = self._index.search(query[None, :], count, params=parameters)
         return ids[0], scores[0]
 
     def cosines(self, query: NDArray[np.float32], ids: Sequence[int]) -> NDArray[np.float32]:

@@ -21,6 +21,9 @@ from memsvc.index import dense, lexical, words
 # A message's own words count twice in its key, its neighbours' once: measured on talk between people, this is the
 # largest deterministic gain there is (recall@10 of evidence .530 for the bare turn, .677 with neighbours).
 OWN_WEIGHT = 2
+# Kinds that may bear on any question, whatever its words: how somebody wants things done.
+_STANDING_KINDS = ("preference", "instruction")
+_STANDING_COUNT = 5
 # Rows of one unit in the dense index get consecutive ids below the next unit's.
 _ROW_STRIDE = 4
 _BYTES_PER_MESSAGE = 900
@@ -68,6 +71,7 @@ class NamespaceIndex:
         self._sessions: dict[str, list[tuple[tuple[dt.datetime, int], str]]] = {}
         self._units: dict[str, _Unit] = {}
         self._unit_slots: list[_Unit | None] = []
+        self._standing: dict[str, None] = {}
         self._speakers: collections.Counter[str] = collections.Counter()
 
     def apply(self, batch: Batch) -> None:
@@ -91,14 +95,15 @@ class NamespaceIndex:
     def candidates(
         self, query_text: str, vector: NDArray[np.float32], per_arm: int, term_limit: int
     ) -> list[Candidate]:
-        """The best `per_arm` messages of each arm, every one with its exact score in both.
+        """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
+        instructions nearest to the question are always among them.
 
         `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first.
         """
         with self._lock:
             scores, lexical_best = self._search_lexical(query_text, per_arm, term_limit)
             dense_best = self._search_dense(vector, per_arm)
-            found = dict.fromkeys([*lexical_best, *dense_best])
+            found = dict.fromkeys([*lexical_best, *dense_best, *self._search_standing(vector)])
             cosines = self._cosines(vector, found)
             return [
                 self._candidate(
@@ -203,6 +208,8 @@ class NamespaceIndex:
             span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
             unit = _Unit(entry.id, len(self._unit_slots), len(vectors), entry.message_ids, span)
             self._units[unit.id] = unit
+            if entry.kind in _STANDING_KINDS:
+                self._standing[unit.id] = None
             self._unit_slots.append(unit)
             for message_id in dict.fromkeys(unit.message_ids):
                 self._messages[message_id].units.append(unit.id)
@@ -215,6 +222,7 @@ class NamespaceIndex:
         unit = self._units.pop(unit_id, None)
         if unit is None:
             return
+        self._standing.pop(unit_id, None)
         self._unit_slots[unit.slot] = None
         self._dense.remove([unit.slot * _ROW_STRIDE + row for row in range(unit.rows)])
         for message_id in dict.fromkeys(unit.message_ids):
@@ -250,6 +258,15 @@ class NamespaceIndex:
             if len(best) >= count:
                 break
         return best
+
+    def _search_standing(self, vector: NDArray[np.float32]) -> list[str]:
+        """Messages of the nearest preferences and instructions, by the rows of their own words."""
+        rows = [self._units[unit_id].slot * _ROW_STRIDE for unit_id in self._standing]
+        if not rows:
+            return []
+        ids, _ = self._dense.search(vector, _STANDING_COUNT, rows)
+        units = [self._unit_slots[slot] for slot in (ids // _ROW_STRIDE).tolist()]
+        return [message_id for unit in units if unit is not None for message_id in unit.message_ids]
 
     def _cosines(self, vector: NDArray[np.float32], message_ids: Iterable[str]) -> dict[str, list[tuple[str, float]]]:
         """Message id -> its units with the mean cosine of their rows, best first."""

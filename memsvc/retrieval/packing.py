@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 
+from memsvc.domain import served
 from memsvc.domain.context import Context, Memory, Passage
 
-PREAMBLE = "What is remembered, oldest first:"
+PREAMBLE = f"{served.OPEN} What is remembered, oldest first:"
 # A memory that does not fit leaves room for a shorter one further down; after this many misses in a row the rest is
 # too far from the question to be worth the search.
 _MISSES = 8
@@ -20,11 +21,12 @@ _MONTHS = (
 def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[[str], int]) -> Context:
     """Take memories in rank order while they fit, then write them in time order under their dates.
 
-    The counted text is the served text: the sum of parts only bounds it, so the whole is counted once more and the
-    last taken memories leave until it fits. Same inputs give the same bytes.
+    Marks around it keep it from being taken for something new when a prompt comes back as a message. The counted text
+    is the served text: the sum of parts only bounds it, so the whole is counted once more and the last taken memories
+    leave until it fits. Same inputs give the same bytes.
     """
     taken: list[Memory] = []
-    spent = count_tokens(PREAMBLE)
+    spent = count_tokens(PREAMBLE) + count_tokens(served.CLOSE)
     days: set[dt.date] = set()
     misses = 0
     for memory in memories:
@@ -57,7 +59,7 @@ def _write(taken: Sequence[Memory], count_tokens: Callable[[str], int]) -> Conte
             day = memory.t_mention.date()
             lines.append(_date_line(day))
         lines.append(f"[{number}] {memory.text}")
-    text = "\n".join(lines)
+    text = "\n".join([*lines, served.CLOSE])
     passages = tuple(Passage(memory.text, memory.unit_id, memory.sources) for memory in ordered)
     return Context(text, count_tokens(text), passages)
 

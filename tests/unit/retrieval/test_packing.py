@@ -36,7 +36,7 @@ def test_passages_stand_in_time_order_under_their_dates() -> None:
     memories = [memory(1, "Ana: later", 2), memory(2, "Ana: first", 0), memory(3, "Ben: second", 0)]
     context = packing.pack(memories, 200, tokens.count)
     assert context.text.splitlines() == [
-        packing.PREAMBLE, "8 May 2024:", "[1] Ana: first", "[2] Ben: second", "10 May 2024:", "[3] Ana: later",
+        packing.PREAMBLE, "8 May 2024:", "[1] Ana: first", "[2] Ben: second", "10 May 2024:", "[3] Ana: later", "</memsvc>",
     ]  # fmt: skip
 
 
