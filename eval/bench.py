@@ -11,7 +11,7 @@ import numpy as np
 import rank_bm25
 from rich.progress import track
 
-from eval import measures
+from eval import distillation, measures
 from memsvc.sdk import MemoryClient, NewExchange, NewMessage
 
 _SEED = 7
@@ -94,6 +94,7 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
         "recall_stages_p50_ms": {stage: round(float(np.median(values)), 3) for stage, values in stages.items()},
         "rank_bm25_and_numpy_p50_ms": round(plain, 3),
         "ratio": round(median / plain, 3),
+        "distilled_messages_per_s": round(distillation.messages_per_s(texts, _SESSION), 1),
         "writes_per_s": round(count / write_s, 1),
     }
 

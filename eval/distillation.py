@@ -10,7 +10,7 @@ import datetime as dt
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,19 @@ def run(dataset: Dataset, depth: Depth | None = None, *, quiet: bool = False) ->
         "answer_coverage": _mean(coverage),
         "dates": _shares(dates),
     }
+
+
+def messages_per_s(texts: Sequence[str], session: int) -> float:
+    """How many messages one core distils in a second, nothing encoded; sessions of `session` messages."""
+    said = dt.datetime(2024, 5, 8, 12, tzinfo=dt.UTC)
+    messages = [Message(f"m{n}", f"s{n // session}", "e", Role.USER, "Ana", text, said) for n, text in enumerate(texts)]
+    start = time.perf_counter()
+    for place in range(0, len(messages), session):
+        compose.distill(
+            messages[place : place + session], preceding=(), participants=(), namespace_id="bench",
+            count_tokens=tokens.count,
+        )  # fmt: skip
+    return len(messages) / (time.perf_counter() - start)
 
 
 def curve(dataset: Dataset) -> list[dict[str, float]]:

@@ -18,6 +18,13 @@ _DAY_FORMS = (
     re.compile(rf"\b{_DAY}\W{{0,3}}{_MONTH}\W+{_YEAR}", re.IGNORECASE),
     re.compile(rf"\b{_MONTH}\W+{_DAY}\W+{_YEAR}", re.IGNORECASE),
 )
+# "November 5-6, 2022", "October 30 to 31, 2022", "26 March and 20 April 2023".
+_SPAN_FORMS = (
+    re.compile(rf"\b{_MONTH}\W+(?P<first>\d{{1,2}})\s*(?:-|to|and)\s*{_DAY}\W+{_YEAR}", re.IGNORECASE),
+    re.compile(
+        rf"\b(?P<first>\d{{1,2}})\W+(?P<other>[a-z]{{3}})[a-z]*\s+(?:to|and)\s+{_DAY}\W+{_MONTH}\W+{_YEAR}", re.I
+    ),
+)
 _MONTH_FORM = re.compile(rf"\b{_MONTH}\W+(?:of\W+)?{_YEAR}", re.IGNORECASE)
 _YEAR_FORM = re.compile(_YEAR)
 _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
@@ -30,6 +37,11 @@ _ONE = dt.timedelta(days=1)
 def interval(answer: str) -> Days | None:
     """[first, last] day that the answer names, both included; None when it names no date with its year."""
     text = answer.lower().replace("`", " ")
+    for form in _SPAN_FORMS:
+        span = form.search(text)
+        if span:
+            first_month = _MONTHS[(span.groupdict().get("other") or span["month"])[:3]]
+            return dt.date(int(span["year"]), first_month, int(span["first"])), _date(span) or dt.date.max
     days = [day for form in _DAY_FORMS for match in form.finditer(text) if (day := _date(match))]
     if days:
         return _around(text, min(days), max(days))
@@ -80,10 +92,6 @@ def _around(text: str, first: dt.date, last: dt.date) -> Days:
         return monday - dt.timedelta(weeks=count), first - _ONE - dt.timedelta(weeks=count - 1)
     if "days before" in text:
         return first - dt.timedelta(days=6), first - _ONE
-    span = re.search(r"(\d{1,2})\s*(?:-|to|and)\s*(\d{1,2})", text)
-    if span and first == last:
-        with_day = [dt.date(first.year, first.month, int(day)) for day in span.groups() if 1 <= int(day) <= 28 or True]
-        return min(with_day), max(with_day)
     if "around" in text:
         return first - dt.timedelta(days=3), last + dt.timedelta(days=3)
     return first, last

@@ -23,7 +23,7 @@ def coverage_curve(points: dict[str, list[dict[str, float]]], chosen: dict[str, 
         axis.set_title(name)
         axis.set_xlabel("tokens of units / tokens of messages")
         axis.set_ylabel("answer words in the evidence, %")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 100)
         axis.legend(loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

@@ -326,8 +326,17 @@ def _season(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.
     return start, end, Granularity.SEASON
 
 
-def _duration(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity]:
+# "for two days" reaches back only where something has been going on: an order or a plan looks ahead.
+_ONGOING = re.compile(
+    r"(?i)\b(?:ha(?:ve|s|d)|been|was|were|\w+ed|went|did|knew|known|kept|lived)\b|['\u2019]ve\b|^\W*$"
+)
+
+
+def _duration(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime, dt.datetime, Granularity] | None:
     """From three years ago until the anchor for "for three years now"."""
+    says_so = re.search(r"(?i)\b(?:past|last|now)\b", match.group())
+    if not says_so and not _ONGOING.search(match.string[: match.start()].rpartition(".")[2]):
+        return None
     unit, count = match["unit"].lower(), _count(match)
     if unit in ("day", "week"):
         start = anchor - dt.timedelta(days=count * (7 if unit == "week" else 1))

@@ -17,7 +17,7 @@ _QUOTED = re.compile(r"[\"\u201c]([^\"\u201c\u201d\n]{2,80})[\"\u201d]")
 _TAGGED = re.compile(r"(?<!\w)[@#]\w[\w.-]{1,40}")
 _CALENDAR = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday i i'm i've i'd i'll ok okay".split()
+    "thursday friday saturday sunday yesterday today tomorrow tonight i i'm i've i'd i'll ok okay".split()
 )
 # A place is where one is, lives or goes: the verb decides, since "in" alone also stands before languages and months.
 _PLACE = re.compile(
@@ -74,6 +74,11 @@ def _runs(text: str, people: dict[str, str]) -> list[str]:
         if match.start() and text[match.start() - 1].isalnum():
             continue
         words = value.split(" ")
+        while words and _plain(words[-1]):
+            words.pop()
+        if not words:
+            continue
+        value = " ".join(words)
         if match.start() == 0 or not text[: match.start()].strip("\"'([*_-# \u201c"):
             if _clean(words[0]).lower() in people:
                 names.append(words[0] if len(words) > 1 and _clean(words[1]).lower() in _CALENDAR else value)

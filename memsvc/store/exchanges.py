@@ -233,10 +233,9 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
     tokens = sa.select(sa.func.coalesce(sa.func.sum(_M.c.tokens), 0)).where(*tables.within(_M, namespace))
     skip = sa.func.jsonb_array_elements(_E.c.skipped).table_valued(sa.column("value", sa.dialects.postgresql.JSONB))
     reason = skip.c.value["reason"].astext
-    statement = (
-        sa.select(reason, sa.func.count()).select_from(_E, skip).where(*tables.within(_E, namespace)).group_by(reason)
-    )
-    skipped = {name: number for name, number in connection.execute(statement).tuples()}
+    listed = sa.select(reason, sa.func.count()).select_from(_E.join(skip, sa.true()))
+    statement = listed.where(*tables.within(_E, namespace)).group_by(reason)
+    skipped = {name: number for name, number in connection.execute(statement)}
     return Tally(count(tables.session), count(_E), count(_M), int(connection.execute(tokens).scalar_one()), skipped)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import Job, State
@@ -88,7 +88,7 @@ def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[D
     first = (
         sa.select(_J.c.tenant_id, _J.c.id, _J.c.run_after)
         .where(_J.c.kind == sa.any_(sa.literal(list(kinds), sa.ARRAY(sa.Text))), ready, ~busy)
-        .distinct(_J.c.tenant_id, _J.c.namespace_id)
+        .ext(distinct_on(_J.c.tenant_id, _J.c.namespace_id))
         .order_by(_J.c.tenant_id, _J.c.namespace_id, _J.c.ordinal)
         .subquery()
     )
@@ -210,7 +210,7 @@ def cancel(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -
 def counts(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
     """State -> number of the namespace's jobs."""
     statement = sa.select(_J.c.state, sa.func.count()).where(*tables.within(_J, namespace)).group_by(_J.c.state)
-    return {state: count for state, count in connection.execute(statement).tuples()}
+    return {state: count for state, count in connection.execute(statement)}
 
 
 def prune(connection: sa.Connection, tenant_id: uuid.UUID, older_than: dt.timedelta) -> int:

