@@ -186,7 +186,7 @@ def _resolutions(times: Sequence[TimeSpan]) -> str:
 
 def _month_before(previous: Message | None) -> TimeSpan | None:
     """The month that the message before named, if it named just one."""
-    if previous is None or len(previous.content) > _NEAR_CHARS:
+    if previous is None or len(previous.content) > _NEAR_CHARS or not dates.MONTH.search(previous.content):
         return None
     named = dates.find(previous.content, previous.occurred_at)
     months = [span for span in named if span.granularity is Granularity.MONTH]

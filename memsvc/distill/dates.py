@@ -78,9 +78,12 @@ def find(text: str, anchor: dt.datetime, month_before: TimeSpan | None = None) -
     """
     found: list[tuple[int, TimeSpan]] = []
     taken: list[tuple[int, int]] = []
-    if not _SIGNAL.search(text):
+    classes = {match.lastgroup for match in _CLASSES.finditer(text)}
+    if not classes:
         return ()
-    for pattern, read in _GRAMMAR:
+    for needs, pattern, read in _GRAMMAR:
+        if needs.isdisjoint(classes):
+            continue
         for match in pattern.finditer(text):
             start, end = match.span()
             if any(start < stop and begin < end for begin, stop in taken):
@@ -361,50 +364,55 @@ def _ordinal_day(match: re.Match[str], anchor: dt.datetime) -> tuple[dt.datetime
     return _days(min(options, key=lambda option: abs(option - anchor)))
 
 
-def _rule(pattern: str, read: Reader) -> tuple[re.Pattern[str], Reader]:
-    return re.compile(rf"\b(?:{pattern})(?!\w)", re.IGNORECASE), read
+def _rule(needs: str, pattern: str, read: Reader) -> tuple[frozenset[str], re.Pattern[str], Reader]:
+    """`needs`: the classes of words of which a text must have one, or the pattern cannot match."""
+    return frozenset(needs), re.compile(rf"\b(?:{pattern})(?!\w)", re.IGNORECASE), read
 
 
 _PART = r"(?:(?P<part>early|mid|late|beginning of|start of|middle of|end of)[\s-]+)"
 _CUE = r"(?P<cue>in|since|until|till|by|last|past|next|this|during|around|of|before|after|for)"
-_GRAMMAR: tuple[tuple[re.Pattern[str], Reader], ...] = (
-    _rule(r"(?P<year>(?:19|20)\d{2})-(?P<number>\d{2})-(?P<day>\d{2})", _absolute),
-    _rule(rf"{_DAY}\s+(?:of\s+)?{_MONTH},?\s+{_YEAR}", _absolute),
-    _rule(rf"{_MONTH}\s+{_DAY},?\s+{_YEAR}", _absolute),
-    _rule(rf"{_PART}?{_MONTH}(?:\s+of)?,?\s+{_YEAR}", _month_of_year),
-    _rule(rf"{_DAY}\s+(?:of\s+)?{_MONTH}(?!\s+\d)", _day_of_month),
-    _rule(rf"{_MONTH}\s+{_DAY}", _day_of_month),
-    _rule(rf"(?:{_CUE}\s+)(?:the\s+)?{_PART}?{_MONTH}", _month_alone),
-    _rule(rf"(?P<cue>){_PART}(?!may\b|march\b|mar\b){_MONTH}", _month_alone),
-    _rule(rf"{_SEASON}\s+(?:of\s+)?{_YEAR}", _season),
-    _rule(rf"(?:the\s+)?{_UNIT.replace('day|', 'weekend|')}\s+before\s+last", _before_last),
-    _rule("|".join(name.replace(" ", r"\s+") for name in sorted(_NAMED_DAYS, key=len, reverse=True)), _named_day),
-    _rule(rf"(?:a\s+)?{_COUNT}\s+{_UNIT}\s+(?:ago|back|earlier)", _ago),
-    _rule(rf"(?:a\s+|the\s+)?(?:few|several|some)\s+{_UNIT}\s+(?:ago|back)", _few_ago),
-    _rule(rf"(?:the|these)\s+(?:past|last)\s+(?:few|several|couple\s+of)\s+{_UNIT}", _last_few),
-    _rule(rf"{_COUNT}\s+weekends?\s+(?P<side>ago|back|later|from\s+now)", _weekends),
-    _rule(rf"{_COUNT}\s+(?P<unit>month|year|decade)s?\s+now", _duration),
-    _rule(rf"in\s+(?:a\s+)?{_COUNT}\s+{_UNIT}(?!\s+ago)", _ahead),
+_GRAMMAR: tuple[tuple[frozenset[str], re.Pattern[str], Reader], ...] = (
+    _rule("D", r"(?P<year>(?:19|20)\d{2})-(?P<number>\d{2})-(?P<day>\d{2})", _absolute),
+    _rule("M", rf"{_DAY}\s+(?:of\s+)?{_MONTH},?\s+{_YEAR}", _absolute),
+    _rule("M", rf"{_MONTH}\s+{_DAY},?\s+{_YEAR}", _absolute),
+    _rule("M", rf"{_PART}?{_MONTH}(?:\s+of)?,?\s+{_YEAR}", _month_of_year),
+    _rule("M", rf"{_DAY}\s+(?:of\s+)?{_MONTH}(?!\s+\d)", _day_of_month),
+    _rule("M", rf"{_MONTH}\s+{_DAY}", _day_of_month),
+    _rule("M", rf"(?:{_CUE}\s+)(?:the\s+)?{_PART}?{_MONTH}", _month_alone),
+    _rule("M", rf"(?P<cue>){_PART}(?!may\b|march\b|mar\b){_MONTH}", _month_alone),
+    _rule("S", rf"{_SEASON}\s+(?:of\s+)?{_YEAR}", _season),
+    _rule("U", rf"(?:the\s+)?{_UNIT.replace('day|', 'weekend|')}\s+before\s+last", _before_last),
+    _rule("N", "|".join(name.replace(" ", r"\s+") for name in sorted(_NAMED_DAYS, key=len, reverse=True)), _named_day),
+    _rule("U", rf"(?:a\s+)?{_COUNT}\s+{_UNIT}\s+(?:ago|back|earlier)", _ago),
+    _rule("U", rf"(?:a\s+|the\s+)?(?:few|several|some)\s+{_UNIT}\s+(?:ago|back)", _few_ago),
+    _rule("U", rf"(?:the|these)\s+(?:past|last)\s+(?:few|several|couple\s+of)\s+{_UNIT}", _last_few),
+    _rule("U", rf"{_COUNT}\s+weekends?\s+(?P<side>ago|back|later|from\s+now)", _weekends),
+    _rule("U", rf"{_COUNT}\s+(?P<unit>month|year|decade)s?\s+now", _duration),
+    _rule("U", rf"in\s+(?:a\s+)?{_COUNT}\s+{_UNIT}(?!\s+ago)", _ahead),
     _rule(
+        "U",
         rf"(?:for|past|last)\s+(?:the\s+)?(?:past\s+|last\s+|over\s+|about\s+|almost\s+|nearly\s+)?(?:a\s+)?{_COUNT}\s+{_UNIT}(?:\s+now)?",
         _duration,
     ),
-    _rule(rf"{_WHICH}\s+(?P<unit>weekend|week|month|year|decade)", _relative_unit),
-    _rule(rf"{_WHICH}\s+{_SEASON}", _season),
-    _rule(rf"{_WHICH}\s+{_WEEKDAY}", _weekday),
-    _rule(rf"on\s+{_WEEKDAY}", _weekday),
-    _rule(rf"{_CUE.replace('|last|past|next|this', '')}\s+{_YEAR}", _year_alone),
-    _rule(r"(?:the\s+)(?:early\s+|late\s+)?(?P<decade>19\d0|[5-9]0)['\u2019]?s", _decade),
-    _rule(r"on\s+the\s+(?P<day>\d{1,2})(?:st|nd|rd|th)", _ordinal_day),
-    _rule(r"recently|lately|the\s+other\s+day|these\s+days", _recently),
+    _rule("U", rf"{_WHICH}\s+(?P<unit>weekend|week|month|year|decade)", _relative_unit),
+    _rule("S", rf"{_WHICH}\s+{_SEASON}", _season),
+    _rule("W", rf"{_WHICH}\s+{_WEEKDAY}", _weekday),
+    _rule("W", rf"on\s+{_WEEKDAY}", _weekday),
+    _rule("D", rf"{_CUE.replace('|last|past|next|this', '')}\s+{_YEAR}", _year_alone),
+    _rule("D", r"(?:the\s+)(?:early\s+|late\s+)?(?P<decade>19\d0|[5-9]0)['\u2019]?s", _decade),
+    _rule("D", r"on\s+the\s+(?P<day>\d{1,2})(?:st|nd|rd|th)", _ordinal_day),
+    _rule("RU", r"recently|lately|the\s+other\s+day|these\s+days", _recently),
 )
 
-# A cheap look before the grammar: most sentences name no time at all.
-_SIGNAL = re.compile(
-    rf"\d|\b(?:{'|'.join(sorted(_MONTHS | _WEEKDAYS | _SEASONS, key=len, reverse=True))}|ago|back|day|today|tonight|"
-    r"yesterday|tomorrow|morning|afternoon|evening|night|weekend|weeks?|months?|years?|days|decades?|recently|lately)\b",
+# One cheap look before the grammar: most sentences name no time at all, and most others one sort of it.
+_CLASSES = re.compile(
+    rf"\b(?:(?P<M>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})|"
+    rf"(?P<W>{'|'.join(sorted(_WEEKDAYS, key=len, reverse=True))})|(?P<S>{'|'.join(_SEASONS)})|"
+    r"(?P<U>(?:day|week|weekend|month|year|decade|hour|minute)s?|fortnight)|(?P<R>recently|lately)|"
+    r"(?P<N>today|tonight|yesterday|tomorrow|morning|afternoon|evening|night))\b|(?P<D>\d)",
     re.IGNORECASE,
 )
+MONTH = re.compile(rf"\b(?:{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b", re.IGNORECASE)
 # What the grammar leaves and dateparser reads well: numeric dates, odd counts.
 _ODD = re.compile(
     r"\b\d{1,4}[/.]\d{1,2}[/.]\d{2,4}\b|\b(?:half an|an?|\d{1,3}) (?:hour|minute)s? ago\b|\ba fortnight ago\b",

@@ -14,7 +14,7 @@ _YOU = re.compile(r"\b(?:you|you're|you've|you'd|you'll|your|yours)\b", re.IGNOR
 _THIRD = re.compile(r"\b(?:he|she|him|her|his|hers|he's|she's)\b", re.IGNORECASE)
 # "my sister Rita": the one way in which a text says by itself that a name is a person's.
 _INTRODUCED = re.compile(
-    r"\b(?:my|his|her|our|their|your) (?:\w+[- ])?(?:sister|brother|mother|mom|mum|father|dad|wife|husband|partner|"
+    r"\b(?i:my|his|her|our|their|your) (?:\w+[- ])?(?:sister|brother|mother|mom|mum|father|dad|wife|husband|partner|"
     r"girlfriend|boyfriend|son|daughter|cousin|aunt|uncle|friend|colleague|boss|manager|mentor|teacher|doctor|neighbou?r|"
     r"coach|roommate|grandma|grandpa|grandmother|grandfather|niece|nephew|dog|cat|puppy|kitten),? "
     r"(?P<name>[A-Z\u00c0-\u00de][\w'\u2019-]{1,30})"
