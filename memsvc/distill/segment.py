@@ -9,6 +9,7 @@ from dataclasses import dataclass
 # Runs, so that a megabyte of dots is one match; what follows a run is looked at in code.
 _MARKS = re.compile(r"[.!?\u2026]+|[\u3002\uff01\uff1f\uff0e]+|\n+")
 _FENCE = re.compile(r"```([^\n`]*)\n?(.*?)(?:```|\Z)", re.DOTALL)
+_INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])*")
 _LIST_NUMBER = re.compile(r"\s*(?:#{1,6}\s*)?(?:\*\*)?\d{1,2}$")
 _CLOSERS = "\"')]\u201d\u2019*_"
 _FULL_WIDTH = "\u3002\uff01\uff1f\uff0e"
@@ -91,7 +92,9 @@ def _stop(text: str, mark: re.Match[str], begin: int, end: int) -> int | None:
         following = text[stop : min(stop + 3, end)].lstrip()[:1]
         if following.islower():
             return None
-        if (word in _ABBREVIATIONS and word not in _MAY_END) or (len(word) == 1 and word.isalpha() and word != "i"):
+        if word in _MAY_END:
+            return stop
+        if word in _ABBREVIATIONS or (_INITIALS.fullmatch(word) and word != "i"):
             return None
     return stop
 

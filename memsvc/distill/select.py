@@ -59,12 +59,17 @@ def telling(reading: Read, past: Past, names: frozenset[str], *, drop_questions:
         # A question back is found word for word; it is no memory beside a statement, unless it names a time.
         said_at = reading.message.occurred_at
         kept = [p for p in kept if not p[0].text.endswith(_QUESTION_MARKS) or dates.find(p[0].text, said_at)] or kept
-    chosen = [s for s, added in kept if added >= past.threshold or _is_exempt(s, reading.message, names)]
+    chosen = [s for s, added in kept if added >= past.threshold * _demand(s) or _is_exempt(s, reading.message, names)]
     if not chosen and kept:
         best, added = max(kept, key=lambda pair: pair[1])
         if past.asked or not past.seen or added >= past.threshold / 2:
             chosen = [best]
     return [Piece(s.start, s.end, trim.filler(s.text) or s.text, False) for s in chosen]
+
+
+def _demand(sentence: Sentence) -> float:
+    """The threshold holds for a sentence of 60 characters: a shorter one costs less and may add less."""
+    return 0.5 + len(sentence.text) / 120
 
 
 def _words(text: str, names: Set[str]) -> frozenset[str]:

@@ -22,3 +22,8 @@ def spans(text: str) -> list[tuple[int, int]]:
 def without(text: str) -> str:
     """The text as far as it was said rather than served."""
     return _SPAN.sub(" ", text) if OPEN in text else text
+
+
+def quoted(text: str) -> str:
+    """The text with marks of its own made harmless, so that it cannot end the context it stands in."""
+    return text.replace(OPEN, "<\u200bmemsvc>").replace(CLOSE, "<\u200b/memsvc>") if "memsvc>" in text else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,7 @@ def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[
     is the served text: the sum of parts only bounds it, so the whole is counted once more and the last taken memories
     leave until it fits. Same inputs give the same bytes.
     """
+    memories = [dataclasses.replace(memory, text=served.quoted(memory.text)) for memory in memories]
     taken: list[Memory] = []
     spent = count_tokens(PREAMBLE) + count_tokens(served.CLOSE)
     days: set[dt.date] = set()

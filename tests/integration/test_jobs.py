@@ -146,6 +146,7 @@ def test_a_hung_job_is_freed_when_its_time_is_over(service: Service, space: Spac
     first, second = runner(service, kind, hanging, impatient), runner(service, kind, hanging, impatient)
     thread = threading.Thread(target=first.run_due)
     thread.start()
+    until(lambda: bool(calls))
     until(lambda: second.run_due() == 1)
     release.set()
     thread.join(10)
