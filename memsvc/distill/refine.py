@@ -52,6 +52,12 @@ _SOURCE_CHARS = 4_000
 _CONTEXT_CHARS = 600
 # Of a note's content words so many must have been said: a note that says more is an invention without a name in it.
 _SAID_SHARE = 0.5
+OPENING = '{"notes": [{"n": 1, "text": "'
+_EXAMPLE = (
+    "Message: Ben: I took her to the vet yesterday. (Before: Ben: My dog Luna is ill.) Draft notes: 1. Ben: I took her "
+    'to the vet yesterday. (yesterday: 3 May 2021)\n{"notes": [{"n": 1, "text": "Ben took his dog Luna to the vet on 3 '
+    'May 2021.", "kind": "event", "keywords": ["vet", "dog"], "topics": ["pets"]}]}'
+)
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"[A-Z\u00c0-\u00de][\w'\u2019-]+")
 _TRAILING_COMMA = re.compile(r",\s*([\]}])")
@@ -78,11 +84,9 @@ def prompt(message: Message, before: Sequence[Message], drafts: Sequence[MemoryU
     notes = "\n".join(f"{number}. {unit.text}" for number, unit in enumerate(drafts, start=1))
     day = f"{message.occurred_at:%A}, {message.occurred_at.day} {message.occurred_at:%B %Y}"
     return (
-        f"Said on {day}.\n\nBefore:\n{context or '(nothing)'}\n\nMessage:\n{message.name}: "
-        f"{message.text[:_SOURCE_CHARS]}\n\nDraft notes of the message:\n{notes}\n\nRewrite each draft note so that it "
-        'is understood on its own. Reply as {"notes": [{"n": 1, "text": "...", "kind": "'
-        + "|".join(kind.value for kind in Kind)
-        + '", "keywords": ["..."], "topics": ["..."]}]}.'
+        "Rewrite each draft note of the message so that it is understood on its own. Reply with JSON only, as here:\n"
+        f"{_EXAMPLE}\n\nSaid on {day}.\nBefore:\n{context or '(nothing)'}\n\nMessage:\n{message.name}: "
+        f"{message.text[:_SOURCE_CHARS]}\n\nDraft notes:\n{notes}"
     )
 
 
@@ -111,8 +115,9 @@ def parse(reply: str) -> list[Note]:
 
 
 def ungrounded(note: Note, draft: MemoryUnit, message: Message, before: Sequence[Message]) -> str | None:
-    """Why the note is not believed, None when it is: each number must stand in the message or the draft (whose dates
-    are resolved), each name there or in what was said before, and half of its words must have been said.
+    """Why the note is not believed, None when it is: it must say something, each number must stand in the message or
+    the draft (whose dates are resolved), each name there or in what was said before, and half of its words must have
+    been said.
     """
     own = f"{message.name}: {message.text} {draft.text}"
     around = " ".join([own, *(f"{said.name}: {said.text}" for said in before)])
@@ -129,8 +134,10 @@ def ungrounded(note: Note, draft: MemoryUnit, message: Message, before: Sequence
         ):
             return f"name {match.group()}"
     content = lexicon.content_words(note.text)
+    if not content:
+        return "nothing said"
     stems = {word[:5] for word in known}
-    if content and sum(word[:5] in stems for word in content) < _SAID_SHARE * len(content):
+    if sum(word[:5] in stems for word in content) < _SAID_SHARE * len(content):
         return "words that were not said"
     return None
 

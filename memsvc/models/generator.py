@@ -54,9 +54,13 @@ class TextGenerator(Protocol):
         max_tokens: int,
         timeout_s: float,
         schema: Mapping[str, Any] | None = None,
+        opening: str = "",
     ) -> Generated:
         """The model's reply, the likeliest rather than a random one. `schema` is a JSON schema that the reply should
-        follow, as far as the model can be made to. Raises GeneratorFailed and GeneratorRefused.
+        follow, as far as the model can be made to. `opening` is how such a reply begins: a local model is made to go
+        on from there, and the opening is part of the text; an endpoint goes by the schema.
+
+        Raises GeneratorFailed and GeneratorRefused.
         """
         ...
 
@@ -86,7 +90,14 @@ class EndpointGenerator:
         return self._model
 
     def generate(
-        self, system: str, prompt: str, *, max_tokens: int, timeout_s: float, schema: Mapping[str, Any] | None = None
+        self,
+        system: str,
+        prompt: str,
+        *,
+        max_tokens: int,
+        timeout_s: float,
+        schema: Mapping[str, Any] | None = None,
+        opening: str = "",
     ) -> Generated:
         deadline = time.monotonic() + timeout_s
         body: dict[str, Any] = {

@@ -43,7 +43,14 @@ class LocalGenerator:
         return Path(self._model_name).name
 
     def generate(
-        self, system: str, prompt: str, *, max_tokens: int, timeout_s: float, schema: Mapping[str, Any] | None = None
+        self,
+        system: str,
+        prompt: str,
+        *,
+        max_tokens: int,
+        timeout_s: float,
+        schema: Mapping[str, Any] | None = None,
+        opening: str = "",
     ) -> Generated:
         """The time limit counts from the moment the model is free and loaded, and is looked at between two tokens: the
         prompt itself is read to its end. The schema is only in the prompt: a small
@@ -53,7 +60,11 @@ class LocalGenerator:
             import torch
 
             model, tokenizer = self._load()
-            ids = self._prompt_ids(tokenizer, model, system, prompt, max_tokens)
+            begun = tokenizer(opening, add_special_tokens=False, return_tensors="pt")["input_ids"] if opening else None
+            room = max_tokens + (int(begun.shape[1]) if begun is not None else 0)
+            ids = self._prompt_ids(tokenizer, model, system, prompt, room)
+            if begun is not None:
+                ids = torch.cat([ids, begun.to(device=ids.device, dtype=ids.dtype)], dim=1)
             deadline = time.monotonic() + timeout_s
             with torch.inference_mode():
                 output = model.generate(
@@ -73,7 +84,7 @@ class LocalGenerator:
             timed_out = time.monotonic() > deadline and len(fresh) < max_tokens
         ends = _end_ids(model, tokenizer)
         ended = bool(fresh) and fresh[-1] in ends
-        text = tokenizer.decode(fresh, skip_special_tokens=True)
+        text = opening + tokenizer.decode(fresh, skip_special_tokens=True)
         stopped = "end" if ended else "time" if timed_out else "tokens"
         return Generated(text, int(ids.shape[1]), len(fresh), stopped)  # type: ignore[arg-type]
 

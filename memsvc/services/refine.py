@@ -92,6 +92,7 @@ class Refine:
             max_tokens=self._max_tokens,
             timeout_s=self._timeout_s,
             schema=refine.SCHEMA,
+            opening=refine.OPENING,
         )
         try:
             notes = {note.n: note for note in refine.parse(reply.text)}

