@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +60,10 @@ class Service:
             self.postgres.stop()
 
 
-def build(settings: Settings) -> Service:
+def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Service:
     """Start or reach the database, bring its schema up to date, load the encoder, wire the services.
+
+    `notify` tells workers in other processes that there is work.
 
     Raises DataFolderBusy, Unavailable or Invalid, each with what to do about it; nothing is left running then.
     """
@@ -76,7 +79,7 @@ def build(settings: Settings) -> Service:
         )
         database.check()
         api_key = _server_key(settings, database, embedded=postgres is not None)
-        return _wire(settings, database, postgres, api_key)
+        return _wire(settings, database, postgres, api_key, notify)
     except BaseException:
         if database is not None:
             database.close()
@@ -115,29 +118,60 @@ def load_generator(settings: Settings) -> TextGenerator | None:
     )
 
 
-def _wire(settings: Settings, database: Database, postgres: EmbeddedPostgres | None, api_key: str) -> Service:
-    text_encoder = load_encoder(settings)
+def build_runner(settings: Settings) -> Runner:
+    """What a worker process needs: the database as it stands, the models, the handlers of all jobs.
+
+    Raises Invalid without MEMSVC_DATABASE_URL: the embedded database belongs to the server that started it, and that
+    server runs its jobs itself.
+    """
+    if settings.database.url is None:
+        raise errors.Invalid(
+            "A worker needs a PostgreSQL that the service uses too.", "Set MEMSVC_DATABASE_URL for both."
+        )
+    database = Database(
+        settings.database.app_url or settings.database.url,
+        pool_size=max(4, settings.database.pool_size // 2),
+        connect_timeout_s=settings.database.connect_timeout_s,
+    )
+    return Runner(database, _handlers(settings, load_encoder(settings)), settings.jobs)
+
+
+def _handlers(settings: Settings, text_encoder: TextEncoder) -> dict[str, Handler]:
+    """Job kind -> what does it."""
     text_generator = load_generator(settings)
     if settings.distill.with_model and text_generator is None:
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
-    pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
-    depth = Depth(settings.distill.reply_share, settings.distill.talk_scale)
-    handlers: dict[str, Handler] = {redistil.KIND: Redistil(text_encoder, depth).run}
-    follow_ups = ["consolidate"]
+    handlers: dict[str, Handler] = {redistil.KIND: Redistil(text_encoder, _depth(settings)).run}
     if text_generator is not None:
         limits = settings.generator
         handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
-        if settings.distill.with_model:
-            follow_ups.append(refine.KIND)
-    runner = Runner(database, handlers, settings.jobs)
+    return handlers
+
+
+def _depth(settings: Settings) -> Depth:
+    return Depth(settings.distill.reply_share, settings.distill.talk_scale)
+
+
+def _wire(
+    settings: Settings,
+    database: Database,
+    postgres: EmbeddedPostgres | None,
+    api_key: str,
+    notify: Callable[[], None],
+) -> Service:
+    text_encoder = load_encoder(settings)
+    pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
+    handlers = _handlers(settings, text_encoder)
+    follow_ups = ["consolidate", *([refine.KIND] if settings.distill.with_model else [])]
+    runner = Runner(database, handlers, settings.jobs, notify)
     return Service(
         settings=settings,
         database=database,
         encoder=text_encoder,
         pool=pool,
-        ingest=Ingest(database, text_encoder, depth, follow_ups, runner.kick),
+        ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
         recall=Recall(database, text_encoder, pool, settings.recall),
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, runner.kick),

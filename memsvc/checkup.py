@@ -28,6 +28,7 @@ def findings(settings: Settings) -> list[Finding]:
         "encoder": _encoder,
         "token counter": lambda _: f"{tokens.NAME}, {tokens.count('ready')} token for 'ready'",
         "sentence-transformers": _sentence_transformers,
+        "language model": _generator,
     }
     return [_look(part, look, settings) for part, look in looks.items()]
 
@@ -63,3 +64,17 @@ def _sentence_transformers(_: Settings) -> str:
             "Not installed; only the default encoder can run.", 'Run pip install "memsvc[server]" for other models.'
         )
     return "installed; other encoders can be set with MEMSVC_ENCODER_MODEL"
+
+
+def _generator(settings: Settings) -> str:
+    """Looks for what a generator needs; loads and asks nothing."""
+    chosen = bootstrap.load_generator(settings)
+    if chosen is None:
+        return "none set; units are made by rule (MEMSVC_GENERATOR_MODEL)"
+    where = settings.generator.url or "on this machine"
+    if settings.generator.url is None:
+        for package in ("torch", "transformers"):
+            if importlib.util.find_spec(package) is None:
+                raise errors.Invalid(f"{package} is not installed.", 'Run pip install "memsvc[server,generator]".')
+    use = "rewrites units in the background" if settings.distill.with_model else "used when asked for"
+    return f"{chosen.name} {where}; {use}"

@@ -19,6 +19,7 @@ from memsvc.settings import ServerSettings, Settings
 
 if TYPE_CHECKING:
     from memsvc.bootstrap import Service
+    from memsvc.services.work import Runner
 
 app = typer.Typer(
     help="memsvc: long-term memory for agents.",
@@ -62,7 +63,13 @@ def serve(
     listener = _listen(settings.server.host, settings.server.port)
     # A stop during start-up must leave no database behind.
     signal.signal(signal.SIGTERM, _interrupt)
-    service = bootstrap.build(settings)
+    kicker = None
+    if settings.jobs.broker_url is not None:
+        from workers import app as celery_app
+        from workers.kick import Kicker
+
+        kicker = Kicker(celery_app.create(settings.jobs))
+    service = bootstrap.build(settings, kicker.kick) if kicker else bootstrap.build(settings)
     try:
         if settings.server.demo and service.postgres is not None:
             demonstration.fill(service)
@@ -74,6 +81,35 @@ def serve(
     finally:
         service.close()
         listener.close()
+        if kicker:
+            kicker.close()
+
+
+@app.command()
+def worker(
+    processes: Annotated[int | None, typer.Option(min=1, help="Worker processes [MEMSVC_JOB_PROCESSES, 2].")] = None,
+) -> None:
+    """Run background jobs of a service that uses the same PostgreSQL (MEMSVC_DATABASE_URL).
+
+    Redis (MEMSVC_JOB_BROKER_URL) only carries wake-ups: without it jobs start a few seconds later, and none is lost.
+    """
+    settings = Settings()
+    if settings.jobs.broker_url is None:
+        raise errors.Invalid("A worker needs a Redis to be woken by.", "Set MEMSVC_JOB_BROKER_URL=redis://host:6379/0.")
+    if settings.database.url is None:
+        raise errors.Invalid("A worker needs the service's PostgreSQL.", "Set MEMSVC_DATABASE_URL for both.")
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from workers import app as celery_app
+
+    def build() -> Runner:
+        # After the fork: models, FAISS and the pool of connections belong to one process each.
+        from memsvc import bootstrap
+
+        return bootstrap.build_runner(settings)
+
+    celery_app.serve(celery_app.create(settings.jobs), build, processes or settings.jobs.processes)
 
 
 @app.command()

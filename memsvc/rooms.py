@@ -1,4 +1,4 @@
-"""Where the rooms beside this package lie: api, eval and migrations are no part of the import package `memsvc`.
+"""Where the rooms beside this package lie: api, eval, workers and migrations are no part of the package `memsvc`.
 
 In a checkout they are its neighbours. The wheel carries them inside, under `_bundled`, so that nothing named api or
 eval lands in anybody's site-packages; the process that serves adds that one folder to its own path.
@@ -13,7 +13,7 @@ from memsvc import errors
 
 
 def root() -> Path:
-    """The folder that holds api, eval and migrations. Raises Invalid in an installation without them."""
+    """The folder that holds api, eval, workers and migrations. Raises Invalid in an installation without them."""
     package = Path(__file__).parent
     for folder in (package / "_bundled", package.parent):
         if (folder / "migrations" / "env.py").exists():

@@ -101,6 +101,9 @@ class JobSettings(BaseSettings):
 
     model_config = _group("MEMSVC_JOB_")
 
+    broker_url: str | None = Field(None, description="Redis, for wake-ups of workers: redis://host:6379/0")
+    processes: int = Field(2, ge=1, description="of memsvc worker")
+    keep_days: float = Field(7.0, ge=0, description="done and cancelled jobs are forgotten after so long")
     in_server: bool = Field(True, description="run jobs in the server process; off where workers run them")
     attempts: int = Field(5, ge=1, description="before a job is dead")
     lease_s: float = Field(60.0, gt=0, description="a worker that is silent for so long has lost its job")

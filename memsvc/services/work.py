@@ -7,6 +7,7 @@ table is the truth; being told that there is work only saves the wait until the 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import random
 import threading
 import time
@@ -23,6 +24,7 @@ from memsvc.settings import JobSettings
 from memsvc.store import jobs, namespaces
 from memsvc.store.database import Database
 
+_PRUNE_EVERY_S = 3600.0
 _log = structlog.get_logger("memsvc.jobs")
 
 
@@ -63,8 +65,16 @@ Handler = Callable[[Lease], None]
 class Runner:
     """Runs due jobs of the kinds it has handlers for, one at a time."""
 
-    def __init__(self, database: Database, handlers: Mapping[str, Handler], settings: JobSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        settings: JobSettings,
+        notify: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`notify` tells other processes that there is work; it must return at once and never raise."""
         self._database = database
+        self._notify = notify
         self._handlers = dict(handlers)
         self._settings = settings
         self._wake = threading.Event()
@@ -88,6 +98,7 @@ class Runner:
     def kick(self) -> None:
         """There is work now: do not wait for the next look."""
         self._wake.set()
+        self._notify()
 
     def run_due(self) -> int:
         """Run what is due until nothing is, or until `stop`; the number of jobs run."""
@@ -101,9 +112,24 @@ class Runner:
                 break
         return count
 
+    def prune(self) -> int:
+        """Forget what ended long ago; the number of jobs forgotten."""
+        age = dt.timedelta(days=self._settings.keep_days)
+        with self._database.dispatch() as connection:
+            tenants = jobs.tenants_to_prune(connection, age)
+        count = 0
+        for tenant_id in tenants:
+            with self._database.tenant(tenant_id) as connection:
+                count += jobs.prune(connection, tenant_id, age)
+        return count
+
     def _loop(self) -> None:
+        pruned_at = -_PRUNE_EVERY_S
         while not self._stopping.is_set():
             try:
+                if time.monotonic() - pruned_at > _PRUNE_EVERY_S:
+                    self.prune()
+                    pruned_at = time.monotonic()
                 self.run_due()
             except Exception as error:  # the database is away: the next look may find it
                 _log.warning("jobs cannot be looked for", error=str(error))

@@ -213,14 +213,20 @@ def counts(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
     return {state: count for state, count in connection.execute(statement)}
 
 
+def tenants_to_prune(connection: sa.Connection, older_than: dt.timedelta) -> list[uuid.UUID]:
+    """Whose jobs are old enough to be forgotten. Needs a dispatching connection."""
+    statement = sa.select(_J.c.tenant_id).distinct().where(*_old(older_than))
+    return list(connection.execute(statement).scalars())
+
+
 def prune(connection: sa.Connection, tenant_id: uuid.UUID, older_than: dt.timedelta) -> int:
     """Forget jobs that were done or cancelled so long ago; dead ones stay until somebody has looked."""
-    statement = sa.delete(_J).where(
-        _J.c.tenant_id == tenant_id,
-        _J.c.state.in_([State.DONE.value, State.CANCELLED.value]),
-        _J.c.finished_at < _NOW - older_than,
-    )
-    return connection.execute(statement).rowcount
+    return connection.execute(sa.delete(_J).where(_J.c.tenant_id == tenant_id, *_old(older_than))).rowcount
+
+
+def _old(older_than: dt.timedelta) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    ended = _J.c.state.in_([State.DONE.value, State.CANCELLED.value])
+    return ended, _J.c.finished_at < _NOW - older_than
 
 
 def _own(job: Job) -> tuple[sa.ColumnElement[bool], ...]:

