@@ -25,7 +25,6 @@ def create(service: Service) -> FastAPI:
         if service.settings.jobs.in_server:
             service.runner.start()
         yield
-        service.runner.stop()
 
     app = FastAPI(
         title="memsvc",

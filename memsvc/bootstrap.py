@@ -53,11 +53,15 @@ class Service:
     api_key: str
     postgres: EmbeddedPostgres | None
 
-    def close(self) -> None:
-        self.runner.stop()
+    def close(self) -> bool:
+        """Stop everything. False when a job's thread is still in a model's call: the process must then be left without
+        the interpreter's own end, which would pull the floor from under it.
+        """
+        ended = self.runner.stop()
         self.database.close()
         if self.postgres is not None:
             self.postgres.stop()
+        return ended
 
 
 def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -79,10 +80,13 @@ def serve(
     except KeyboardInterrupt:
         pass
     finally:
-        service.close()
+        ended = service.close()
         listener.close()
         if kicker:
             kicker.close()
+        if not ended:
+            sys.stdout.flush()
+            os._exit(0)
 
 
 @app.command()

@@ -32,16 +32,26 @@ class LeaseLost(Exception):
     """The job is no longer this worker's: cancelled, erased with its namespace, or given to another one."""
 
 
+class Stopping(Exception):
+    """The process is to stop: the job goes back to the queue as it stands, and the attempt is not counted."""
+
+
 class Lease:
     """What a handler works under. Every effect goes through `transaction`, which refuses who has lost the job."""
 
-    def __init__(self, database: Database, job: Job) -> None:
+    def __init__(self, database: Database, job: Job, stopping: threading.Event | None = None) -> None:
         self.job = job
         self._database = database
+        self._stopping = stopping or threading.Event()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[tuple[sa.Connection, Namespace]]:
-        """A snapshot. Not to be held across a model's call. Raises LeaseLost when the namespace is gone."""
+        """A snapshot, with which each step begins. Not to be held across a model's call.
+
+        Raises LeaseLost when the namespace is gone, and Stopping when no further step is to be taken.
+        """
+        if self._stopping.is_set():
+            raise Stopping
         with self._database.tenant(self.job.tenant_id, snapshot=True) as connection:
             space = namespaces.by_id(connection, self.job.tenant_id, self.job.namespace_id)
             if space is None:
@@ -80,6 +90,7 @@ class Runner:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._current: Job | None = None
 
     def start(self) -> None:
         """Look for work in a thread of this process until `stop`."""
@@ -87,13 +98,21 @@ class Runner:
         self._thread = threading.Thread(target=self._loop, name="memsvc-jobs", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Take no further job; the running one is waited for a while, and freed by its lease after that."""
+    def stop(self) -> bool:
+        """Take no further job and let the running one end its step. False when that took too long: the job is given
+        back to the queue, and whatever its thread still does is refused.
+        """
         self._stopping.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(self._settings.stop_s)
-            self._thread = None
+        if self._thread is None:
+            return True
+        self._thread.join(self._settings.stop_s)
+        ended = not self._thread.is_alive()
+        job = self._current
+        if not ended and job is not None:
+            self._release(job)
+        self._thread = None
+        return ended
 
     def kick(self) -> None:
         """There is work now: do not wait for the next look."""
@@ -146,10 +165,14 @@ class Runner:
         if job is None:
             return False
         start = time.monotonic()
+        self._current = job
         with _Heartbeat(self._database, job, self._settings):
             try:
-                self._handlers[job.kind](Lease(self._database, job))
+                self._handlers[job.kind](Lease(self._database, job, self._stopping))
                 error: Exception | None = None
+            except Stopping:
+                self._release(job)
+                return True
             except LeaseLost:
                 _log.info("job was taken away", job=str(job.id), kind=job.kind)
                 return True
@@ -171,6 +194,11 @@ class Runner:
         with self._database.tenant(job.tenant_id) as connection:
             if jobs.holds(connection, job):
                 jobs.fail(connection, job, reason, retry_in_s)
+
+    def _release(self, job: Job) -> None:
+        with self._database.tenant(job.tenant_id) as connection:
+            if jobs.holds(connection, job):
+                jobs.release(connection, job)
 
     def _delay_s(self, attempts: int) -> float:
         return float(self._settings.backoff_s * 2 ** (attempts - 1) * random.uniform(0.75, 1.25))

@@ -168,6 +168,18 @@ def fail(connection: sa.Connection, job: Job, error: str, retry_in_s: float | No
     connection.execute(sa.update(_J).where(*_own(job)).values(values))
 
 
+def release(connection: sa.Connection, job: Job) -> None:
+    """Back to the queue as it stands, the attempt taken back. The caller holds the job."""
+    values = {
+        "state": State.QUEUED.value,
+        "attempts": _J.c.attempts - 1,
+        "epoch": _J.c.epoch + 1,
+        "lease_until": None,
+        "run_after": _NOW,
+    }
+    connection.execute(sa.update(_J).where(*_own(job)).values(values))
+
+
 def find(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:
     row = connection.execute(sa.select(_J).where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)).one_or_none()
     return _job(row) if row else None

@@ -257,3 +257,47 @@ def test_ended_jobs_are_forgotten_and_dead_ones_are_not(service: Service, space:
         assert jobs.prune(connection, service.tenant_id, dt.timedelta(days=1)) == 0
         jobs.prune(connection, service.tenant_id, dt.timedelta(0))
         assert jobs.find(connection, service.tenant_id, done) is None
+
+
+def test_a_stopping_runner_gives_a_stepwise_job_back_without_counting_the_attempt(
+    service: Service, space: Space, kind: str
+) -> None:
+    steps: list[int] = []
+
+    def stepwise(lease: Lease) -> None:
+        while len(steps) < 1000:
+            with lease.reading():
+                steps.append(1)
+            time.sleep(0.01)
+        finishing(lease)
+
+    job_id = enqueue(service, space, kind)
+    worker = runner(service, kind, stepwise)
+    worker.start()
+    until(lambda: len(steps) > 3)
+    assert worker.stop()
+    job = find(service, job_id)
+    assert (job.state, job.attempts) == (State.QUEUED, 0)
+
+
+def test_a_job_that_does_not_end_its_step_is_given_back_and_its_late_effect_refused(
+    service: Service, space: Space, kind: str
+) -> None:
+    release, lost = threading.Event(), threading.Event()
+
+    def stuck(lease: Lease) -> None:
+        release.wait(10)
+        try:
+            finishing(lease)
+        except LeaseLost:
+            lost.set()
+
+    job_id = enqueue(service, space, kind)
+    worker = runner(service, kind, stuck, JobSettings(stop_s=0.2, poll_s=0.05))
+    worker.start()
+    until(lambda: find(service, job_id).state is State.RUNNING)
+    assert not worker.stop()
+    assert find(service, job_id).state is State.QUEUED
+    release.set()
+    assert lost.wait(5)
+    assert find(service, job_id).state is State.QUEUED
