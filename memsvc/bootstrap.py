@@ -15,7 +15,8 @@ from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
-from memsvc.services import redistil, refine
+from memsvc.services import consolidate, redistil, refine
+from memsvc.services.consolidate import Consolidate
 from memsvc.services.erase import Erase
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
@@ -23,6 +24,7 @@ from memsvc.services.maintain import Maintain
 from memsvc.services.recall import Recall
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
+from memsvc.services.revise import Revise
 from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema
@@ -47,6 +49,7 @@ class Service:
     recall: Recall
     inspect: Inspect
     maintain: Maintain
+    revise: Revise
     erase: Erase
     runner: Runner
     tenant_id: uuid.UUID
@@ -147,7 +150,12 @@ def _handlers(settings: Settings, text_encoder: TextEncoder) -> dict[str, Handle
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
-    handlers: dict[str, Handler] = {redistil.KIND: Redistil(text_encoder, _depth(settings)).run}
+    consolidation = Consolidate(text_encoder.width)
+    handlers: dict[str, Handler] = {
+        consolidate.KIND: consolidation.run,
+        consolidate.REBUILD_KIND: consolidation.rebuild,
+        redistil.KIND: Redistil(text_encoder, _depth(settings)).run,
+    }
     if text_generator is not None:
         limits = settings.generator
         handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
@@ -168,7 +176,7 @@ def _wire(
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
     handlers = _handlers(settings, text_encoder)
-    follow_ups = ["consolidate", *([refine.KIND] if settings.distill.with_model else [])]
+    follow_ups = [consolidate.KIND, *([refine.KIND] if settings.distill.with_model else [])]
     runner = Runner(database, handlers, settings.jobs, notify)
     return Service(
         settings=settings,
@@ -179,6 +187,7 @@ def _wire(
         recall=Recall(database, text_encoder, pool, settings.recall),
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, runner.kick),
+        revise=Revise(database, text_encoder),
         erase=Erase(database, pool),
         runner=runner,
         tenant_id=DEFAULT_TENANT,

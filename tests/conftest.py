@@ -16,14 +16,17 @@ from api.app import create
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
-from memsvc.settings import ServerSettings, Settings
+from memsvc.settings import JobSettings, ServerSettings, Settings
 
 _names = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    built = bootstrap.build(Settings(ServerSettings(data_dir=tmp_path_factory.mktemp("data"))))
+    settings = Settings(ServerSettings(data_dir=tmp_path_factory.mktemp("data")))
+    # Tests run the jobs that they are about, when they are about them.
+    settings.jobs = JobSettings(in_server=False)
+    built = bootstrap.build(settings)
     yield built
     built.close()
 

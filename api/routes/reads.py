@@ -24,9 +24,7 @@ def recall(
     namespace: NamespaceName, body: wire.RecallRequest, caller: Caller, service: Services
 ) -> wire.RecallResponse:
     """The memories that bear on a question, best first, each with its sources."""
-    found = service.recall.recall(
-        caller.tenant_id, namespace, _query(body.query, body.asked_at), body.limit, trace=body.trace
-    )
+    found = service.recall.recall(caller.tenant_id, namespace, _query(body), body.limit, trace=body.trace)
     response = wire.RecallResponse(
         seq=found.seq, results=[_result(memory) for memory in found.memories], timings_ms=found.timings_ms
     )
@@ -38,7 +36,7 @@ def context(
     namespace: NamespaceName, body: wire.ContextRequest, caller: Caller, service: Services
 ) -> wire.ContextResponse:
     """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
-    served = service.recall.context(caller.tenant_id, namespace, _query(body.query, body.asked_at), body.budget_tokens)
+    served = service.recall.context(caller.tenant_id, namespace, _query(body), body.budget_tokens)
     return wire.ContextResponse(
         seq=served.seq,
         text=served.context.text,
@@ -133,6 +131,66 @@ def sources(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: 
     )
 
 
+@router.patch("/units/{unit_id}", response_model=wire.UnitResult)
+def change_unit(
+    namespace: NamespaceName, unit_id: UnitId, body: wire.UnitChange, caller: Caller, service: Services
+) -> wire.UnitResult:
+    """Edit a unit's words, invalidate it, or restore it. Every change is a version; nothing is lost."""
+    given = (caller.tenant_id, namespace, unit_id)
+    if body.action == "edit":
+        assert body.text is not None
+        return _unit(service.revise.edit(*given, body.text, body.reason))
+    if body.action == "invalidate":
+        return _unit(service.revise.invalidate(*given, body.reason))
+    return _unit(service.revise.restore(*given, body.reason))
+
+
+@router.get("/units/{unit_id}/links", response_model=wire.UnitLinks)
+def links(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> wire.UnitLinks:
+    """How a unit stands to others: says the same, supersedes, near, told next, answers."""
+    found = service.inspect.links(caller.tenant_id, namespace, unit_id)
+    return wire.UnitLinks(
+        unit_id=unit_id,
+        links=[
+            wire.UnitLink(
+                kind=link.kind.value,
+                other=link.dst if link.src == unit_id else link.src,
+                is_source=link.src == unit_id,
+                weight=link.weight,
+            )
+            for link in found
+        ],
+    )
+
+
+@router.get("/episodes", response_model=wire.EpisodeList)
+def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wire.EpisodeList:
+    """Stretches of talk about one matter, as far as the background has come."""
+    found = service.inspect.episodes(caller.tenant_id, namespace)
+    return wire.EpisodeList(
+        episodes=[
+            wire.EpisodeResult(
+                id=episode.id,
+                medoid=episode.medoid,
+                start=episode.start,
+                end=episode.end,
+                segments=[
+                    wire.SegmentResult(
+                        id=segment.id,
+                        session_id=segment.session_id,
+                        units=list(segment.units),
+                        medoid=segment.medoid,
+                        start=segment.start,
+                        end=segment.end,
+                    )
+                    for segment in episode.segments
+                ],
+            )
+            for episode in found
+        ]
+    )
+
+
 @router.get("/stats", response_model=wire.NamespaceStats)
 def stats(namespace: NamespaceName, caller: Caller, service: Services) -> wire.NamespaceStats:
     """What the namespace holds, what was left out and why, and how far it was compressed."""
@@ -184,6 +242,8 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
         tokens=found.tokens,
         version=found.version,
         superseded_by=found.superseded_by,
+        proof_count=found.proof_count,
+        valid_to=found.valid_to,
         distiller=found.distiller,
         cause=stored.cause,
         created_at=stored.created_at,
@@ -195,8 +255,10 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
     )
 
 
-def _query(text: str, asked_at: dt.datetime | None) -> query.Query:
-    return query.Query(text, asked_at or dt.datetime.now(dt.UTC))
+def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
+    """A question about a moment is asked then, unless it says otherwise: "last week" is the week before it."""
+    asked_at = body.asked_at or body.as_of or dt.datetime.now(dt.UTC)
+    return query.Query(body.query, asked_at, body.as_of, body.known_at)
 
 
 def _result(memory: Memory) -> wire.RecallResult:

@@ -11,7 +11,11 @@ from memsvc.domain.message import Message
 
 @dataclass(frozen=True, slots=True)
 class UnitEntry:
-    """A unit as the indexes see it. `embedding`: float32 rows of the encoder's width, as bytes, little-endian."""
+    """A unit as the indexes see it. `embedding`: float32 rows of the encoder's width, as bytes, little-endian.
+
+    It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
+    to be superseded since `superseded_at`.
+    """
 
     id: str
     seq: int
@@ -21,6 +25,10 @@ class UnitEntry:
     t_start: dt.datetime | None
     t_end: dt.datetime | None
     embedding: bytes
+    t_mention: dt.datetime | None = None
+    valid_to: dt.datetime | None = None
+    created_at: dt.datetime | None = None
+    superseded_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, verbatim. `seq` is its place in the namespace's change feed (0 before it is stored)."""
+    """One message, verbatim. `seq` is its place in the namespace's change feed (0 before it is stored);
+    `recorded_at` when it was stored, where the reader needs to know.
+    """
 
     id: str
     session_id: str
@@ -32,6 +34,7 @@ class Message:
     caption: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     seq: int = 0
+    recorded_at: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.occurred_at, "occurred_at")

@@ -10,10 +10,15 @@ from memsvc.domain import timespan
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`asked_at` is the moment against which relative dates in the question are read."""
+    """`asked_at` is the moment against which relative dates in the question are read.
+
+    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then.
+    """
 
     text: str
     asked_at: dt.datetime
+    as_of: dt.datetime | None = None
+    known_at: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.asked_at, "asked_at")
@@ -26,3 +31,4 @@ class Analysis:
     query: Query
     speakers: tuple[str, ...]
     times: tuple[timespan.TimeSpan, ...]
+    asks_history: bool = False

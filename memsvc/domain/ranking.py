@@ -12,7 +12,7 @@ class Candidate:
 
     `lexical` is a BM25 score, at least 0; `dense` a cosine, None where the message has no unit. `units` are the ids of
     its units, best cosine first, with their cosines. Ranks count from 1; None where
-    the arm did not bring it among its best.
+    the arm did not bring it among its best. `superseded` are those of its units whose place something took.
     """
 
     message_id: str
@@ -27,6 +27,7 @@ class Candidate:
     dense: float | None
     lexical_rank: int | None
     dense_rank: int | None
+    superseded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

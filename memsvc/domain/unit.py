@@ -22,6 +22,7 @@ class Kind(StrEnum):
 class Status(StrEnum):
     ACTIVE = "active"
     SUPERSEDED = "superseded"
+    MERGED = "merged"
     ARCHIVED = "archived"
 
 
@@ -67,7 +68,9 @@ class MemoryUnit:
     `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is what the
     dense index encodes beside it: the text with the context it answers. `t_mention` is when it was said; `time` the
     interval it speaks about, if it
-    names one. `salience` and `confidence` are within 0..1; `tokens` counts `text`.
+    names one. `superseded_by` is the unit that took its place at `valid_to`, or that a merged one says the same as;
+    `proof_count` is how many units say what this one says. `salience` and `confidence` are within 0..1; `tokens`
+    counts `text`.
     """
 
     id: str
@@ -93,6 +96,8 @@ class MemoryUnit:
     status: Status = Status.ACTIVE
     version: int = 1
     superseded_by: str | None = None
+    proof_count: int = 1
+    valid_to: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.t_mention, "t_mention")

@@ -24,6 +24,8 @@ OWN_WEIGHT = 2
 # Kinds that may bear on any question, whatever its words: how somebody wants things done.
 _STANDING_KINDS = ("preference", "instruction")
 _STANDING_COUNT = 5
+# Merged and archived units are not searched; superseded ones are, and marked.
+_SEARCHED = ("active", "superseded")
 # Rows of one unit in the dense index get consecutive ids below the next unit's.
 _ROW_STRIDE = 4
 _BYTES_PER_MESSAGE = 900
@@ -41,6 +43,7 @@ class _Entry:
     occurred_at: dt.datetime
     seq: int
     counts: dict[str, int]
+    recorded_at: dt.datetime | None = None
     units: list[str] = field(default_factory=list)
 
     @property
@@ -55,6 +58,36 @@ class _Unit:
     rows: int
     message_ids: tuple[str, ...]
     span: tuple[dt.datetime, dt.datetime] | None
+    valid_from: dt.datetime | None
+    valid_to: dt.datetime | None
+    created_at: dt.datetime | None
+    superseded_at: dt.datetime | None
+
+    def stands(self, query: Moment) -> bool:
+        """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then."""
+        if query.known_at is not None and self.created_at is not None and self.created_at > query.known_at:
+            return False
+        if query.as_of is None:
+            return True
+        if self.valid_from is not None and self.valid_from > query.as_of:
+            return False
+        return self.ends(query) is None or self.valid_to is None or query.as_of < self.valid_to
+
+    def ends(self, query: Moment) -> dt.datetime | None:
+        """When it was superseded, as far as that was known at `known_at`."""
+        known = query.known_at is None or self.superseded_at is None or self.superseded_at <= query.known_at
+        return self.superseded_at if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The point in both times that is asked about; None is now."""
+
+    as_of: dt.datetime | None = None
+    known_at: dt.datetime | None = None
+
+
+NOW = Moment()
 
 
 class NamespaceIndex:
@@ -93,22 +126,29 @@ class NamespaceIndex:
             self.applied = batch.head
 
     def candidates(
-        self, query_text: str, vector: NDArray[np.float32], per_arm: int, term_limit: int
+        self,
+        query_text: str,
+        vector: NDArray[np.float32],
+        per_arm: int,
+        term_limit: int,
+        moment: Moment = NOW,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them.
 
-        `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first.
+        `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first. Messages
+        and units that did not exist at `moment` are left out.
         """
         with self._lock:
             scores, lexical_best = self._search_lexical(query_text, per_arm, term_limit)
             dense_best = self._search_dense(vector, per_arm)
             found = dict.fromkeys([*lexical_best, *dense_best, *self._search_standing(vector)])
-            cosines = self._cosines(vector, found)
+            found = {message_id: None for message_id in found if self._existed(message_id, moment)}
+            cosines = self._cosines(vector, found, moment)
             return [
                 self._candidate(
                     self._messages[message_id], float(scores[self._slot_of[message_id]]), cosines[message_id],
-                    lexical_best.get(message_id), dense_best.get(message_id),
+                    lexical_best.get(message_id), dense_best.get(message_id), moment,
                 )
                 for message_id in found
             ]  # fmt: skip
@@ -152,6 +192,7 @@ class NamespaceIndex:
             message.occurred_at,
             message.seq,
             dict(counts),
+            message.recorded_at,
         )
         self._messages[entry.id] = entry
         self._slot_of[entry.id] = len(self._slots)
@@ -200,19 +241,24 @@ class NamespaceIndex:
     def _put_units(self, entries: Sequence[UnitEntry]) -> None:
         for entry in entries:
             self._remove_unit(entry.id)
-        entries = [entry for entry in entries if entry.status == "active"]
+        entries = [entry for entry in entries if entry.status in _SEARCHED]
         ids: list[int] = []
         blocks: list[NDArray[np.float32]] = []
         for entry in entries:
             vectors = np.frombuffer(entry.embedding, dtype="<f4").reshape(-1, self._dense.width)
             span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
-            unit = _Unit(entry.id, len(self._unit_slots), len(vectors), entry.message_ids, span)
+            starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
+            unit = _Unit(
+                entry.id, len(self._unit_slots), len(vectors), entry.message_ids, span, min(starts, default=None),
+                entry.valid_to, entry.created_at, entry.superseded_at,
+            )  # fmt: skip
             self._units[unit.id] = unit
-            if entry.kind in _STANDING_KINDS:
+            if entry.kind in _STANDING_KINDS and entry.status == "active":
                 self._standing[unit.id] = None
             self._unit_slots.append(unit)
             for message_id in dict.fromkeys(unit.message_ids):
-                self._messages[message_id].units.append(unit.id)
+                if message_id in self._messages:
+                    self._messages[message_id].units.append(unit.id)
             ids.extend(unit.slot * _ROW_STRIDE + row for row in range(unit.rows))
             blocks.append(vectors)
         if blocks:
@@ -268,9 +314,22 @@ class NamespaceIndex:
         units = [self._unit_slots[slot] for slot in (ids // _ROW_STRIDE).tolist()]
         return [message_id for unit in units if unit is not None for message_id in unit.message_ids]
 
-    def _cosines(self, vector: NDArray[np.float32], message_ids: Iterable[str]) -> dict[str, list[tuple[str, float]]]:
+    def _existed(self, message_id: str, moment: Moment) -> bool:
+        entry = self._messages.get(message_id)
+        if entry is None:
+            return False
+        if moment.known_at is not None and entry.recorded_at is not None and entry.recorded_at > moment.known_at:
+            return False
+        return moment.as_of is None or entry.occurred_at <= moment.as_of
+
+    def _cosines(
+        self, vector: NDArray[np.float32], message_ids: Iterable[str], moment: Moment
+    ) -> dict[str, list[tuple[str, float]]]:
         """Message id -> its units with the mean cosine of their rows, best first."""
-        held = {message_id: self._messages[message_id].units for message_id in message_ids}
+        held = {
+            message_id: [unit for unit in self._messages[message_id].units if self._units[unit].stands(moment)]
+            for message_id in message_ids
+        }
         units = [self._units[unit_id] for unit_id in dict.fromkeys(unit for units in held.values() for unit in units)]
         means: dict[str, float] = {}
         if units:
@@ -291,6 +350,7 @@ class NamespaceIndex:
         units: list[tuple[str, float]],
         lexical_rank: int | None,
         dense_rank: int | None,
+        moment: Moment,
     ) -> Candidate:
         spans = (self._units[unit_id].span for unit_id, _ in units)
         return Candidate(
@@ -306,4 +366,5 @@ class NamespaceIndex:
             dense=units[0][1] if units else None,
             lexical_rank=lexical_rank,
             dense_rank=dense_rank,
+            superseded=frozenset(unit_id for unit_id, _ in units if self._units[unit_id].ends(moment)),
         )

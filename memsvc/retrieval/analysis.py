@@ -8,11 +8,18 @@ from collections.abc import Callable, Sequence
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.timespan import TimeSpan
 
+# Questions about what was once so, which what has taken its place does not answer.
+_HISTORY = re.compile(
+    r"\b(?:used to|previous(?:ly)?|before|formerly|former|originally|initial(?:ly)?|at first|earlier|old|history|"
+    r"changed?|over time|no longer|until|back then|in the past|ever|first)\b",
+    re.IGNORECASE,
+)
+
 
 def analyse(query: Query, speakers: Sequence[str], read_times: Callable[[str, Query], Sequence[TimeSpan]]) -> Analysis:
     """`speakers` are the names known in the namespace; `read_times` finds intervals relative to `query.asked_at`."""
     named = tuple(name for name in speakers if _names(query.text, name))
-    return Analysis(query, named, tuple(read_times(query.text, query)))
+    return Analysis(query, named, tuple(read_times(query.text, query)), bool(_HISTORY.search(query.text)))
 
 
 def _names(text: str, name: str) -> bool:

@@ -15,6 +15,8 @@ from memsvc.domain.ranking import Candidate, Ranked
 _TIME_PAD = dt.timedelta(days=2)
 # A further unit of a message that is already ranked repeats its words: it keeps only its meaning's share, and less.
 _SIBLING_DISCOUNT = 0.5
+# What has been superseded is found behind what took its place, unless the question is about the past.
+_SUPERSEDED_FACTOR = 0.6
 
 
 def fuse(
@@ -38,11 +40,12 @@ def fuse(
     speaker = speaker_boost * fused.max() * np.array([_is_named(analysis, c) for c in candidates], dtype=np.float64)
     # x (1 + b (t - .5)) with t in {0, 1}: a time constraint moves, it never drops.
     time = np.array([_time_match(analysis, candidate) for candidate in candidates])
-    scores = (fused + speaker) * (1 + time_boost * (time - 0.5))
+    stands = np.array([_standing(analysis, candidate) for candidate in candidates])
+    scores = (fused + speaker) * (1 + time_boost * (time - 0.5)) * stands
     ranked: list[Ranked] = []
-    columns = (words.tolist(), meaning.tolist(), speaker.tolist(), time.tolist(), scores.tolist())
+    columns = (words.tolist(), meaning.tolist(), speaker.tolist(), time.tolist(), stands.tolist(), scores.tolist())
     for candidate, *values, score in zip(candidates, *columns, strict=True):
-        parts = dict(zip(("lexical", "dense", "speaker", "time"), values, strict=True))
+        parts = dict(zip(("lexical", "dense", "speaker", "time", "standing"), values, strict=True))
         ranked.extend(_entries(candidate, score, (1 - lexical_weight) * parts["dense"], parts))
     ranked.sort(key=lambda entry: (-entry.score, entry.seq, entry.unit_id or ""))
     return ranked
@@ -72,6 +75,13 @@ def _time_match(analysis: Analysis, candidate: Candidate) -> float:
     said = (candidate.occurred_at, candidate.occurred_at)
     spans = (said, *candidate.spans)
     return float(any(time.overlaps(start, end, _TIME_PAD) for time in analysis.times for start, end in spans))
+
+
+def _standing(analysis: Analysis, candidate: Candidate) -> float:
+    """1, or less for a message whose best unit is superseded when the question asks how things are."""
+    if analysis.asks_history or analysis.query.as_of is not None or not candidate.units:
+        return 1.0
+    return _SUPERSEDED_FACTOR if candidate.units[0][0] in candidate.superseded else 1.0
 
 
 def _entries(candidate: Candidate, score: float, meaning: float, parts: dict[str, float]) -> list[Ranked]:

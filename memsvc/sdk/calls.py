@@ -66,16 +66,29 @@ def write(
 
 
 def recall(
-    namespace: str, query: str, asked_at: dt.datetime | None, limit: int, trace: bool
+    namespace: str,
+    query: str,
+    asked_at: dt.datetime | None,
+    limit: int,
+    trace: bool,
+    as_of: dt.datetime | None = None,
+    known_at: dt.datetime | None = None,
 ) -> Call[reads.RecallResponse]:
-    body = reads.RecallRequest(query=query, asked_at=asked_at, limit=limit, trace=trace)
+    body = reads.RecallRequest(query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at)
     return Call("POST", _path(namespace, "recall"), reads.RecallResponse, json=_dump(body))
 
 
 def context(
-    namespace: str, query: str, asked_at: dt.datetime | None, budget_tokens: int
+    namespace: str,
+    query: str,
+    asked_at: dt.datetime | None,
+    budget_tokens: int,
+    as_of: dt.datetime | None = None,
+    known_at: dt.datetime | None = None,
 ) -> Call[reads.ContextResponse]:
-    body = reads.ContextRequest(query=query, asked_at=asked_at, budget_tokens=budget_tokens)
+    body = reads.ContextRequest(
+        query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at
+    )
     return Call("POST", _path(namespace, "context"), reads.ContextResponse, json=_dump(body))
 
 
@@ -95,6 +108,18 @@ def unit(namespace: str, unit_id: str) -> Call[reads.UnitResult]:
 def units(namespace: str, cursor: str | None, page_size: int) -> Call[reads.UnitPage]:
     params = {"limit": str(page_size)} | ({"cursor": cursor} if cursor else {})
     return Call("GET", _path(namespace, "units"), reads.UnitPage, params=params)
+
+
+def change_unit(namespace: str, unit_id: str, change: reads.UnitChange) -> Call[reads.UnitResult]:
+    return Call("PATCH", _path(namespace, "units", unit_id), reads.UnitResult, json=_dump(change))
+
+
+def links(namespace: str, unit_id: str) -> Call[reads.UnitLinks]:
+    return Call("GET", _path(namespace, "units", unit_id, "links"), reads.UnitLinks)
+
+
+def episodes(namespace: str) -> Call[reads.EpisodeList]:
+    return Call("GET", _path(namespace, "episodes"), reads.EpisodeList)
 
 
 def history(namespace: str, unit_id: str) -> Call[reads.UnitHistory]:

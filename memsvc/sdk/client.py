@@ -141,16 +141,31 @@ class Namespace:
         return self._client.send(calls.write(self.name, batch, idempotency_key))
 
     def recall(
-        self, query: str, *, asked_at: dt.datetime | None = None, limit: int = 10, trace: bool = False
+        self,
+        query: str,
+        *,
+        asked_at: dt.datetime | None = None,
+        limit: int = 10,
+        trace: bool = False,
+        as_of: dt.datetime | None = None,
+        known_at: dt.datetime | None = None,
     ) -> reads.RecallResponse:
-        """The memories that bear on the question, best first."""
-        return self._client.send(calls.recall(self.name, query, asked_at, limit, trace))
+        """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
+        `known_at`.
+        """
+        return self._client.send(calls.recall(self.name, query, asked_at, limit, trace, as_of, known_at))
 
     def context(
-        self, query: str, *, asked_at: dt.datetime | None = None, budget_tokens: int = 1024
+        self,
+        query: str,
+        *,
+        asked_at: dt.datetime | None = None,
+        budget_tokens: int = 1024,
+        as_of: dt.datetime | None = None,
+        known_at: dt.datetime | None = None,
     ) -> reads.ContextResponse:
         """A cited text for a prompt, of at most `budget_tokens`."""
-        return self._client.send(calls.context(self.name, query, asked_at, budget_tokens))
+        return self._client.send(calls.context(self.name, query, asked_at, budget_tokens, as_of, known_at))
 
     def messages(self, *, page_size: int = 100) -> Iterator[reads.MessageResult]:
         """Everything that was said, in the order it was stored; pages are fetched as they are needed."""
@@ -177,6 +192,28 @@ class Namespace:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def edit(self, unit_id: str, text: str, *, reason: str | None = None) -> reads.UnitResult:
+        """Give a unit other words; the old ones stay in its history."""
+        return self._client.send(calls.change_unit(self.name, unit_id, reads.UnitChange(text=text, reason=reason)))
+
+    def invalidate(self, unit_id: str, *, reason: str | None = None) -> reads.UnitResult:
+        """Put a unit away: no longer recalled, kept with its history."""
+        change = reads.UnitChange(action="invalidate", reason=reason)
+        return self._client.send(calls.change_unit(self.name, unit_id, change))
+
+    def restore(self, unit_id: str, *, reason: str | None = None) -> reads.UnitResult:
+        """Bring a unit back that was put away, merged or superseded."""
+        change = reads.UnitChange(action="restore", reason=reason)
+        return self._client.send(calls.change_unit(self.name, unit_id, change))
+
+    def links(self, unit_id: str) -> list[reads.UnitLink]:
+        """How a unit stands to others, the strongest first."""
+        return self._client.send(calls.links(self.name, unit_id)).links
+
+    def episodes(self) -> list[reads.EpisodeResult]:
+        """Stretches of talk about one matter, the earliest first."""
+        return self._client.send(calls.episodes(self.name)).episodes
 
     def history(self, unit_id: str) -> list[reads.UnitVersion]:
         """Every version of a unit with its cause, the current one first."""

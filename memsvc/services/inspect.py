@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.link import Episode, Link
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Source
-from memsvc.store import exchanges, jobs, namespaces, units, versions
+from memsvc.store import exchanges, jobs, links, namespaces, units, versions
 from memsvc.store.database import Database
 
 
@@ -81,6 +82,17 @@ class Inspect:
             unit = _known(units.by_id(connection, space, [unit_id]), unit_id).unit
             said = exchanges.by_id(connection, space, {source.message_id for source in unit.sources})
         return [(source, said[source.message_id].message) for source in unit.sources]
+
+    def links(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[Link]:
+        """Links from and to a unit, the strongest first. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            _known(units.by_id(connection, space, [unit_id]), unit_id)
+            return links.of_unit(connection, space, unit_id)
+
+    def episodes(self, tenant_id: uuid.UUID, namespace_name: str) -> list[Episode]:
+        """What the consolidation has gathered so far, the earliest first. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            return links.episodes(connection, space)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""

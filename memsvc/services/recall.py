@@ -14,6 +14,7 @@ from memsvc.domain.context import Context, Memory, SourceRef
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked
+from memsvc.index.namespace import Moment
 from memsvc.index.pool import IndexPool
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
@@ -87,7 +88,13 @@ class Recall:
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
-            candidates = index.candidates(query.text, vector, settings.candidates_per_arm, settings.query_term_limit)
+            candidates = index.candidates(
+                query.text,
+                vector,
+                settings.candidates_per_arm,
+                settings.query_term_limit,
+                Moment(query.as_of, query.known_at),
+            )
             clock.lap("candidates")
             ranked = fusion.fuse(
                 asked,

@@ -181,6 +181,16 @@ def of_session(connection: sa.Connection, namespace: Namespace, session_id: str)
     return [_message(row) for row in connection.execute(statement)]
 
 
+def order(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
+    """Message id -> its place, session by session; the next place in a session is the next message."""
+    statement = (
+        sa.select(_M.c.id)
+        .where(*tables.within(_M, namespace))
+        .order_by(sa.collate(_M.c.session_id, "C"), _M.c.occurred_at, _M.c.seq)
+    )
+    return {message_id: place for place, message_id in enumerate(connection.execute(statement).scalars())}
+
+
 def between(connection: sa.Connection, namespace: Namespace, after_seq: int, to_seq: int) -> list[Message]:
     """Messages whose place in the change feed lies in (after_seq, to_seq]."""
     statement = (

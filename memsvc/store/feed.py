@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
+from memsvc.domain.unit import Status
 from memsvc.store import tables, units
 
 _C = tables.change
@@ -65,14 +66,14 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
 
 def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[Message]:
     m = tables.message
-    columns = [column for column in m.c if column.name not in ("metadata", "content_hash", "recorded_at")]
+    columns = [column for column in m.c if column.name not in ("metadata", "content_hash")]
     statement = sa.select(*columns).where(*tables.within(m, namespace)).order_by(m.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(m.c.id, ids))
     return [
         Message(
             row.id, row.session_id, row.exchange_id, Role(row.role), row.speaker, row.content, row.occurred_at,
-            row.caption, seq=row.seq,
+            row.caption, seq=row.seq, recorded_at=row.recorded_at,
         )
         for row in connection.execute(statement)
     ]  # fmt: skip
@@ -80,15 +81,19 @@ def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | 
 
 def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[UnitEntry]:
     u = tables.unit
-    cited = units.sources(connection, namespace, ids)
-    columns = (u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding)
+    cited = units.with_merged(connection, namespace, ids)
+    columns = (
+        u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding, u.c.t_mention, u.c.valid_to,
+        u.c.created_at, u.c.recorded_at,
+    )  # fmt: skip
     statement = sa.select(*columns).where(*tables.within(u, namespace)).order_by(u.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(u.c.id, ids))
     return [
         UnitEntry(
             row.id, row.seq, tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id])), row.kind,
-            row.status, row.t_start, row.t_end, bytes(row.embedding),
+            row.status, row.t_start, row.t_end, bytes(row.embedding), row.t_mention, row.valid_to, row.created_at,
+            row.recorded_at if row.status == Status.SUPERSEDED else None,
         )
         for row in connection.execute(statement)
     ]  # fmt: skip

@@ -64,6 +64,8 @@ namespace = sa.Table(
     sa.Column("head", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("encoder", sa.Text, nullable=False),
     _recorded("created_at"),
+    # Up to where the change feed has been consolidated.
+    sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("tenant_id", "name"),
 )
 
@@ -156,7 +158,62 @@ unit = sa.Table(
     # Why the current version came into being, and when.
     sa.Column("cause", sa.Text, nullable=False, server_default="distilled"),
     _recorded(),
+    sa.Column("proof_count", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("valid_to", _instant),
+    sa.Index(
+        "unit_merged", "tenant_id", "namespace_id", "superseded_by", postgresql_where=sa.text("status = 'merged'")
+    ),
     _belongs(),
+)
+
+
+def _of_unit(column: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["tenant_id", "namespace_id", column], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
+    )
+
+
+link = sa.Table(
+    "link",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("src", sa.Text, primary_key=True),
+    sa.Column("dst", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("weight", sa.Float, nullable=False),
+    sa.Index("link_by_dst", "tenant_id", "namespace_id", "dst"),
+    _of_unit("src"),
+    _of_unit("dst"),
+)
+
+episode = sa.Table(
+    "episode",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("medoid", sa.Text, nullable=False),
+    sa.Column("start_at", _instant, nullable=False),
+    sa.Column("end_at", _instant, nullable=False),
+    _belongs(),
+)
+
+segment = sa.Table(
+    "segment",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("episode_id", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("unit_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("medoid", sa.Text, nullable=False),
+    sa.Column("start_at", _instant, nullable=False),
+    sa.Column("end_at", _instant, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "namespace_id", "episode_id"], ["episode.tenant_id", "episode.namespace_id", "episode.id"]
+    ),
 )
 
 # The versions before the current one, which stands in `unit`.
@@ -263,6 +320,9 @@ NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency,
     job,
     change,
+    segment,
+    episode,
+    link,
     unit_version,
     unit_source,
     unit,

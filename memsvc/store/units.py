@@ -176,7 +176,7 @@ class Words:
 
 def words(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, Words]:
     """What recall returns of each unit; `by_id` reads every field."""
-    cited = sources(connection, namespace, ids)
+    cited = with_merged(connection, namespace, ids)
     columns = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.t_granularity,
                _U.c.t_phrase)  # fmt: skip
     statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
@@ -203,6 +203,25 @@ def sources(
     for row in connection.execute(statement):
         source = Source(row.message_id, row.start_char, row.end_char)
         found.setdefault(row.unit_id, []).append((source, row.session_id))
+    return found
+
+
+def with_merged(
+    connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None
+) -> dict[str, list[tuple[Source, str]]]:
+    """As `sources`, with those of the units that say the same and were merged into it, behind its own."""
+    found = sources(connection, namespace, ids)
+    statement = (
+        sa.select(_U.c.superseded_by, _S)
+        .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
+        .where(*tables.within(_S, namespace), _U.c.status == Status.MERGED.value)
+        .order_by(_S.c.unit_id, _S.c.ordinal)
+    )
+    if ids is not None:
+        statement = statement.where(tables.any_of(_U.c.superseded_by, ids))
+    for row in connection.execute(statement):
+        source = Source(row.message_id, row.start_char, row.end_char)
+        found.setdefault(row.superseded_by, []).append((source, row.session_id))
     return found
 
 
@@ -239,6 +258,8 @@ def columns(unit: MemoryUnit) -> dict[str, Any]:
         "status": unit.status.value,
         "version": unit.version,
         "superseded_by": unit.superseded_by,
+        "proof_count": unit.proof_count,
+        "valid_to": unit.valid_to,
         "distiller": unit.distiller,
     }
 
@@ -276,6 +297,8 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         status=Status(row.status),
         version=row.version,
         superseded_by=row.superseded_by,
+        proof_count=row.proof_count,
+        valid_to=row.valid_to,
     )
     return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at, row.cause,
                       row.recorded_at, row.exchange_id)  # fmt: skip

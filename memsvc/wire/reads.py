@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from memsvc.wire.base import Moment, Question, Request, Response
+from memsvc.wire.base import Moment, Question, Request, Response, Text
 
 
 class RecallRequest(Request):
-    """`asked_at` is when the question is asked (default: now); relative dates in it are read against that."""
+    """`asked_at` is when the question is asked (default: now); relative dates in it are read against that.
+
+    `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment.
+    """
 
     query: Question
     asked_at: Moment | None = None
+    as_of: Moment | None = None
+    known_at: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 10
     trace: bool = False
 
@@ -48,6 +53,8 @@ class RecallResponse(Response):
 class ContextRequest(Request):
     query: Question
     asked_at: Moment | None = None
+    as_of: Moment | None = None
+    known_at: Moment | None = None
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1_024
 
 
@@ -121,6 +128,8 @@ class UnitResult(Response):
     tokens: int
     version: int
     superseded_by: str | None
+    proof_count: int
+    valid_to: dt.datetime | None
     distiller: str
     cause: str
     created_at: dt.datetime
@@ -196,6 +205,65 @@ class NamespaceStats(Response):
     versions: int
     tokens: TokenStats
     jobs: dict[str, int]
+
+
+class UnitLink(Response):
+    """`kind`: same, supersedes, near, then, reply; `other` is the unit at the other end, `is_source` whether the link
+    begins at this one.
+    """
+
+    kind: str
+    other: str
+    is_source: bool
+    weight: float
+
+
+class UnitLinks(Response):
+    """The strongest first."""
+
+    unit_id: str
+    links: list[UnitLink]
+
+
+class SegmentResult(Response):
+    id: str
+    session_id: str
+    units: list[str]
+    medoid: str
+    start: dt.datetime
+    end: dt.datetime
+
+
+class EpisodeResult(Response):
+    """Stretches of talk about one matter, over one session or several; `medoid` is the most central unit."""
+
+    id: str
+    medoid: str
+    start: dt.datetime
+    end: dt.datetime
+    segments: list[SegmentResult]
+
+
+class EpisodeList(Response):
+    """The earliest first."""
+
+    episodes: list[EpisodeResult]
+
+
+class UnitChange(Request):
+    """What to do with a unit by hand: give it other words, put it away, or bring it back."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=4_000)] | None = None
+    action: Literal["edit", "invalidate", "restore"] = "edit"
+    reason: Annotated[Text, Field(max_length=500)] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> UnitChange:
+        if (self.action == "edit") != (self.text is not None):
+            raise ValueError("an edit needs text, and only an edit has one")
+        if self.text is not None and not self.text.strip():
+            raise ValueError("text must not be blank")
+        return self
 
 
 class ErasureReceipt(Response):

@@ -1,0 +1,90 @@
+"""Stretches of talk about one matter: cut inside a session, gathered over sessions.
+
+After EpiCache and EM-LLM. A session is cut where adjacent units are less alike than usual, at a pause, or when a
+stretch grows long; stretches are gathered by leaders, in the order of time, so a later session never moves an earlier
+cut.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memsvc.consolidate.trait import Trait
+from memsvc.domain.link import Episode, Segment
+
+Vectors = Mapping[str, NDArray[np.float32]]
+
+_PAUSE = dt.timedelta(minutes=30)
+_MAX_UNITS = 20
+# So many adjacent pairs must have been seen before "less alike than usual" means anything.
+_USUAL_PAIRS = 4
+_JOIN = 0.70
+_ALIKE_WEIGHT, _CLOSE_WEIGHT = 0.8, 0.2
+_CLOSE_DAYS = 30.0
+
+
+def segments(session: Sequence[Trait], vectors: Vectors) -> list[Segment]:
+    """A session's units, in the order they were said, as segments. `vectors` are unit vectors (d,) float32.
+
+    A cut looks only at what was said before it: more talk never moves it.
+    """
+    parts: list[list[Trait]] = []
+    cosines: list[float] = []
+    for trait in session:
+        if parts:
+            previous = parts[-1][-1]
+            cosine = float(vectors[previous.id] @ vectors[trait.id])
+            usual = len(cosines) >= _USUAL_PAIRS
+            unlike = usual and cosine < float(np.mean(cosines)) - float(np.std(cosines))
+            cosines.append(cosine)
+            pause = trait.said_at - previous.said_at > _PAUSE
+            if not (unlike or pause or len(parts[-1]) >= _MAX_UNITS):
+                parts[-1].append(trait)
+                continue
+        parts.append([trait])
+    return [_segment(part, vectors) for part in parts]
+
+
+def gathered(found: Sequence[Segment], vectors: Vectors) -> list[Episode]:
+    """Segments of all sessions as episodes: each joins the most alike episode that began before it, or opens one.
+
+    Likeness: .8 cosine of the medoids + .2 exp(-days / 30).
+    """
+    groups: list[list[Segment]] = []
+    for segment in sorted(found, key=lambda segment: (segment.start, segment.id)):
+        best, place = 0.0, -1
+        for number, group in enumerate(groups):
+            leader = group[0]
+            cosine = float(vectors[leader.medoid] @ vectors[segment.medoid])
+            days = abs((segment.start - group[-1].end).total_seconds()) / 86400
+            likeness = _ALIKE_WEIGHT * cosine + _CLOSE_WEIGHT * math.exp(-days / _CLOSE_DAYS)
+            if likeness > best:
+                best, place = likeness, number
+        if best >= _JOIN:
+            groups[place].append(segment)
+        else:
+            groups.append([segment])
+    return [_episode(group) for group in groups]
+
+
+def _segment(part: Sequence[Trait], vectors: Vectors) -> Segment:
+    ids = tuple(trait.id for trait in part)
+    rows = np.stack([vectors[unit_id] for unit_id in ids])
+    medoid = ids[int(np.argmax(rows @ rows.mean(axis=0)))]
+    return Segment(_hash("s", ids), part[0].session_id, ids, medoid, part[0].said_at, part[-1].said_at)
+
+
+def _episode(group: Sequence[Segment]) -> Episode:
+    largest = max(group, key=lambda segment: (len(segment.units), segment.id))
+    end = max(segment.end for segment in group)
+    return Episode(_hash("e", [segment.id for segment in group]), tuple(group), largest.medoid, group[0].start, end)
+
+
+def _hash(prefix: str, parts: Sequence[str]) -> str:
+    return f"{prefix}_{hashlib.sha256(chr(31).join(parts).encode()).hexdigest()[:24]}"

@@ -1,0 +1,126 @@
+"""What of a unit decides how it stands to others."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_NEGATION = re.compile(
+    r"\b(?:not|never|no longer|don't|doesn't|didn't|isn't|aren't|wasn't|won't|can't|haven't|hasn't|without|stopped|"
+    r"quit|gave up|any ?more|cancel(?:l?ed)?)\b",
+    re.IGNORECASE,
+)
+_CHANGE = re.compile(
+    r"\b(?:now|no longer|any ?more|switched|instead|changed (?:to|from|my)|these days|from now on|"
+    r"moved (?:it |them )?to|rescheduled|postponed|new plan|correction|actually)\b",
+    re.IGNORECASE,
+)
+_VALUE = r"(?P<value>[\w$\u20ac\u00a3][^.,;!?()]{0,60}?)"
+_END = r"(?=\s+(?:and|but|with|because|since|last|this|next|a few|in \d|now)\b|[.,;!?()]|$)"
+_PROPER = r"(?P<value>[A-Z\u00c0-\u00de][\w'\u2019-]*(?: (?:of |de |la )?[A-Z\u00c0-\u00de][\w'\u2019-]*){0,3})"
+# Attributes of which a person has one at a time. What one likes, has or does adds up, and is in no slot.
+_SLOTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("name", re.compile(rf"\b(?i:my name is|call me) {_PROPER}")),
+    ("residence", re.compile(
+        r"\b(?i:i(?:'ve| have|'m| am)? (?:just |recently |finally |now )?(?:live|living|moved|relocated|moving back)"
+        rf"(?: over| back)? (?:in|to|from \w+ to)) {_PROPER}")),
+    ("employer", re.compile(
+        r"\b(?i:i(?:'ve| have|'m| am)? (?:now |just |recently )?(?:work|working|started(?: working)?)(?: now)? "
+        rf"(?:at|for)) {_PROPER}")),
+    ("age", re.compile(r"\b(?i:i(?:'m| am)) (?P<value>\d{1,3})(?= years old\b)")),
+    ("email", re.compile(r"\b(?i:my e-?mail(?: address)? is(?: now)?) (?P<value>[\w.+-]+@[\w.-]+\w)")),
+    ("status", re.compile(r"\b(?i:i(?:'m| am)(?: now)?) (?P<value>(?i:single|married|engaged|divorced|widowed))\b")),
+)  # fmt: skip
+_FAVOURITE = re.compile(rf"\b(?i:my favou?rite (?P<noun>\w+) (?:is|has become)(?: now)?) {_VALUE}{_END}")
+# "the deadline is Friday": one value at a time where the value is a figure, a day or a name.
+_ATTRIBUTE = re.compile(
+    r"\b(?i:my|our|the) (?P<noun>[a-z_]\w*(?: [a-z]\w*){0,2}) (?i:is|are|has been|was|were)"
+    rf"(?: (?i:now|moved to|changed to|set to|raised to|due on|due|on|at))+ {_VALUE}{_END}"
+)
+_CONCRETE = re.compile(
+    r"\d|\b(?i:monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|june|july|august|"
+    r"september|october|november|december)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A unit as the consolidation sees it. `place` orders all units: when said, then by id, never by arrival.
+
+    `slot` is (attribute, value) where the unit gives its subject one of which there is one at a time.
+    """
+
+    id: str
+    kind: str
+    text: str
+    subject: str
+    session_id: str
+    message_ids: tuple[str, ...]
+    said_at: dt.datetime
+    is_assistants: bool
+    dates: tuple[dt.datetime, dt.datetime] | None
+    entities: frozenset[str]
+    numbers: frozenset[str]
+    words: frozenset[str]
+    is_negated: bool
+    says_change: bool
+    slot: tuple[str, str] | None
+
+    @property
+    def place(self) -> tuple[dt.datetime, str]:
+        return self.said_at, self.id
+
+
+def read(
+    *,
+    id: str,
+    kind: str,
+    text: str,
+    subject: str | None,
+    persons: Sequence[str],
+    entities: Sequence[str],
+    session_id: str,
+    message_ids: Sequence[str],
+    said_at: dt.datetime,
+    is_assistants: bool,
+    dates: tuple[dt.datetime, dt.datetime] | None,
+) -> Trait:
+    """`text` with its speaker in front, as units have it."""
+    core = text.partition(": ")[2] or text
+    plain = core.replace("\u2019", "'")
+    people = {person.lower() for person in persons}
+    return Trait(
+        id=id,
+        kind=kind,
+        text=" ".join(plain.lower().split()),
+        subject=subject or "",
+        session_id=session_id,
+        message_ids=tuple(message_ids),
+        said_at=said_at,
+        is_assistants=is_assistants,
+        dates=dates,
+        entities=frozenset(entity.lower() for entity in entities if entity.lower() not in people),
+        numbers=frozenset(_NUMBER.findall(plain)),
+        words=frozenset(word.lower() for word in _WORD.findall(plain)),
+        is_negated=bool(_NEGATION.search(plain)),
+        says_change=bool(_CHANGE.search(plain)),
+        slot=None if is_assistants else _slot(plain),
+    )
+
+
+def _slot(text: str) -> tuple[str, str] | None:
+    for name, pattern in _SLOTS:
+        match = pattern.search(text)
+        if match:
+            return name, match["value"].strip().lower()
+    favourite = _FAVOURITE.search(text)
+    if favourite:
+        return f"favourite {favourite['noun'].lower()}", favourite["value"].strip().lower()
+    attribute = _ATTRIBUTE.search(text)
+    if attribute and _CONCRETE.search(attribute["value"]):
+        return attribute["noun"].lower(), attribute["value"].strip().lower()
+    return None

@@ -1,0 +1,52 @@
+"""How units stand to each other, and the stretches of talk they belong to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LinkKind(StrEnum):
+    """`same` says the same; `supersedes`: `src`, the newer, takes the place of `dst`; `near` speaks of the same matter;
+    `then`: `dst` is what the same person told next; `reply`: `dst` answers `src`.
+    """
+
+    SAME = "same"
+    SUPERSEDES = "supersedes"
+    NEAR = "near"
+    THEN = "then"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Link:
+    """`weight` is within 0..1: a cosine, or 1 where nothing is measured."""
+
+    src: str
+    dst: str
+    kind: LinkKind
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of one session about one matter. `units` in the order they were said; `medoid` is the most central."""
+
+    id: str
+    session_id: str
+    units: tuple[str, ...]
+    medoid: str
+    start: dt.datetime
+    end: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Segments, of one session or of several, about the same matter."""
+
+    id: str
+    segments: tuple[Segment, ...]
+    medoid: str
+    start: dt.datetime
+    end: dt.datetime

@@ -1,0 +1,87 @@
+"""A person's changes to a unit: other words, put away, brought back. Each is a version with its cause."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import uuid
+
+from memsvc import errors
+from memsvc.domain.unit import MemoryUnit, Status
+from memsvc.models import tokens
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import writing
+from memsvc.services.ingest import require_encoder
+from memsvc.store import namespaces, units
+from memsvc.store.database import Database
+
+EDITED = "edited by hand"
+INVALIDATED = "invalidated by hand"
+RESTORED = "restored by hand"
+# What a person decided is not decided again by a rule.
+BY_HAND = (EDITED, INVALIDATED, RESTORED)
+
+
+class Revise:
+    def __init__(self, database: Database, encoder: TextEncoder) -> None:
+        self._database = database
+        self._encoder = encoder
+
+    def edit(self, tenant_id: uuid.UUID, name: str, unit_id: str, text: str, reason: str | None) -> units.StoredUnit:
+        """Give the unit other words; its sources, times and id stay. Raises NotFound."""
+        said = " ".join(text.split())
+        draft = self._read(tenant_id, name, unit_id)
+        new = dataclasses.replace(
+            draft, text=said, core_end=len(said), key=said, tokens=tokens.count(said), status=Status.ACTIVE,
+            superseded_by=None, valid_to=None, confidence=1.0,
+        )  # fmt: skip
+        (embedding,) = writing.encode(self._encoder, [new])
+        return self._write(tenant_id, name, unit_id, {"text": said, "core_end": len(said), "tokens": new.tokens,
+                           "status": Status.ACTIVE, "superseded_by": None, "valid_to": None, "confidence": 1.0},
+                           EDITED, reason, embedding)  # fmt: skip
+
+    def invalidate(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+        """Put the unit away: it is no longer recalled, and kept with its history. Raises NotFound."""
+        values = {"status": Status.ARCHIVED, "valid_to": dt.datetime.now(dt.UTC)}
+        return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None)
+
+    def restore(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+        """Bring a unit back that was put away, merged or superseded. Raises NotFound, and Conflict when it is active."""
+        if self._read(tenant_id, name, unit_id).status is Status.ACTIVE:
+            raise errors.Conflict("The unit is active.", "Nothing was changed.")
+        values = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
+        return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None)
+
+    def _read(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> MemoryUnit:
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            found = units.by_id(connection, space, [unit_id]) if space else {}
+        if space is None or unit_id not in found:
+            raise errors.NotFound(
+                f"There is no unit {unit_id!r} in {name!r}.", "Unit ids come from writes and recalls."
+            )
+        require_encoder(space, self._encoder.name)
+        return found[unit_id].unit
+
+    def _write(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        unit_id: str,
+        values: dict[str, object],
+        cause: str,
+        reason: str | None,
+        embedding: bytes | None,
+    ) -> units.StoredUnit:
+        """The change on the unit as it stands under the namespace's lock."""
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.lock_existing(connection, tenant_id, name)
+            found = units.by_id(connection, space, [unit_id]) if space else {}
+            if space is None or unit_id not in found:
+                raise errors.NotFound(f"There is no unit {unit_id!r} in {name!r}.", "It was erased meanwhile.")
+            stored = found[unit_id]
+            batch = writing.Batch(connection, space)
+            new = dataclasses.replace(stored.unit, **values)  # type: ignore[arg-type]
+            batch.replace(stored, new, f"{cause}: {reason}" if reason else cause, embedding)
+            batch.commit()
+            return units.by_id(connection, space, [unit_id])[unit_id]

@@ -1,0 +1,84 @@
+"""What the consolidation reads: every unit that may stand, what changed, and how far it has come."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Role
+from memsvc.domain.unit import Status
+from memsvc.store import feed, tables, units
+
+_U = tables.unit
+_N = tables.namespace
+_CONSIDERED = (Status.ACTIVE.value, Status.MERGED.value, Status.SUPERSEDED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A unit as the consolidation needs it; `embedding` begins with the row of its own words."""
+
+    id: str
+    version: int
+    kind: str
+    text: str
+    subject: str | None
+    persons: tuple[str, ...]
+    entities: tuple[str, ...]
+    session_id: str
+    message_ids: tuple[str, ...]
+    t_mention: dt.datetime
+    t_start: dt.datetime | None
+    t_end: dt.datetime | None
+    is_assistants: bool
+    embedding: bytes
+
+
+def base(connection: sa.Connection, namespace: Namespace) -> list[Base]:
+    """All units that are active, merged or superseded, by id."""
+    cited = units.sources(connection, namespace, None)
+    m = tables.message
+    spoken = sa.select(m.c.id).where(
+        *tables.within(m, namespace), m.c.role.in_([Role.ASSISTANT.value, Role.TOOL.value])
+    )
+    assistants = set(connection.execute(spoken).scalars())
+    columns = (
+        _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
+        _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding,
+    )  # fmt: skip
+    statement = sa.select(*columns).where(*tables.within(_U, namespace), _U.c.status.in_(_CONSIDERED)).order_by(_U.c.id)
+    found = []
+    for row in connection.execute(statement):
+        ids = tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id]))
+        found.append(
+            Base(
+                row.id, row.version, row.kind, row.text, row.subject, tuple(row.persons), tuple(row.entities),
+                row.session_id, ids, row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
+            )
+        )  # fmt: skip
+    return found
+
+
+def changed(connection: sa.Connection, namespace: Namespace, after: int) -> tuple[set[str], set[str]]:
+    """Units that were written after this place of the feed, and units that left it."""
+    last = {change.ref: change.op for change in feed.changes(connection, namespace, after) if change.kind == "unit"}
+    put = {ref for ref, op in last.items() if op == "put"}
+    stays = sa.select(_U.c.id).where(
+        *tables.within(_U, namespace), tables.any_of(_U.c.id, put), _U.c.status.in_(_CONSIDERED)
+    )
+    kept = set(connection.execute(stays).scalars()) if put else set()
+    return kept, set(last) - kept
+
+
+def position(connection: sa.Connection, namespace: Namespace) -> int:
+    """Up to where the change feed has been consolidated."""
+    statement = sa.select(_N.c.consolidated).where(_N.c.tenant_id == namespace.tenant_id, _N.c.id == namespace.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def reach(connection: sa.Connection, namespace: Namespace, seq: int) -> None:
+    statement = sa.update(_N).where(_N.c.tenant_id == namespace.tenant_id, _N.c.id == namespace.id)
+    connection.execute(statement.values(consolidated=seq))

@@ -1,0 +1,91 @@
+"""Links between units, and the episodes they form. Written by the consolidation alone, as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.link import Episode, Link, LinkKind, Segment
+from memsvc.store import tables
+
+_L = tables.link
+_E = tables.episode
+_G = tables.segment
+
+
+def all_of(connection: sa.Connection, namespace: Namespace) -> list[Link]:
+    rows = connection.execute(sa.select(_L).where(*tables.within(_L, namespace)))
+    return sorted(Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in rows)
+
+
+def of_unit(connection: sa.Connection, namespace: Namespace, unit_id: str) -> list[Link]:
+    """Links from and to a unit, the strongest first."""
+    statement = sa.select(_L).where(*tables.within(_L, namespace), sa.or_(_L.c.src == unit_id, _L.c.dst == unit_id))
+    found = [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in connection.execute(statement)]
+    return sorted(found, key=lambda link: (-link.weight, link))
+
+
+def replace(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Link]) -> tuple[int, int]:
+    """Make the namespace's links these; how many were added and how many removed."""
+    stored, wanted = set(all_of(connection, namespace)), set(fresh)
+    gone, new = stored - wanted, wanted - stored
+    if gone:
+        keys = sa.tuple_(_L.c.src, _L.c.dst, _L.c.kind)
+        for part in _parts(sorted(gone), 1000):
+            named = [(link.src, link.dst, link.kind.value) for link in part]
+            connection.execute(sa.delete(_L).where(*tables.within(_L, namespace), keys.in_(named)))
+    if new:
+        owner = _owner(namespace)
+        rows = [owner | {"src": n.src, "dst": n.dst, "kind": n.kind.value, "weight": n.weight} for n in sorted(new)]
+        connection.execute(sa.insert(_L), rows)
+    return len(new), len(gone)
+
+
+def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
+    """All episodes, the earliest first, each with its segments."""
+    parts: dict[str, list[Segment]] = {}
+    for row in connection.execute(sa.select(_G).where(*tables.within(_G, namespace)).order_by(_G.c.start_at, _G.c.id)):
+        segment = Segment(row.id, row.session_id, tuple(row.unit_ids), row.medoid, row.start_at, row.end_at)
+        parts.setdefault(row.episode_id, []).append(segment)
+    rows = connection.execute(sa.select(_E).where(*tables.within(_E, namespace)).order_by(_E.c.start_at, _E.c.id))
+    return [Episode(row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at) for row in rows]
+
+
+def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Episode]) -> int:
+    """Make the namespace's episodes these; how many are new or changed. An id stands for its contents."""
+    stored = {episode.id for episode in episodes(connection, namespace)}
+    wanted = {episode.id: episode for episode in fresh}
+    gone = sorted(stored - set(wanted))
+    if gone:
+        for table, column in ((_G, _G.c.episode_id), (_E, _E.c.id)):
+            connection.execute(sa.delete(table).where(*tables.within(table, namespace), tables.any_of(column, gone)))
+    new = [episode for episode in fresh if episode.id not in stored]
+    if new:
+        owner = _owner(namespace)
+        connection.execute(sa.insert(_E), [owner | _span(e) for e in new])
+        connection.execute(
+            sa.insert(_G),
+            [
+                owner
+                | _span(segment)
+                | {"episode_id": e.id, "session_id": segment.session_id, "unit_ids": list(segment.units)}
+                for e in new
+                for segment in e.segments
+            ],
+        )
+    return len(new)
+
+
+def _span(item: Episode | Segment) -> dict[str, Any]:
+    return {"id": item.id, "medoid": item.medoid, "start_at": item.start, "end_at": item.end}
+
+
+def _owner(namespace: Namespace) -> dict[str, Any]:
+    return {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
+
+
+def _parts(items: Sequence[Link], size: int) -> list[Sequence[Link]]:
+    return [items[place : place + size] for place in range(0, len(items), size)]

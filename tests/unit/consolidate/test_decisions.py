@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsvc.consolidate import derive, episodes, relate, trait
+from memsvc.consolidate.trait import Trait
+from memsvc.domain.link import Link, LinkKind
+from memsvc.services.consolidate import Decisions, decide
+from memsvc.store.consolidation import Base
+
+DAY = dt.datetime(2024, 5, 8, 12, tzinfo=dt.UTC)
+
+
+def unit(
+    text: str, day: int = 0, subject: str = "Ana", kind: str = "state", entities: Sequence[str] = (), assistant: bool = False,
+    id: str | None = None, session: str = "s",
+) -> Trait:  # fmt: skip
+    return trait.read(
+        id=id or f"{day}:{text}", kind=kind, text=f"{subject}: {text}", subject=subject, persons=[subject],
+        entities=entities, session_id=session, message_ids=[f"m{day}"], said_at=DAY + dt.timedelta(days=day),
+        is_assistants=assistant, dates=None,
+    )  # fmt: skip
+
+
+def kind_of(one: Trait, other: Trait, cosine: float) -> LinkKind | None:
+    link = relate.pair(one, other, cosine)
+    assert link == relate.pair(other, one, cosine)
+    return link.kind if link else None
+
+
+@pytest.mark.parametrize(
+    ("text", "slot"),
+    [
+        ("My name is Ana Silva.", ("name", "ana silva")),
+        ("I moved from Porto to Berlin last month.", ("residence", "berlin")),
+        ("I live in Oslo now.", ("residence", "oslo")),
+        ("I work at Acme Labs.", ("employer", "acme labs")),
+        ("I am 34 years old.", ("age", "34")),
+        ("My favourite colour is dark green.", ("favourite colour", "dark green")),
+        ("The deadline is now Friday.", ("deadline", "friday")),
+        ("The pool size was raised to 20.", ("pool size", "20")),
+        ("I like tea.", None),
+        ("I have 2 cats.", None),
+        ("I moved on.", None),
+        ("My dog is now happy.", None),
+    ],
+)
+def test_what_one_has_one_of_at_a_time_is_a_slot_and_what_adds_up_is_none(
+    text: str, slot: tuple[str, str] | None
+) -> None:
+    assert unit(text).slot == slot
+
+
+def test_the_same_said_twice_is_the_same_and_a_changed_figure_negation_or_name_is_not() -> None:
+    first = unit("I own two boats and 3 bikes.", 0)
+    assert kind_of(first, unit("I own two boats and 3 bikes!", 5), 0.99) is LinkKind.SAME
+    for other in ("I own two boats and 4 bikes.", "I never own two boats and 3 bikes."):
+        assert kind_of(first, unit(other, 5), 0.99) is not LinkKind.SAME
+    assert kind_of(first, unit("I own two boats and 3 bikes.", 5, subject="Ben"), 0.99) is not LinkKind.SAME
+    assert (
+        kind_of(unit("I met Rita.", entities=["Rita"]), unit("I met Tom.", 1, entities=["Tom"]), 0.97)
+        is not LinkKind.SAME
+    )
+
+
+def test_a_slot_is_replaced_by_the_later_value_of_the_same_person_only() -> None:
+    oslo = unit("I live in Oslo.", 0)
+    assert kind_of(oslo, unit("I moved to Porto.", 9), 0.3) is LinkKind.SUPERSEDES
+    assert kind_of(oslo, unit("I moved to Porto.", 9, subject="Ben"), 0.3) is None
+    assert kind_of(oslo, unit("I live in Oslo.", 9), 0.9) is not LinkKind.SUPERSEDES
+
+
+def test_a_near_statement_with_a_change_replaces_and_an_event_or_an_assistant_does_not() -> None:
+    before = unit("The export job uses 5 workers.", 0, kind="fact")
+    assert kind_of(before, unit("The export job now uses 20 workers.", 1, kind="fact"), 0.9) is LinkKind.SUPERSEDES
+    assert kind_of(before, unit("The export job uses 20 workers.", 1, kind="fact"), 0.9) is LinkKind.NEAR
+    event = unit("I now ran 5 km.", 0, kind="event")
+    assert kind_of(event, unit("I now ran 9 km.", 1, kind="event"), 0.95) is LinkKind.NEAR
+    said = unit("The export job now uses 20 workers.", 1, kind="fact", assistant=True)
+    assert kind_of(before, said, 0.9) is LinkKind.NEAR
+    like = unit("I eat meat with dinner.", 0, kind="preference")
+    assert kind_of(like, unit("I never eat meat with dinner.", 3, kind="preference"), 0.9) is LinkKind.SUPERSEDES
+
+
+def test_links_need_likeness_or_a_shared_name_with_some() -> None:
+    one, other = unit("Rita sings.", entities=["Rita"]), unit("Rita paints.", 1, entities=["Rita"])
+    assert kind_of(one, other, 0.6) is LinkKind.NEAR
+    assert kind_of(one, unit("Tom paints.", 1, entities=["Tom"]), 0.6) is None
+    assert kind_of(one, unit("Tom paints.", 1, entities=["Tom"]), 0.7) is LinkKind.NEAR
+
+
+def test_what_was_said_again_after_it_was_superseded_is_so_again() -> None:
+    oslo, porto, again = unit("I live in Oslo.", 0), unit("I live in Porto.", 5), unit("I live in Oslo.", 9)
+    traits = {t.id: t for t in (oslo, porto, again)}
+    links = [
+        link for a in traits.values() for b in traits.values() if a.id < b.id and (link := relate.pair(a, b, 0.96))
+    ]
+    found = derive.standings(traits, links)
+    assert found[again.id].merged_into == oslo.id
+    assert found[oslo.id].superseded_by is None
+    assert found[oslo.id].proof_count == 2
+    assert found[porto.id].superseded_by == oslo.id
+    assert found[porto.id].valid_to == again.said_at
+
+
+def test_a_unit_keeps_its_strongest_links() -> None:
+    hub = [Link("hub", f"u{n:02}", LinkKind.NEAR, 0.7 + n / 100) for n in range(20)]
+    others = [Link(f"u{n:02}", f"w{n}-{k}", LinkKind.NEAR, 0.99) for n in range(20) for k in range(10)]
+    kept = [link for link in derive.nearest([*hub, *others]) if link.src == "hub"]
+    assert sorted(link.dst for link in kept) == [f"u{n}" for n in range(10, 20)]
+
+
+def test_a_session_is_cut_at_a_pause_and_a_later_word_moves_no_cut() -> None:
+    generator = np.random.default_rng(3)
+    talk = [unit(f"number {n}", id=f"u{n}") for n in range(60)]
+    talk = [
+        trait.read(id=t.id, kind="fact", text=t.text, subject="Ana", persons=[], entities=[], session_id="s", message_ids=["m"],
+                   said_at=DAY + dt.timedelta(minutes=n * 2 + (n >= 30) * 60), is_assistants=False, dates=None)
+        for n, t in enumerate(talk)
+    ]  # fmt: skip
+    rows = generator.standard_normal((60, 8), dtype=np.float32)
+    vectors = {t.id: row / np.linalg.norm(row) for t, row in zip(talk, rows, strict=True)}
+    whole = episodes.segments(talk, vectors)
+    assert [u for segment in whole for u in segment.units] == [t.id for t in talk]
+    assert max(len(segment.units) for segment in whole) <= 20
+    assert any(segment.units[0] == "u30" for segment in whole)
+    for cut in (10, 35, 59):
+        assert [s.units for s in episodes.segments(talk[:cut], vectors)][:-1] == [s.units for s in whole][
+            : len(episodes.segments(talk[:cut], vectors)) - 1
+        ]
+    gathered = episodes.gathered(whole, vectors)
+    assert sorted(s.id for e in gathered for s in e.segments) == sorted(s.id for s in whole)
+
+
+WORDS = [
+    "I live in Oslo.",
+    "I live in Porto.",
+    "I have 2 cats.",
+    "I have 3 cats now.",
+    "I never sing.",
+    "I sing.",
+    "My dog Rex barks.",
+]
+
+
+def history(rows: list[tuple[int, int, int]]) -> list[Base]:
+    """Units by (words, day, noise of the vector); the same words lie near each other."""
+    found = []
+    for number, (which, day, noise) in enumerate(rows):
+        row = np.random.default_rng(which).standard_normal(16) + 0.1 * np.random.default_rng(
+            100 + noise
+        ).standard_normal(16)
+        row = np.ascontiguousarray(row / np.linalg.norm(row), dtype="<f4")
+        found.append(
+            Base(f"u{number}", 1, "state", f"Ana: {WORDS[which]}", "Ana", ("Ana",), (), f"s{day % 3}", (f"m{number}",), DAY + dt.timedelta(days=day), None, None, False, row.tobytes())
+        )  # fmt: skip
+    return found
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(WORDS) - 1), st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=24),
+    st.integers(0, 10_000),
+)
+def test_increments_in_any_order_of_arrival_equal_a_rebuild(rows: list[tuple[int, int, int]], seed: int) -> None:
+    everything = history(rows)
+    order = {item.message_ids[0]: place for place, item in enumerate(sorted(everything, key=lambda b: (b.session_id, b.t_mention, b.id)))}  # fmt: skip
+    whole = decide(everything, 16, {item.id for item in everything}, [], order)
+    chance = random.Random(seed)
+    arriving = list(everything)
+    chance.shuffle(arriving)
+    known: Sequence[Link] = []
+    present: list[Base] = []
+    reached: Decisions | None = None
+    while arriving:
+        fresh = [arriving.pop() for _ in range(min(len(arriving), chance.randint(1, 5)))]
+        present += fresh
+        present.sort(key=lambda item: item.id)
+        reached = decide(present, 16, {item.id for item in fresh}, known, order)
+        known = reached.links
+    assert reached is not None
+    assert set(reached.links) == set(whole.links)
+    assert reached.standings == whole.standings
+    assert reached.episodes == whole.episodes
