@@ -16,6 +16,7 @@ CUTOFFS = (5, 10, 20, 50)
 BUDGETS_TOKENS = (256, 512, 1024)
 COVERAGE_BUDGET_TOKENS = 512
 OURS = "memsvc"
+_SETTLE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ def run(dataset: Dataset, client: MemoryClient, encode: baselines.Encode | None,
             memory = client.namespace(f"{dataset.name}-{conversation.id}")
             for count in _ingest(memory, conversation, outcome):
                 progress.advance(writing, count)
+            _settle(client, memory)
             plain = baselines.Baselines(conversation, encode) if encode else None
             for question in conversation.questions:
                 figures = {OURS: _ask(memory, question, outcome)}
@@ -81,6 +83,15 @@ def _ingest(memory: Namespace, conversation: Conversation, outcome: Outcome) -> 
         outcome.units += len(written.results[0].units)
         outcome.skipped += len(written.results[0].skipped)
         yield len(turns)
+
+
+def _settle(client: MemoryClient, memory: Namespace) -> None:
+    """Wait until the background has done its work: what is asked meanwhile would be answered by chance of timing."""
+    deadline = time.monotonic() + _SETTLE_S
+    while any(client.jobs(namespace=memory.name, state=state, limit=1) for state in ("queued", "running")):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the background jobs of {memory.name} do not end; see GET /v1/jobs")
+        time.sleep(0.2)
 
 
 def _message(turn: Turn) -> NewMessage:

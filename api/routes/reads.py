@@ -191,6 +191,30 @@ def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wir
     )
 
 
+@router.get("/profile", response_model=wire.ProfileList)
+def profile(
+    namespace: NamespaceName,
+    caller: Caller,
+    service: Services,
+    subject: Annotated[str | None, Query(max_length=200, description="Only this person.")] = None,
+) -> wire.ProfileList:
+    """What holds of each person now: attributes of which there is one at a time, and how they want things."""
+    found = service.inspect.profiles(caller.tenant_id, namespace, subject)
+    return wire.ProfileList(
+        profiles=[
+            wire.ProfileResult(
+                subject=item.subject,
+                attributes=[wire.ProfileAttribute.model_validate(dataclasses.asdict(a)) for a in item.attributes],
+                wants=[
+                    wire.ProfileWish(unit_id=wish.id, kind=wish.kind, text=wish.said, said_at=wish.said_at)
+                    for wish in item.wants
+                ],
+            )
+            for item in found
+        ]
+    )
+
+
 @router.get("/stats", response_model=wire.NamespaceStats)
 def stats(namespace: NamespaceName, caller: Caller, service: Services) -> wire.NamespaceStats:
     """What the namespace holds, what was left out and why, and how far it was compressed."""

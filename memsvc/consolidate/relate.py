@@ -15,6 +15,9 @@ _SAME_WORDS = 0.6
 # What was once so may be over; what happened stays.
 _REPLACEABLE = frozenset({"state", "preference", "instruction", "fact", "artefact"})
 
+# What one can take back by saying the opposite; a negation in a plain fact is as often an encouragement.
+_REVOCABLE = frozenset({"state", "preference", "instruction"})
+
 
 def pair(one: Trait, other: Trait, cosine: float) -> Link | None:
     """The strongest link of the two, None when there is none; symmetric in its arguments.
@@ -47,7 +50,7 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
         return False
     if _overlap(later, earlier) < _SAME_WORDS:
         return False
-    if later.is_negated != earlier.is_negated:
+    if later.is_negated != earlier.is_negated and {later.kind, earlier.kind} <= _REVOCABLE:
         return True
     differs = later.numbers != earlier.numbers and bool(later.numbers) and bool(earlier.numbers)
     return later.says_change and (differs or later.entities != earlier.entities)

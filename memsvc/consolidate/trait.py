@@ -49,13 +49,14 @@ _CONCRETE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A unit as the consolidation sees it. `place` orders all units: when said, then by id, never by arrival.
+    """A unit as the consolidation sees it: `said` are its words, `text` the same for comparing. `place` orders all units: when said, then by id, never by arrival.
 
     `slot` is (attribute, value) where the unit gives its subject one of which there is one at a time.
     """
 
     id: str
     kind: str
+    said: str
     text: str
     subject: str
     session_id: str
@@ -96,6 +97,7 @@ def read(
     return Trait(
         id=id,
         kind=kind,
+        said=core,
         text=" ".join(plain.lower().split()),
         subject=subject or "",
         session_id=session_id,

@@ -31,6 +31,7 @@ def reason_to_skip(message: Message, names: frozenset[str]) -> str | None:
 def is_phatic(text: str, names: frozenset[str]) -> bool:
     if len(text) > 16 * _MAX_PHATIC_WORDS:
         return False
+    text = lexicon.without_calls(text, names)
     said = lexicon.words(text)
     if not said:
         return True  # only marks or emoji

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
@@ -66,6 +67,19 @@ COUNT = re.compile(
 def words(text: str) -> list[str]:
     """Lower-cased words with their apostrophes."""
     return [word.replace("\u2019", "'") for word in WORD.findall(text.lower())]
+
+
+@functools.lru_cache(maxsize=256)
+def _calls(names: frozenset[str]) -> re.Pattern[str] | None:
+    """Short forms of the names, as one calls somebody: "Mel" for "melanie"; whole names are known as words."""
+    forms = {name[:length].capitalize() for name in names if len(name) > 3 for length in range(3, len(name))}
+    return re.compile(rf"\b(?:{'|'.join(sorted(forms, key=len, reverse=True))})(?=\W*(?:[!?.,]|$))") if forms else None
+
+
+def without_calls(text: str, names: frozenset[str]) -> str:
+    """The text without short forms of the (lower-cased) names where they call somebody: at a stop or a comma."""
+    pattern = _calls(names)
+    return pattern.sub("", text) if pattern else text
 
 
 def content_words(text: str) -> list[str]:

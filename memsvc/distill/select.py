@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 
 from memsvc.distill import artefacts, dates, entities, gate, information, lexicon, segment, trim
@@ -72,12 +71,14 @@ def _demand(sentence: Sentence) -> float:
     return 0.5 + len(sentence.text) / 120
 
 
-def _words(text: str, names: Set[str]) -> frozenset[str]:
+def _words(text: str, names: frozenset[str]) -> frozenset[str]:
+    text = lexicon.without_calls(text, names)
     return frozenset(word for word in lexicon.content_words(text) if word.partition("'")[0] not in names)
 
 
-def _is_exempt(sentence: Sentence, message: Message, names: Set[str]) -> bool:
-    text = sentence.text
+def _is_exempt(sentence: Sentence, message: Message, names: frozenset[str]) -> bool:
+    text = lexicon.without_calls(sentence.text, names)
+    sentence = Sentence(sentence.start, sentence.end, text)
     return bool(
         lexicon.DIGIT.search(text)
         or lexicon.COUNT.search(text)

@@ -122,6 +122,10 @@ def episodes(namespace: str) -> Call[reads.EpisodeList]:
     return Call("GET", _path(namespace, "episodes"), reads.EpisodeList)
 
 
+def profiles(namespace: str, subject: str | None) -> Call[reads.ProfileList]:
+    return Call("GET", _path(namespace, "profile"), reads.ProfileList, params={"subject": subject} if subject else {})
+
+
 def history(namespace: str, unit_id: str) -> Call[reads.UnitHistory]:
     return Call("GET", _path(namespace, "units", unit_id, "history"), reads.UnitHistory)
 

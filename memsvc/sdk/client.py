@@ -215,6 +215,10 @@ class Namespace:
         """Stretches of talk about one matter, the earliest first."""
         return self._client.send(calls.episodes(self.name)).episodes
 
+    def profiles(self, subject: str | None = None) -> list[reads.ProfileResult]:
+        """What holds of each person now, or of one."""
+        return self._client.send(calls.profiles(self.name, subject)).profiles
+
     def history(self, unit_id: str) -> list[reads.UnitVersion]:
         """Every version of a unit with its cause, the current one first."""
         return self._client.send(calls.history(self.name, unit_id)).versions

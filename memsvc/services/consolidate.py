@@ -100,7 +100,7 @@ def decide(
     base: Sequence[Base], width: int, changed: set[str], known: Sequence[Link], order: Mapping[str, int]
 ) -> Decisions:
     """Pure but for numpy: what follows from the units, with `known` links between units that did not change."""
-    traits = {item.id: _trait(item) for item in base}
+    traits = {item.id: trait_of(item) for item in base}
     vectors = _vectors(base, width)
     paired = [
         link
@@ -181,7 +181,8 @@ def _apply(
     batch.replace(stored, new, cause)
 
 
-def _trait(item: Base) -> Trait:
+def trait_of(item: Base) -> Trait:
+    """What of a stored unit decides how it stands to others."""
     dates: tuple[dt.datetime, dt.datetime] | None = None
     if item.t_start is not None and item.t_end is not None:
         dates = (item.t_start, item.t_end)

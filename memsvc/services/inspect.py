@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from memsvc import errors
+from memsvc.consolidate import profile
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Source
-from memsvc.store import exchanges, jobs, links, namespaces, units, versions
+from memsvc.services.consolidate import trait_of
+from memsvc.store import consolidation, exchanges, jobs, links, namespaces, units, versions
 from memsvc.store.database import Database
 
 
@@ -93,6 +95,12 @@ class Inspect:
         """What the consolidation has gathered so far, the earliest first. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
             return links.episodes(connection, space)
+
+    def profiles(self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None) -> list[profile.Profile]:
+        """What holds of each person now, from the active units. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            active = consolidation.base(connection, space, statuses=("active",))
+        return profile.profiles([trait_of(item) for item in active], subject)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 
 from memsvc import errors
 from memsvc.domain.unit import MemoryUnit, Status
@@ -46,7 +47,7 @@ class Revise:
         return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None)
 
     def restore(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
-        """Bring a unit back that was put away, merged or superseded. Raises NotFound, and Conflict when it is active."""
+        """Bring back a unit that was put away, merged or superseded. Raises NotFound, Conflict for an active one."""
         if self._read(tenant_id, name, unit_id).status is Status.ACTIVE:
             raise errors.Conflict("The unit is active.", "Nothing was changed.")
         values = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
@@ -68,7 +69,7 @@ class Revise:
         tenant_id: uuid.UUID,
         name: str,
         unit_id: str,
-        values: dict[str, object],
+        values: Mapping[str, object],
         cause: str,
         reason: str | None,
         embedding: bytes | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -37,8 +38,8 @@ class Base:
     embedding: bytes
 
 
-def base(connection: sa.Connection, namespace: Namespace) -> list[Base]:
-    """All units that are active, merged or superseded, by id."""
+def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
+    """All units of these statuses, by id; without more said, those that are active, merged or superseded."""
     cited = units.sources(connection, namespace, None)
     m = tables.message
     spoken = sa.select(m.c.id).where(
@@ -49,7 +50,9 @@ def base(connection: sa.Connection, namespace: Namespace) -> list[Base]:
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding,
     )  # fmt: skip
-    statement = sa.select(*columns).where(*tables.within(_U, namespace), _U.c.status.in_(_CONSIDERED)).order_by(_U.c.id)
+    statement = (
+        sa.select(*columns).where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses))).order_by(_U.c.id)
+    )
     found = []
     for row in connection.execute(statement):
         ids = tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id]))

@@ -250,6 +250,34 @@ class EpisodeList(Response):
     episodes: list[EpisodeResult]
 
 
+class ProfileAttribute(Response):
+    name: str
+    value: str
+    unit_id: str
+    since: dt.datetime
+
+
+class ProfileWish(Response):
+    """An instruction or a preference, as its unit says it."""
+
+    unit_id: str
+    kind: str
+    text: str
+    said_at: dt.datetime
+
+
+class ProfileResult(Response):
+    """What holds of one person now."""
+
+    subject: str
+    attributes: list[ProfileAttribute]
+    wants: list[ProfileWish]
+
+
+class ProfileList(Response):
+    profiles: list[ProfileResult]
+
+
 class UnitChange(Request):
     """What to do with a unit by hand: give it other words, put it away, or bring it back."""
 

@@ -145,6 +145,21 @@ def test_a_person_edits_puts_away_and_brings_back_and_no_rule_undoes_it(service:
         memory.edit("u_nobody", "x")
 
 
+def test_a_profile_holds_what_is_so_now_and_what_is_wanted(service: Service, memory: Namespace) -> None:
+    say(memory, "I live in Oslo.", 0)
+    say(memory, "I moved to Porto.", 9)
+    say(memory, "I prefer tea over coffee in the morning.", 10)
+    say(memory, "I work at Acme Labs.", 3, speaker="Ben")
+    run(service, memory)
+    ana, ben = memory.profiles()
+    assert [(a.name, a.value) for a in ana.attributes] == [("residence", "porto")]
+    assert [(wish.kind, wish.text) for wish in ana.wants] == [
+        ("preference", "I prefer tea over coffee in the morning.")
+    ]
+    assert [(a.name, a.value) for a in ben.attributes] == [("employer", "acme labs")]
+    assert [profile.subject for profile in memory.profiles("Ben")] == ["Ben"]
+
+
 def test_several_queued_jobs_do_the_work_once(service: Service, memory: Namespace) -> None:
     for day in range(4):
         say(memory, f"I bought {day + 2} lamps in Oslo.", day)

@@ -85,6 +85,8 @@ def test_a_near_statement_with_a_change_replaces_and_an_event_or_an_assistant_do
     assert kind_of(event, unit("I now ran 9 km.", 1, kind="event"), 0.95) is LinkKind.NEAR
     said = unit("The export job now uses 20 workers.", 1, kind="fact", assistant=True)
     assert kind_of(before, said, 0.9) is LinkKind.NEAR
+    worry = unit("Do not worry, progress takes time.", 0, kind="fact")
+    assert kind_of(worry, unit("Progress takes time.", 1, kind="fact"), 0.9) is LinkKind.NEAR
     like = unit("I eat meat with dinner.", 0, kind="preference")
     assert kind_of(like, unit("I never eat meat with dinner.", 3, kind="preference"), 0.9) is LinkKind.SUPERSEDES
 

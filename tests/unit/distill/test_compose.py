@@ -170,6 +170,13 @@ def test_a_place_and_people_are_read_into_fields_only_where_the_text_says_so() -
     assert later.persons == ("Ana", "Rita")
 
 
+def test_calling_somebody_by_a_short_name_tells_nothing() -> None:
+    hello = message("Hello, I am here.", "Melanie", number=0)
+    for content in ("Sounds great, Mel!", "Mel!", "Thanks, Mel."):
+        assert distill(message(content, "Caroline"), preceding=[hello]).skips[0].reason == "phatic"
+    assert not distill(message("Mel moved to Oslo.", "Caroline"), preceding=[hello]).skips
+
+
 def test_short_names_are_resolved_to_the_one_participant_they_fit() -> None:
     unit = only(
         message("Yesterday I met Mel at the harbour.", "Caroline"), preceding=[message("Hi!", "Melanie", number=0)]
