@@ -49,9 +49,10 @@ _CONCRETE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A unit as the consolidation sees it: `said` are its words, `text` the same for comparing. `place` orders all units: when said, then by id, never by arrival.
+    """A unit as the consolidation sees it: `said` are its words, `text` the same for comparing.
 
-    `slot` is (attribute, value) where the unit gives its subject one of which there is one at a time.
+    `place` orders all units: when said, then by id, never by arrival. `slot` is (attribute, value) where the unit gives
+    its subject one of which there is one at a time.
     """
 
     id: str

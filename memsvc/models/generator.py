@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import socket
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,18 +72,38 @@ class TextGenerator(Protocol):
 class EndpointGenerator:
     """An OpenAI-compatible chat endpoint: `{base_url}/chat/completions`.
 
-    A call ends at its deadline whatever the server does, reads at most MAX_RESPONSE_BYTES, and follows no redirect:
-    the address is the operator's choice, not the server's.
+    Once connected, a call ends at its deadline whatever the server does. It reads at most `max_response_bytes`, and
+    follows no redirect: the address is the operator's choice, not the server's. No error names the key. Raises Invalid
+    for a key that no header can carry.
     """
 
     def __init__(
-        self, base_url: str, model: str, api_key: str | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        base_url: str,
+        model: str,
+        api_key: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        # A key that is read from a file often ends in a line break.
+        self._key = (api_key or "").strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise errors.Invalid(
+                "MEMSVC_GENERATOR_API_KEY has characters that an HTTP header cannot carry.", "Set it anew."
+            )
+        self._address = f"{base_url.rstrip('/')}/chat/completions"
+        # For messages: without a user and password.
+        self._url = re.sub(r"//[^/]*@", "//", self._address)
         self._model = model
+        self._max_response_bytes = max_response_bytes
         self._knows_schemas = True
+        # Bytes are counted as they come, so a compressed reply, which could swell, is not asked for.
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
         self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            headers=headers,
+            # One connection per call: a deadline that closes it can hit no other call.
+            limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
             transport=transport,
             trust_env=False,
@@ -121,39 +145,50 @@ class EndpointGenerator:
         self._http.close()
 
     def _post(self, body: dict[str, Any], deadline: float) -> tuple[int, bytes]:
-        """Status and body; the deadline is looked at between chunks, and bounds each wait for one."""
+        """Status and body. Raises GeneratorFailed at the deadline, GeneratorRefused for a body that is not taken."""
+        late = GeneratorFailed(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise GeneratorFailed(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
+            raise late
+        with _Hangup(left_s) as hangup:
+            try:
+                reply = self._exchange(body, left_s, hangup)
+            except httpx.TimeoutException:
+                raise late from None
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise GeneratorRefused(f"{self._url} is no address: {error}.", "Mend MEMSVC_GENERATOR_URL.") from None
+            except httpx.TransportError as error:
+                if hangup.done:
+                    raise late from None
+                why = self._shown(f"{type(error).__name__}: {error}")
+                raise GeneratorFailed(
+                    f"{self._url} cannot be reached: {why}.", "Start it, or mend the address."
+                ) from None
+            # A body without a length looks complete when its connection is closed.
+            if hangup.done:
+                raise late
+            return reply
+
+    def _exchange(self, body: dict[str, Any], timeout_s: float, hangup: _Hangup) -> tuple[int, bytes]:
         received = bytearray()
-        try:
-            with self._http.stream("POST", self._url, json=body, timeout=left_s) as response:
-                for chunk in response.iter_bytes():
-                    received += chunk
-                    if len(received) > MAX_RESPONSE_BYTES:
-                        raise GeneratorRefused(
-                            f"{self._url} sent more than {MAX_RESPONSE_BYTES} bytes.", "Look at what answers there."
-                        )
-                    if time.monotonic() > deadline:
-                        raise GeneratorFailed(
-                            f"{self._url} did not finish its answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S."
-                        )
-                return response.status_code, bytes(received)
-        except httpx.TimeoutException:
-            raise GeneratorFailed(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.") from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise GeneratorRefused(f"{self._url} is no address: {error}.", "Mend MEMSVC_GENERATOR_URL.") from None
-        except httpx.DecodingError as error:
-            raise GeneratorRefused(
-                f"{self._url} sent a broken encoding: {error}.", "Look at what answers there."
-            ) from None
-        except httpx.TransportError as error:
-            raise GeneratorFailed(
-                f"{self._url} cannot be reached: {type(error).__name__}: {error}.", "Start it, or mend the address."
-            ) from None
+        extensions = {"trace": hangup.trace}
+        with self._http.stream("POST", self._address, json=body, timeout=timeout_s, extensions=extensions) as response:
+            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+            if response.status_code == 200 and encoding != "identity":
+                raise GeneratorRefused(
+                    f"{self._url} sent the encoding {self._shown(encoding)!r}, which was not asked for.",
+                    "Look at what answers there.",
+                )
+            for chunk in response.iter_raw():
+                received += chunk
+                if len(received) > self._max_response_bytes:
+                    raise GeneratorRefused(
+                        f"{self._url} sent more than {self._max_response_bytes} bytes.", "Look at what answers there."
+                    )
+            return response.status_code, bytes(received)
 
     def _read(self, status: int, raw: bytes) -> Generated:
-        shown = raw[:300].decode("utf-8", "replace")
+        shown = self._shown(raw.decode("utf-8", "replace"))
         if status in (408, 409, 425, 429) or status >= 500:
             raise GeneratorFailed(f"{self._url} answered {status}: {shown}", "It is tried again later.")
         if status in (401, 403):
@@ -168,12 +203,64 @@ class EndpointGenerator:
             if not isinstance(text, str):
                 raise TypeError("content is no text")
             counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise GeneratorRefused(
-                f"{self._url} did not answer as a chat endpoint does ({error!r}): {shown}",
+                f"{self._url} did not answer as a chat endpoint does ({self._shown(repr(error))}): {shown}",
                 "Its address usually ends in /v1.",
             ) from None
-        return Generated(text, *counts, "tokens" if choice.get("finish_reason") == "length" else "end")
+        return Generated(_storable(text), *counts, "tokens" if choice.get("finish_reason") == "length" else "end")
+
+    def _shown(self, text: str) -> str:
+        """At most 300 characters for a message. Servers echo headers, so the key is taken out before the cut."""
+        clean = text.replace(self._key, "[key]") if self._key else text
+        return "".join(char if char.isprintable() else " " for char in clean[:300])
+
+
+class _Hangup:
+    """Closes a call's connection after `after_s` seconds; `done` says that the time was up.
+
+    A timeout of the HTTP client bounds each wait for bytes, so a server that sends one now and then, be it in its
+    headers, could hold a call for hours.
+    """
+
+    def __init__(self, after_s: float) -> None:
+        self.done = False
+        self._lock = threading.Lock()
+        self._connections: list[socket.socket] = []
+        self._timer = threading.Timer(after_s, self._close)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Hangup:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpx tells what it does. The handle is a duplicate, because TLS takes the original out of its object."""
+        if event != "connection.connect_tcp.complete":
+            return
+        with self._lock:
+            self._connections.append(info["return_value"].get_extra_info("socket").dup())
+        if self.done:
+            self._close()
+
+    def _close(self) -> None:
+        self.done = True
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # the other side was quicker
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+def _storable(text: str) -> str:
+    """Without NUL and half surrogate pairs, which a reply cut inside an emoji has and neither UTF-8 nor a database."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
 def load(
@@ -186,7 +273,9 @@ def load(
     threads: int,
     folder: Path,
 ) -> TextGenerator | None:
-    """The configured generator, None when none is. Loads no weights yet. Raises Invalid for a half configuration."""
+    """The configured generator, None when none is. Loads no weights yet. Raises Invalid for a half configuration
+    or a key that no header can carry.
+    """
     if url is not None:
         if model is None:
             raise errors.Invalid("MEMSVC_GENERATOR_URL is set without a model.", "Set MEMSVC_GENERATOR_MODEL too.")

@@ -57,9 +57,9 @@ class LocalGenerator:
         model is read tolerantly instead of being forced.
         """
         with self._lock:
+            model, tokenizer = self._load()
             import torch
 
-            model, tokenizer = self._load()
             begun = tokenizer(opening, add_special_tokens=False, return_tensors="pt")["input_ids"] if opening else None
             room = max_tokens + (int(begun.shape[1]) if begun is not None else 0)
             ids = self._prompt_ids(tokenizer, model, system, prompt, room)
@@ -110,21 +110,31 @@ class LocalGenerator:
     def _load(self) -> tuple[Any, Any]:
         """Model and tokenizer. Raises Invalid with what to install or to mend."""
         if self._loaded is None:
-            import torch
-
-            torch.set_num_threads(self._threads)
-            device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
-            dtype = self._dtype if self._dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
-            source, is_local = self._source()
             try:
-                model, tokenizer = _read(source, dtype, is_local)
-            except (OSError, ValueError, ImportError) as error:
+                self._loaded = self._read()
+            except ImportError as error:
+                raise errors.Invalid(
+                    f"The model {self._model_name!r} needs a package that is not installed: {error}",
+                    'Run pip install "memsvc[server,generator]".',
+                ) from error
+            # torch says with a RuntimeError or an AssertionError that there is no such device.
+            except (OSError, ValueError, RuntimeError, AssertionError) as error:
                 raise errors.Invalid(
                     f"The model {self._model_name!r} cannot be loaded: {error}",
-                    "Set MEMSVC_GENERATOR_MODEL to a folder or a name that transformers can load.",
+                    "Set MEMSVC_GENERATOR_MODEL to a folder or a name that transformers can load, and "
+                    "MEMSVC_GENERATOR_DEVICE to a device that is there.",
                 ) from error
-            self._loaded = model.to(device).eval(), tokenizer
         return self._loaded
+
+    def _read(self) -> tuple[Any, Any]:
+        import torch
+
+        torch.set_num_threads(self._threads)
+        device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+        dtype = self._dtype if self._dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
+        source, is_local = self._source()
+        model, tokenizer = _read(source, dtype, is_local)
+        return model.to(device).eval(), tokenizer
 
     def _source(self) -> tuple[str, bool]:
         if self._model_name == SMALL_MODEL:

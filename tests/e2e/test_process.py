@@ -43,6 +43,42 @@ class Process:
         return self.handle.wait(60)
 
 
+def test_a_server_runs_its_background_jobs_and_a_namespace_is_distilled_again_by_command(tmp_path: Path) -> None:
+    process = Process(tmp_path / "data")
+    url = process.url()
+    with MemoryClient(url, KEY) as client:
+        deadline = time.monotonic() + 60
+        while not client.jobs(namespace="demo", state="done"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert client.namespace("demo").episodes()
+    command = [sys.executable, "-m", "memsvc.cli", "distill", "--namespace", "demo", "--url", url]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"MEMSVC_API_KEY": KEY}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "done." in done.stdout
+    wrong = subprocess.run(
+        [*command[:-3], "nobody", *command[-2:]], capture_output=True, text=True, check=False,
+        env=os.environ | {"MEMSVC_API_KEY": KEY},
+    )  # fmt: skip
+    assert (wrong.returncode, "nobody" in wrong.stderr) == (2, True)
+    process.end(signal.SIGTERM)
+
+
+def test_a_worker_without_a_database_or_a_redis_says_what_to_set() -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("MEMSVC_")}
+    command = [sys.executable, "-m", "memsvc.cli", "worker"]
+    for given, missing in (
+        ({}, "MEMSVC_JOB_BROKER_URL"),
+        ({"MEMSVC_JOB_BROKER_URL": "redis://x"}, "MEMSVC_DATABASE_URL"),
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=bare | given)
+        assert done.returncode == 2
+        assert missing in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("lives", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_kill_9_during_a_stream_of_writes_loses_no_acknowledged_message(tmp_path: Path, lives: int) -> None:
     acknowledged: list[str] = []

@@ -44,6 +44,14 @@ def test_the_compose_file_is_complete() -> None:
     assert services["api"]["depends_on"]["database"]["condition"] == "service_healthy"
     assert services["api"]["environment"]["MEMSVC_DATABASE_URL"].startswith("postgresql://memsvc:")
     assert "healthcheck" in services["database"]
+    redis = services["redis"]
+    assert redis["command"] == ["redis-server", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+    assert services["worker"]["command"] == ["memsvc", "worker"]
+    assert services["worker"]["environment"] == services["api"]["environment"]
+    assert services["api"]["environment"]["MEMSVC_JOB_BROKER_URL"].startswith("redis://redis:")
+    assert services["api"]["environment"]["MEMSVC_JOB_IN_SERVER"] == "false"
+    assert all("stop_grace_period" in service for service in services.values())
+    assert all("healthcheck" in services[name] for name in ("database", "redis"))
     assert all(port.startswith("127.0.0.1:") for port in services["api"]["ports"])
 
 

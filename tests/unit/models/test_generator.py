@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.server
 import json
 import threading
@@ -65,6 +66,10 @@ def says(text: str, finish: str = "stop") -> Behaviour:
     return answers(200, json.dumps(reply).encode())
 
 
+def with_usage(count: bytes) -> bytes:
+    return b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": ' + count + b"}}"
+
+
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     made = Endpoint()
@@ -105,10 +110,12 @@ def test_a_schema_is_sent_and_a_server_that_knows_none_is_asked_without_from_the
 
 @pytest.mark.parametrize("status", [429, 500, 503, 408])
 def test_what_may_pass_is_a_failure_that_can_be_retried(endpoint: Endpoint, status: int) -> None:
-    endpoint.behave = answers(status, b"busy")
+    endpoint.behave = answers(status, b"busy\x00 with Bearer secret-key")
     with pytest.raises(GeneratorFailed, match=str(status)) as raised:
         ask(endpoint)
     assert raised.value.retryable
+    assert "secret-key" not in str(raised.value)
+    assert str(raised.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +129,11 @@ def test_what_may_pass_is_a_failure_that_can_be_retried(endpoint: Endpoint, stat
         (answers(200, b'{"choices": [{"message": {"content": null}}]}'), "chat endpoint"),
         (answers(200, b"[" * 50_000), "chat endpoint"),
         (answers(200, b"x" * 2_000_000), "bytes"),
-        (answers(200, b"not gzip", **{"Content-Encoding": "gzip"}), "encoding"),
+        (answers(200, gzip.compress(b"{}"), **{"Content-Encoding": "gzip"}), "encoding"),
+        (answers(400, b"you sent Bearer secret-key"), "400"),
+        (answers(200, b"x" * 290 + b"secret-key"), "chat endpoint"),
+        (answers(200, with_usage(b"Infinity")), "chat endpoint"),
+        (answers(200, with_usage(b'"secret-key"')), "chat endpoint"),
     ],
 )
 def test_what_stays_is_refused_with_the_reason_and_without_the_key(
@@ -135,23 +146,92 @@ def test_what_stays_is_refused_with_the_reason_and_without_the_key(
     assert "secret-key" not in str(raised.value)
 
 
-def test_a_server_that_is_silent_or_trickles_is_left_at_the_deadline(endpoint: Endpoint) -> None:
-    def silent(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
-        time.sleep(3)
+def slowly(start: bytes, drip: bytes, drips: int = 60) -> Behaviour:
+    """Sends `start`, then `drip` every 50 ms, then nothing for a while."""
 
-    def trickle(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        for _number in range(60):
-            handler.wfile.write(b" ")
+    def behave(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        handler.wfile.write(start)
+        for _number in range(drips):
+            handler.wfile.write(drip)
             time.sleep(0.05)
+        time.sleep(3 - drips * 0.05)
 
-    for behave in (silent, trickle):
-        endpoint.behave = behave
-        start = time.monotonic()
-        with pytest.raises(GeneratorFailed, match="in time"):
-            ask(endpoint, timeout_s=0.5)
-        assert time.monotonic() - start < 2.5
+    return behave
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(slowly(b"", b"", 0), id="silent"),
+        pytest.param(slowly(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"), id="in its headers"),
+        pytest.param(slowly(b"HTTP/1.0 200 OK\r\n\r\n", b" "), id="in a body without a length"),
+        pytest.param(slowly(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b" "), id="in its body"),
+        pytest.param(slowly(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"a"), id="before a chunk"),
+        pytest.param(slowly(b"HTTP/1.0 200 OK\r\n\r\n", b" ", 18), id="and then falls silent"),
+    ],
+)
+def test_a_server_that_is_silent_or_trickles_is_left_at_the_deadline(endpoint: Endpoint, behave: Behaviour) -> None:
+    endpoint.behave = behave
+    start = time.monotonic()
+    with pytest.raises(GeneratorFailed, match="in time"):
+        ask(endpoint, timeout_s=1.0)
+    assert 0.9 < time.monotonic() - start < 1.7  # a last wait of its own would end at 1.9
+
+
+def test_a_call_leaves_no_thread_and_no_connection_behind(endpoint: Endpoint) -> None:
+    client = EndpointGenerator(endpoint.url, "tiny")
+    before = threading.active_count()
+    for _ in range(3):
+        client.generate("s", "p", max_tokens=9, timeout_s=60)
+    give_up = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+    client.close()
+
+
+def test_a_key_is_sent_without_its_line_break_and_refused_unseen_when_no_header_can_carry_it(
+    endpoint: Endpoint,
+) -> None:
+    EndpointGenerator(endpoint.url, "tiny", "secret-key\n").generate("s", "p", max_tokens=9, timeout_s=5)
+    assert endpoint.headers == ["Bearer secret-key"]
+    for key in ("secret-key\nX: y", "secret-kéy"):
+        with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_API_KEY") as raised:
+            EndpointGenerator(endpoint.url, "tiny", key)
+        assert "secret" not in str(raised.value)
+
+
+def test_an_address_with_a_password_is_named_without_it(endpoint: Endpoint) -> None:
+    endpoint.behave = answers(500, b"")
+    client = EndpointGenerator(endpoint.url.replace("//", "//user:pass@word@"), "tiny")
+    with pytest.raises(GeneratorFailed) as raised:
+        client.generate("s", "p", max_tokens=9, timeout_s=5)
+    assert f"{endpoint.url}/chat" in str(raised.value)
+    assert "word" not in str(raised.value)
+
+
+def test_a_text_is_given_without_what_no_database_can_hold(endpoint: Endpoint) -> None:
+    endpoint.behave = says("a\x00b\ud83d\ude00c\ud83d")
+    assert ask(endpoint).text == "a\ufffdb\U0001f600c\ufffd"
+
+
+def test_a_reply_may_be_as_long_as_the_limit_and_no_longer(endpoint: Endpoint) -> None:
+    length = len(json.dumps({"choices": [{"message": {"content": "hi"}}]}))
+    endpoint.behave = answers(200, json.dumps({"choices": [{"message": {"content": "hi"}}]}).encode())
+    exact = EndpointGenerator(endpoint.url, "tiny", max_response_bytes=length)
+    assert exact.generate("s", "p", max_tokens=9, timeout_s=5).text == "hi"
+    tight = EndpointGenerator(endpoint.url, "tiny", max_response_bytes=length - 1)
+    with pytest.raises(GeneratorRefused, match="bytes"):
+        tight.generate("s", "p", max_tokens=9, timeout_s=5)
+
+
+def test_a_request_that_stays_refused_without_its_schema_is_tried_twice_and_the_schema_kept(endpoint: Endpoint) -> None:
+    endpoint.behave = answers(400, b"too long")
+    client = EndpointGenerator(endpoint.url, "tiny")
+    for _ in range(2):
+        with pytest.raises(GeneratorRefused, match="too long"):
+            client.generate("s", "p", max_tokens=9, timeout_s=5, schema={"type": "object"})
+    assert ["response_format" in body for body in endpoint.requests] == [True, False, True, False]
 
 
 def test_a_refused_connection_and_a_bad_address_are_told_apart(endpoint: Endpoint) -> None:
