@@ -12,7 +12,7 @@ import rank_bm25
 from rich.progress import track
 
 from eval import distillation, measures
-from memsvc.sdk import MemoryClient, NewExchange, NewMessage
+from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage
 
 _SEED = 7
 _QUERIES = 100
@@ -82,6 +82,8 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
     for question in questions:
         for stage, value in memory.recall(question).timings_ms.items():
             stages.setdefault(stage, []).append(value)
+    settled = _settle(client)
+    quiet, busy, rebuild_s = _beside_consolidation(client, memory, questions)
     without_encoding = [total - encoding for total, encoding in zip(stages["total"], stages["encoding"], strict=True)]
     plain = _plain(texts, questions)
     median = float(np.median(without_encoding))
@@ -94,9 +96,45 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
         "recall_stages_p50_ms": {stage: round(float(np.median(values)), 3) for stage, values in stages.items()},
         "rank_bm25_and_numpy_p50_ms": round(plain, 3),
         "ratio": round(median / plain, 3),
+        "recall_p95_ms": {"quiet": round(quiet, 3), "while_consolidating": round(busy, 3)},
+        "recall_p95_ratio_while_consolidating": round(busy / quiet, 3),
+        "consolidation_s": {"left_after_the_writes": round(settled, 2), "rebuild_of_all": round(rebuild_s, 2)},
         "distilled_messages_per_s": round(distillation.messages_per_s(texts, _SESSION), 1),
         "writes_per_s": round(count / write_s, 1),
     }
+
+
+def _settle(client: MemoryClient) -> float:
+    """Seconds until the background has caught up with the writes."""
+    start = time.perf_counter()
+    while any(client.jobs(state=state, limit=1) for state in ("queued", "running")):
+        time.sleep(0.1)
+    return time.perf_counter() - start
+
+
+def _beside_consolidation(client: MemoryClient, memory: Namespace, questions: list[str]) -> tuple[float, float, float]:
+    """95th percentile of a recall in ms, with nothing else going on and during a rebuild; the rebuild's seconds."""
+
+    def recalls(until: Callable[[], bool]) -> float:
+        times: list[float] = []
+        while not times or not until():
+            for question in questions:
+                start = time.perf_counter()
+                memory.recall(question)
+                times.append(1e3 * (time.perf_counter() - start))
+        return float(np.percentile(times, 95))
+
+    quiet = recalls(lambda: True)
+    start = time.perf_counter()
+    job = memory.maintain("rebuild")
+    ended: list[float] = []
+
+    def done() -> bool:
+        if client.job(job.id).state in ("done", "dead"):
+            ended.append(time.perf_counter() - start)
+        return bool(ended)
+
+    return quiet, recalls(done), ended[0]
 
 
 def _texts(count: int) -> Iterator[str]:

@@ -176,7 +176,7 @@ def _wire(
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
     handlers = _handlers(settings, text_encoder)
-    follow_ups = [consolidate.KIND, *([refine.KIND] if settings.distill.with_model else [])]
+    follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
     return Service(
         settings=settings,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -57,19 +56,22 @@ def gathered(found: Sequence[Segment], vectors: Vectors) -> list[Episode]:
     Likeness: .8 cosine of the medoids + .2 exp(-days / 30).
     """
     groups: list[list[Segment]] = []
+    width = len(next(iter(vectors.values()))) if found else 0
+    leaders = np.empty((len(found), width), dtype=np.float32)
+    ends = np.empty(len(found))  # seconds
     for segment in sorted(found, key=lambda segment: (segment.start, segment.id)):
-        best, place = 0.0, -1
-        for number, group in enumerate(groups):
-            leader = group[0]
-            cosine = float(vectors[leader.medoid] @ vectors[segment.medoid])
-            days = abs((segment.start - group[-1].end).total_seconds()) / 86400
-            likeness = _ALIKE_WEIGHT * cosine + _CLOSE_WEIGHT * math.exp(-days / _CLOSE_DAYS)
-            if likeness > best:
-                best, place = likeness, number
-        if best >= _JOIN:
+        count = len(groups)
+        vector, start = vectors[segment.medoid], segment.start.timestamp()
+        days = np.abs(start - ends[:count]) / 86400
+        likeness = _ALIKE_WEIGHT * (leaders[:count] @ vector) + _CLOSE_WEIGHT * np.exp(-days / _CLOSE_DAYS)
+        place = int(np.argmax(likeness)) if count else -1
+        if count and likeness[place] >= _JOIN:
             groups[place].append(segment)
         else:
+            place = count
+            leaders[place] = vector
             groups.append([segment])
+        ends[place] = segment.end.timestamp()
     return [_episode(group) for group in groups]
 
 

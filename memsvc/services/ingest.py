@@ -28,6 +28,9 @@ from memsvc.store.database import Database
 
 # How often a write starts over because another one changed what it had read; each round one writer gets through.
 _ROUNDS = 8
+_CONSOLIDATE = "consolidate"
+# Writes come in bursts; a namespace is consolidated behind one, not within it.
+_CONSOLIDATE_DELAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,14 @@ class _Distilled:
 
 
 class Ingest:
-    """`depth` is how much the distiller keeps; `kinds` are the jobs that follow a write, `kick` tells their runner."""
+    """`depth` is how much the distiller keeps; `kinds` are further jobs behind a write; `kick` tells their runner."""
 
     def __init__(
         self,
         database: Database,
         encoder: TextEncoder,
         depth: Depth = compose.DEFAULT_DEPTH,
-        kinds: Sequence[str] = ("consolidate",),
+        kinds: Sequence[str] = (),
         kick: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
@@ -116,6 +119,13 @@ class Ingest:
             for item, draft in zip(admitted, drafts, strict=True)
         ]
 
+    def _follow_up(self, connection: sa.Connection, space: Namespace, seq: int) -> None:
+        """Queue what comes after this write. One waiting consolidation is enough: it takes all that is there then."""
+        if not jobs.waits(connection, space, _CONSOLIDATE):
+            jobs.enqueue(connection, space, _CONSOLIDATE, f"{_CONSOLIDATE}:{seq}", {}, _CONSOLIDATE_DELAY_S)
+        for kind in self._kinds:
+            jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
+
     def _store(
         self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes
     ) -> WriteReceipt | None:
@@ -134,8 +144,8 @@ class Ingest:
                 seq = _insert(connection, locked, item, seq, changes)
             receipt = WriteReceipt(seq, tuple(_receipt(item) for item in distilled))
             feed.append(connection, locked, changes)
-            for kind in self._kinds if changes else ():
-                jobs.enqueue(connection, locked, kind, f"{kind}:{seq}", {"after": locked.head, "to": seq})
+            if changes:
+                self._follow_up(connection, locked, seq)
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)

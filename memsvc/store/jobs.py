@@ -33,7 +33,12 @@ class Due:
 
 
 def enqueue(
-    connection: sa.Connection, namespace: Namespace, kind: str, idem_key: str, payload: Mapping[str, Any]
+    connection: sa.Connection,
+    namespace: Namespace,
+    kind: str,
+    idem_key: str,
+    payload: Mapping[str, Any],
+    delay_s: float = 0.0,
 ) -> uuid.UUID:
     """Add a job and give its id; where one with this key exists, that one's: the same work is never queued twice."""
     job_id = uuid.uuid4()
@@ -46,6 +51,7 @@ def enqueue(
             kind=kind,
             idem_key=idem_key,
             payload=dict(payload),
+            run_after=_NOW + dt.timedelta(seconds=delay_s),
         )
         .on_conflict_do_nothing()
         .returning(_J.c.id)
@@ -56,6 +62,17 @@ def enqueue(
     known = sa.select(_J.c.id).where(*tables.within(_J, namespace), _J.c.idem_key == idem_key)
     found: uuid.UUID = connection.execute(known).scalar_one()
     return found
+
+
+def waits(connection: sa.Connection, namespace: Namespace, kind: str) -> bool:
+    """Whether a job of this kind is queued and will not begin before this transaction has ended: its row is locked."""
+    statement = (
+        sa.select(_J.c.id)
+        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state == State.QUEUED.value)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(statement).one_or_none() is not None
 
 
 def unfinished(connection: sa.Connection, namespace: Namespace, kind: str) -> uuid.UUID | None:

@@ -301,3 +301,10 @@ def test_a_job_that_does_not_end_its_step_is_given_back_and_its_late_effect_refu
     release.set()
     assert lost.wait(5)
     assert find(service, job_id).state is State.QUEUED
+
+
+def test_many_writes_wait_for_one_consolidation(service: Service, memory: Namespace, client: MemoryClient) -> None:
+    for number in range(5):
+        memory.add(f"I painted lamp number {number}.", session_id="s")
+    waiting = [job for job in client.jobs(namespace=memory.name) if job.kind == "consolidate"]
+    assert [job.state for job in waiting] == ["queued"]

@@ -70,7 +70,7 @@ def test_a_trace_explains_every_candidate(talk: Namespace) -> None:
     assert response.trace["analysis"]["speakers"] == ["Ben"]
     ranking = response.trace["ranking"]
     assert [row["returned"] for row in ranking] == [True, True] + [False] * (len(ranking) - 2)
-    assert {"lexical", "dense", "speaker", "time"} == set(ranking[0]["parts"])
+    assert {"lexical", "dense", "speaker", "time", "standing"} == set(ranking[0]["parts"])
     assert talk.recall("What did Ben repair?").trace is None
 
 
