@@ -77,12 +77,12 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
         f"Who {chooser.choice(_VERBS)} the {chooser.choice(_THINGS)} in {chooser.choice(_PLACES)}, number {n}?"
         for n in range(_QUERIES)
     ]
+    settled = _settle(client)
     memory.recall(questions[0])  # the cold load is not what is measured
     stages: dict[str, list[float]] = {}
     for question in questions:
         for stage, value in memory.recall(question).timings_ms.items():
             stages.setdefault(stage, []).append(value)
-    settled = _settle(client)
     quiet, busy, rebuild_s = _beside_consolidation(client, memory, questions)
     without_encoding = [total - encoding for total, encoding in zip(stages["total"], stages["encoding"], strict=True)]
     plain = _plain(texts, questions)

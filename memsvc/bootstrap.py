@@ -16,6 +16,7 @@ from memsvc.models import encoder, generator
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
 from memsvc.services import consolidate, redistil, refine
+from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.erase import Erase
 from memsvc.services.ingest import Ingest
@@ -52,6 +53,7 @@ class Service:
     revise: Revise
     erase: Erase
     runner: Runner
+    aside: Aside
     tenant_id: uuid.UUID
     api_key: str
     postgres: EmbeddedPostgres | None
@@ -61,6 +63,7 @@ class Service:
         the interpreter's own end, which would pull the floor from under it.
         """
         ended = self.runner.stop()
+        self.aside.close()
         self.database.close()
         if self.postgres is not None:
             self.postgres.stop()
@@ -143,14 +146,14 @@ def build_runner(settings: Settings) -> Runner:
     return Runner(database, _handlers(settings, load_encoder(settings)), settings.jobs)
 
 
-def _handlers(settings: Settings, text_encoder: TextEncoder) -> dict[str, Handler]:
-    """Job kind -> what does it."""
+def _handlers(settings: Settings, text_encoder: TextEncoder, aside: Aside | None = None) -> dict[str, Handler]:
+    """Job kind -> what does it; with `aside` long computation does not stand in the way of requests."""
     text_generator = load_generator(settings)
     if settings.distill.with_model and text_generator is None:
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
-    consolidation = Consolidate(text_encoder.width)
+    consolidation = Consolidate(text_encoder.width, aside)
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
@@ -175,7 +178,8 @@ def _wire(
 ) -> Service:
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
-    handlers = _handlers(settings, text_encoder)
+    aside = Aside()
+    handlers = _handlers(settings, text_encoder, aside)
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
     return Service(
@@ -190,6 +194,7 @@ def _wire(
         revise=Revise(database, text_encoder),
         erase=Erase(database, pool),
         runner=runner,
+        aside=aside,
         tenant_id=DEFAULT_TENANT,
         api_key=api_key,
         postgres=postgres,

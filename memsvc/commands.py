@@ -61,6 +61,8 @@ def serve(
     rooms.make_importable()
     from api.app import create
 
+    # A job's thread that computes must not keep a request waiting for the interpreter's usual 5 ms at every turn.
+    sys.setswitchinterval(0.0005)
     listener = _listen(settings.server.host, settings.server.port)
     # A stop during start-up must leave no database behind.
     signal.signal(signal.SIGTERM, _interrupt)

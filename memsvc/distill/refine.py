@@ -96,14 +96,14 @@ def parse(reply: str) -> list[Note]:
     notes = []
     for place, item in enumerate(items, start=1):
         text = item.get("text") if isinstance(item, dict) else None
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not _storable(text):
             continue
         number = item.get("n", place)
         kind = str(item.get("kind", "")).lower()
         notes.append(
             Note(
                 number if isinstance(number, int) and not isinstance(number, bool) else place,
-                " ".join(text.split()),
+                _storable(text),
                 Kind(kind) if kind in set(Kind) else None,
                 _strings(item.get("keywords"), 8),
                 _strings(item.get("topics"), 3),
@@ -201,7 +201,13 @@ def _bare(word: str) -> str:
 
 def _strings(value: Any, limit: int) -> tuple[str, ...]:
     given = value if isinstance(value, list) else []
-    return tuple(dict.fromkeys(item.strip()[:80] for item in given if isinstance(item, str) and item.strip()))[:limit]
+    texts = [_storable(item)[:80] for item in given if isinstance(item, str)]
+    return tuple(dict.fromkeys(text for text in texts if text))[:limit]
+
+
+def _storable(text: str) -> str:
+    """One line without what PostgreSQL cannot hold: JSON may escape NUL and half a character."""
+    return " ".join(text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8").split())
 
 
 def _items(reply: str) -> list[Any]:

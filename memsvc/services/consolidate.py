@@ -22,6 +22,7 @@ from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.unit import Status
 from memsvc.services import writing
+from memsvc.services.aside import Aside
 from memsvc.services.revise import BY_HAND
 from memsvc.services.work import Lease
 from memsvc.store import consolidation, exchanges, jobs, links, units
@@ -44,10 +45,11 @@ class Decisions:
 
 
 class Consolidate:
-    """`width` is the encoder's number of dimensions."""
+    """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, aside: Aside | None = None) -> None:
         self._width = width
+        self._aside = aside
 
     def run(self, lease: Lease) -> None:
         """The job's handler: what has changed since the last time."""
@@ -74,7 +76,8 @@ class Consolidate:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0})
             return
-        decided = decide(base, self._width, changed, known, order)
+        arguments = (base, self._width, changed, known, order)
+        decided = self._aside.run(decide, *arguments) if self._aside else decide(*arguments)
         with lease.transaction() as (connection, locked):
             counts = collections.Counter({"units": len(base), "looked at": len(changed & {item.id for item in base})})
             current = units.by_id(connection, locked, [item.id for item in base])

@@ -56,6 +56,12 @@ def test_a_reply_without_notes_says_what_it_is(reply: str) -> None:
         refine.parse(reply)
 
 
+def test_what_no_database_holds_is_taken_out_of_a_note() -> None:
+    reply = '{"notes": [{"n": 1, "text": "Ana\\u0000 took \\ud800 Miso.", "keywords": ["a\\u0000b"]}]}'
+    (found,) = refine.parse(reply)
+    assert (found.text, found.keywords) == ("Ana took ? Miso.", ("a b",))
+
+
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(
     st.text(max_size=200)

@@ -1,0 +1,56 @@
+"""Long computation in a process of its own, so that requests of this one need not wait for the interpreter's lock."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+ResultT = TypeVar("ResultT")
+# Below the requests' priority; on a machine with one core they share it by this.
+_NICE = 10
+
+
+class Aside:
+    """One helper process, started at its first use and again when it was killed. Arguments and results are pickled."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executor: ProcessPoolExecutor | None = None
+
+    def run(self, function: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        """`function(*arguments)`, a function that can be imported; raises what it raises."""
+        for attempt in range(2):
+            try:
+                return self._started().submit(function, *arguments).result()
+            except BrokenProcessPool:
+                self.close()
+                if attempt:
+                    raise
+        raise AssertionError
+
+    def close(self) -> None:
+        """End the process, whatever it is at."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            for process in list((executor._processes or {}).values()):
+                process.kill()
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _started(self) -> ProcessPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                # Spawned: a fork of a process with threads and a database's connections would share both.
+                context = multiprocessing.get_context("spawn")
+                self._executor = ProcessPoolExecutor(1, context, initializer=_step_back)
+            return self._executor
+
+
+def _step_back() -> None:
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
