@@ -210,18 +210,21 @@ def with_merged(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None
 ) -> dict[str, list[tuple[Source, str]]]:
     """As `sources`, with those of the units that say the same and were merged into it, behind its own."""
-    found = sources(connection, namespace, ids)
-    statement = (
-        sa.select(_U.c.superseded_by, _S)
+    fields = (_S.c.unit_id, _S.c.ordinal, _S.c.message_id, _S.c.session_id, _S.c.start_char, _S.c.end_char)
+    own = sa.select(_S.c.unit_id.label("owner"), *fields).where(*tables.within(_S, namespace))
+    merged = (
+        sa.select(_U.c.superseded_by.label("owner"), *fields)
         .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
         .where(*tables.within(_S, namespace), _U.c.status == Status.MERGED.value)
-        .order_by(_S.c.unit_id, _S.c.ordinal)
     )
     if ids is not None:
-        statement = statement.where(tables.any_of(_U.c.superseded_by, ids))
-    for row in connection.execute(statement):
+        own = own.where(tables.any_of(_S.c.unit_id, ids))
+        merged = merged.where(tables.any_of(_U.c.superseded_by, ids))
+    rows = connection.execute(own.union_all(merged)).all()
+    found: dict[str, list[tuple[Source, str]]] = {}
+    for row in sorted(rows, key=lambda row: (row.owner, row.owner != row.unit_id, row.unit_id, row.ordinal)):
         source = Source(row.message_id, row.start_char, row.end_char)
-        found.setdefault(row.superseded_by, []).append((source, row.session_id))
+        found.setdefault(row.owner, []).append((source, row.session_id))
     return found
 
 
