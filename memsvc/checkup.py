@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from memsvc import bootstrap, errors, rooms
 from memsvc.models import tokens
@@ -71,7 +72,7 @@ def _generator(settings: Settings) -> str:
     chosen = bootstrap.load_generator(settings)
     if chosen is None:
         return "none set; units are made by rule (MEMSVC_GENERATOR_MODEL)"
-    where = settings.generator.url or "on this machine"
+    where = f"at {urlsplit(settings.generator.url).hostname}" if settings.generator.url else "on this machine"
     if settings.generator.url is None:
         for package in ("torch", "transformers"):
             if importlib.util.find_spec(package) is None:
