@@ -15,10 +15,12 @@ from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
-from memsvc.services import consolidate, redistil, refine
+from memsvc.services import consolidate, forget, redistil, refine, summarise
+from memsvc.services.accesses import Accesses
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.erase import Erase
+from memsvc.services.forget import Forget
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
@@ -26,6 +28,7 @@ from memsvc.services.recall import Recall
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
+from memsvc.services.summarise import Summarise
 from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema
@@ -35,6 +38,7 @@ from memsvc.store.embedded import EmbeddedPostgres
 # The tenant that an installation starts with; the same everywhere, so that a restored dump finds its own.
 DEFAULT_TENANT = uuid.uuid5(uuid.NAMESPACE_URL, "memsvc:tenant:default")
 _SERVER_KEY = "server"
+_DRY_KINDS = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
 _ALL_SCOPES = ("read", "write", "admin")
 
 
@@ -48,6 +52,7 @@ class Service:
     pool: IndexPool
     ingest: Ingest
     recall: Recall
+    accesses: Accesses
     inspect: Inspect
     maintain: Maintain
     revise: Revise
@@ -63,6 +68,7 @@ class Service:
         the interpreter's own end, which would pull the floor from under it.
         """
         ended = self.runner.stop()
+        self.accesses.close()
         self.aside.close()
         self.database.close()
         if self.postgres is not None:
@@ -153,15 +159,23 @@ def _handlers(settings: Settings, text_encoder: TextEncoder, aside: Aside | None
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
-    consolidation = Consolidate(text_encoder.width, aside)
+    forgets = settings.jobs.forget_faded
+    consolidation = Consolidate(
+        text_encoder.width,
+        aside,
+        daily=[forget.KIND] if forgets else [],
+        after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
+    )
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
         redistil.KIND: Redistil(text_encoder, _depth(settings)).run,
+        forget.KIND: Forget(daily=forgets).run,
     }
     if text_generator is not None:
         limits = settings.generator
         handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
+        handlers[summarise.KIND] = Summarise(text_generator, limits.timeout_s, limits.max_tokens).run
     return handlers
 
 
@@ -179,6 +193,7 @@ def _wire(
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
     aside = Aside()
+    accesses = Accesses(database)
     handlers = _handlers(settings, text_encoder, aside)
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
@@ -188,9 +203,10 @@ def _wire(
         encoder=text_encoder,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
-        recall=Recall(database, text_encoder, pool, settings.recall),
+        recall=Recall(database, text_encoder, pool, settings.recall, accesses.note),
+        accesses=accesses,
         inspect=Inspect(database),
-        maintain=Maintain(database, handlers, runner.kick),
+        maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),
         revise=Revise(database, text_encoder),
         erase=Erase(database, pool),
         runner=runner,

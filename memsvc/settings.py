@@ -110,6 +110,7 @@ class JobSettings(BaseSettings):
     timeout_s: float = Field(1800.0, gt=0, description="a job that runs longer hangs, and is freed")
     poll_s: float = Field(2.0, gt=0, description="between two looks for work that nobody told of")
     backoff_s: float = Field(2.0, gt=0, description="before the second attempt; doubles with each further one")
+    forget_faded: bool = Field(False, description="every day put away what has faded; kept, and restorable")
     stop_s: float = Field(8.0, ge=0, description="wait for the running job when the process stops")
 
 

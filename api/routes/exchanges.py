@@ -56,6 +56,7 @@ def _exchange(item: wire.NewExchange) -> NewExchange:
         occurred_at=item.occurred_at,
         messages=tuple(_message(message) for message in item.messages),
         metadata=item.metadata,
+        expires_at=item.expires_at,
     )
 
 

@@ -23,9 +23,10 @@ def ask(
     kind: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$")],
     caller: Caller,
     service: Services,
+    dry_run: Annotated[bool, Query(description="Only say in the job's result what it would do.")] = False,
 ) -> wire.JobResult:
     """Queue a maintenance job, or give the one of this kind that has not ended yet."""
-    return _result(service.maintain.ask(caller.tenant_id, namespace, kind))
+    return _result(service.maintain.ask(caller.tenant_id, namespace, kind, dry_run=dry_run))
 
 
 @router.get("/jobs", response_model=wire.JobList)

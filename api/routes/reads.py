@@ -135,13 +135,19 @@ def sources(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: 
 def change_unit(
     namespace: NamespaceName, unit_id: UnitId, body: wire.UnitChange, caller: Caller, service: Services
 ) -> wire.UnitResult:
-    """Edit a unit's words, invalidate it, or restore it. Every change is a version; nothing is lost."""
+    """Edit a unit's words, invalidate, restore or pin it, give it an end. Every change is a version of it."""
     given = (caller.tenant_id, namespace, unit_id)
     if body.action == "edit":
         assert body.text is not None
         return _unit(service.revise.edit(*given, body.text, body.reason))
     if body.action == "invalidate":
         return _unit(service.revise.invalidate(*given, body.reason))
+    if body.action == "expire":
+        return _unit(service.revise.expire(*given, body.expires_at, body.reason))
+    if body.action == "pin":
+        return _unit(service.revise.pin(*given, body.reason))
+    if body.action == "unpin":
+        return _unit(service.revise.unpin(*given, body.reason))
     return _unit(service.revise.restore(*given, body.reason))
 
 
@@ -172,6 +178,7 @@ def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wir
             wire.EpisodeResult(
                 id=episode.id,
                 medoid=episode.medoid,
+                abstract=episode.abstract,
                 start=episode.start,
                 end=episode.end,
                 segments=[
@@ -268,6 +275,10 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
         superseded_by=found.superseded_by,
         proof_count=found.proof_count,
         valid_to=found.valid_to,
+        gained_keywords=list(found.gained.keywords),
+        gained_topics=[dataclasses.asdict(topic) for topic in found.gained.topics],
+        pinned=found.pinned,
+        expires_at=found.expires_at,
         distiller=found.distiller,
         cause=stored.cause,
         created_at=stored.created_at,

@@ -26,6 +26,8 @@ _USUAL_PAIRS = 4
 _JOIN = 0.70
 _ALIKE_WEIGHT, _CLOSE_WEIGHT = 0.8, 0.2
 _CLOSE_DAYS = 30.0
+_MAX_SEGMENTS = 20
+_ROUNDS = 10
 
 
 def segments(session: Sequence[Trait], vectors: Vectors) -> list[Segment]:
@@ -72,7 +74,29 @@ def gathered(found: Sequence[Segment], vectors: Vectors) -> list[Episode]:
             leaders[place] = vector
             groups.append([segment])
         ends[place] = segment.end.timestamp()
-    return [_episode(group) for group in groups]
+    return [_episode(part) for group in groups for part in _split(group, vectors)]
+
+
+def _split(group: list[Segment], vectors: Vectors) -> list[list[Segment]]:
+    """A group of more than twenty segments in two by 2-means of the medoids, and each again; in the order of time.
+
+    The means start from the first segment and the one most unlike it, so the same group splits the same way.
+    """
+    if len(group) <= _MAX_SEGMENTS:
+        return [group]
+    rows = np.stack([vectors[segment.medoid] for segment in group])
+    means = np.stack([rows[0], rows[int(np.argmin(rows @ rows[0]))]])
+    sides = np.zeros(len(group), dtype=bool)
+    for _ in range(_ROUNDS):
+        fresh = rows @ means[1] > rows @ means[0]
+        if fresh.all() or not fresh.any() or (fresh == sides).all():
+            break
+        sides = fresh
+        means = np.stack([rows[~sides].mean(axis=0), rows[sides].mean(axis=0)])
+    if sides.all() or not sides.any():  # all alike: in two by time
+        sides = np.arange(len(group)) >= len(group) // 2
+    halves = [[segment for segment, side in zip(group, sides, strict=True) if side == which] for which in (False, True)]
+    return [part for half in halves for part in _split(half, vectors)]
 
 
 def _segment(part: Sequence[Trait], vectors: Vectors) -> Segment:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memsvc.domain.unit import Topic
+
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _NEGATION = re.compile(
@@ -49,7 +51,7 @@ _CONCRETE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A unit as the consolidation sees it: `said` are its words, `text` the same for comparing.
+    """A unit as the consolidation sees it: `said` are its words, `core` the chief ones, `text` the same for comparing.
 
     `place` orders all units: when said, then by id, never by arrival. `slot` is (attribute, value) where the unit gives
     its subject one of which there is one at a time.
@@ -71,6 +73,9 @@ class Trait:
     is_negated: bool
     says_change: bool
     slot: tuple[str, str] | None
+    core: str = ""
+    keywords: tuple[str, ...] = ()
+    topics: tuple[Topic, ...] = ()
 
     @property
     def place(self) -> tuple[dt.datetime, str]:
@@ -90,15 +95,18 @@ def read(
     said_at: dt.datetime,
     is_assistants: bool,
     dates: tuple[dt.datetime, dt.datetime] | None,
+    core_end: int = 0,
+    keywords: Sequence[str] = (),
+    topics: Sequence[Topic] = (),
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
-    core = text.partition(": ")[2] or text
-    plain = core.replace("\u2019", "'")
+    said = text.partition(": ")[2] or text
+    plain = said.replace("\u2019", "'")
     people = {person.lower() for person in persons}
     return Trait(
         id=id,
         kind=kind,
-        said=core,
+        said=said,
         text=" ".join(plain.lower().split()),
         subject=subject or "",
         session_id=session_id,
@@ -112,6 +120,9 @@ def read(
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
         slot=None if is_assistants else _slot(plain),
+        core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
+        keywords=tuple(keywords),
+        topics=tuple(topics),
     )
 
 

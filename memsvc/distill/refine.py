@@ -33,7 +33,7 @@ SCHEMA: Mapping[str, Any] = {
                 "properties": {
                     "n": {"type": "integer"},
                     "text": {"type": "string"},
-                    "kind": {"type": "string", "enum": [kind.value for kind in Kind]},
+                    "kind": {"type": "string", "enum": [kind.value for kind in Kind if kind is not Kind.ABSTRACT]},
                     "keywords": {"type": "array", "items": {"type": "string"}},
                     "topics": {"type": "array", "items": {"type": "string"}},
                 },
@@ -96,15 +96,15 @@ def parse(reply: str) -> list[Note]:
     notes = []
     for place, item in enumerate(items, start=1):
         text = item.get("text") if isinstance(item, dict) else None
-        if not isinstance(text, str) or not _storable(text):
+        if not isinstance(text, str) or not storable(text):
             continue
         number = item.get("n", place)
         kind = str(item.get("kind", "")).lower()
         notes.append(
             Note(
                 number if isinstance(number, int) and not isinstance(number, bool) else place,
-                _storable(text),
-                Kind(kind) if kind in set(Kind) else None,
+                storable(text),
+                Kind(kind) if kind in set(Kind) - {Kind.ABSTRACT} else None,
                 _strings(item.get("keywords"), 8),
                 _strings(item.get("topics"), 3),
             )
@@ -120,20 +120,26 @@ def ungrounded(note: Note, draft: MemoryUnit, message: Message, before: Sequence
     been said.
     """
     own = f"{message.name}: {message.text} {draft.text}"
-    around = " ".join([own, *(f"{said.name}: {said.text}" for said in before)])
+    return unsaid(note.text, own, " ".join([own, *(f"{said.name}: {said.text}" for said in before)]))
+
+
+def unsaid(text: str, own: str, around: str) -> str | None:
+    """What `text` says that was not said, None when there is nothing: its numbers must stand in `own`, its names in
+    `around`, and half of its content words there too.
+    """
     numbers = set(_NUMBER.findall(own))
-    for number in _NUMBER.findall(note.text):
+    for number in _NUMBER.findall(text):
         if number not in numbers and number.rstrip(".,:") not in numbers:
             return f"number {number}"
     known = set(lexicon.words(around))
-    for match in _NAME.finditer(note.text):
+    for match in _NAME.finditer(text):
         words = lexicon.words(match.group())
-        starts = not note.text[: match.start()].rstrip(" \"'(") or note.text[: match.start()].rstrip()[-1:] in ".!?:"
+        starts = not text[: match.start()].rstrip(" \"'(") or text[: match.start()].rstrip()[-1:] in ".!?:"
         if any(_bare(word) not in known and word not in known for word in words) and not (
             starts and words[0] in lexicon.FUNCTION
         ):
             return f"name {match.group()}"
-    content = lexicon.content_words(note.text)
+    content = lexicon.content_words(text)
     if not content:
         return "nothing said"
     stems = {word[:5] for word in known}
@@ -201,11 +207,11 @@ def _bare(word: str) -> str:
 
 def _strings(value: Any, limit: int) -> tuple[str, ...]:
     given = value if isinstance(value, list) else []
-    texts = [_storable(item)[:80] for item in given if isinstance(item, str)]
+    texts = [storable(item)[:80] for item in given if isinstance(item, str)]
     return tuple(dict.fromkeys(text for text in texts if text))[:limit]
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """One line without what PostgreSQL cannot hold: JSON may escape NUL and half a character."""
     return " ".join(text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8").split())
 
@@ -216,7 +222,7 @@ def _items(reply: str) -> list[Any]:
     if start < 0:
         raise Unreadable(f"no JSON in: {reply[:200]!r}")
     text = reply[start:].replace("\u201c", '"').replace("\u201d", '"')
-    value = _loaded(text)
+    value = loaded(text)
     if isinstance(value, dict):
         inner = next((value[key] for key in ("notes", "units", "memories", "items") if key in value), [value])
         value = inner if isinstance(inner, list) else [inner]
@@ -225,7 +231,7 @@ def _items(reply: str) -> list[Any]:
     return value
 
 
-def _loaded(text: str) -> Any:
+def loaded(text: str) -> Any:
     """The first JSON value of the text; a comma too many is forgiven, a reply that was cut off is closed."""
     decoder = json.JSONDecoder()
     for candidate in (text, _TRAILING_COMMA.sub(r"\1", text), _closed(text)):

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from memsvc.domain.unit import MemoryUnit, Status
 
+# Fields that others decide, and that the next version takes over.
+_KEPT = ("version", "status", "superseded_by", "proof_count", "valid_to", "gained", "pinned", "expires_at")
 # Fields that a distiller decides; a unit that agrees in all of them is the same unit.
 _DECIDED = tuple(
     field.name
     for field in dataclasses.fields(MemoryUnit)
-    if field.name not in ("id", "key", "version", "status", "superseded_by", "distiller", "kind")
+    if field.name not in ("id", "key", "distiller", "kind", *_KEPT)
 )
 
 
@@ -53,7 +55,8 @@ def plan(old: Sequence[MemoryUnit], made: Sequence[MemoryUnit]) -> Upgrade:
     for place, number in sorted(taken.items()):
         unit, successor = active[place], made[number]
         if unit.distiller != successor.distiller or _differs(unit, successor):
-            replaced.append((unit, dataclasses.replace(successor, id=unit.id, version=unit.version + 1)))
+            kept = {name: getattr(unit, name) for name in _KEPT} | {"version": unit.version + 1}
+            replaced.append((unit, dataclasses.replace(successor, id=unit.id, **kept)))
     fresh = tuple(unit for number, unit in enumerate(made) if number not in used and unit.id not in known)
     retired = tuple(unit for place, unit in enumerate(active) if place not in taken)
     return Upgrade(tuple(replaced), fresh, retired)

@@ -14,7 +14,7 @@ class UnitEntry:
     """A unit as the indexes see it. `embedding`: float32 rows of the encoder's width, as bytes, little-endian.
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
-    to be superseded since `superseded_at`.
+    to be superseded since `superseded_at`; it is not recalled from `expires_at` on.
     """
 
     id: str
@@ -29,6 +29,7 @@ class UnitEntry:
     valid_to: dt.datetime | None = None
     created_at: dt.datetime | None = None
     superseded_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,16 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class NewExchange:
-    """Messages of one session in order; from one message up to a whole session."""
+    """Messages of one session in order; from one message up to a whole session. From `expires_at` on it is not
+    recalled.
+    """
 
     id: str | None
     session_id: str
     occurred_at: dt.datetime | None
     messages: tuple[NewMessage, ...]
     metadata: Mapping[str, Any] | None = None
+    expires_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

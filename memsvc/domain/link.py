@@ -43,10 +43,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Segments, of one session or of several, about the same matter."""
+    """Segments, of one session or of several, about the same matter; `abstract` is the unit that sums it up."""
 
     id: str
     segments: tuple[Segment, ...]
     medoid: str
     start: dt.datetime
     end: dt.datetime
+    abstract: str | None = None

@@ -21,7 +21,7 @@ class Role(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message, verbatim. `seq` is its place in the namespace's change feed (0 before it is stored);
-    `recorded_at` when it was stored, where the reader needs to know.
+    `recorded_at` when it was stored, where the reader needs to know; from `expires_at` on it is not recalled.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Message:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     seq: int = 0
     recorded_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.occurred_at, "occurred_at")

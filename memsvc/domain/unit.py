@@ -17,6 +17,7 @@ class Kind(StrEnum):
     INSTRUCTION = "instruction"
     STATE = "state"
     ARTEFACT = "artefact"
+    ABSTRACT = "abstract"
 
 
 class Status(StrEnum):
@@ -45,6 +46,14 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Gained:
+    """What a unit has taken on from its neighbours, beside what it says itself."""
+
+    keywords: tuple[str, ...]
+    topics: tuple[Topic, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Artefact:
     """Something made or touched by work: a path, URL, error, flag, name; `action` is what was done to it, if said."""
 
@@ -69,8 +78,9 @@ class MemoryUnit:
     dense index encodes beside it: the text with the context it answers. `t_mention` is when it was said; `time` the
     interval it speaks about, if it
     names one. `superseded_by` is the unit that took its place at `valid_to`, or that a merged one says the same as;
-    `proof_count` is how many units say what this one says. `salience` and `confidence` are within 0..1; `tokens`
-    counts `text`.
+    `proof_count` is how many units say what this one says; `gained` what it has taken on from its neighbours. A pinned
+    unit never fades; one with `expires_at` is not recalled from then on. `salience` and `confidence` are within 0..1;
+    `tokens` counts `text`.
     """
 
     id: str
@@ -98,6 +108,9 @@ class MemoryUnit:
     superseded_by: str | None = None
     proof_count: int = 1
     valid_to: dt.datetime | None = None
+    gained: Gained = Gained((), ())
+    pinned: bool = False
+    expires_at: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.t_mention, "t_mention")

@@ -26,6 +26,8 @@ _STANDING_KINDS = ("preference", "instruction")
 _STANDING_COUNT = 5
 # Merged and archived units are not searched; superseded ones are, and marked.
 _SEARCHED = ("active", "superseded")
+# An abstract repeats its members' words in fewer: it would crowd them out of a ranking.
+_NOT_SEARCHED = ("abstract",)
 # Rows of one unit in the dense index get consecutive ids below the next unit's.
 _ROW_STRIDE = 4
 _BYTES_PER_MESSAGE = 900
@@ -44,7 +46,10 @@ class _Entry:
     seq: int
     counts: dict[str, int]
     recorded_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
     units: list[str] = field(default_factory=list)
+    # Units of it that were put away: with nothing else left of it, it is not recalled either.
+    put_away: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> tuple[dt.datetime, int]:
@@ -62,9 +67,14 @@ class _Unit:
     valid_to: dt.datetime | None
     created_at: dt.datetime | None
     superseded_at: dt.datetime | None
+    expires_at: dt.datetime | None
 
     def stands(self, query: Moment) -> bool:
-        """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then."""
+        """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then. What
+        has run out does not stand, whenever it is asked about.
+        """
+        if self.expires_at is not None and self.expires_at <= query.now:
+            return False
         if query.known_at is not None and self.created_at is not None and self.created_at > query.known_at:
             return False
         if query.as_of is None:
@@ -81,13 +91,11 @@ class _Unit:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The point in both times that is asked about; None is now."""
+    """The point in both times that is asked about, None being now; `now` is the clock's."""
 
     as_of: dt.datetime | None = None
     known_at: dt.datetime | None = None
-
-
-NOW = Moment()
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
 
 class NamespaceIndex:
@@ -131,20 +139,23 @@ class NamespaceIndex:
         vector: NDArray[np.float32],
         per_arm: int,
         term_limit: int,
-        moment: Moment = NOW,
+        moment: Moment | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them.
 
         `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first. Messages
-        and units that did not exist at `moment` are left out.
+        and units that did not exist at `moment` are left out, and so is what was put away or has run out.
         """
+        moment = moment or Moment()
         with self._lock:
             scores, lexical_best = self._search_lexical(query_text, per_arm, term_limit)
             dense_best = self._search_dense(vector, per_arm)
             found = dict.fromkeys([*lexical_best, *dense_best, *self._search_standing(vector)])
             found = {message_id: None for message_id in found if self._existed(message_id, moment)}
             cosines = self._cosines(vector, found, moment)
+            # A message of which nothing stands says what is no longer so, or what was put away.
+            found = {m: None for m in found if cosines[m] or not self._messages[m].units}
             return [
                 self._candidate(
                     self._messages[message_id], float(scores[self._slot_of[message_id]]), cosines[message_id],
@@ -193,6 +204,7 @@ class NamespaceIndex:
             message.seq,
             dict(counts),
             message.recorded_at,
+            message.expires_at,
         )
         self._messages[entry.id] = entry
         self._slot_of[entry.id] = len(self._slots)
@@ -241,7 +253,12 @@ class NamespaceIndex:
     def _put_units(self, entries: Sequence[UnitEntry]) -> None:
         for entry in entries:
             self._remove_unit(entry.id)
-        entries = [entry for entry in entries if entry.status in _SEARCHED]
+        for entry in entries:
+            if entry.status == "archived" and entry.valid_to is not None:
+                for message_id in entry.message_ids:
+                    if message_id in self._messages:
+                        self._messages[message_id].put_away.add(entry.id)
+        entries = [entry for entry in entries if entry.status in _SEARCHED and entry.kind not in _NOT_SEARCHED]
         ids: list[int] = []
         blocks: list[NDArray[np.float32]] = []
         for entry in entries:
@@ -250,7 +267,7 @@ class NamespaceIndex:
             starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
             unit = _Unit(
                 entry.id, len(self._unit_slots), len(vectors), entry.message_ids, span, min(starts, default=None),
-                entry.valid_to, entry.created_at, entry.superseded_at,
+                entry.valid_to, entry.created_at, entry.superseded_at, entry.expires_at,
             )  # fmt: skip
             self._units[unit.id] = unit
             if entry.kind in _STANDING_KINDS and entry.status == "active":
@@ -259,6 +276,7 @@ class NamespaceIndex:
             for message_id in dict.fromkeys(unit.message_ids):
                 if message_id in self._messages:
                     self._messages[message_id].units.append(unit.id)
+                    self._messages[message_id].put_away.discard(unit.id)
             ids.extend(unit.slot * _ROW_STRIDE + row for row in range(unit.rows))
             blocks.append(vectors)
         if blocks:
@@ -316,7 +334,9 @@ class NamespaceIndex:
 
     def _existed(self, message_id: str, moment: Moment) -> bool:
         entry = self._messages.get(message_id)
-        if entry is None:
+        if entry is None or (entry.put_away and not entry.units):
+            return False
+        if entry.expires_at is not None and entry.expires_at <= moment.now:
             return False
         if moment.known_at is not None and entry.recorded_at is not None and entry.recorded_at > moment.known_at:
             return False

@@ -138,8 +138,9 @@ def stats(namespace: str) -> Call[reads.NamespaceStats]:
     return Call("GET", _path(namespace, "stats"), reads.NamespaceStats)
 
 
-def maintenance(namespace: str, kind: str) -> Call[jobs.JobResult]:
-    return Call("POST", _path(namespace, "maintenance", kind), jobs.JobResult)
+def maintenance(namespace: str, kind: str, dry_run: bool = False) -> Call[jobs.JobResult]:
+    params = {"dry_run": "true"} if dry_run else {}
+    return Call("POST", _path(namespace, "maintenance", kind), jobs.JobResult, params=params)
 
 
 def job(job_id: str, action: str | None = None) -> Call[jobs.JobResult]:

@@ -230,9 +230,23 @@ class Namespace:
     def stats(self) -> reads.NamespaceStats:
         return self._client.send(calls.stats(self.name))
 
-    def maintain(self, kind: str) -> JobResult:
-        """Queue a maintenance job ("distill", …), or give the one of this kind that has not ended yet."""
-        return self._client.send(calls.maintenance(self.name, kind))
+    def maintain(self, kind: str, *, dry_run: bool = False) -> JobResult:
+        """Queue a maintenance job ("distill", "forget", …), or give the one of this kind that has not ended yet. With
+        `dry_run` its result says what it would do, and nothing is changed.
+        """
+        return self._client.send(calls.maintenance(self.name, kind, dry_run))
+
+    def pin(self, unit_id: str) -> reads.UnitResult:
+        """Never let a unit fade."""
+        return self._client.send(calls.change_unit(self.name, unit_id, reads.UnitChange(action="pin")))
+
+    def unpin(self, unit_id: str) -> reads.UnitResult:
+        return self._client.send(calls.change_unit(self.name, unit_id, reads.UnitChange(action="unpin")))
+
+    def expire(self, unit_id: str, at: dt.datetime | None) -> reads.UnitResult:
+        """Let a unit be recalled until `at` and no longer; None takes its end away."""
+        change = reads.UnitChange(action="expire", expires_at=at)
+        return self._client.send(calls.change_unit(self.name, unit_id, change))
 
     def erase(self) -> reads.ErasureReceipt:
         """Erase the namespace and everything in it."""

@@ -150,6 +150,7 @@ def _message(item: NewExchange, new: NewMessage, message_id: str, exchange_id: s
         occurred_at=new.occurred_at or item.occurred_at or now,
         caption=new.caption,
         metadata=dict(new.metadata or {}),
+        expires_at=item.expires_at,
     )
 
 

@@ -14,25 +14,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from memsvc.consolidate import derive, episodes, relate, trait
+from memsvc.consolidate import abstract, derive, episodes, evolve, relate, trait
+from memsvc.consolidate.abstract import Abstract
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
+from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
-from memsvc.domain.unit import Status
-from memsvc.services import writing
+from memsvc.domain.unit import Gained, MemoryUnit, Status
+from memsvc.services import abstracts, follow_ups, writing
 from memsvc.services.aside import Aside
-from memsvc.services.revise import BY_HAND
+from memsvc.services.causes import BY_HAND
 from memsvc.services.work import Lease
 from memsvc.store import consolidation, exchanges, jobs, links, units
 from memsvc.store.consolidation import Base
 
-KIND = "consolidate"
+KIND = follow_ups.CONSOLIDATE
 REBUILD_KIND = "rebuild"
 _PAIRED = (LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.NEAR)
 # Rows of the cosine matrix that are held at once.
 _BLOCK = 256
+# So many of a dry run's changes are listed.
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +47,31 @@ class Decisions:
     links: tuple[Link, ...]
     standings: Mapping[str, Standing]
     episodes: tuple[Episode, ...]
+    gained: Mapping[str, Gained]
+    abstracts: tuple[Abstract, ...]
 
 
 class Consolidate:
-    """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one."""
+    """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one.
+    `daily` are kinds of jobs that a namespace is to have every day, `after_abstracts` those behind new abstracts.
+    """
 
-    def __init__(self, width: int, aside: Aside | None = None) -> None:
+    def __init__(
+        self,
+        width: int,
+        aside: Aside | None = None,
+        daily: Sequence[str] = (),
+        after_abstracts: Sequence[str] = (),
+    ) -> None:
         self._width = width
         self._aside = aside
+        self._daily = tuple(daily)
+        self._after_abstracts = tuple(after_abstracts)
 
     def run(self, lease: Lease) -> None:
-        """The job's handler: what has changed since the last time."""
+        """The job's handler: what has changed since the last time. With `dry_run` in its payload nothing is changed,
+        and the result lists what would be.
+        """
         self._run(lease, from_scratch=False)
 
     def rebuild(self, lease: Lease) -> None:
@@ -63,40 +82,66 @@ class Consolidate:
         with lease.reading() as (connection, space):
             done_until = consolidation.position(connection, space)
             head = space.head
-            if done_until >= head and not from_scratch:
-                base, changed, known, order = [], set[str](), [], {}
-            else:
+            is_due = head > done_until or from_scratch
+            if is_due:
                 base = consolidation.base(connection, space)
                 changed, gone = consolidation.changed(connection, space, 0 if from_scratch else done_until)
                 known = [] if from_scratch else links.all_of(connection, space)
                 order = exchanges.order(connection, space)
                 # What was linked to a unit that left may have had links that were too weak beside it.
                 changed |= {end for link in known if {link.src, link.dst} & gone for end in (link.src, link.dst)}
-        if not base:
+        if not is_due:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0})
             return
         arguments = (base, self._width, changed, known, order)
         decided = self._aside.run(decide, *arguments) if self._aside else decide(*arguments)
         with lease.transaction() as (connection, locked):
-            counts = collections.Counter({"units": len(base), "looked at": len(changed & {item.id for item in base})})
             current = units.by_id(connection, locked, [item.id for item in base])
-            batch = writing.Batch(connection, locked)
-            for item in base:
-                stored = current.get(item.id)
-                if stored is None or stored.unit.version != item.version:
-                    continue  # changed meanwhile: the next run sees it
-                _apply(batch, stored, decided.standings[item.id], counts)
-            alive = set(current)
-            added, removed = links.replace(
-                connection, locked, [link for link in decided.links if link.src in alive and link.dst in alive]
+            # What changed meanwhile the next run sees.
+            unchanged = [item for item in base if item.id in current and current[item.id].unit.version == item.version]
+            found = [_next(current[item.id], decided, item.id) for item in unchanged]
+            steps = [step for step in found if step is not None]
+            totals = collections.Counter(f"{link.kind.value} links" for link in decided.links)
+            result = (
+                {"units": len(base), "looked at": len(changed & {item.id for item in base})}
+                | collections.Counter(step.what for step in steps)
+                | {"episodes": len(decided.episodes), "abstracts": len(decided.abstracts)}
+                | totals
             )
-            counts["episodes changed"] = links.replace_episodes(connection, locked, decided.episodes)
-            reached = batch.commit()
-            consolidation.reach(connection, locked, reached if locked.head == head else head)
-            totals = collections.Counter(link.kind.value for link in decided.links)
-            result = dict(counts) | {"links added": added, "links removed": removed, "episodes": len(decided.episodes)}
-            jobs.finish(connection, lease.job, result | {f"{kind} links": count for kind, count in totals.items()})
+            if lease.job.payload.get("dry_run"):
+                shown = [{"unit_id": step.old.unit.id, "change": step.cause} for step in steps[:_SHOWN]]
+                jobs.finish(connection, lease.job, result | {"dry_run": True, "would_change": shown})
+                return
+            result |= self._write(connection, locked, decided, steps, current, head)
+            jobs.finish(connection, lease.job, result)
+
+    def _write(
+        self,
+        connection: sa.Connection,
+        locked: Namespace,
+        decided: Decisions,
+        steps: Sequence[_Step],
+        current: Mapping[str, units.StoredUnit],
+        head: int,
+    ) -> dict[str, int]:
+        """Everything that was decided, in the caller's transaction; what it counts as. `head` is what was read."""
+        counts: dict[str, int] = {}
+        batch = writing.Batch(connection, locked)
+        for step in steps:
+            batch.replace(step.old, step.new, step.cause)
+        kept = [link for link in decided.links if link.src in current and link.dst in current]
+        counts["links added"], counts["links removed"] = links.replace(connection, locked, kept)
+        named = abstracts.write(connection, locked, batch, decided.abstracts, current, counts)
+        told = [dataclasses.replace(episode, abstract=named.get(episode.id)) for episode in decided.episodes]
+        counts["episodes changed"] = links.replace_episodes(connection, locked, told)
+        reached = batch.commit()
+        consolidation.reach(connection, locked, reached if locked.head == head else head)
+        for kind in self._after_abstracts if counts["abstracts changed"] else ():
+            jobs.enqueue(connection, locked, kind, f"{kind}:{reached}", {})
+        for kind in self._daily:
+            jobs.tomorrow(connection, locked, kind)
+        return counts
 
 
 def decide(
@@ -122,11 +167,22 @@ def decide(
     for item in sorted(alive.values(), key=lambda t: (order.get(t.message_ids[0], 0), t.place)):
         sessions.setdefault(item.session_id, []).append(item)
     cut = [segment for session in sessions.values() for segment in episodes.segments(session, vectors)]
-    return Decisions(tuple(everything), standings, tuple(episodes.gathered(cut, vectors)))
+    gathered = episodes.gathered(cut, vectors)
+    lasting = {item.id: alive[item.id] for item in base if item.id in alive and not item.is_temporary}
+    summed_up = [abstract.abstract(episode, lasting, standings, vectors) for episode in gathered]
+    return Decisions(
+        tuple(everything),
+        standings,
+        tuple(gathered),
+        evolve.gained(alive, everything),
+        tuple(found for found in summed_up if found is not None),
+    )
 
 
 def _pairs(traits: Mapping[str, Trait], vectors: Mapping[str, NDArray[np.float32]], fresh: Sequence[str]) -> list[Link]:
     """Links of each fresh unit with every other, each pair once."""
+    if not fresh:
+        return []
     ids = list(traits)
     matrix = np.stack([vectors[unit_id] for unit_id in ids])
     is_fresh = set(fresh)
@@ -153,35 +209,47 @@ def _pairs(traits: Mapping[str, Trait], vectors: Mapping[str, NDArray[np.float32
     return found
 
 
-def _apply(
-    batch: writing.Batch, stored: units.StoredUnit, standing: Standing, counts: collections.Counter[str]
-) -> None:
-    """One unit's new version, where its standing changed; a unit that a person put away stays away."""
-    unit = stored.unit
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A unit's next version; `what` it counts as."""
+
+    old: units.StoredUnit
+    new: MemoryUnit
+    cause: str
+    what: str
+
+
+def _next(stored: units.StoredUnit, decided: Decisions, unit_id: str) -> _Step | None:
+    """None where nothing changes, and for a unit that a person put where it is."""
+    unit, standing = stored.unit, decided.standings[unit_id]
     if stored.cause.startswith(BY_HAND):
-        return
+        return None
     if standing.merged_into:
         status, by, until, cause = Status.MERGED, standing.merged_into, None, "merged: an earlier unit says the same"
     elif standing.superseded_by:
         status, by, until = Status.SUPERSEDED, standing.superseded_by, standing.valid_to
         cause = "superseded: something later took its place"
     else:
-        status, by, until, cause = Status.ACTIVE, None, None, "so again"
-    before = (unit.status, unit.superseded_by, unit.valid_to, unit.proof_count)
-    if before == (status, by, until, standing.proof_count):
-        return
+        status, by, until, cause = Status.ACTIVE, None, None, "so again: nothing takes its place any more"
+    what = cause.partition(":")[0]
+    gained = decided.gained.get(unit_id, evolve.NOTHING)
     if (unit.status, unit.superseded_by, unit.valid_to) == (status, by, until):
-        cause = f"said {standing.proof_count} times"
-    counts[status.value if status is not Status.ACTIVE else cause.split(" ", 1)[0]] += 1
+        if unit.proof_count != standing.proof_count:
+            what, cause = "said again", f"said {standing.proof_count} times"
+        elif unit.gained != gained:
+            what, cause = "evolved", "evolved: its neighbours share keywords or topics"
+        else:
+            return None
     new = dataclasses.replace(
         unit,
         status=status,
         superseded_by=by,
         valid_to=until,
         proof_count=standing.proof_count,
+        gained=gained,
         version=unit.version + 1,
     )
-    batch.replace(stored, new, cause)
+    return _Step(stored, new, cause, what)
 
 
 def trait_of(item: Base) -> Trait:
@@ -192,7 +260,8 @@ def trait_of(item: Base) -> Trait:
     return trait.read(
         id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
-        is_assistants=item.is_assistants, dates=dates,
+        is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
+        topics=item.topics,
     )  # fmt: skip
 
 

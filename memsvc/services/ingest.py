@@ -7,8 +7,10 @@ any process follows the change feed to it.
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -21,14 +23,13 @@ from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import admission, writing
+from memsvc.services import admission, follow_ups, writing
 from memsvc.services.admission import Admission
 from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, units
 from memsvc.store.database import Database
 
 # How often a write starts over because another one changed what it had read; each round one writer gets through.
 _ROUNDS = 8
-_CONSOLIDATE = "consolidate"
 # Writes come in bursts; a namespace is consolidated behind one, not within it.
 _CONSOLIDATE_DELAY_S = 1.0
 
@@ -111,7 +112,8 @@ class Ingest:
                 depth=self._depth,
             )
             before.extend(item.messages)
-            drafts.append(draft)
+            ends = {message.id: message.expires_at for message in item.messages}
+            drafts.append(dataclasses.replace(draft, units=tuple(_ending(unit, ends) for unit in draft.units)))
         vectors = writing.encode(self._encoder, [unit for draft in drafts for unit in draft.units])
         taken = iter(vectors)
         return [
@@ -119,12 +121,13 @@ class Ingest:
             for item, draft in zip(admitted, drafts, strict=True)
         ]
 
-    def _follow_up(self, connection: sa.Connection, space: Namespace, seq: int) -> None:
-        """Queue what comes after this write. One waiting consolidation is enough: it takes all that is there then."""
-        if not jobs.waits(connection, space, _CONSOLIDATE):
-            jobs.enqueue(connection, space, _CONSOLIDATE, f"{_CONSOLIDATE}:{seq}", {}, _CONSOLIDATE_DELAY_S)
+    def _follow_up(self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime]) -> None:
+        """Queue what comes after this write, and at the ends of its messages."""
+        follow_ups.consolidation(connection, space, seq, _CONSOLIDATE_DELAY_S)
         for kind in self._kinds:
             jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
+        for end in ends:
+            follow_ups.ending(connection, space, end)
 
     def _store(
         self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes
@@ -145,12 +148,19 @@ class Ingest:
             receipt = WriteReceipt(seq, tuple(_receipt(item) for item in distilled))
             feed.append(connection, locked, changes)
             if changes:
-                self._follow_up(connection, locked, seq)
+                ends = {m.expires_at for item in distilled for m in item.admission.messages if m.expires_at}
+                self._follow_up(connection, locked, seq, ends)
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
             namespaces.advance(connection, locked, seq)
             return receipt
+
+
+def _ending(unit: MemoryUnit, ends: Mapping[str, dt.datetime | None]) -> MemoryUnit:
+    """A unit ends with the first of its messages."""
+    moments = [end for source in unit.sources if (end := ends.get(source.message_id)) is not None]
+    return dataclasses.replace(unit, expires_at=min(moments)) if moments else unit
 
 
 def require_encoder(space: Namespace, encoder: str) -> None:

@@ -12,25 +12,36 @@ from memsvc.store.database import Database
 
 
 class Maintain:
-    """`kinds` are those that may be asked for; `kick` tells the runner that there is work."""
+    """`kinds` are those that may be asked for, `dry` of them those that can say what they would do; `kick` tells the
+    runner that there is work.
+    """
 
-    def __init__(self, database: Database, kinds: Collection[str], kick: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, kinds: Collection[str], dry: Collection[str], kick: Callable[[], None]
+    ) -> None:
         self._database = database
         self._kinds = frozenset(kinds)
+        self._dry = frozenset(dry)
         self._kick = kick
 
-    def ask(self, tenant_id: uuid.UUID, namespace_name: str, kind: str) -> Job:
-        """Queue a job of this kind, or give the one that has not ended yet. Raises NotFound."""
+    def ask(self, tenant_id: uuid.UUID, namespace_name: str, kind: str, *, dry_run: bool = False) -> Job:
+        """Queue a job of this kind, or give the one that has not ended yet. With `dry_run` its result says what it
+        would do, and nothing is changed. Raises NotFound, and Invalid for a kind that cannot say.
+        """
         if kind not in self._kinds:
             known = ", ".join(sorted(self._kinds))
             raise errors.NotFound(f"There is no maintenance job {kind!r} here.", f"There are: {known}.")
+        if dry_run and kind not in self._dry:
+            can = ", ".join(sorted(self._dry & self._kinds))
+            raise errors.Invalid(f"The job {kind!r} cannot be tried without its effects.", f"These can: {can}.")
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock_existing(connection, tenant_id, namespace_name)
             if space is None:
                 raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "Nothing was queued.")
-            job_id = jobs.unfinished(connection, space, kind)
+            job_id = jobs.unfinished(connection, space, kind, dry_run=dry_run)
             if job_id is None:
-                job_id = jobs.enqueue(connection, space, kind, f"{kind}:{uuid.uuid4()}", {})
+                payload = {"dry_run": True} if dry_run else {}
+                job_id = jobs.enqueue(connection, space, kind, f"{kind}:{uuid.uuid4()}", payload)
             job = jobs.find(connection, tenant_id, job_id)
         assert job is not None
         self._kick()

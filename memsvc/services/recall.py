@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,17 @@ class Served:
 
 
 class Recall:
-    def __init__(self, database: Database, encoder: TextEncoder, pool: IndexPool, settings: RecallSettings) -> None:
+    """`note` is told which units were served."""
+
+    def __init__(
+        self,
+        database: Database,
+        encoder: TextEncoder,
+        pool: IndexPool,
+        settings: RecallSettings,
+        note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
+    ) -> None:
+        self._note = note
         self._database = database
         self._encoder = encoder
         self._pool = pool
@@ -58,6 +68,7 @@ class Recall:
         """The `limit` best memories, best first. Raises NotFound when the namespace does not exist."""
         clock = _Clock()
         space, asked, candidates, ranked, memories = self._run(tenant_id, namespace_name, query, limit, clock)
+        self._note(space, {memory.unit_id for memory in memories if memory.unit_id})
         explained = _trace(asked, candidates, ranked, limit) if trace else None
         return Recalled(space.head, tuple(memories), clock.timings_ms(), explained)
 
@@ -67,6 +78,7 @@ class Recall:
         limit = min(_CONTEXT_ENTRIES, budget_tokens // _MIN_MEMORY_TOKENS + 1)
         space, _, _, _, memories = self._run(tenant_id, namespace_name, query, limit, clock)
         packed = packing.pack(memories, budget_tokens, tokens.count)
+        self._note(space, {passage.unit_id for passage in packed.passages if passage.unit_id})
         clock.lap("packing")
         return Served(space.head, packed, clock.timings_ms())
 

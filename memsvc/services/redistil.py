@@ -11,20 +11,18 @@ import dataclasses
 from memsvc import errors
 from memsvc.distill import compose, upgrade
 from memsvc.distill.compose import Depth
-from memsvc.domain.unit import Status
+from memsvc.domain.unit import Kind, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import writing
+from memsvc.services import follow_ups, writing
+from memsvc.services.causes import DISTILLED_AGAIN, is_by_rule
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
 
 KIND = "distill"
-CAUSE = "distilled again"
 # A session that is written into again and again is left to the next attempt of the job.
 _ROUNDS = 5
-# Versions with another cause were written by a person, a model or the consolidation: a rule does not undo them.
-OWN_CAUSES = frozenset({"distilled", CAUSE})
 
 
 class Redistil:
@@ -43,7 +41,8 @@ class Redistil:
         ahead = [session for session in sessions if last is None or session > last]
         for number, session in enumerate(ahead, start=len(sessions) - len(ahead) + 1):
             self._session(lease, session, counts, number, len(sessions))
-        with lease.transaction() as (connection, _):
+        with lease.transaction() as (connection, locked):
+            follow_ups.consolidation(connection, locked, locked.head)
             jobs.finish(connection, job, counts | {"sessions": len(sessions), "distiller": compose.DISTILLER})
 
     def _session(self, lease: Lease, session: str, counts: dict[str, int], number: int, total: int) -> None:
@@ -62,11 +61,11 @@ class Redistil:
             messages, preceding=(), participants=names, namespace_id=str(space.id), count_tokens=tokens.count,
             depth=self._depth,
         )  # fmt: skip
-        old = [item.unit for item in stored.values() if item.cause in OWN_CAUSES]
+        old = [item.unit for item in stored.values() if is_by_rule(item)]
         held = {
             source.message_id: True
             for item in stored.values()
-            if item.cause not in OWN_CAUSES
+            if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT
             for source in item.unit.sources
         }
         plan = upgrade.plan(old, [unit for unit in made.units if not any(s.message_id in held for s in unit.sources)])
@@ -77,11 +76,11 @@ class Redistil:
                 return False
             batch = writing.Batch(connection, locked)
             for unit, new in plan.replaced:
-                batch.replace(stored[unit.id], new, CAUSE, next(vectors))
+                batch.replace(stored[unit.id], new, DISTILLED_AGAIN, next(vectors))
             for unit in plan.fresh:
-                batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), CAUSE)
+                batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), DISTILLED_AGAIN)
             for unit in plan.retired:
-                batch.replace(stored[unit.id], dataclasses.replace(unit, status=Status.ARCHIVED), CAUSE)
+                batch.replace(stored[unit.id], dataclasses.replace(unit, status=Status.ARCHIVED), DISTILLED_AGAIN)
             exchanges.set_skips(connection, locked, list(origin), made.skips)
             batch.commit()
             counts["replaced"] += len(plan.replaced)

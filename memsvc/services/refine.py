@@ -15,7 +15,7 @@ from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
 from memsvc.services import writing
-from memsvc.services.redistil import OWN_CAUSES
+from memsvc.services.causes import is_by_rule
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
 from memsvc.store.units import StoredUnit
@@ -116,7 +116,7 @@ class Refine:
 def _is_draft(item: StoredUnit, message: Message) -> bool:
     """A rule-made unit of this message; what a person or a model wrote stays."""
     made_here = bool(item.unit.sources) and item.unit.sources[0].message_id == message.id
-    return made_here and item.cause in OWN_CAUSES and item.unit.status is Status.ACTIVE
+    return made_here and is_by_rule(item) and item.unit.status is Status.ACTIVE
 
 
 def _refusal(note: refine.Note | None, draft: MemoryUnit, message: Message, before: list[Message]) -> str | None:

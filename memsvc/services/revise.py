@@ -11,16 +11,13 @@ from memsvc import errors
 from memsvc.domain.unit import MemoryUnit, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import writing
+from memsvc.services import follow_ups, writing
+from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED
 from memsvc.services.ingest import require_encoder
 from memsvc.store import namespaces, units
 from memsvc.store.database import Database
 
-EDITED = "edited by hand"
-INVALIDATED = "invalidated by hand"
-RESTORED = "restored by hand"
-# What a person decided is not decided again by a rule.
-BY_HAND = (EDITED, INVALIDATED, RESTORED)
+PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
 
 
 class Revise:
@@ -53,6 +50,20 @@ class Revise:
         values = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
         return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None)
 
+    def pin(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+        """Never let the unit fade. Raises NotFound."""
+        return self._write(tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None)
+
+    def unpin(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+        """Let the unit fade like any other. Raises NotFound."""
+        return self._write(tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None)
+
+    def expire(
+        self, tenant_id: uuid.UUID, name: str, unit_id: str, at: dt.datetime | None, reason: str | None
+    ) -> units.StoredUnit:
+        """Let the unit be recalled until `at` and no longer; None takes its end away. Raises NotFound."""
+        return self._write(tenant_id, name, unit_id, {"expires_at": at}, None, reason or ENDS, None)
+
     def _read(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> MemoryUnit:
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.find(connection, tenant_id, name)
@@ -70,11 +81,13 @@ class Revise:
         name: str,
         unit_id: str,
         values: Mapping[str, object],
-        cause: str,
+        cause: str | None,
         reason: str | None,
         embedding: bytes | None,
     ) -> units.StoredUnit:
-        """The change on the unit as it stands under the namespace's lock."""
+        """The change on the unit as it stands under the namespace's lock. Without a `cause` the rules go on deciding
+        how it stands.
+        """
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock_existing(connection, tenant_id, name)
             found = units.by_id(connection, space, [unit_id]) if space else {}
@@ -83,6 +96,12 @@ class Revise:
             stored = found[unit_id]
             batch = writing.Batch(connection, space)
             new = dataclasses.replace(stored.unit, **values)  # type: ignore[arg-type]
-            batch.replace(stored, new, f"{cause}: {reason}" if reason else cause, embedding)
-            batch.commit()
+            why = f"{cause}: {reason}" if cause and reason else cause or reason or stored.cause
+            if cause is None and stored.cause.startswith(BY_HAND):
+                why = f"{stored.cause}; {why}"  # what a person decided stays decided
+            batch.replace(stored, new, why, embedding)
+            seq = batch.commit()
+            follow_ups.consolidation(connection, space, seq)
+            if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
+                follow_ups.ending(connection, space, new.expires_at)
             return units.by_id(connection, space, [unit_id])[unit_id]

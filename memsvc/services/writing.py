@@ -31,15 +31,30 @@ class Batch:
         self._seq = space.head
         self._changes: list[feed.Change] = []
 
-    def insert(self, unit: MemoryUnit, exchange_id: str, session_id: str, embedding: bytes, cause: str) -> None:
+    def insert(
+        self,
+        unit: MemoryUnit,
+        exchange_id: str,
+        session_id: str,
+        embedding: bytes,
+        cause: str,
+        source_sessions: tuple[str, ...] | None = None,
+    ) -> None:
         self._seq += 1
-        fresh = units.NewUnit(unit, self._seq, exchange_id, session_id, embedding, cause)
+        fresh = units.NewUnit(unit, self._seq, exchange_id, session_id, embedding, cause, source_sessions)
         units.insert(self._connection, self._space, [fresh])
         self._changes.append(feed.Change(self._seq, "put", "unit", unit.id))
 
-    def replace(self, old: StoredUnit, new: MemoryUnit, cause: str, embedding: bytes | None = None) -> None:
+    def replace(
+        self,
+        old: StoredUnit,
+        new: MemoryUnit,
+        cause: str,
+        embedding: bytes | None = None,
+        source_sessions: tuple[str, ...] | None = None,
+    ) -> None:
         self._seq += 1
-        versions.replace(self._connection, self._space, old, new, cause, embedding)
+        versions.replace(self._connection, self._space, old, new, cause, embedding, source_sessions)
         self._changes.append(feed.Change(self._seq, "put", "unit", old.unit.id))
 
     def commit(self) -> int:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
-from memsvc.domain.unit import Status
+from memsvc.domain.unit import Kind, Status, Topic
 from memsvc.store import feed, tables, units
 
 _U = tables.unit
@@ -20,7 +20,9 @@ _CONSIDERED = (Status.ACTIVE.value, Status.MERGED.value, Status.SUPERSEDED.value
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A unit as the consolidation needs it; `embedding` begins with the row of its own words."""
+    """A unit as the consolidation needs it; `embedding` begins with the row of its own words, `is_temporary` when it
+    has an end, after which no other unit may repeat its words.
+    """
 
     id: str
     version: int
@@ -36,10 +38,14 @@ class Base:
     t_end: dt.datetime | None
     is_assistants: bool
     embedding: bytes
+    core_end: int = 0
+    keywords: tuple[str, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    is_temporary: bool = False
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
-    """All units of these statuses, by id; without more said, those that are active, merged or superseded."""
+    """All distilled units of these statuses, by id; without more said, those that are active, merged or superseded."""
     cited = units.sources(connection, namespace, None)
     m = tables.message
     spoken = sa.select(m.c.id).where(
@@ -48,10 +54,13 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     assistants = set(connection.execute(spoken).scalars())
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
-        _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding,
+        _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
+        _U.c.expires_at,
     )  # fmt: skip
     statement = (
-        sa.select(*columns).where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses))).order_by(_U.c.id)
+        sa.select(*columns)
+        .where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses)), _U.c.kind != Kind.ABSTRACT.value)
+        .order_by(_U.c.id)
     )
     found = []
     for row in connection.execute(statement):
@@ -60,6 +69,8 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
             Base(
                 row.id, row.version, row.kind, row.text, row.subject, tuple(row.persons), tuple(row.entities),
                 row.session_id, ids, row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
+                row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
+                row.expires_at is not None,
             )
         )  # fmt: skip
     return found
@@ -70,7 +81,10 @@ def changed(connection: sa.Connection, namespace: Namespace, after: int) -> tupl
     last = {change.ref: change.op for change in feed.changes(connection, namespace, after) if change.kind == "unit"}
     put = {ref for ref, op in last.items() if op == "put"}
     stays = sa.select(_U.c.id).where(
-        *tables.within(_U, namespace), tables.any_of(_U.c.id, put), _U.c.status.in_(_CONSIDERED)
+        *tables.within(_U, namespace),
+        tables.any_of(_U.c.id, put),
+        _U.c.status.in_(_CONSIDERED),
+        _U.c.kind != Kind.ABSTRACT.value,
     )
     kept = set(connection.execute(stays).scalars()) if put else set()
     return kept, set(last) - kept

@@ -153,6 +153,7 @@ def insert_messages(
                 "occurred_at": message.occurred_at,
                 "content_hash": content_hash,
                 "tokens": count,
+                "expires_at": message.expires_at,
             }
             for message, content_hash, count in zip(messages, hashes, token_counts, strict=True)
         ],

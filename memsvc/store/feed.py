@@ -73,7 +73,7 @@ def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | 
     return [
         Message(
             row.id, row.session_id, row.exchange_id, Role(row.role), row.speaker, row.content, row.occurred_at,
-            row.caption, seq=row.seq, recorded_at=row.recorded_at,
+            row.caption, seq=row.seq, recorded_at=row.recorded_at, expires_at=row.expires_at,
         )
         for row in connection.execute(statement)
     ]  # fmt: skip
@@ -84,7 +84,7 @@ def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | Non
     cited = units.with_merged(connection, namespace, ids)
     columns = (
         u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding, u.c.t_mention, u.c.valid_to,
-        u.c.created_at, u.c.recorded_at,
+        u.c.created_at, u.c.recorded_at, u.c.expires_at,
     )  # fmt: skip
     statement = sa.select(*columns).where(*tables.within(u, namespace)).order_by(u.c.seq)
     if ids is not None:
@@ -93,7 +93,7 @@ def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | Non
         UnitEntry(
             row.id, row.seq, tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id])), row.kind,
             row.status, row.t_start, row.t_end, bytes(row.embedding), row.t_mention, row.valid_to, row.created_at,
-            row.recorded_at if row.status == Status.SUPERSEDED else None,
+            row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at,
         )
         for row in connection.execute(statement)
     ]  # fmt: skip

@@ -21,7 +21,11 @@ from memsvc.store import tables
 
 _J = tables.job
 _NOW = sa.func.clock_timestamp()
+_DAY_S = 86400.0
 _ENDED = (State.DONE.value, State.DEAD.value, State.CANCELLED.value)
+_DRY = sa.func.coalesce(_J.c.payload["dry_run"].as_boolean(), sa.false())
+# What is queued for later than this is another run.
+_SOON = _NOW + dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,10 @@ def enqueue(
     payload: Mapping[str, Any],
     delay_s: float = 0.0,
 ) -> uuid.UUID:
-    """Add a job and give its id; where one with this key exists, that one's: the same work is never queued twice."""
+    """Add a job and give its id; where one with this key exists, that one's: the same work is never queued twice.
+
+    A payload with `dry_run` asks for what would be done, and for nothing to be changed.
+    """
     job_id = uuid.uuid4()
     statement = (
         insert(_J)
@@ -64,22 +71,31 @@ def enqueue(
     return found
 
 
+def tomorrow(connection: sa.Connection, namespace: Namespace, kind: str) -> None:
+    """Queue the job for this time tomorrow, unless it is."""
+    day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    enqueue(connection, namespace, kind, f"{kind}:{day.isoformat()}", {}, _DAY_S)
+
+
 def waits(connection: sa.Connection, namespace: Namespace, kind: str) -> bool:
     """Whether a job of this kind is queued and will not begin before this transaction has ended: its row is locked."""
     statement = (
         sa.select(_J.c.id)
-        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state == State.QUEUED.value)
+        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state == State.QUEUED.value, ~_DRY)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     return connection.execute(statement).one_or_none() is not None
 
 
-def unfinished(connection: sa.Connection, namespace: Namespace, kind: str) -> uuid.UUID | None:
-    """The oldest job of this kind that has not ended yet."""
+def unfinished(
+    connection: sa.Connection, namespace: Namespace, kind: str, *, dry_run: bool = False
+) -> uuid.UUID | None:
+    """The oldest job of this kind that may run now and has not ended yet."""
     statement = (
         sa.select(_J.c.id)
-        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state.not_in(_ENDED))
+        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state.not_in(_ENDED), _J.c.run_after <= _SOON)
+        .where(_DRY if dry_run else ~_DRY)
         .order_by(_J.c.ordinal)
         .limit(1)
     )

@@ -51,21 +51,28 @@ def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
         segment = Segment(row.id, row.session_id, tuple(row.unit_ids), row.medoid, row.start_at, row.end_at)
         parts.setdefault(row.episode_id, []).append(segment)
     rows = connection.execute(sa.select(_E).where(*tables.within(_E, namespace)).order_by(_E.c.start_at, _E.c.id))
-    return [Episode(row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at) for row in rows]
+    return [
+        Episode(row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at, row.abstract)
+        for row in rows
+    ]
 
 
 def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Episode]) -> int:
-    """Make the namespace's episodes these; how many are new or changed. An id stands for its contents."""
-    stored = {episode.id for episode in episodes(connection, namespace)}
+    """Make the namespace's episodes these; how many are new or changed. An id stands for its segments."""
+    stored = {episode.id: episode.abstract for episode in episodes(connection, namespace)}
     wanted = {episode.id: episode for episode in fresh}
-    gone = sorted(stored - set(wanted))
+    gone = sorted(set(stored) - set(wanted))
     if gone:
         for table, column in ((_G, _G.c.episode_id), (_E, _E.c.id)):
             connection.execute(sa.delete(table).where(*tables.within(table, namespace), tables.any_of(column, gone)))
     new = [episode for episode in fresh if episode.id not in stored]
+    for episode in fresh:
+        if episode.id in stored and episode.abstract != stored[episode.id]:
+            here = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id == episode.id)
+            connection.execute(here.values(abstract=episode.abstract))
     if new:
         owner = _owner(namespace)
-        connection.execute(sa.insert(_E), [owner | _span(e) for e in new])
+        connection.execute(sa.insert(_E), [owner | _span(e) | {"abstract": e.abstract} for e in new])
         connection.execute(
             sa.insert(_G),
             [

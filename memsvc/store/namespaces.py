@@ -41,8 +41,13 @@ def lock_by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uu
     return _namespace(connection.execute(statement.with_for_update()).one_or_none())
 
 
-def by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID) -> Namespace | None:
+def by_id(
+    connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID, *, share: bool = False
+) -> Namespace | None:
+    """With `share` it cannot be erased before the transaction ends, and may be written to."""
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.id == namespace_id)
+    if share:
+        statement = statement.with_for_update(read=True, key_share=True)
     return _namespace(connection.execute(statement).one_or_none())
 
 

@@ -115,6 +115,7 @@ message = sa.Table(
     _recorded(),
     # Of the text word for word; null in rows that were written before it was counted.
     sa.Column("tokens", sa.Integer),
+    sa.Column("expires_at", _instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     _belongs(),
@@ -160,6 +161,11 @@ unit = sa.Table(
     _recorded(),
     sa.Column("proof_count", sa.Integer, nullable=False, server_default="1"),
     sa.Column("valid_to", _instant),
+    # What it has taken on from its neighbours, apart from its own.
+    sa.Column("gained_keywords", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("gained_topics", JSONB, nullable=False, server_default="[]"),
+    sa.Column("pinned", sa.Boolean, nullable=False, server_default="false"),
+    sa.Column("expires_at", _instant),
     sa.Index(
         "unit_merged", "tenant_id", "namespace_id", "superseded_by", postgresql_where=sa.text("status = 'merged'")
     ),
@@ -196,6 +202,8 @@ episode = sa.Table(
     sa.Column("medoid", sa.Text, nullable=False),
     sa.Column("start_at", _instant, nullable=False),
     sa.Column("end_at", _instant, nullable=False),
+    # The unit that sums it up.
+    sa.Column("abstract", sa.Text),
     _belongs(),
 )
 
@@ -231,6 +239,18 @@ unit_version = sa.Table(
     sa.ForeignKeyConstraint(
         ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
     ),
+)
+
+# No key on `unit`: counts are written down later than they are made, and a unit may have been erased meanwhile.
+unit_access = sa.Table(
+    "unit_access",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("unit_id", sa.Text, primary_key=True),
+    sa.Column("recalls", sa.BigInteger, nullable=False),
+    sa.Column("last_at", _instant, nullable=False),
+    _belongs(),
 )
 
 unit_source = sa.Table(
@@ -323,6 +343,7 @@ NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     segment,
     episode,
     link,
+    unit_access,
     unit_version,
     unit_source,
     unit,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.timespan import Granularity, TimeSpan
-from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Quantity, Source, Status, Topic
+from memsvc.domain.unit import Artefact, Gained, Kind, MemoryUnit, Quantity, Source, Status, Topic
 from memsvc.store import tables
 
 _U = tables.unit
@@ -22,7 +22,9 @@ _S = tables.unit_source
 
 @dataclass(frozen=True, slots=True)
 class NewUnit:
-    """A unit on its way into the store. `embedding`: float32 rows as bytes, little-endian."""
+    """A unit on its way into the store. `embedding`: float32 rows as bytes, little-endian; `source_sessions` runs
+    beside its sources where they are not all of `session_id`.
+    """
 
     unit: MemoryUnit
     seq: int
@@ -30,6 +32,7 @@ class NewUnit:
     session_id: str
     embedding: bytes
     cause: str = "distilled"
+    source_sessions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +66,24 @@ def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewU
         for item in fresh
     ]
     connection.execute(sa.insert(_U), rows)
-    cited = [row for item in fresh for row in _source_rows(namespace, item.unit.id, item.unit.sources, item.session_id)]
+    cited: list[dict[str, Any]] = []
+    for item in fresh:
+        sessions = item.source_sessions or (item.session_id,) * len(item.unit.sources)
+        cited += _source_rows(namespace, item.unit.id, item.unit.sources, sessions)
     connection.execute(sa.insert(_S), cited)
 
 
 def replace_sources(
-    connection: sa.Connection, namespace: Namespace, unit_id: str, fresh: Sequence[Source], session_id: str
+    connection: sa.Connection, namespace: Namespace, unit_id: str, fresh: Sequence[Source], sessions: Sequence[str]
 ) -> None:
-    """The unit cites `fresh` and nothing else; all of one session."""
+    """The unit cites `fresh` and nothing else; `sessions` runs beside."""
     connection.execute(sa.delete(_S).where(*tables.within(_S, namespace), _S.c.unit_id == unit_id))
-    connection.execute(sa.insert(_S), _source_rows(namespace, unit_id, fresh, session_id))
+    connection.execute(sa.insert(_S), _source_rows(namespace, unit_id, fresh, sessions))
 
 
-def _source_rows(namespace: Namespace, unit_id: str, fresh: Sequence[Source], session_id: str) -> list[dict[str, Any]]:
+def _source_rows(
+    namespace: Namespace, unit_id: str, fresh: Sequence[Source], sessions: Sequence[str]
+) -> list[dict[str, Any]]:
     return [
         {
             "tenant_id": namespace.tenant_id,
@@ -83,11 +91,11 @@ def _source_rows(namespace: Namespace, unit_id: str, fresh: Sequence[Source], se
             "unit_id": unit_id,
             "ordinal": ordinal,
             "message_id": source.message_id,
-            "session_id": session_id,
+            "session_id": session,
             "start_char": source.start,
             "end_char": source.end,
         }
-        for ordinal, source in enumerate(fresh)
+        for ordinal, (source, session) in enumerate(zip(fresh, sessions, strict=True))
     ]
 
 
@@ -109,7 +117,9 @@ def of_session(connection: sa.Connection, namespace: Namespace, session_id: str)
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of a namespace's units. `tokens` are those of the active ones, `versions` all that were ever current."""
+    """Counts of a namespace's units. `tokens` are those of the active ones without abstracts, which repeat others;
+    `versions` all that were ever current.
+    """
 
     by_status: dict[str, int]
     by_kind: dict[str, int]
@@ -133,7 +143,9 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
     for row in connection.execute(statement):
         status[row.status] += row[3]
         versions += row[5]
-        if row.status == Status.ACTIVE:
+        if row.status == Status.ACTIVE and row.kind == Kind.ABSTRACT:
+            kind[row.kind] += row[3]
+        elif row.status == Status.ACTIVE:
             kind[row.kind] += row[3]
             distiller[row.distiller] += row[3]
             tokens += row[4]
@@ -141,10 +153,11 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
 
 
 def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> dict[str, list[str]]:
-    """Message id -> ids of the units made from it, in the order they were made."""
+    """Message id -> ids of the units distilled from it, in the order they were made."""
+    distilled = sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id, _U.c.kind != Kind.ABSTRACT.value)
     statement = (
         sa.select(_S.c.message_id, _S.c.unit_id)
-        .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
+        .join(_U, distilled)
         .where(*tables.within(_S, namespace), tables.any_of(_S.c.message_id, message_ids))
         .order_by(_U.c.seq, _S.c.ordinal)
     )
@@ -152,6 +165,20 @@ def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Co
     for row in connection.execute(statement):
         found.setdefault(row.message_id, []).append(row.unit_id)
     return found
+
+
+def of_kind(connection: sa.Connection, namespace: Namespace, kind: Kind) -> list[StoredUnit]:
+    """All units of a kind, of every status, in the order they were made."""
+    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.kind == kind.value).order_by(_U.c.seq)
+    ids = list(connection.execute(statement).scalars())
+    found = by_id(connection, namespace, ids) if ids else {}
+    return [found[unit_id] for unit_id in ids]
+
+
+def relied_on(connection: sa.Connection, namespace: Namespace) -> set[str]:
+    """Units that others were merged into or superseded by."""
+    statement = sa.select(_U.c.superseded_by).where(*tables.within(_U, namespace), _U.c.superseded_by.is_not(None))
+    return set(connection.execute(statement.distinct()).scalars())
 
 
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredUnit]:
@@ -263,6 +290,10 @@ def columns(unit: MemoryUnit) -> dict[str, Any]:
         "superseded_by": unit.superseded_by,
         "proof_count": unit.proof_count,
         "valid_to": unit.valid_to,
+        "gained_keywords": list(unit.gained.keywords),
+        "gained_topics": [dataclasses.asdict(topic) for topic in unit.gained.topics],
+        "pinned": unit.pinned,
+        "expires_at": unit.expires_at,
         "distiller": unit.distiller,
     }
 
@@ -302,6 +333,9 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         superseded_by=row.superseded_by,
         proof_count=row.proof_count,
         valid_to=row.valid_to,
+        gained=Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics)),
+        pinned=row.pinned,
+        expires_at=row.expires_at,
     )
     return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at, row.cause,
                       row.recorded_at, row.exchange_id)  # fmt: skip

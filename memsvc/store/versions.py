@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,10 @@ def replace(
     new: MemoryUnit,
     cause: str,
     embedding: bytes | None = None,
+    source_sessions: Sequence[str] | None = None,
 ) -> None:
-    """Make `new` the current version of `old`'s unit, whose id it keeps; `embedding` None leaves the vectors.
+    """Make `new` the current version of `old`'s unit, whose id it keeps; `embedding` None leaves the vectors, and
+    without `source_sessions` its sources are all of the unit's session.
 
     The caller holds the namespace's lock and writes the change row.
     """
@@ -59,7 +61,8 @@ def replace(
         sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == old.unit.id).values(values | {"id": old.unit.id})
     )
     if new.sources != old.unit.sources:
-        units.replace_sources(connection, namespace, old.unit.id, new.sources, old.session_id)
+        sessions = source_sessions or (old.session_id,) * len(new.sources)
+        units.replace_sources(connection, namespace, old.unit.id, new.sources, sessions)
 
 
 def of(connection: sa.Connection, namespace: Namespace, stored: StoredUnit) -> list[Version]:

@@ -26,13 +26,16 @@ class NewMessage(Request):
 
 
 class NewExchange(Request):
-    """Messages of one session, in order: a single message, a question with its reply, or a whole session."""
+    """Messages of one session, in order: a single message, a question with its reply, or a whole session. From
+    `expires_at` on they are not recalled.
+    """
 
     id: Id | None = None
     session_id: Name
     occurred_at: Moment | None = None
     messages: Annotated[list[NewMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
     metadata: Metadata | None = None
+    expires_at: Moment | None = None
 
 
 class WriteRequest(Request):

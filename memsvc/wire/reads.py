@@ -130,6 +130,10 @@ class UnitResult(Response):
     superseded_by: str | None
     proof_count: int
     valid_to: dt.datetime | None
+    gained_keywords: list[str]
+    gained_topics: list[dict[str, Any]]
+    pinned: bool
+    expires_at: dt.datetime | None
     distiller: str
     cause: str
     created_at: dt.datetime
@@ -235,10 +239,13 @@ class SegmentResult(Response):
 
 
 class EpisodeResult(Response):
-    """Stretches of talk about one matter, over one session or several; `medoid` is the most central unit."""
+    """Stretches of talk about one matter, over one session or several; `medoid` is the most central unit, `abstract`
+    the unit that sums it up, where it has four members or more.
+    """
 
     id: str
     medoid: str
+    abstract: str | None
     start: dt.datetime
     end: dt.datetime
     segments: list[SegmentResult]
@@ -279,16 +286,21 @@ class ProfileList(Response):
 
 
 class UnitChange(Request):
-    """What to do with a unit by hand: give it other words, put it away, or bring it back."""
+    """What to do with a unit by hand: give it other words, put it away, bring it back, keep it from fading, or give it
+    an end at `expires_at` (none: take its end away).
+    """
 
     text: Annotated[Text, Field(min_length=1, max_length=4_000)] | None = None
-    action: Literal["edit", "invalidate", "restore"] = "edit"
+    action: Literal["edit", "invalidate", "restore", "pin", "unpin", "expire"] = "edit"
+    expires_at: Moment | None = None
     reason: Annotated[Text, Field(max_length=500)] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> UnitChange:
         if (self.action == "edit") != (self.text is not None):
             raise ValueError("an edit needs text, and only an edit has one")
+        if self.expires_at is not None and self.action != "expire":
+            raise ValueError("only the action expire takes expires_at")
         if self.text is not None and not self.text.strip():
             raise ValueError("text must not be blank")
         return self

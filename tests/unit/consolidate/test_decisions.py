@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from memsvc.consolidate import derive, episodes, relate, trait
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
+from memsvc.domain.unit import Topic
 from memsvc.services.consolidate import Decisions, decide
 from memsvc.store.consolidation import Base
 
@@ -161,7 +162,7 @@ def history(rows: list[tuple[int, int, int]]) -> list[Base]:
         ).standard_normal(16)
         row = np.ascontiguousarray(row / np.linalg.norm(row), dtype="<f4")
         found.append(
-            Base(f"u{number}", 1, "state", f"Ana: {WORDS[which]}", "Ana", ("Ana",), (), f"s{day % 3}", (f"m{number}",), DAY + dt.timedelta(days=day), None, None, False, row.tobytes())
+            Base(f"u{number}", 1, "state", f"Ana: {WORDS[which]}", "Ana", ("Ana",), (), f"s{day % 3}", (f"m{number}",), DAY + dt.timedelta(days=day), None, None, False, row.tobytes(), keywords=(f"k{which % 3}", f"n{noise}"), topics=(Topic("concept", f"t{which % 2}", 1.0),))
         )  # fmt: skip
     return found
 
@@ -191,3 +192,7 @@ def test_increments_in_any_order_of_arrival_equal_a_rebuild(rows: list[tuple[int
     assert set(reached.links) == set(whole.links)
     assert reached.standings == whole.standings
     assert reached.episodes == whole.episodes
+    assert reached.gained == whole.gained
+    assert [(a.episode_id, a.text, a.chosen) for a in reached.abstracts] == [
+        (a.episode_id, a.text, a.chosen) for a in whole.abstracts
+    ]

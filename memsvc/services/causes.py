@@ -1,0 +1,23 @@
+"""Why a version of a unit came into being, in words that a user reads and that rules look at."""
+
+from __future__ import annotations
+
+from memsvc.domain.unit import Kind
+from memsvc.store.units import StoredUnit
+
+DISTILLED_AGAIN = "distilled again"
+EDITED = "edited by hand"
+INVALIDATED = "invalidated by hand"
+RESTORED = "restored by hand"
+FORGOTTEN = "forgotten"
+# What a person decided is not decided again by a rule.
+BY_HAND = (EDITED, INVALIDATED, RESTORED)
+_RULES = "rule-"
+
+
+def is_by_rule(stored: StoredUnit) -> bool:
+    """Whether the words are still the rule-based distiller's, so that a newer one or a model may write them anew."""
+    unit = stored.unit
+    if unit.kind is Kind.ABSTRACT or not unit.distiller.startswith(_RULES):
+        return False
+    return not stored.cause.startswith((*BY_HAND, FORGOTTEN))

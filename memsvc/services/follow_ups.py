@@ -1,0 +1,27 @@
+"""The jobs behind a change, queued in its transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.store import jobs
+
+CONSOLIDATE = "consolidate"
+FORGET = "forget"
+# What a job of forgetting looks for when it is not to look for what has faded.
+EXPIRED = "expired"
+
+
+def consolidation(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
+    """One waiting consolidation is enough: it takes all that is there by then."""
+    if not jobs.waits(connection, space, CONSOLIDATE):
+        jobs.enqueue(connection, space, CONSOLIDATE, f"{CONSOLIDATE}:{seq}", {}, delay_s)
+
+
+def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None:
+    """Put away what ends at this moment, then."""
+    delay_s = max(0.0, (at - dt.datetime.now(dt.UTC)).total_seconds())
+    jobs.enqueue(connection, space, FORGET, f"{FORGET}:{at.isoformat()}", {"only": EXPIRED}, delay_s)

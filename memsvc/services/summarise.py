@@ -1,0 +1,133 @@
+"""Let a language model write the abstracts of episodes: a job, each a new version over the rule-made one.
+
+What is not grounded in the members' words leaves the rule-made abstract as it is, and the job's result counts it.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+from memsvc.distill import refine
+from memsvc.domain.unit import Kind, MemoryUnit, Status
+from memsvc.models import tokens
+from memsvc.models.generator import TextGenerator
+from memsvc.services import abstracts, writing
+from memsvc.services.causes import BY_HAND
+from memsvc.services.work import Lease
+from memsvc.store import jobs, links, units
+
+KIND = "summarise"
+CAUSE = "written by a model"
+DISTILLER = "model-abstract-1"
+_SYSTEM = (
+    "You sum up notes of a memory in at most three sentences. Keep names, numbers and dates exactly as they are given, "
+    "and add nothing that the notes do not say. Reply with JSON only."
+)
+_SCHEMA = {
+    "type": "object",
+    "properties": {"summary": {"type": "string"}},
+    "required": ["summary"],
+    "additionalProperties": False,
+}
+_OPENING = '{"summary": "'
+_MAX_TOKENS = 160
+_NOTES_CHARS = 4_000
+
+
+class Summarise:
+    """`timeout_s` and `max_tokens` bound each call of the model."""
+
+    def __init__(self, generator: TextGenerator, timeout_s: float, max_tokens: int) -> None:
+        self._generator = generator
+        self._timeout_s = timeout_s
+        self._max_tokens = max_tokens
+
+    def run(self, lease: Lease) -> None:
+        """The job's handler, over all abstracts that were made by rule."""
+        with lease.reading() as (connection, space):
+            members = {
+                episode.abstract: [unit for segment in episode.segments for unit in segment.units]
+                for episode in links.episodes(connection, space)
+                if episode.abstract
+            }
+            ids = [item.unit.id for item in units.of_kind(connection, space, Kind.ABSTRACT) if _is_open(item)]
+        counts: collections.Counter[str] = collections.Counter({"written": 0})
+        for number, unit_id in enumerate(ids, start=1):
+            self._one(lease, unit_id, members.get(unit_id, []), counts)
+            with lease.transaction() as (connection, _):
+                jobs.advance(connection, lease.job, number, len(ids))
+        with lease.transaction() as (connection, _):
+            jobs.finish(connection, lease.job, dict(counts) | {"model": self._generator.name})
+
+    def _one(self, lease: Lease, unit_id: str, members: list[str], counts: collections.Counter[str]) -> None:
+        with lease.reading() as (connection, space):
+            found = units.by_id(connection, space, [unit_id, *members])
+            cited = units.sources(connection, space, members) if members else {}
+        old = found.pop(unit_id, None)
+        notes = [item.unit for item in found.values() if _is_told(item.unit)]
+        if old is None or not notes:
+            return
+        notes.sort(key=lambda unit: (unit.t_mention, unit.id))
+        text = self._ask(notes, counts)
+        if text is None:
+            return
+        sources = {source: session for unit in notes for source, session in cited.get(unit.id, ())}
+        new = dataclasses.replace(
+            old.unit,
+            text=text,
+            core_end=len(text),
+            sources=tuple(sources),
+            tokens=tokens.count(text),
+            confidence=0.8,
+            distiller=f"{DISTILLER}:{self._generator.name}",
+        )
+        with lease.transaction() as (connection, locked):
+            now = units.by_id(connection, locked, [unit_id, *found])
+            seen = found | {unit_id: old}
+            if any(u not in now or now[u].unit.version != item.unit.version for u, item in seen.items()):
+                counts["changed meanwhile"] += 1
+                return
+            batch = writing.Batch(connection, locked)
+            batch.replace(now[unit_id], new, CAUSE, None, tuple(sources.values()))
+            batch.commit()
+        counts["written"] += 1
+
+    def _ask(self, notes: list[MemoryUnit], counts: collections.Counter[str]) -> str | None:
+        """The summary, if it can be read and believed."""
+        said = "\n".join(f"- {unit.t_mention.date().isoformat()}: {unit.text}" for unit in notes)[:_NOTES_CHARS]
+        reply = self._generator.generate(
+            _SYSTEM,
+            f'Notes:\n{said}\n\nReply as {{"summary": "..."}}.',
+            max_tokens=self._max_tokens,
+            timeout_s=self._timeout_s,
+            schema=_SCHEMA,
+            opening=_OPENING,
+        )
+        try:
+            value = refine.loaded(reply.text[reply.text.find("{") :])
+        except refine.Unreadable:
+            value = None
+        summary = value.get("summary") if isinstance(value, dict) else None
+        text = refine.storable(summary) if isinstance(summary, str) else ""
+        if not text:
+            counts["unreadable reply"] += 1
+            return None
+        if tokens.count(text) > _MAX_TOKENS:
+            counts["kept: too long"] += 1
+            return None
+        reason = refine.unsaid(text, said, said)
+        if reason:
+            counts["kept: not grounded"] += 1
+            return None
+        return text
+
+
+def _is_open(item: units.StoredUnit) -> bool:
+    """Whether the abstract is still the rule's."""
+    by_rule = item.unit.distiller == abstracts.DISTILLER and not item.cause.startswith(BY_HAND)
+    return by_rule and item.unit.status is Status.ACTIVE
+
+
+def _is_told(unit: MemoryUnit) -> bool:
+    return unit.status is Status.ACTIVE and unit.expires_at is None
