@@ -10,8 +10,10 @@ LOWEST_COSINE = 0.55
 _SAME_COSINE = 0.95
 _CONFLICT_COSINE = 0.80
 _NEAR_COSINE = 0.70
-# Of two statements that differ in a figure so much must be the same words, or they are about two things.
-_SAME_WORDS = 0.6
+# Of two statements that differ in a figure so much of the longer must be the same words, or they are about two things.
+_SAME_WORDS = 0.5
+# A block of code is told by a few names in it: two with the same names may be two different blocks.
+_NAMED_ONLY = "artefact"
 # What was once so may be over; what happened stays.
 _REPLACEABLE = frozenset({"state", "preference", "instruction", "fact", "artefact"})
 
@@ -46,9 +48,11 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
         return False
     if later.slot and earlier.slot and later.slot[0] == earlier.slot[0]:
         return later.slot[1] != earlier.slot[1]
+    if later.is_assistants or earlier.is_assistants:  # advice: two pieces of it do not conflict
+        return False
     if cosine < _CONFLICT_COSINE or later.kind not in _REPLACEABLE or earlier.kind not in _REPLACEABLE:
         return False
-    if _overlap(later, earlier) < _SAME_WORDS:
+    if later.is_question or earlier.is_question or _overlap(later, earlier) < _SAME_WORDS:
         return False
     if later.is_negated != earlier.is_negated and {later.kind, earlier.kind} <= _REVOCABLE:
         return True
@@ -60,6 +64,7 @@ def _says_the_same(earlier: Trait, later: Trait, cosine: float) -> bool:
     return (
         (cosine >= _SAME_COSINE or earlier.text == later.text)
         and earlier.subject == later.subject
+        and _NAMED_ONLY not in (earlier.kind, later.kind)
         and earlier.numbers == later.numbers
         and earlier.dates == later.dates
         and earlier.is_negated == later.is_negated
@@ -71,4 +76,4 @@ def _says_the_same(earlier: Trait, later: Trait, cosine: float) -> bool:
 
 def _overlap(one: Trait, other: Trait) -> float:
     shared = len(one.words & other.words)
-    return shared / max(1, min(len(one.words), len(other.words)))
+    return shared / max(1, len(one.words), len(other.words))

@@ -78,6 +78,10 @@ class Trait:
     topics: tuple[Topic, ...] = ()
 
     @property
+    def is_question(self) -> bool:
+        return "?" in self.said
+
+    @property
     def place(self) -> tuple[dt.datetime, str]:
         return self.said_at, self.id
 

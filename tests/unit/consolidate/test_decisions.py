@@ -92,6 +92,21 @@ def test_a_near_statement_with_a_change_replaces_and_an_event_or_an_assistant_do
     assert kind_of(like, unit("I never eat meat with dinner.", 3, kind="preference"), 0.9) is LinkKind.SUPERSEDES
 
 
+def test_blocks_of_code_are_not_merged_and_questions_and_long_requests_replace_nothing() -> None:
+    block = unit("python block: client, test_user_auth", 0, kind="artefact", assistant=True)
+    other = unit("python block: client, test_user_auth", 1, kind="artefact", assistant=True)
+    assert kind_of(block, other, 1.0) is LinkKind.NEAR
+    asked = unit("Does the export job now use 5 workers?", 0, kind="fact")
+    assert kind_of(asked, unit("Does the export job now use 20 workers?", 1, kind="fact"), 0.95) is LinkKind.NEAR
+    short = unit("I score 70 % in area problems.", 0)
+    longer = unit(
+        "I now score 90 % in area problems, and I have also applied the median length formula to a triangle.", 1
+    )
+    assert kind_of(short, longer, 0.85) is LinkKind.NEAR
+    advice = unit("Sell what you no longer need.", 0, kind="fact", assistant=True)
+    assert kind_of(advice, unit("Sell what you need.", 1, kind="fact", assistant=True), 0.9) is LinkKind.NEAR
+
+
 def test_links_need_likeness_or_a_shared_name_with_some() -> None:
     one, other = unit("Rita sings.", entities=["Rita"]), unit("Rita paints.", 1, entities=["Rita"])
     assert kind_of(one, other, 0.6) is LinkKind.NEAR
