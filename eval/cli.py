@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,62 +9,130 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval import baselines, report, runs, service
+from eval import baselines, html, report, runs, service, train
 from eval import bench as benchmark
-from eval.datasets import beam as beam_format
-from eval.datasets import locomo as locomo_format
-from eval.datasets.model import BadDataset
+from eval import retrieval as measurement
+from eval.datasets import read
+from eval.datasets.model import BadDataset, Dataset
+from memsvc.retrieval import ranker
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import MemsvcClientError
 
 
-def locomo(
-    data: Path, json_out: Path | None, *, base_url: str | None, limit_conversations: int | None, with_baselines: bool
+def retrieval(
+    data: Sequence[Path],
+    json_out: Path | None,
+    html_out: Path | None = None,
+    *,
+    base_url: str | None = None,
+    limit_conversations: int | None = None,
+    with_baselines: bool = True,
+    which: str = measurement.CROSS,
+    ablate: bool = False,
 ) -> int:
-    """Run LoCoMo retrieval; the exit status (2: the file or the service failed, with the reason on stderr).
+    """Retrieval over sets of any of the formats; the exit status (2: a file or the service failed, with the reason).
 
-    Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key.
+    Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key, and the
+    ranker is the service's own, whatever it saw.
     """
-    errors = Console(stderr=True)
     try:
-        dataset = locomo_format.read(data)
-        if json_out is not None:
-            json_out.parent.mkdir(parents=True, exist_ok=True)
-        if limit_conversations is not None:
-            dataset = replace(dataset, conversations=dataset.conversations[:limit_conversations])
+        datasets = {path: _limited(read(path), limit_conversations) for path in data}
+        _folders(json_out, html_out)
         encode = baselines.minilm_encoder() if with_baselines else None
-        with contextlib.ExitStack() as stack:
-            client = stack.enter_context(MemoryClient(base_url) if base_url else service.running())
-            outcome = runs.run(dataset, client, encode)
+        if base_url:
+            with MemoryClient(base_url) as client:
+                outcomes = _on_a_service(list(datasets.values()), client, encode)
+        else:
+            outcomes = measurement.run(list(datasets.values()), encode, which)
+        stages = measurement.ablate(list(datasets.values())) if ablate else {}
     except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
-        errors.print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
         return 2
-    result = report.build(dataset, outcome, data)
-    report.table(result, Console())
+    results = []
+    for path, dataset in datasets.items():
+        result = report.build(dataset, outcomes[dataset.name], path)
+        if stages:
+            result["ablation"] = report.ablation({stage: rows[dataset.name] for stage, rows in stages.items()})
+        results.append(result)
+        report.table(result, Console())
     if json_out is not None:
-        json_out.write_text(json.dumps(result, indent=1) + "\n")
+        json_out.write_text(json.dumps(results[0] if len(results) == 1 else results, indent=1) + "\n")
+    if html_out is not None:
+        html_out.write_text(html.page(results), encoding="utf-8")
     return 0
+
+
+def learn(data: Sequence[Path], out: Path, card: Path | None) -> int:
+    """Grow the ranker on all questions of these sets; the exit status."""
+    try:
+        datasets = [read(path) for path in data]
+        _folders(out, card)
+        examples = measurement.learn(datasets)
+    except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
+    trees = train.grow(examples)
+    ranker.save(out, trees)
+    figures = {
+        "weights": train.digest(trees),
+        "trees": len(trees.feature),
+        "parameters": train.PARAMETERS | {"rounds": train.ROUNDS},
+        "data": [
+            {
+                "set": dataset.name, "sha256": report.sha256(path), "conversations": len(dataset.conversations),
+                "questions": sum(example.dataset == dataset.name for example in examples),
+            }
+            for path, dataset in zip(data, datasets, strict=True)
+        ],
+        "commit": report.commit(),
+    }  # fmt: skip
+    Console().print_json(data=figures)
+    if card is not None:
+        card.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def _limited(dataset: Dataset, conversations: int | None) -> Dataset:
+    return dataset if conversations is None else replace(dataset, conversations=dataset.conversations[:conversations])
+
+
+def _folders(*files: Path | None) -> None:
+    for path in files:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _on_a_service(
+    datasets: Sequence[Dataset], client: MemoryClient, encode: baselines.Encode | None
+) -> dict[str, runs.Outcome]:
+    outcomes = {dataset.name: runs.Outcome() for dataset in datasets}
+    for dataset in datasets:
+        runs.ingest(dataset, client, outcomes[dataset.name])
+        for conversation in dataset.conversations:
+            for _ in runs.ask(dataset, conversation, client, outcomes[dataset.name], encode):
+                pass
+    return outcomes
 
 
 def distillation(data: Sequence[Path], json_out: Path | None, plot: Path | None) -> int:
     """Distil whole sets and say what was kept; the exit status (2: a file is not what was expected)."""
-    from eval import distillation as measurement
+    from eval import distillation as distilled
     from eval import plots
 
     console = Console()
     results = []
     curves = {}
     try:
-        datasets = [beam_format.read(path) if path.is_dir() else locomo_format.read(path) for path in data]
+        datasets = [read(path) for path in data]
     except BadDataset as error:
         Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
         return 2
     for dataset in datasets:
-        result = measurement.run(dataset) | {"commit": report.commit()}
+        result = distilled.run(dataset) | {"commit": report.commit()}
         results.append(result)
         console.print_json(data=result)
         if plot is not None:
-            curves[dataset.name] = measurement.curve(dataset)
+            curves[dataset.name] = distilled.curve(dataset)
             result["curve"] = curves[dataset.name]
     if plot is not None:
         plots.coverage_curve(curves, {r["dataset"]: r["compression"]["all"] for r in results}, plot)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,16 @@ MEASURES = (
 )  # fmt: skip
 _RESAMPLES = 1000
 _SEED = 20240508
+
+
+def sha256(data: Path) -> str:
+    """Of a file, or of all files of a folder with their names."""
+    if data.is_file():
+        return hashlib.sha256(data.read_bytes()).hexdigest()
+    whole = hashlib.sha256()
+    for path in sorted(path for path in data.rglob("*") if path.is_file()):
+        whole.update(path.relative_to(data).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
@@ -54,13 +65,27 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             "dropped_evidence_ids": dataset.dropped_evidence,
         },
         "settings": {
-            "dataset": dataset.name, "data": data.name, "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+            "dataset": dataset.name, "data": data.name, "data_sha256": sha256(data), "ranker": outcome.ranker,
             "recall_limit": CUTOFFS[-1], "budgets_tokens": list(BUDGETS_TOKENS),
             "tokenizer": "all-MiniLM-L6-v2 WordPiece", "service": "defaults",
             "baselines": "a turn per item; BM25Okapi k1 1.2 b .75; MiniLM fp32; hybrid: RRF k 60; hybrid_sum: min-max",
         },
         "commit": commit(),
     }  # fmt: skip
+
+
+def ablation(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
+    """One row per stage that is off: recall@10 and mrr without it, and the paired interval of what it brings."""
+    whole = rows["nothing"]
+    return [
+        {
+            "off": stage,
+            "recall@10": round(float(np.mean(measured["recall@10"])), 4),
+            "mrr": round(float(np.mean(measured["mrr"])), 4),
+            "brings_recall@10_95": _interval(np.array(whole["recall@10"]) - np.array(measured["recall@10"])),
+        }
+        for stage, measured in rows.items()
+    ]
 
 
 def table(report: dict[str, Any], console: Console) -> None:
@@ -83,6 +108,16 @@ def table(report: dict[str, Any], console: Console) -> None:
         ]
         categories.add_row(category, str(figures["n"]), *shown)
     console.print(categories)
+    if "ablation" in report:
+        stages = Table(title="recall@10 before the ranker, with one stage off, %")
+        for heading in ("off", "recall@10", "mrr", "brings (95 %)"):
+            stages.add_column(heading, justify="right")
+        for row in report["ablation"]:
+            low, high = row["brings_recall@10_95"]
+            stages.add_row(
+                row["off"], _percent(row["recall@10"]), _percent(row["mrr"]), f"{100 * low:+.1f} to {100 * high:+.1f}"
+            )
+        console.print(stages)
     latency = report["latency_ms"]
     console.print(
         f"writes/s {report['writes_per_s']}; "
@@ -109,7 +144,7 @@ def _means(records: Sequence[Record], system: str) -> dict[str, Any]:
     """Means of each measure over the questions it applies to."""
     means: dict[str, Any] = {"n": sum(bool(record.question.evidence) for record in records)}
     for measure in MEASURES:
-        values = [record.figures[system][measure] for record in records if measure in record.figures[system]]
+        values = [record.figures[system][measure] for record in records if measure in record.figures.get(system, {})]
         means[measure] = round(float(np.mean(values)), 4) if values else None
     return means
 
@@ -117,8 +152,17 @@ def _means(records: Sequence[Record], system: str) -> dict[str, Any]:
 def _paired_interval(records: Sequence[Record], system: str) -> list[float]:
     """95 % bootstrap interval of our recall@10 minus the system's, over the same questions."""
     gains = np.array(
-        [r.figures[OURS]["recall@10"] - r.figures[system]["recall@10"] for r in records if r.question.evidence]
+        [
+            r.figures[OURS]["recall@10"] - r.figures[system]["recall@10"]
+            for r in records
+            if r.question.evidence and system in r.figures
+        ]
     )
+    return _interval(gains)
+
+
+def _interval(gains: NDArray[np.float64]) -> list[float]:
+    """95 % bootstrap interval of the mean."""
     if not len(gains):
         return [0.0, 0.0]
     random = np.random.default_rng(_SEED)

@@ -10,12 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from eval import baselines, measures
 from eval.datasets.model import Conversation, Dataset, Question, Turn
-from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage
+from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage, RecallResponse
 
 CUTOFFS = (5, 10, 20, 50)
 BUDGETS_TOKENS = (256, 512, 1024)
 COVERAGE_BUDGET_TOKENS = 512
 OURS = "memsvc"
+WITHOUT_RANKER = "memsvc, no ranker"
 _SETTLE_S = 600.0
 
 
@@ -32,6 +33,7 @@ class Outcome:
     """All records, and what the run cost."""
 
     records: list[Record] = field(default_factory=list)
+    ranker: str = "as the service has it"
     messages: int = 0
     units: int = 0
     skipped: int = 0
@@ -40,30 +42,64 @@ class Outcome:
     context_tokens: dict[int, list[int]] = field(default_factory=dict)
 
 
-def run(dataset: Dataset, client: MemoryClient, encode: baselines.Encode | None, *, quiet: bool = False) -> Outcome:
-    """`encode` None leaves the baselines out. Retrieval is told the question and its date, nothing else."""
-    outcome = Outcome()
-    count_tokens = baselines.token_counter() if encode else None
+def bars(*, quiet: bool) -> Progress:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, disable=quiet) as progress:
-        writing = progress.add_task("messages in ", total=sum(len(c.turns) for c in dataset.conversations))
-        asking = progress.add_task("questions   ", total=sum(len(c.questions) for c in dataset.conversations))
+    return Progress(*columns, disable=quiet)
+
+
+def namespace(dataset: Dataset, conversation: Conversation) -> str:
+    return f"{dataset.name}-{conversation.id}"
+
+
+def ingest(dataset: Dataset, client: MemoryClient, outcome: Outcome, *, quiet: bool = False) -> None:
+    """Write every conversation and wait until the background has done its work."""
+    with bars(quiet=quiet) as progress:
+        writing = progress.add_task(f"{dataset.name}: in", total=sum(len(c.turns) for c in dataset.conversations))
         for conversation in dataset.conversations:
-            memory = client.namespace(f"{dataset.name}-{conversation.id}")
+            memory = client.namespace(namespace(dataset, conversation))
             for count in _ingest(memory, conversation, outcome):
                 progress.advance(writing, count)
             _settle(client, memory)
-            plain = baselines.Baselines(conversation, encode) if encode else None
-            for question in conversation.questions:
-                figures = {OURS: _ask(memory, question, outcome)}
-                if plain is not None and count_tokens is not None:
-                    for name, ranking in plain.rankings(question).items():
-                        figures[name] = _measure_baseline(ranking, question, count_tokens)
-                outcome.records.append(Record(question, figures))
-                progress.advance(asking)
-    return outcome
+
+
+def ask(
+    dataset: Dataset,
+    conversation: Conversation,
+    client: MemoryClient,
+    outcome: Outcome,
+    encode: baselines.Encode | None = None,
+    plainly: dict[str, dict[str, float]] | None = None,
+) -> Iterator[Question]:
+    """Ask every question of a conversation that is in, and yield it when it is measured.
+
+    `encode` None leaves the baselines out; `plainly` are figures by question id of the same pipeline without its
+    ranker. Retrieval is told the question and its date, nothing else.
+    """
+    memory = client.namespace(namespace(dataset, conversation))
+    plain = baselines.Baselines(conversation, encode) if encode else None
+    count_tokens = baselines.token_counter() if encode else None
+    for question in conversation.questions:
+        figures = {OURS: _ask(memory, question, outcome)}
+        if plainly is not None and question.id in plainly:
+            figures[WITHOUT_RANKER] = plainly[question.id]
+        if plain is not None and count_tokens is not None:
+            for name, ranking in plain.rankings(question).items():
+                figures[name] = _measure_baseline(ranking, question, count_tokens)
+        outcome.records.append(Record(question, figures))
+        yield question
+
+
+def rank_only(dataset: Dataset, conversation: Conversation, client: MemoryClient) -> dict[str, dict[str, float]]:
+    """Question id -> the ranking measures, without contexts."""
+    memory = client.namespace(namespace(dataset, conversation))
+    return {
+        question.id: _ranked(
+            _sources(memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])), question
+        )
+        for question in conversation.questions
+    }
 
 
 def _ingest(memory: Namespace, conversation: Conversation, outcome: Outcome) -> Iterator[int]:
@@ -105,8 +141,7 @@ def _ask(memory: Namespace, question: Question, outcome: Outcome) -> dict[str, f
     start = time.perf_counter()
     found = memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])
     _note(outcome, "recall", start, found.timings_ms)
-    ranking = measures.first_mentions([[source.message_id for source in result.sources] for result in found.results])
-    figures = _ranked(ranking, question)
+    figures = _ranked(_sources(found), question)
     for budget in BUDGETS_TOKENS:
         start = time.perf_counter()
         served = memory.context(question.text, asked_at=question.asked_at, budget_tokens=budget)
@@ -115,6 +150,10 @@ def _ask(memory: Namespace, question: Question, outcome: Outcome) -> dict[str, f
         cited = [source.message_id for passage in served.passages for source in passage.sources]
         figures |= _served(served.text, cited, question, budget)
     return figures
+
+
+def _sources(found: RecallResponse) -> list[str]:
+    return measures.first_mentions([[source.message_id for source in result.sources] for result in found.results])
 
 
 def _note(outcome: Outcome, call: str, start: float, stages: dict[str, float]) -> None:

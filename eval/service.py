@@ -24,15 +24,17 @@ class ServiceFailed(Exception):
 
 
 @contextlib.contextmanager
-def running() -> Iterator[MemoryClient]:
-    """A client of a fresh service, which is stopped and removed at the end. Raises ServiceFailed."""
+def running(data: Path | None = None, **settings: str) -> Iterator[MemoryClient]:
+    """A client of a service on the folder `data`, or on one that is removed at the end; `settings` are variables of its
+    environment. Raises ServiceFailed.
+    """
     with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
         key = secrets.token_hex(16)
         port = _free_port()
         log = Path(folder) / "service.log"
         command = [
             sys.executable, "-m", "memsvc.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
-            "--data-dir", str(Path(folder) / "data"), "--no-demo",
+            "--data-dir", str(data or Path(folder) / "data"), "--no-demo",
         ]  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -40,7 +42,7 @@ def running() -> Iterator[MemoryClient]:
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
-                env=environment(key),
+                env=environment(key) | settings,
             )
         try:
             with MemoryClient(f"http://127.0.0.1:{port}", key, timeout_s=300.0) as client:

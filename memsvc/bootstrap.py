@@ -15,6 +15,8 @@ from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
+from memsvc.retrieval import ranker
+from memsvc.retrieval.ranker import Trees
 from memsvc.services import consolidate, forget, redistil, refine, summarise
 from memsvc.services.accesses import Accesses
 from memsvc.services.aside import Aside
@@ -134,6 +136,14 @@ def load_generator(settings: Settings) -> TextGenerator | None:
     )
 
 
+def load_ranker(settings: Settings) -> Trees | None:
+    """The learned ranker as set. Raises Invalid when it cannot be read."""
+    chosen = settings.recall.ranker
+    if chosen == "none":
+        return None
+    return ranker.load(ranker.SHIPPED if chosen == "shipped" else Path(chosen))
+
+
 def build_runner(settings: Settings) -> Runner:
     """What a worker process needs: the database as it stands, the models, the handlers of all jobs.
 
@@ -203,7 +213,7 @@ def _wire(
         encoder=text_encoder,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
-        recall=Recall(database, text_encoder, pool, settings.recall, accesses.note),
+        recall=Recall(database, text_encoder, pool, settings.recall, load_ranker(settings), accesses.note),
         accesses=accesses,
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),

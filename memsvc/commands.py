@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import rich
 import typer
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Ranker = Literal["cross", "shipped", "none"]
 evaluation = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
 app.add_typer(evaluation, name="eval")
 
@@ -173,20 +174,48 @@ def version() -> None:
 
 
 @evaluation.command()
-def locomo(
-    data: Annotated[Path, typer.Option(help="locomo10.json, or a file of the same form.")],
+def retrieval(
+    data: Annotated[list[Path], typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder. May be repeated.")],
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
     url: Annotated[str | None, typer.Option(help="Use a running service instead of starting one.")] = None,
-    conversations: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many of each set.")] = None,
     baselines: Annotated[bool, typer.Option(help="Measure the baselines in the same run.")] = True,
+    ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
+    ablate: Annotated[bool, typer.Option(help="Also with each stage switched off.")] = False,
 ) -> None:
-    """Retrieval on LoCoMo: ingest every conversation, ask every question, compare with baselines."""
+    """Retrieval on published sets: ingest every conversation, ask every question, compare with baselines."""
     from memsvc import rooms
 
     rooms.make_importable()
     from eval import cli
 
-    sys.exit(cli.locomo(data, json_out, base_url=url, limit_conversations=conversations, with_baselines=baselines))
+    sys.exit(
+        cli.retrieval(
+            data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
+            which=ranker, ablate=ablate,
+        )
+    )  # fmt: skip
+
+
+# The sets by their names: the same command, and the format is read from the file.
+for _name in ("locomo", "beam", "longmemeval"):
+    evaluation.command(_name, help=f"Retrieval on {_name}: as `eval retrieval`.")(retrieval)
+
+
+@evaluation.command()
+def train(
+    data: Annotated[list[Path], typer.Option(help="Sets to learn from; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="Where to write the weights (.npz), for MEMSVC_RECALL_RANKER.")],
+    card: Annotated[Path | None, typer.Option(help="Where to write what they saw (JSON).")] = None,
+) -> None:
+    """Grow the learned ranker on questions with known evidence."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.learn(data, out, card))
 
 
 @evaluation.command()

@@ -69,6 +69,9 @@ class RecallSettings(BaseSettings):
     lexical_weight: float = Field(0.5, ge=0, le=1)
     speaker_boost: float = Field(0.1, ge=0)
     time_boost: float = Field(0.2, ge=0)
+    ranker: str = Field("shipped", description='"none", or a file made by memsvc eval train')
+    ranker_timeout_s: float = Field(0.05, gt=0, description="after which a question is answered in the order before it")
+    assistant_factor: float = Field(0.7, ge=0, description="of what an assistant wrote, unless it is asked for")
 
 
 class DistillSettings(BaseSettings):

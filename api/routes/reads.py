@@ -24,11 +24,13 @@ def recall(
     namespace: NamespaceName, body: wire.RecallRequest, caller: Caller, service: Services
 ) -> wire.RecallResponse:
     """The memories that bear on a question, best first, each with its sources."""
-    found = service.recall.recall(caller.tenant_id, namespace, _query(body), body.limit, trace=body.trace)
+    found = service.recall.recall(
+        caller.tenant_id, namespace, _query(body), body.limit, trace=body.trace, explain=body.explain
+    )
     response = wire.RecallResponse(
         seq=found.seq, results=[_result(memory) for memory in found.memories], timings_ms=found.timings_ms
     )
-    return response.model_copy(update={"trace": found.trace}) if body.trace else response
+    return response.model_copy(update={"trace": found.trace}) if found.trace else response
 
 
 @router.post("/context", response_model=wire.ContextResponse)
@@ -293,7 +295,13 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
 def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
     """A question about a moment is asked then, unless it says otherwise: "last week" is the week before it."""
     asked_at = body.asked_at or body.as_of or dt.datetime.now(dt.UTC)
-    return query.Query(body.query, asked_at, body.as_of, body.known_at)
+    only = None
+    if body.only is not None:
+        said = body.only
+        only = query.Filter(
+            frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until
+        )
+    return query.Query(body.query, asked_at, body.as_of, body.known_at, only)
 
 
 def _result(memory: Memory) -> wire.RecallResult:

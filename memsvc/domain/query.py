@@ -9,16 +9,38 @@ from memsvc.domain import timespan
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions on messages; one that is empty holds for all. It was said within [since, until)."""
+
+    sessions: frozenset[str] = frozenset()
+    speakers: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+    def allows(self, session_id: str, speaker: str, role: str, occurred_at: dt.datetime) -> bool:
+        return (
+            (not self.sessions or session_id in self.sessions)
+            and (not self.speakers or speaker in self.speakers)
+            and (not self.roles or role in self.roles)
+            and (self.since is None or occurred_at >= self.since)
+            and (self.until is None or occurred_at < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """`asked_at` is the moment against which relative dates in the question are read.
 
-    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then.
+    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then. `only`
+    leaves in what passes all its conditions.
     """
 
     text: str
     asked_at: dt.datetime
     as_of: dt.datetime | None = None
     known_at: dt.datetime | None = None
+    only: Filter | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.asked_at, "asked_at")
@@ -26,9 +48,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """`speakers` are the known names that the question uses; `times` the intervals it names."""
+    """`speakers` are the known names that the question uses; `times` the intervals it names; `asks_assistant` whether
+    it is about what the assistant said.
+    """
 
     query: Query
     speakers: tuple[str, ...]
     times: tuple[timespan.TimeSpan, ...]
     asks_history: bool = False
+    asks_assistant: bool = False

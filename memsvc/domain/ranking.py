@@ -7,12 +7,24 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What a message looks like: how many words, whether it asks, has a number, names a time."""
+
+    words: int
+    asks: bool
+    has_number: bool
+    has_time: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A message that at least one arm found, with its exact score in every arm.
 
     `lexical` is a BM25 score, at least 0; `dense` a cosine, None where the message has no unit. `units` are the ids of
     its units, best cosine first, with their cosines. Ranks count from 1; None where
-    the arm did not bring it among its best. `superseded` are those of its units whose place something took.
+    the arm did not bring it among its best. `superseded` are those of its units whose place something took. `coverage`
+    is the share of the question's terms, weighted by idf, that stand in the message's own words; `previous` and `next`
+    are its neighbours in the session, in which it is number `place` (from 0) of `session_size`.
     """
 
     message_id: str
@@ -28,6 +40,21 @@ class Candidate:
     lexical_rank: int | None
     dense_rank: int | None
     superseded: frozenset[str] = frozenset()
+    form: Form = Form(0, False, False, False)
+    coverage: float = 0.0
+    previous: str | None = None
+    next: str | None = None
+    place: int = 0
+    session_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate with its score so far, and the parts it was made of."""
+
+    candidate: Candidate
+    score: float
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,23 @@ _HISTORY = re.compile(
     re.IGNORECASE,
 )
 
+_ASKS_ASSISTANT = re.compile(
+    r"\b(?:you|your|assistant)\b.{0,40}\b(?:said|say|sugges\w+|recommend\w*|told|tell|gave|give|mention\w*|explain\w*|"
+    r"propos\w+|advi[sc]e\w*|list\w*|provid\w+|wrote|write|creat\w+)\b",
+    re.IGNORECASE,
+)
+
 
 def analyse(query: Query, speakers: Sequence[str], read_times: Callable[[str, Query], Sequence[TimeSpan]]) -> Analysis:
     """`speakers` are the names known in the namespace; `read_times` finds intervals relative to `query.asked_at`."""
     named = tuple(name for name in speakers if _names(query.text, name))
-    return Analysis(query, named, tuple(read_times(query.text, query)), bool(_HISTORY.search(query.text)))
+    return Analysis(
+        query,
+        named,
+        tuple(read_times(query.text, query)),
+        asks_history=bool(_HISTORY.search(query.text)),
+        asks_assistant=bool(_ASKS_ASSISTANT.search(query.text)),
+    )
 
 
 def _names(text: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Candidates of both arms to one ranking."""
+"""Candidates of both arms to one score each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.query import Analysis
-from memsvc.domain.ranking import Candidate, Ranked
+from memsvc.domain.ranking import Candidate, Scored
 
 # A date in a question is often a little off, and so is a resolved one.
 _TIME_PAD = dt.timedelta(days=2)
-# A further unit of a message that is already ranked repeats its words: it keeps only its meaning's share, and less.
-_SIBLING_DISCOUNT = 0.5
 # What has been superseded is found behind what took its place, unless the question is about the past.
 _SUPERSEDED_FACTOR = 0.6
+_ASSISTANTS = ("assistant", "tool")
 
 
 def fuse(
@@ -26,11 +25,13 @@ def fuse(
     lexical_weight: float,
     speaker_boost: float,
     time_boost: float,
-) -> list[Ranked]:
+    assistant_factor: float,
+) -> list[Scored]:
     """Min-max sum of the arms, then bounded boosts; best first, ties to the earlier message.
 
     Every candidate has its exact score in both arms, so the sum has no holes: on talk between people it is clearly
-    better than reciprocal rank, which forgets how sure an arm was (recall@10 .685 against .607 with bare turns).
+    better than reciprocal rank, which forgets how sure an arm was (recall@10 .685 against .607 with bare turns). What
+    an assistant wrote counts `assistant_factor`, unless the question asks for it.
     """
     if not candidates:
         return []
@@ -41,14 +42,16 @@ def fuse(
     # x (1 + b (t - .5)) with t in {0, 1}: a time constraint moves, it never drops.
     time = np.array([_time_match(analysis, candidate) for candidate in candidates])
     stands = np.array([_standing(analysis, candidate) for candidate in candidates])
-    scores = (fused + speaker) * (1 + time_boost * (time - 0.5)) * stands
-    ranked: list[Ranked] = []
-    columns = (words.tolist(), meaning.tolist(), speaker.tolist(), time.tolist(), stands.tolist(), scores.tolist())
-    for candidate, *values, score in zip(candidates, *columns, strict=True):
-        parts = dict(zip(("lexical", "dense", "speaker", "time", "standing"), values, strict=True))
-        ranked.extend(_entries(candidate, score, (1 - lexical_weight) * parts["dense"], parts))
-    ranked.sort(key=lambda entry: (-entry.score, entry.seq, entry.unit_id or ""))
-    return ranked
+    prior = 1.0 if analysis.asks_assistant else assistant_factor
+    role = np.array([prior if candidate.role in _ASSISTANTS else 1.0 for candidate in candidates])
+    scores = (fused + speaker) * (1 + time_boost * (time - 0.5)) * stands * role
+    names = ("lexical", "dense", "speaker", "time", "standing", "role")
+    columns = np.column_stack([words, meaning, speaker, time, stands, role]).tolist()
+    scored = [
+        Scored(candidate, score, dict(zip(names, values, strict=True)))
+        for candidate, score, values in zip(candidates, scores.tolist(), columns, strict=True)
+    ]
+    return sorted(scored, key=lambda item: (-item.score, item.candidate.seq))
 
 
 def _min_max(values: Sequence[float]) -> NDArray[np.float64]:
@@ -82,21 +85,3 @@ def _standing(analysis: Analysis, candidate: Candidate) -> float:
     if analysis.asks_history or analysis.query.as_of is not None or not candidate.units:
         return 1.0
     return _SUPERSEDED_FACTOR if candidate.units[0][0] in candidate.superseded else 1.0
-
-
-def _entries(candidate: Candidate, score: float, meaning: float, parts: dict[str, float]) -> list[Ranked]:
-    """A candidate's best unit takes its score; its other units follow with their meaning's share."""
-
-    def entry(unit_id: str | None, value: float) -> Ranked:
-        return Ranked(
-            candidate.message_id, candidate.session_id, unit_id, candidate.occurred_at, candidate.seq, value, parts
-        )
-
-    if not candidate.units:
-        return [entry(None, score)]
-    best = candidate.units[0][1]
-    entries = [entry(candidate.units[0][0], score)]
-    for unit_id, cosine in candidate.units[1:]:
-        share = max(0.0, cosine) / best if best > 0 else 0.0
-        entries.append(entry(unit_id, _SIBLING_DISCOUNT * meaning * share))
-    return entries

@@ -73,8 +73,13 @@ def recall(
     trace: bool,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
+    only: reads.RecallFilter | None = None,
+    explain: str | None = None,
 ) -> Call[reads.RecallResponse]:
-    body = reads.RecallRequest(query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at)
+    body = reads.RecallRequest(
+        query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
+        explain=explain,
+    )  # fmt: skip
     return Call("POST", _path(namespace, "recall"), reads.RecallResponse, json=_dump(body))
 
 
@@ -85,9 +90,10 @@ def context(
     budget_tokens: int,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
+    only: reads.RecallFilter | None = None,
 ) -> Call[reads.ContextResponse]:
     body = reads.ContextRequest(
-        query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at
+        query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only
     )
     return Call("POST", _path(namespace, "context"), reads.ContextResponse, json=_dump(body))
 

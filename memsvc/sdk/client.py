@@ -149,11 +149,13 @@ class Namespace:
         trace: bool = False,
         as_of: dt.datetime | None = None,
         known_at: dt.datetime | None = None,
+        only: reads.RecallFilter | None = None,
+        explain: str | None = None,
     ) -> reads.RecallResponse:
         """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
-        `known_at`.
+        `known_at`; with `only` of some sessions, speakers, roles, times. `explain` tells how a unit or message fared.
         """
-        return self._client.send(calls.recall(self.name, query, asked_at, limit, trace, as_of, known_at))
+        return self._client.send(calls.recall(self.name, query, asked_at, limit, trace, as_of, known_at, only, explain))
 
     def context(
         self,
@@ -163,9 +165,10 @@ class Namespace:
         budget_tokens: int = 1024,
         as_of: dt.datetime | None = None,
         known_at: dt.datetime | None = None,
+        only: reads.RecallFilter | None = None,
     ) -> reads.ContextResponse:
         """A cited text for a prompt, of at most `budget_tokens`."""
-        return self._client.send(calls.context(self.name, query, asked_at, budget_tokens, as_of, known_at))
+        return self._client.send(calls.context(self.name, query, asked_at, budget_tokens, as_of, known_at, only))
 
     def messages(self, *, page_size: int = 100) -> Iterator[reads.MessageResult]:
         """Everything that was said, in the order it was stored; pages are fetched as they are needed."""

@@ -13,12 +13,13 @@ from memsvc.distill import dates
 from memsvc.domain.context import Context, Memory, SourceRef
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Analysis, Query
-from memsvc.domain.ranking import Candidate, Ranked
-from memsvc.index.namespace import Moment
+from memsvc.domain.ranking import Candidate, Ranked, Scored
+from memsvc.index.entries import Moment
 from memsvc.index.pool import IndexPool
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.retrieval import analysis, fusion, packing
+from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, tracing
+from memsvc.retrieval.ranker import Trees
 from memsvc.services.follow import follow
 from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
@@ -46,7 +47,7 @@ class Served:
 
 
 class Recall:
-    """`note` is told which units were served."""
+    """`trees` are the learned ranker, None for none; `note` is told which units were served."""
 
     def __init__(
         self,
@@ -54,8 +55,10 @@ class Recall:
         encoder: TextEncoder,
         pool: IndexPool,
         settings: RecallSettings,
+        trees: Trees | None = None,
         note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
     ) -> None:
+        self._trees = trees
         self._note = note
         self._database = database
         self._encoder = encoder
@@ -63,29 +66,45 @@ class Recall:
         self._settings = settings
 
     def recall(
-        self, tenant_id: uuid.UUID, namespace_name: str, query: Query, limit: int, *, trace: bool = False
+        self,
+        tenant_id: uuid.UUID,
+        namespace_name: str,
+        query: Query,
+        limit: int,
+        *,
+        trace: bool = False,
+        explain: str | None = None,
     ) -> Recalled:
-        """The `limit` best memories, best first. Raises NotFound when the namespace does not exist."""
+        """The `limit` best memories, best first. Raises NotFound when the namespace does not exist.
+
+        With `trace` what each stage saw; with `explain` how the unit or message of this id fared, found or not.
+        """
         clock = _Clock()
-        space, asked, candidates, ranked, memories = self._run(tenant_id, namespace_name, query, limit, clock)
-        self._note(space, {memory.unit_id for memory in memories if memory.unit_id})
-        explained = _trace(asked, candidates, ranked, limit) if trace else None
-        return Recalled(space.head, tuple(memories), clock.timings_ms(), explained)
+        run = self._run(tenant_id, namespace_name, query, limit, clock, everything=explain is not None)
+        self._note(run.space, {memory.unit_id for memory in run.memories if memory.unit_id})
+        traced: dict[str, Any] | None = None
+        if trace or explain is not None:
+            traced = tracing.trace(run.asked, run.scored, run.ranked, limit, in_time=run.in_time)
+        if traced is not None and explain is not None:
+            traced["explained"] = tracing.explain(explain, run.everything, traced, self._settings.candidates_per_arm)
+        return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced)
 
     def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int) -> Served:
         """The best memories that fit into `budget_tokens`, in time order. Raises NotFound."""
         clock = _Clock()
         limit = min(_CONTEXT_ENTRIES, budget_tokens // _MIN_MEMORY_TOKENS + 1)
-        space, _, _, _, memories = self._run(tenant_id, namespace_name, query, limit, clock)
-        packed = packing.pack(memories, budget_tokens, tokens.count)
-        self._note(space, {passage.unit_id for passage in packed.passages if passage.unit_id})
+        run = self._run(tenant_id, namespace_name, query, limit, clock)
+        packed = packing.pack(run.memories, budget_tokens, tokens.count)
+        self._note(run.space, {passage.unit_id for passage in packed.passages if passage.unit_id})
         clock.lap("packing")
-        return Served(space.head, packed, clock.timings_ms())
+        return Served(run.space.head, packed, clock.timings_ms())
 
     def _run(
-        self, tenant_id: uuid.UUID, name: str, query: Query, limit: int, clock: _Clock
-    ) -> tuple[Namespace, Analysis, list[Candidate], list[Ranked], list[Memory]]:
-        """The read path in order: encode, follow, analyse, candidates, fusion, words."""
+        self, tenant_id: uuid.UUID, name: str, query: Query, limit: int, clock: _Clock, *, everything: bool = False
+    ) -> _Run:
+        """The read path in order: encode, follow, analyse, candidates, fusion, ranking, words. With `everything` also
+        the scores of all that the namespace holds.
+        """
         settings = self._settings
         vector = self._encoder.encode_query(query.text)
         clock.lap("encoding")
@@ -100,28 +119,49 @@ class Recall:
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
-            candidates = index.candidates(
-                query.text,
-                vector,
-                settings.candidates_per_arm,
-                settings.query_term_limit,
-                Moment(query.as_of, query.known_at),
-            )
+            moment = Moment(query.as_of, query.known_at)
+
+            def candidates(per_arm: int) -> list[Candidate]:
+                return index.candidates(query.text, vector, per_arm, settings.query_term_limit, moment, only=query.only)
+
+            found = candidates(settings.candidates_per_arm)
             clock.lap("candidates")
-            ranked = fusion.fuse(
+            scored = fusion.fuse(
                 asked,
-                candidates,
+                found,
                 lexical_weight=settings.lexical_weight,
                 speaker_boost=settings.speaker_boost,
                 time_boost=settings.time_boost,
+                assistant_factor=settings.assistant_factor,
             )
             clock.lap("fusion")
+            reranked, in_time = scored, True
+            if self._trees is not None:
+                reranked, in_time = ranker.rerank(self._trees, asked, scored, settings.ranker_timeout_s)
+            ranked = expansion.entries(reranked)
+            clock.lap("ranking")
             chosen = ranked[:limit]
             stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
             bare = [entry.message_id for entry in chosen if entry.unit_id is None]
             messages = exchanges.by_id(connection, space, bare) if bare else {}
             clock.lap("reading")
-        return space, asked, candidates, ranked, _memories(chosen, stored, messages)
+        return _Run(
+            space, asked, scored, ranked, in_time, _memories(chosen, stored, messages),
+            candidates(len(index.message_ids())) if everything else [],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The values between the stages of one read; `in_time` is False when the ranker was given up."""
+
+    space: Namespace
+    asked: Analysis
+    scored: list[Scored]
+    ranked: list[Ranked]
+    in_time: bool
+    memories: list[Memory]
+    everything: list[Candidate]
 
 
 def _read_times(text: str, query: Query) -> Sequence[Any]:
@@ -161,36 +201,6 @@ def _memories(
                 )
             )
     return memories
-
-
-def _trace(asked: Analysis, candidates: Sequence[Candidate], ranked: Sequence[Ranked], limit: int) -> dict[str, Any]:
-    """What each stage saw: the analysis, every candidate's arms, and the fused order with the parts of each score."""
-    arms = {candidate.message_id: candidate for candidate in candidates}
-    return {
-        "analysis": {
-            "speakers": list(asked.speakers),
-            "times": [
-                {"phrase": span.phrase, "start": span.start.isoformat(), "end": span.end.isoformat()}
-                for span in asked.times
-            ],
-        },
-        "candidates": len(candidates),
-        "ranking": [
-            {
-                "rank": rank,
-                "returned": rank <= limit,
-                "unit_id": entry.unit_id,
-                "message_id": entry.message_id,
-                "score": entry.score,
-                "parts": entry.parts,
-                "bm25": arms[entry.message_id].lexical,
-                "bm25_rank": arms[entry.message_id].lexical_rank,
-                "cosine": arms[entry.message_id].dense,
-                "cosine_rank": arms[entry.message_id].dense_rank,
-            }
-            for rank, entry in enumerate(ranked, start=1)
-        ],
-    }
 
 
 class _Clock:

@@ -7,13 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from memsvc.wire.base import Moment, Question, Request, Response, Text
+from memsvc.wire.base import Id, Moment, Name, Question, Request, Response, Text
+
+
+class RecallFilter(Request):
+    """Only what was said in these sessions, by these speakers, in these roles, within [since, until)."""
+
+    sessions: Annotated[list[Name], Field(max_length=1_000, default_factory=list)]
+    speakers: Annotated[list[Name], Field(max_length=1_000, default_factory=list)]
+    roles: Annotated[list[Literal["user", "assistant", "system", "tool"]], Field(max_length=4, default_factory=list)]
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 class RecallRequest(Request):
     """`asked_at` is when the question is asked (default: now); relative dates in it are read against that.
 
-    `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment.
+    `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment. `trace` tells what each stage
+    saw; `explain`, the id of a unit or a message, how that one fared, found or not.
     """
 
     query: Question
@@ -21,7 +32,9 @@ class RecallRequest(Request):
     as_of: Moment | None = None
     known_at: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 10
+    only: RecallFilter | None = None
     trace: bool = False
+    explain: Id | None = None
 
 
 class SourceRef(Response):
@@ -55,6 +68,7 @@ class ContextRequest(Request):
     asked_at: Moment | None = None
     as_of: Moment | None = None
     known_at: Moment | None = None
+    only: RecallFilter | None = None
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1_024
 
 

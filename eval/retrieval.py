@@ -1,0 +1,129 @@
+"""Retrieval over whole sets: everything in, every question asked, the learned ranker always one that saw other
+conversations only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from eval import baselines, runs, service, train
+from eval.datasets.model import Dataset
+from eval.runs import Outcome
+from memsvc.retrieval import ranker
+from memsvc.sdk import MemoryClient
+
+CROSS, SHIPPED, NONE = "cross", "shipped", "none"
+# What is switched off, one at a time, by which setting.
+STAGES: Mapping[str, Mapping[str, str]] = {
+    "words (BM25)": {"MEMSVC_RECALL_LEXICAL_WEIGHT": "0"},
+    "meaning (vectors)": {"MEMSVC_RECALL_LEXICAL_WEIGHT": "1"},
+    "named speaker": {"MEMSVC_RECALL_SPEAKER_BOOST": "0"},
+    "named time": {"MEMSVC_RECALL_TIME_BOOST": "0"},
+    "role prior": {"MEMSVC_RECALL_ASSISTANT_FACTOR": "1"},
+}
+
+
+def run(
+    datasets: Sequence[Dataset], encode: baselines.Encode | None, which: str = CROSS, *, quiet: bool = False
+) -> dict[str, Outcome]:
+    """Outcomes by set's name, on a service of our own. Raises ServiceFailed.
+
+    With `which` "cross" each conversation is asked with trees grown on the others (of all sets given); where those have
+    too few questions, without trees.
+    """
+    outcomes = {dataset.name: Outcome(ranker=which) for dataset in datasets}
+    with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
+        data = Path(folder) / "data"
+        with service.running(data, MEMSVC_RECALL_RANKER=SHIPPED if which == SHIPPED else NONE) as client:
+            for dataset in datasets:
+                runs.ingest(dataset, client, outcomes[dataset.name], quiet=quiet)
+            if which != CROSS:
+                _ask(datasets, None, client, outcomes, encode, {}, quiet=quiet)
+                return outcomes
+            given, plainly = _without_ranker(datasets, client, quiet=quiet)
+        dealt = train.folds(datasets)
+        for fold in sorted(set(dealt.values())):
+            asked = [d for d in datasets if any(dealt[d.name, c.id] == fold for c in d.conversations)]
+            seen = [example for example in given if dealt[example.dataset, example.conversation] != fold]
+            chosen = NONE
+            if len(seen) >= train.MIN_QUESTIONS:
+                chosen = str(Path(folder) / f"fold-{fold}.npz")
+                ranker.save(Path(chosen), train.grow(seen))
+            else:
+                for dataset in asked:
+                    outcomes[dataset.name].ranker = f"none: only {len(seen)} questions to learn from"
+            with service.running(data, MEMSVC_RECALL_RANKER=chosen) as client:
+                chosen_ones = {name for name, number in dealt.items() if number == fold}
+                _ask(asked, chosen_ones, client, outcomes, encode, plainly, quiet=quiet)
+    return outcomes
+
+
+def ablate(datasets: Sequence[Dataset], *, quiet: bool = False) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Stage that is off -> set -> measure -> a value per question; "nothing": the whole pipeline before the ranker."""
+    rows: dict[str, dict[str, dict[str, list[float]]]] = {}
+    with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
+        data = Path(folder) / "data"
+        for stage, settings in {"nothing": {}, **STAGES}.items():
+            with service.running(data, MEMSVC_RECALL_RANKER=NONE, **settings) as client:
+                if stage == "nothing":
+                    for dataset in datasets:
+                        runs.ingest(dataset, client, Outcome(), quiet=quiet)
+                rows[stage] = {dataset.name: _ranked(dataset, client, quiet=quiet) for dataset in datasets}
+    return rows
+
+
+def learn(datasets: Sequence[Dataset], *, quiet: bool = False) -> list[train.Example]:
+    """Examples of all questions, for the weights that are shipped."""
+    with service.running(MEMSVC_RECALL_RANKER=NONE) as client:
+        for dataset in datasets:
+            runs.ingest(dataset, client, Outcome(), quiet=quiet)
+        return _without_ranker(datasets, client, quiet=quiet)[0]
+
+
+def _without_ranker(
+    datasets: Sequence[Dataset], client: MemoryClient, *, quiet: bool
+) -> tuple[list[train.Example], dict[str, dict[str, dict[str, float]]]]:
+    """What the ranker learns from; and without it, by set and conversation, each question's figures."""
+    given: list[train.Example] = []
+    plainly = {}
+    with runs.bars(quiet=quiet) as progress:
+        for dataset in datasets:
+            learning = progress.add_task(f"{dataset.name}: features", total=len(dataset.conversations))
+            for conversation in dataset.conversations:
+                given += train.examples(client, dataset, conversation)
+                plainly[runs.namespace(dataset, conversation)] = runs.rank_only(dataset, conversation, client)
+                progress.advance(learning)
+    return given, plainly
+
+
+def _ask(
+    datasets: Sequence[Dataset],
+    only: set[tuple[str, str]] | None,
+    client: MemoryClient,
+    outcomes: Mapping[str, Outcome],
+    encode: baselines.Encode | None,
+    plainly: Mapping[str, dict[str, dict[str, float]]],
+    *,
+    quiet: bool,
+) -> None:
+    """Ask the conversations of these sets and names, or all."""
+    with runs.bars(quiet=quiet) as progress:
+        for dataset in datasets:
+            chosen = [c for c in dataset.conversations if only is None or (dataset.name, c.id) in only]
+            asking = progress.add_task(f"{dataset.name}: ask", total=sum(len(c.questions) for c in chosen))
+            for conversation in chosen:
+                known = plainly.get(runs.namespace(dataset, conversation))
+                for _ in runs.ask(dataset, conversation, client, outcomes[dataset.name], encode, known):
+                    progress.advance(asking)
+
+
+def _ranked(dataset: Dataset, client: MemoryClient, *, quiet: bool) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    with runs.bars(quiet=quiet) as progress:
+        for conversation in progress.track(dataset.conversations, description=f"{dataset.name}: ask"):
+            for figures in runs.rank_only(dataset, conversation, client).values():
+                for measure, value in figures.items():
+                    found.setdefault(measure, []).append(value)
+    return found

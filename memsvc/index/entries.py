@@ -1,0 +1,96 @@
+"""What the index keeps of each message and each unit, and the moment a question is about."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+
+from memsvc.domain.query import Filter
+from memsvc.domain.ranking import Form
+
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|once|twice)\b",
+    re.IGNORECASE,
+)
+_TIME = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|(?:last|next|this) (?:week|month|year|night|summer|winter|spring|fall|"
+    r"autumn|weekend)|ago|since|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|"
+    r"september|october|november|december|(?:19|20)\d\d)\b",
+    re.IGNORECASE,
+)
+
+
+def form(text: str) -> Form:
+    return Form(len(text.split()), "?" in text, bool(_NUMBER.search(text)), bool(_TIME.search(text)))
+
+
+@dataclass(slots=True)
+class Entry:
+    """A message in the index. `place` sorts a session; `counts` are the terms of its own words, `lent` those that its
+    neighbours are found by too.
+    """
+
+    id: str
+    session_id: str
+    speaker: str
+    role: str
+    occurred_at: dt.datetime
+    seq: int
+    counts: dict[str, int]
+    lent: dict[str, int]
+    form: Form
+    recorded_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
+    units: list[str] = field(default_factory=list)
+    # Units of it that were put away: with nothing else left of it, it is not recalled either.
+    put_away: set[str] = field(default_factory=set)
+
+    def passes(self, only: Filter) -> bool:
+        return only.allows(self.session_id, self.speaker, self.role, self.occurred_at)
+
+    @property
+    def place(self) -> tuple[dt.datetime, int]:
+        return self.occurred_at, self.seq
+
+
+@dataclass(slots=True)
+class Unit:
+    id: str
+    slot: int
+    rows: int
+    message_ids: tuple[str, ...]
+    span: tuple[dt.datetime, dt.datetime] | None
+    valid_from: dt.datetime | None
+    valid_to: dt.datetime | None
+    created_at: dt.datetime | None
+    superseded_at: dt.datetime | None
+    expires_at: dt.datetime | None
+
+    def stands(self, query: Moment) -> bool:
+        """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then. What
+        has run out does not stand, whenever it is asked about.
+        """
+        if self.expires_at is not None and self.expires_at <= query.now:
+            return False
+        if query.known_at is not None and self.created_at is not None and self.created_at > query.known_at:
+            return False
+        if query.as_of is None:
+            return True
+        if self.valid_from is not None and self.valid_from > query.as_of:
+            return False
+        return self.ends(query) is None or self.valid_to is None or query.as_of < self.valid_to
+
+    def ends(self, query: Moment) -> dt.datetime | None:
+        """When it was superseded, as far as that was known at `known_at`."""
+        known = query.known_at is None or self.superseded_at is None or self.superseded_at <= query.known_at
+        return self.superseded_at if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The point in both times that is asked about, None being now; `now` is the clock's."""
+
+    as_of: dt.datetime | None = None
+    known_at: dt.datetime | None = None
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))

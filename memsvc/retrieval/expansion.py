@@ -1,0 +1,38 @@
+"""Scored messages to the entries of a ranking: each message's best unit, its other units behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memsvc.domain.ranking import Ranked, Scored
+
+# A further unit of a message that is already ranked repeats its words: it keeps only its meaning's share, and less.
+_SIBLING_DISCOUNT = 0.5
+
+
+def entries(scored: Sequence[Scored]) -> list[Ranked]:
+    """A message's best unit takes its score; its other units follow with a share of it. Each unit stands once."""
+    ranked = [entry for item in scored for entry in _entries(item)]
+    ranked.sort(key=lambda entry: (-entry.score, entry.seq, entry.unit_id or ""))
+    best: dict[str, Ranked] = {}
+    for entry in ranked:
+        best.setdefault(entry.unit_id or entry.message_id, entry)
+    return list(best.values())
+
+
+def _entries(item: Scored) -> list[Ranked]:
+    candidate = item.candidate
+
+    def entry(unit_id: str | None, score: float) -> Ranked:
+        return Ranked(
+            candidate.message_id, candidate.session_id, unit_id, candidate.occurred_at, candidate.seq, score, item.parts
+        )
+
+    if not candidate.units:
+        return [entry(None, item.score)]
+    best = candidate.units[0][1]
+    found = [entry(candidate.units[0][0], item.score)]
+    for unit_id, cosine in candidate.units[1:]:
+        share = max(0.0, cosine) / best if best > 0 else 0.0
+        found.append(entry(unit_id, _SIBLING_DISCOUNT * item.score * share))
+    return found

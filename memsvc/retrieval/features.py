@@ -1,0 +1,139 @@
+"""What the learned ranker sees of each candidate: numbers that the stages before it have anyway.
+
+No feature names a set, a category or a person; those that tell kinds of conversation apart (roles, lengths) let one
+ranker serve talk between people and chats with an assistant.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memsvc.domain.query import Analysis
+from memsvc.domain.ranking import Candidate, Scored
+
+_WH = re.compile(r"^\W*(?:\w+\W+){0,3}?(when|where|who|whose|why|how|which|what)\b", re.IGNORECASE)
+_MANY = re.compile(
+    r"\b(?:how many|how often|all|list|both|which of|what kinds?|what are|summar\w+|overview)\b", re.IGNORECASE
+)
+_ORDER = re.compile(
+    r"\b(?:order|sequence|first|last|before|after|earlier|later|latest|recent\w*|progress\w*|evolv\w+|changed?|timeline)\b",
+    re.IGNORECASE,
+)
+_NEVER = re.compile(r"\b(?:ever|never|contradict\w*|haven't|not)\b", re.IGNORECASE)
+
+NAMES = (
+    "lexical", "dense", "fused", "score", "cosine", "best_cosine", "lexical_rank", "dense_rank", "score_rank",
+    "coverage", "previous_fused", "next_fused", "previous_lexical", "next_lexical", "previous_dense", "next_dense",
+    "session_best", "session_share", "session_found", "is_session_best", "place", "place_share", "session_size",
+    "speaker", "other_speaker", "two_speakers", "is_assistant", "is_user", "assistant_share",
+    "words", "mean_words", "asks", "has_number", "has_time", "units", "time", "superseded", "age",
+    "question_words", "wh_when", "wh_where", "wh_who", "wh_why", "wh_how", "asks_many", "asks_order", "asks_assistant",
+    "asks_never", "asks_history", "names_time",
+)  # fmt: skip
+
+
+def matrix(analysis: Analysis, scored: Sequence[Scored]) -> NDArray[np.float32]:
+    """(n, len(NAMES)) float32, one row per candidate as fusion scored them, best first."""
+    candidates = [item.candidate for item in scored]
+    lexical = np.array([item.parts["lexical"] for item in scored])
+    dense = np.array([item.parts["dense"] for item in scored])
+    columns = {
+        "lexical": lexical,
+        "dense": dense,
+        "fused": (lexical + dense) / 2,
+        "score": np.array([item.score for item in scored]),
+        "score_rank": 1 / np.arange(1, len(scored) + 1),
+        "time": np.array([item.parts["time"] for item in scored]),
+        "superseded": np.array([item.parts["standing"] < 1 for item in scored]),
+    }
+    columns |= _own(candidates) | _around(candidates, columns) | _speakers(analysis, candidates)
+    columns |= {name: np.full(len(scored), value) for name, value in _question(analysis).items()}
+    return np.column_stack([columns[name] for name in NAMES]).astype(np.float32)
+
+
+def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
+    """Of each candidate by itself, and of all together."""
+    cosines = np.array([c.dense if c.dense is not None else 0.0 for c in candidates])
+    assistant = np.array([c.role in ("assistant", "tool") for c in candidates], dtype=float)
+    words = np.log1p([c.form.words for c in candidates])
+    times = np.array([c.occurred_at.timestamp() for c in candidates])
+    every = np.ones(len(candidates))
+    return {
+        "cosine": cosines,
+        "best_cosine": every * cosines.max(),
+        "lexical_rank": np.array([1 / c.lexical_rank if c.lexical_rank else 0.0 for c in candidates]),
+        "dense_rank": np.array([1 / c.dense_rank if c.dense_rank else 0.0 for c in candidates]),
+        "coverage": np.array([c.coverage for c in candidates]),
+        "is_assistant": assistant,
+        "is_user": np.array([c.role == "user" for c in candidates]),
+        "assistant_share": every * assistant.mean(),
+        "words": words,
+        "mean_words": every * words.mean(),
+        "asks": np.array([c.form.asks for c in candidates]),
+        "has_number": np.array([c.form.has_number for c in candidates]),
+        "has_time": np.array([c.form.has_time for c in candidates]),
+        "units": np.array([len(c.units) for c in candidates]),
+        "place": np.log1p([c.place for c in candidates]),
+        "place_share": np.array([c.place / max(c.session_size, 1) for c in candidates]),
+        "session_size": np.log1p([c.session_size for c in candidates]),
+        "age": (times.max() - times) / max(float(np.ptp(times)), 1.0),
+    }
+
+
+def _around(candidates: Sequence[Candidate], columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What the neighbours and the session of each candidate score."""
+    by_id = {candidate.message_id: place for place, candidate in enumerate(candidates)}
+    before = [by_id.get(c.previous, -1) if c.previous else -1 for c in candidates]
+    after = [by_id.get(c.next, -1) if c.next else -1 for c in candidates]
+    found: dict[str, NDArray[Any]] = {}
+    for name in ("fused", "lexical", "dense"):
+        values = np.append(columns[name], 0.0)  # the last stands for a neighbour that is no candidate
+        found[f"previous_{name}"], found[f"next_{name}"] = values[before], values[after]
+    fused = columns["fused"]
+    sessions: dict[str, list[int]] = {}
+    for place, candidate in enumerate(candidates):
+        sessions.setdefault(candidate.session_id, []).append(place)
+    best, share, count = np.zeros(len(fused)), np.zeros(len(fused)), np.zeros(len(fused))
+    for members in sessions.values():
+        best[members], share[members] = fused[members].max(), fused[members].sum() / max(float(fused.sum()), 1e-9)
+        count[members] = np.log1p(len(members))
+    return found | {
+        "session_best": best, "session_share": share, "session_found": count, "is_session_best": fused >= best,
+    }  # fmt: skip
+
+
+def _speakers(analysis: Analysis, candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
+    named = set(analysis.speakers)
+    says = np.array([candidate.speaker in named for candidate in candidates])
+    return {
+        "speaker": says & (len(named) == 1),
+        "other_speaker": ~says & (len(named) == 1),
+        "two_speakers": says & (len(named) > 1),
+    }
+
+
+def _question(analysis: Analysis) -> dict[str, float]:
+    """The features of the question alone, the same in every row."""
+    text = analysis.query.text
+    match = _WH.search(text)
+    wh = match.group(1).lower() if match else ""
+    return {
+        "question_words": math.log1p(len(text.split())),
+        "wh_when": wh == "when",
+        "wh_where": wh == "where",
+        "wh_who": wh in ("who", "whose"),
+        "wh_why": wh == "why",
+        "wh_how": wh == "how",
+        "asks_many": bool(_MANY.search(text)),
+        "asks_order": bool(_ORDER.search(text)),
+        "asks_assistant": analysis.asks_assistant,
+        "asks_never": bool(_NEVER.search(text)),
+        "asks_history": analysis.asks_history,
+        "names_time": bool(analysis.times),
+    }

@@ -1,0 +1,101 @@
+"""The second stage: boosted trees over the first candidates, learnt from questions with known evidence (LambdaMART).
+
+Trees are evaluated with numpy, level by level, all at once; the library that grew them is not needed. The weights are
+plain arrays in an .npz file beside this module, with a card (ranker.md) that says what they saw.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memsvc import errors
+from memsvc.domain.query import Analysis
+from memsvc.domain.ranking import Scored
+from memsvc.retrieval import features
+
+SHIPPED = Path(__file__).parent / "ranker.npz"
+# Candidates beyond these keep their place behind them.
+FIRST = 100
+_ARRAYS = ("feature", "threshold", "left", "right", "value")
+# Trees that are evaluated between two looks at the clock.
+_CHUNK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """`feature` (t, n) int64 with -1 at leaves, `threshold` (t, n) float32, `left` and `right` (t, n) int64, `value`
+    (t, n) float32: node 0 is the root; x goes left when x[feature] <= threshold. `depth` is that of the deepest leaf.
+    """
+
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float32]
+    depth: int
+
+    def scores(self, rows: NDArray[np.float32], deadline: float) -> NDArray[np.float32] | None:
+        """(n,) float32 of rows (n, f) float32: the sum over all trees; None when `deadline` (monotonic, s) passes."""
+        total = np.zeros(len(rows), dtype=np.float32)
+        at = np.arange(len(rows))[:, None]
+        for start in range(0, len(self.feature), _CHUNK):
+            if time.monotonic() > deadline:
+                return None
+            part = slice(start, start + _CHUNK)
+            feature, threshold, left, right = (a[part] for a in (self.feature, self.threshold, self.left, self.right))
+            tree = np.arange(len(feature))[None, :]
+            node = np.zeros((len(rows), len(feature)), dtype=np.int64)
+            for _ in range(self.depth):
+                split = feature[tree, node]
+                goes_left = rows[at, split] <= threshold[tree, node]
+                node = np.where(split < 0, node, np.where(goes_left, left[tree, node], right[tree, node]))
+            total += self.value[part][tree, node].sum(axis=1)
+        return total
+
+
+def load(path: Path) -> Trees:
+    """Raises Invalid for a file that is not one of ours, or was made for other features."""
+    try:
+        with np.load(path) as stored:
+            names = tuple(str(name) for name in stored["names"])
+            feature, threshold, left, right, value = (np.asarray(stored[name]) for name in _ARRAYS)
+            depth = int(stored["depth"])
+    except (OSError, KeyError, ValueError) as error:
+        raise errors.Invalid(f"{path} holds no ranker: {error}", "Make one with memsvc eval train.") from error
+    if names != features.NAMES:
+        raise errors.Invalid(f"{path} was made for other features.", "Make one with memsvc eval train.")
+    return Trees(feature, threshold, left, right, value, depth)
+
+
+def save(path: Path, trees: Trees) -> None:
+    arrays = {name: getattr(trees, name) for name in _ARRAYS}
+    np.savez_compressed(path, names=np.array(features.NAMES), depth=np.array(trees.depth), **arrays)
+
+
+def rerank(trees: Trees, analysis: Analysis, scored: list[Scored], timeout_s: float) -> tuple[list[Scored], bool]:
+    """The first candidates in the ranker's order with its scores between 0 and 1, the others behind; and whether it
+    had the time. Without it the order stays.
+    """
+    first = scored[:FIRST]
+    if not first:
+        return scored, True
+    deadline = time.monotonic() + timeout_s
+    values = trees.scores(features.matrix(analysis, first), deadline)
+    if values is None:
+        return scored, False
+    learnt = 1 / (1 + np.exp(-values.astype(np.float64)))
+    ranked = [
+        replace(item, score=value, parts=item.parts | {"fused": item.score, "learnt": value})
+        for item, value in zip(first, learnt.tolist(), strict=True)
+    ]
+    ranked.sort(key=lambda item: (-item.score, item.candidate.seq))
+    # Behind the last of the first, in their own order.
+    low = ranked[-1].score
+    rest = scored[FIRST:]
+    scale = low / max(rest[0].score, 1e-9) if rest and rest[0].score > low else 1.0
+    return [*ranked, *(replace(item, score=item.score * min(1.0, scale) * 0.999) for item in rest)], True
