@@ -29,6 +29,8 @@ PARAMETERS: dict[str, Any] = {
     "lambdarank_truncation_level": 30,
     "learning_rate": 0.05,
     "num_leaves": 15,
+    # Shallow trees are evaluated faster, and rank no worse.
+    "max_depth": 5,
     "min_data_in_leaf": 50,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.8,
@@ -119,7 +121,7 @@ def _flat(root: dict[str, Any]) -> tuple[list[tuple[int, float, int, int, float]
 
     def add(node: dict[str, Any]) -> tuple[int, int]:
         place = len(nodes)
-        nodes.append((-1, 0.0, 0, 0, float(node.get("leaf_value", 0.0))))
+        nodes.append((-1, 0.0, place, place, float(node.get("leaf_value", 0.0))))
         if "split_feature" not in node:
             return place, 0
         left, left_depth = add(node["left_child"])

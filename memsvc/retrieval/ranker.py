@@ -29,7 +29,8 @@ _CHUNK = 50
 @dataclass(frozen=True, slots=True)
 class Trees:
     """`feature` (t, n) int64 with -1 at leaves, `threshold` (t, n) float32, `left` and `right` (t, n) int64, `value`
-    (t, n) float32: node 0 is the root; x goes left when x[feature] <= threshold. `depth` is that of the deepest leaf.
+    (t, n) float32: node 0 is the root; x goes left when x[feature] <= threshold; a leaf leads to itself. `depth` is that
+    of the deepest leaf.
     """
 
     feature: NDArray[np.int64]
@@ -42,19 +43,22 @@ class Trees:
     def scores(self, rows: NDArray[np.float32], deadline: float) -> NDArray[np.float32] | None:
         """(n,) float32 of rows (n, f) float32: the sum over all trees; None when `deadline` (monotonic, s) passes."""
         total = np.zeros(len(rows), dtype=np.float32)
-        at = np.arange(len(rows))[:, None]
+        flat = rows.ravel()
+        at = (np.arange(len(rows)) * rows.shape[1])[:, None]
         for start in range(0, len(self.feature), _CHUNK):
             if time.monotonic() > deadline:
                 return None
             part = slice(start, start + _CHUNK)
-            feature, threshold, left, right = (a[part] for a in (self.feature, self.threshold, self.left, self.right))
-            tree = np.arange(len(feature))[None, :]
-            node = np.zeros((len(rows), len(feature)), dtype=np.int64)
+            count, width = self.feature[part].shape
+            feature, threshold = self.feature[part].ravel(), self.threshold[part].ravel()
+            left, right = self.left[part].ravel(), self.right[part].ravel()
+            root = (np.arange(count) * width)[None, :]
+            node = np.broadcast_to(root, (len(rows), count))
             for _ in range(self.depth):
-                split = feature[tree, node]
-                goes_left = rows[at, split] <= threshold[tree, node]
-                node = np.where(split < 0, node, np.where(goes_left, left[tree, node], right[tree, node]))
-            total += self.value[part][tree, node].sum(axis=1)
+                # A leaf leads to itself on both sides.
+                goes_left = flat[at + np.maximum(feature[node], 0)] <= threshold[node]
+                node = root + np.where(goes_left, left[node], right[node])
+            total += self.value[part].ravel()[node].sum(axis=1)
         return total
 
 
