@@ -7,6 +7,7 @@ plain arrays in an .npz file beside this module, with a card (ranker.md) that sa
 from __future__ import annotations
 
 import time
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,8 +30,8 @@ _CHUNK = 50
 @dataclass(frozen=True, slots=True)
 class Trees:
     """`feature` (t, n) int64 with -1 at leaves, `threshold` (t, n) float32, `left` and `right` (t, n) int64, `value`
-    (t, n) float32: node 0 is the root; x goes left when x[feature] <= threshold; a leaf leads to itself. `depth` is that
-    of the deepest leaf.
+    (t, n) float32: node 0 is the root; x goes left when x[feature] <= threshold; a leaf leads to itself. `depth` is
+    that of the deepest leaf.
     """
 
     feature: NDArray[np.int64]
@@ -69,7 +70,7 @@ def load(path: Path) -> Trees:
             names = tuple(str(name) for name in stored["names"])
             feature, threshold, left, right, value = (np.asarray(stored[name]) for name in _ARRAYS)
             depth = int(stored["depth"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise errors.Invalid(f"{path} holds no ranker: {error}", "Make one with memsvc eval train.") from error
     if names != features.NAMES:
         raise errors.Invalid(f"{path} was made for other features.", "Make one with memsvc eval train.")

@@ -13,9 +13,9 @@ from memsvc.wire.base import Id, Moment, Name, Question, Request, Response, Text
 class RecallFilter(Request):
     """Only what was said in these sessions, by these speakers, in these roles, within [since, until)."""
 
-    sessions: Annotated[list[Name], Field(max_length=1_000, default_factory=list)]
-    speakers: Annotated[list[Name], Field(max_length=1_000, default_factory=list)]
-    roles: Annotated[list[Literal["user", "assistant", "system", "tool"]], Field(max_length=4, default_factory=list)]
+    sessions: list[Name] = Field(default_factory=list, max_length=1_000)
+    speakers: list[Name] = Field(default_factory=list, max_length=1_000)
+    roles: list[Literal["user", "assistant", "system", "tool"]] = Field(default_factory=list, max_length=4)
     since: Moment | None = None
     until: Moment | None = None
 

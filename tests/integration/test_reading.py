@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.models import tokens
 from memsvc.sdk import MemoryClient, Namespace, NotFound
@@ -70,7 +71,8 @@ def test_a_trace_explains_every_candidate(talk: Namespace) -> None:
     assert response.trace["analysis"]["speakers"] == ["Ben"]
     ranking = response.trace["ranking"]
     assert [row["returned"] for row in ranking] == [True, True] + [False] * (len(ranking) - 2)
-    assert {"lexical", "dense", "speaker", "time", "standing"} == set(ranking[0]["parts"])
+    parts = {"lexical", "dense", "speaker", "time", "standing", "role", "fused", "learnt"}
+    assert set(ranking[0]["parts"]) == parts
     assert talk.recall("What did Ben repair?").trace is None
 
 
@@ -102,7 +104,8 @@ def test_a_service_that_starts_cold_ranks_as_the_one_that_followed_along(talk: N
     from memsvc.index.pool import IndexPool
     from memsvc.services.recall import Recall
 
-    cold = Recall(service.database, service.encoder, IndexPool(service.encoder.width, 2**30), RecallSettings())
+    trees = bootstrap.load_ranker(service.settings)
+    cold = Recall(service.database, service.encoder, IndexPool(service.encoder.width, 2**30), RecallSettings(), trees)
     asked = Query("What did Ben repair?", dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
     warm = service.recall.recall(service.tenant_id, talk.name, asked, 10)
     again = cold.recall(service.tenant_id, talk.name, asked, 10)

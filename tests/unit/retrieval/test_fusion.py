@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 from memsvc.distill import dates
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked
-from memsvc.retrieval import analysis, fusion
+from memsvc.retrieval import analysis, expansion, fusion
 
 NOW = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
 
@@ -15,14 +16,24 @@ def asked(text: str, *speakers: str) -> Analysis:
 
 
 def candidate(
-    number: int, lexical: float, dense: float | None, *, speaker: str = "Ana", when: dt.datetime = NOW, units: int = 1
+    number: int,
+    lexical: float,
+    dense: float | None,
+    *,
+    speaker: str = "Ana",
+    when: dt.datetime = NOW,
+    units: int = 1,
+    role: str = "user",
 ) -> Candidate:
     held = tuple((f"u{number}-{n}", (dense or 0.0) - 0.01 * n) for n in range(units)) if dense is not None else ()
-    return Candidate(f"m{number}", "s", speaker, "user", number, when, held, (), lexical, dense, None, None)
+    return Candidate(f"m{number}", "s", speaker, role, number, when, held, (), lexical, dense, None, None)
 
 
 def fuse(question: Analysis, *candidates: Candidate) -> list[Ranked]:
-    return fusion.fuse(question, candidates, lexical_weight=0.5, speaker_boost=0.1, time_boost=0.2)
+    scored = fusion.fuse(
+        question, candidates, lexical_weight=0.5, speaker_boost=0.1, time_boost=0.2, assistant_factor=0.7
+    )
+    return expansion.entries(scored)
 
 
 def order(question: Analysis, *candidates: Candidate) -> list[str]:
@@ -57,6 +68,19 @@ def test_further_units_of_a_message_follow_below_its_best() -> None:
     ranked = fuse(asked("x"), candidate(1, 5.0, 0.9, units=3), candidate(2, 4.0, 0.8), candidate(3, 0.0, 0.1))
     assert [entry.unit_id for entry in ranked][:2] == ["u1-0", "u2-0"]
     assert {entry.unit_id for entry in ranked} == {"u1-0", "u1-1", "u1-2", "u2-0", "u3-0"}
+
+
+def test_what_an_assistant_wrote_counts_less_unless_it_is_asked_for() -> None:
+    pair = (candidate(1, 5.0, 0.6, role="assistant"), candidate(2, 5.0, 0.55), candidate(3, 0.0, 0.1))
+    assert order(asked("Which vet is near the harbour?"), *pair)[0] == "m2"
+    assert order(asked("Which vet did you recommend?"), *pair)[0] == "m1"
+
+
+def test_a_unit_that_two_messages_share_stands_once_at_its_best_place() -> None:
+    one = candidate(1, 5.0, 0.9)
+    other = dataclasses.replace(candidate(2, 4.0, 0.9), units=one.units)
+    ranked = fuse(asked("x"), one, other, candidate(3, 0.0, 0.1))
+    assert [entry.unit_id for entry in ranked] == ["u1-0", "u3-0"]
 
 
 def test_a_name_is_found_by_its_first_word_and_as_a_word_only() -> None:

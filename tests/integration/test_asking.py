@@ -1,0 +1,95 @@
+"""Filters, and a recall that explains itself, through the API."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from memsvc.sdk import Namespace
+from memsvc.wire.reads import RecallFilter
+from tests.integration.test_consolidation import START, say
+
+
+@pytest.fixture
+def harbour(memory: Namespace) -> Namespace:
+    for day in range(6):
+        say(memory, f"The harbour ferry number {day} was painted blue.", day, speaker="Ana" if day % 2 else "Ben")
+    memory.add("The harbour ferry was on time.", session_id="day9", role="assistant", occurred_at=START)
+    return memory
+
+
+def found(memory: Namespace, **only: object) -> set[str]:
+    results = memory.recall("Which harbour ferry?", limit=50, only=RecallFilter(**only)).results  # type: ignore[arg-type]
+    return {result.text for result in results}
+
+
+def test_only_what_passes_every_condition_is_found(harbour: Namespace) -> None:
+    assert len(found(harbour)) == 7
+    assert found(harbour, speakers=["Ana"]) == {
+        f"Ana: The harbour ferry number {n} was painted blue." for n in (1, 3, 5)
+    }
+    assert found(harbour, sessions=["day2", "day3"], speakers=["Ben"]) == {"Ben: The harbour ferry number 2 was painted blue."}  # fmt: skip
+    assert found(harbour, roles=["assistant"]) == {"Assistant: The harbour ferry was on time."}
+    window = {"since": START + dt.timedelta(days=1), "until": START + dt.timedelta(days=3)}
+    assert {text[-15] for text in found(harbour, **window)} >= set()
+    assert len(found(harbour, **window)) == 2
+    assert found(harbour, sessions=["nowhere"]) == set()
+    context = harbour.context("Which harbour ferry?", only=RecallFilter(speakers=["Ana"]))
+    assert "Ben:" not in context.text
+    assert "Ana:" in context.text
+
+
+def test_a_filter_reaches_what_the_best_of_the_arms_would_leave_out(memory: Namespace) -> None:
+    messages = [
+        {"role": "user", "speaker": "Ben", "content": f"The lamp number {n} is a red lamp."} for n in range(130)
+    ]
+    memory.write([{"session_id": "many", "messages": messages}])
+    memory.add("There is one more, and it is a lamp of mine.", session_id="one", speaker="Ana")
+    assert found_by(memory, "Ana") == ["Ana: There is one more, and it is a lamp of mine."]
+
+
+def found_by(memory: Namespace, speaker: str) -> list[str]:
+    asked = memory.recall("Which red lamp number?", only=RecallFilter(speakers=[speaker]))
+    return [result.text for result in asked.results]
+
+
+def test_a_unit_is_told_why_it_stands_where_it_stands_or_nowhere(harbour: Namespace) -> None:
+    first = harbour.recall("Which harbour ferry was painted blue?", limit=1)
+    best = first.results[0].unit_id
+    assert best is not None
+
+    def why(wanted: str) -> str:
+        trace = harbour.recall("Which harbour ferry was painted blue?", limit=1, explain=wanted).trace
+        assert trace is not None
+        assert trace["explained"]["id"] == wanted
+        return str(trace["explained"]["why"])
+
+    assert why(best) == "rank 1"
+    others = [unit.id for unit in harbour.units() if unit.id != best]
+    assert all("behind the limit" in why(other) for other in others)
+    harbour.invalidate(others[0])
+    assert "put away" in why(others[0])
+    assert "not in this namespace" in why("u_nobody")
+
+
+def test_a_unit_beyond_the_best_of_both_arms_is_told_its_ranks(memory: Namespace) -> None:
+    messages = [
+        {"role": "user", "speaker": "Ben", "content": f"The lamp number {n} is a red lamp."} for n in range(130)
+    ]
+    memory.write([{"session_id": "many", "messages": messages}])
+    (far,) = memory.add("We ate soup with noodles on Sunday.", session_id="one", speaker="Ana").units
+    trace = memory.recall("Which red lamp number?", explain=far).trace
+    assert trace is not None
+    assert "not among the best 100" in trace["explained"]["why"]
+    assert trace["explained"]["cosine_rank"] > 100
+
+
+def test_a_trace_has_the_features_of_the_first_candidates_and_says_that_the_ranker_had_its_time(
+    harbour: Namespace,
+) -> None:
+    trace = harbour.recall("Which harbour ferry?", trace=True).trace
+    assert trace is not None
+    assert len(trace["features"]) == trace["candidates"] == 7
+    assert all(len(row["values"]) == len(trace["feature_names"]) for row in trace["features"])
+    assert {"fused", "learnt"} <= set(trace["ranking"][0]["parts"])
