@@ -66,7 +66,7 @@ class Trees:
 def load(path: Path) -> Trees:
     """Raises Invalid for a file that is not one of ours, or was made for other features."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             names = tuple(str(name) for name in stored["names"])
             feature, threshold, left, right, value = (np.asarray(stored[name]) for name in _ARRAYS)
             depth = int(stored["depth"])
