@@ -302,6 +302,14 @@ class ErasureReceipt(Response):
     remaining: int
 
 
+class Health(Response):
+    """That the service can work, and what it works with."""
+
+    status: str
+    database: str
+    encoder: str
+
+
 class Problem(Response):
     """RFC 9457 problem details; `next_step` says what to do."""
 
