@@ -23,6 +23,7 @@ from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.recall import Recall
+from memsvc.services.records import Records
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
@@ -52,6 +53,7 @@ class Service:
     maintain: Maintain
     revise: Revise
     erase: Erase
+    records: Records
     runner: Runner
     aside: Aside
     tenant_id: uuid.UUID
@@ -193,6 +195,7 @@ def _wire(
         maintain=Maintain(database, handlers, runner.kick),
         revise=Revise(database, text_encoder),
         erase=Erase(database, pool),
+        records=Records(database, text_encoder),
         runner=runner,
         aside=aside,
         tenant_id=DEFAULT_TENANT,

@@ -138,6 +138,11 @@ class AsyncNamespace:
     stats = _in_it(calls.stats)
     maintain = _in_it(calls.maintain)
     erase = _in_it(calls.erase)
+    put_record = _in_it(calls.put_record)
+    record = _in_it(calls.record)
+    delete_record = _in_it(calls.delete_record)
+    search_records = _in_it(calls.search_records)
+    record_paths = _in_it(calls.record_paths)
 
     async def __aenter__(self) -> AsyncNamespace:
         return self

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import exchanges, jobs, reads
+from memsvc.wire import exchanges, jobs, reads, records
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -208,6 +208,57 @@ def maintain(namespace: str, kind: str) -> Call[jobs.JobResult]:
 def erase(namespace: str) -> Call[reads.ErasureReceipt]:
     """Erase the namespace and everything in it."""
     return Call("DELETE", _path(namespace), reads.ErasureReceipt.model_validate_json, repeatable=False)
+
+
+def put_record(
+    namespace: str, path: Sequence[str], key: str, value: dict[str, Any], *, text: str | None = None
+) -> Call[records.RecordResult]:
+    """Keep a document beside the memory, over the one that stands there; `text` is what it is found by."""
+    body = records.NewRecord(path=list(path), key=key, value=value, text=text)
+    return Call(
+        "PUT", _path(namespace, "records"), records.RecordResult.model_validate_json, body.model_dump(mode="json")
+    )
+
+
+def record(namespace: str, path: Sequence[str], key: str) -> Call[records.RecordResult | None]:
+    """The document at a path and key."""
+    body = records.Place(path=list(path), key=key)
+    found = Call("POST", _path(namespace, "records", "find"), records.RecordFound.model_validate_json, _dump(body))
+    return found.then(lambda reply: reply.record)
+
+
+def delete_record(namespace: str, path: Sequence[str], key: str) -> Call[bool]:
+    """Delete a document for good; whether there was one."""
+    body = records.Place(path=list(path), key=key)
+    done = Call("POST", _path(namespace, "records", "delete"), records.RecordDeleted.model_validate_json, _dump(body))
+    return done.then(lambda reply: reply.deleted)
+
+
+def search_records(
+    namespace: str,
+    prefix: Sequence[str] = (),
+    *,
+    conditions: Sequence[records.Condition] = (),
+    query: str | None = None,
+    limit: int = 10,
+    offset: int = 0,
+) -> Call[list[records.RecordResult]]:
+    """Documents whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given."""
+    body = records.RecordSearch(
+        prefix=list(prefix), conditions=list(conditions), query=query, limit=limit, offset=offset
+    )
+    found = Call(
+        "POST",
+        _path(namespace, "records", "search"),
+        records.RecordList.model_validate_json,
+        body.model_dump(mode="json"),
+    )
+    return found.then(lambda reply: reply.records)
+
+
+def record_paths(namespace: str) -> Call[list[list[str]]]:
+    """All paths that hold a document."""
+    return _get(records.RecordPaths, _path(namespace, "records", "paths")).then(lambda reply: reply.paths)
 
 
 def job(job_id: str) -> Call[jobs.JobResult]:

@@ -140,6 +140,11 @@ class Namespace:
     stats = _in_it(calls.stats)
     maintain = _in_it(calls.maintain)
     erase = _in_it(calls.erase)
+    put_record = _in_it(calls.put_record)
+    record = _in_it(calls.record)
+    delete_record = _in_it(calls.delete_record)
+    search_records = _in_it(calls.search_records)
+    record_paths = _in_it(calls.record_paths)
 
     def __enter__(self) -> Namespace:
         return self
