@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api import body_limit, health, problems
 from api.auth import Authenticator
+from api.mem0 import routes as mem0
 from api.routes import exchanges, jobs, namespaces, reads, records
 from memsvc import __version__
 from memsvc.bootstrap import Service
@@ -39,6 +40,14 @@ def create(service: Service) -> FastAPI:
     app.state.authenticator = Authenticator(service.database)
     problems.install(app)
     app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
-    for router in (health.router, exchanges.router, reads.router, namespaces.router, jobs.router, records.router):
+    for router in (
+        health.router,
+        exchanges.router,
+        reads.router,
+        namespaces.router,
+        jobs.router,
+        records.router,
+        mem0.router,
+    ):
         app.include_router(router)
     return app

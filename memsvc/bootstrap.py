@@ -18,6 +18,7 @@ from memsvc.models.generator import TextGenerator
 from memsvc.services import consolidate, redistil, refine
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
@@ -48,12 +49,15 @@ class Service:
     encoder: TextEncoder
     pool: IndexPool
     ingest: Ingest
+    # For what a program hands in as memories: no sentence is left out for adding little to the ones before.
+    ingest_notes: Ingest
     recall: Recall
     inspect: Inspect
     maintain: Maintain
     revise: Revise
     erase: Erase
     records: Records
+    directory: Directory
     runner: Runner
     aside: Aside
     tenant_id: uuid.UUID
@@ -190,12 +194,16 @@ def _wire(
         encoder=text_encoder,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
+        ingest_notes=Ingest(
+            database, text_encoder, Depth(settings.distill.reply_share, talk_scale=0), follow_ups, runner.kick
+        ),
         recall=Recall(database, text_encoder, pool, settings.recall),
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, runner.kick),
         revise=Revise(database, text_encoder),
         erase=Erase(database, pool),
         records=Records(database, text_encoder),
+        directory=Directory(database),
         runner=runner,
         aside=aside,
         tenant_id=DEFAULT_TENANT,
