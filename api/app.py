@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import anyio.to_thread
 from fastapi import FastAPI
 
-from api import body_limit, health, problems
+from api import body_limit, health, mcp, problems
 from api.auth import Authenticator
 from api.mem0 import routes as mem0
 from api.routes import exchanges, jobs, namespaces, reads, records
@@ -25,7 +25,8 @@ def create(service: Service) -> FastAPI:
         anyio.to_thread.current_default_thread_limiter().total_tokens = service.settings.server.threads
         if service.settings.jobs.in_server:
             service.runner.start()
-        yield
+        async with protocol:
+            yield
 
     app = FastAPI(
         title="memsvc",
@@ -50,4 +51,5 @@ def create(service: Service) -> FastAPI:
         mem0.router,
     ):
         app.include_router(router)
+    protocol = mcp.install(app)
     return app
