@@ -67,7 +67,7 @@ class RecordSearch(Request):
     prefix: Path = Field(default_factory=list)
     conditions: Annotated[list[Condition], Field(max_length=20)] = Field(default_factory=list)
     query: Question | None = None
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 10
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 10
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
