@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api import body_limit, health, mcp, problems
 from api.auth import Authenticator
+from api.chat import routes as chat
 from api.mem0 import routes as mem0
 from api.routes import exchanges, jobs, namespaces, reads, records
 from memsvc import __version__
@@ -39,6 +40,7 @@ def create(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.authenticator = Authenticator(service.database)
+    app.state.chat_model = chat.model_of(service)
     problems.install(app)
     app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
     for router in (
@@ -49,6 +51,7 @@ def create(service: Service) -> FastAPI:
         jobs.router,
         records.router,
         mem0.router,
+        chat.router,
     ):
         app.include_router(router)
     protocol = mcp.install(app)

@@ -64,3 +64,6 @@ def _token(request: Request) -> str | None:
 
 
 Caller = Annotated[Principal, Depends(authenticate)]
+# For routes whose method does not say what they do: a search that is a POST reads.
+Reader = Caller
+Eraser = Caller

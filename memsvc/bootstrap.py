@@ -47,6 +47,7 @@ class Service:
     settings: Settings
     database: Database
     encoder: TextEncoder
+    generator: TextGenerator | None
     pool: IndexPool
     ingest: Ingest
     # For what a program hands in as memories: no sentence is left out for adding little to the ones before.
@@ -149,12 +150,14 @@ def build_runner(settings: Settings) -> Runner:
         pool_size=max(4, settings.database.pool_size // 2),
         connect_timeout_s=settings.database.connect_timeout_s,
     )
-    return Runner(database, _handlers(settings, load_encoder(settings)), settings.jobs)
+    handlers = _handlers(settings, load_encoder(settings), load_generator(settings))
+    return Runner(database, handlers, settings.jobs)
 
 
-def _handlers(settings: Settings, text_encoder: TextEncoder, aside: Aside | None = None) -> dict[str, Handler]:
+def _handlers(
+    settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
+) -> dict[str, Handler]:
     """Job kind -> what does it; with `aside` long computation does not stand in the way of requests."""
-    text_generator = load_generator(settings)
     if settings.distill.with_model and text_generator is None:
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
@@ -185,13 +188,15 @@ def _wire(
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
     aside = Aside()
-    handlers = _handlers(settings, text_encoder, aside)
+    text_generator = load_generator(settings)
+    handlers = _handlers(settings, text_encoder, text_generator, aside)
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
     return Service(
         settings=settings,
         database=database,
         encoder=text_encoder,
+        generator=text_generator,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
         ingest_notes=Ingest(

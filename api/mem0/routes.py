@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.auth import Caller
+from api.auth import Caller, Reader
 from api.deps import Services
 from api.mem0 import bodies, entities, scope
 from api.mem0.memories import Memories
@@ -22,7 +22,13 @@ def _memories(caller: Caller, service: Services) -> Memories:
     return Memories(service, caller.tenant_id)
 
 
+def _read(caller: Reader, service: Services) -> Memories:
+    return Memories(service, caller.tenant_id)
+
+
 Held = Annotated[Memories, Depends(_memories)]
+# For what reads and is a POST.
+Seen = Annotated[Memories, Depends(_read)]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=_MAX_PAGE)]
 
@@ -41,14 +47,14 @@ def add(body: bodies.Add, memories: Held) -> dict[str, Any]:
 
 @router.post("/v2/memories/search/")
 @router.post("/v3/memories/search/")
-def search(body: bodies.Search, memories: Held) -> dict[str, Any]:
+def search(body: bodies.Search, memories: Seen) -> dict[str, Any]:
     return {"results": memories.search(body)}
 
 
 @router.post("/v2/memories/")
 @router.post("/v3/memories/")
 def get_all(
-    request: Request, body: bodies.Listing, memories: Held, page: Page = 1, page_size: PageSize = 100
+    request: Request, body: bodies.Listing, memories: Seen, page: Page = 1, page_size: PageSize = 100
 ) -> dict[str, Any]:
     found = memories.listed(body)
     start = (page - 1) * page_size

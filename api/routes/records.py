@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.auth import Caller
+from api.auth import Caller, Eraser, Reader
 from api.deps import NamespaceName, Services
 from memsvc.domain.record import Condition, Record
 from memsvc.wire import records as wire
@@ -20,20 +20,20 @@ def put(namespace: NamespaceName, body: wire.NewRecord, caller: Caller, service:
 
 
 @router.post("/find", response_model=wire.RecordFound)
-def find(namespace: NamespaceName, body: wire.Place, caller: Caller, service: Services) -> wire.RecordFound:
+def find(namespace: NamespaceName, body: wire.Place, caller: Reader, service: Services) -> wire.RecordFound:
     """The record at a path and key, or null."""
     found = service.records.find(caller.tenant_id, namespace, body.path, [body.key]).get(body.key)
     return wire.RecordFound(record=_result(found) if found else None)
 
 
 @router.post("/delete", response_model=wire.RecordDeleted)
-def delete(namespace: NamespaceName, body: wire.Place, caller: Caller, service: Services) -> wire.RecordDeleted:
+def delete(namespace: NamespaceName, body: wire.Place, caller: Eraser, service: Services) -> wire.RecordDeleted:
     """Delete a record for good; says whether there was one."""
     return wire.RecordDeleted(deleted=service.records.delete(caller.tenant_id, namespace, body.path, body.key))
 
 
 @router.post("/search", response_model=wire.RecordList)
-def search(namespace: NamespaceName, body: wire.RecordSearch, caller: Caller, service: Services) -> wire.RecordList:
+def search(namespace: NamespaceName, body: wire.RecordSearch, caller: Reader, service: Services) -> wire.RecordList:
     """Records under a prefix, by conditions on their values, nearest to a query first."""
     conditions = [Condition(item.field, item.operator, item.operand) for item in body.conditions]
     found = service.records.search(

@@ -89,7 +89,7 @@ class MemsvcStore(BaseStore):
         if op.value is None:
             self._memory.delete_record(op.namespace, op.key)
             return
-        self._memory.put_record(op.namespace, op.key, op.value, text=self._text(op.value, op.index))
+        self._memory.put_record(op.namespace, op.key, dict(op.value), text=self._text(op.value, op.index))
 
     def _text(self, value: Mapping[str, Any], index: Sequence[str] | bool | None) -> str | None:
         """The words that an item is found by; None where it is not to be found by words."""

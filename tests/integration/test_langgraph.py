@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import pytest
@@ -54,12 +55,22 @@ def test_it_answers_as_langgraphs_own_store_does(store: MemsvcStore) -> None:
         lambda s: seen(s.search(ANA, filter={"tags": ["a", "b"]})),
         lambda s: seen(s.search(ANA, filter={"deep": {"x": 1}})),
         lambda s: len(s.search((), limit=2)) + len(s.search((), limit=2, offset=2)),
+    ):
+        assert ask(store) == ask(oracle)
+
+
+def test_it_lists_namespaces_as_langgraphs_own_store_does(store: MemsvcStore) -> None:
+    oracle = InMemoryStore()
+    for each in (store, oracle):
+        fill(each)
+    asks: tuple[Callable[[BaseStore], Any], ...] = (
         lambda s: s.list_namespaces(),
         lambda s: s.list_namespaces(max_depth=2),
         lambda s: s.list_namespaces(prefix=("users", "*", "notes")),
         lambda s: s.list_namespaces(suffix=("ana",)),
         lambda s: s.list_namespaces(limit=1, offset=1),
-    ):
+    )
+    for ask in asks:
         assert ask(store) == ask(oracle)
 
 
