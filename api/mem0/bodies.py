@@ -42,7 +42,7 @@ class Scoped(Body):
     agent_id: EntityId | None = None
     app_id: EntityId | None = None
     run_id: EntityId | None = None
-    filters: dict[str, Any] | None = None
+    filters: Metadata | None = None
 
     @property
     def ids(self) -> dict[str, str]:
@@ -70,7 +70,7 @@ class Message(BaseModel):
 class Add(Scoped):
     messages: Annotated[list[Message], Field(min_length=1, max_length=5_000)]
     metadata: Metadata | None = None
-    timestamp: int | float | str | None = None
+    timestamp: int | float | Text | None = None
     expiration_date: dt.date | None = None
     infer: bool | None = None
 
@@ -85,13 +85,13 @@ class Add(Scoped):
 
 
 class Listing(Scoped):
-    metadata: dict[str, Any] | None = None
-    categories: list[str] | None = None
-    start_date: str | None = None
-    end_date: str | None = None
+    metadata: Metadata | None = None
+    categories: list[Text] | None = None
+    start_date: Text | None = None
+    end_date: Text | None = None
     show_expired: bool | None = None
     latest_only: bool | None = None
-    fields: list[str] | None = None
+    fields: list[Text] | None = None
 
 
 class Search(Listing):
@@ -99,13 +99,13 @@ class Search(Listing):
     top_k: Annotated[int, Field(ge=1, le=1_000)] | None = None
     limit: Annotated[int, Field(ge=1, le=1_000)] | None = None
     threshold: float | None = None
-    reference_date: int | float | str | None = None
+    reference_date: int | float | Text | None = None
 
 
 class Update(Body):
     text: Annotated[Text, StringConstraints(min_length=1, max_length=4_000)] | None = None
     metadata: Metadata | None = None
-    timestamp: int | float | str | None = None
+    timestamp: int | float | Text | None = None
     expiration_date: dt.date | None = None
 
     @model_validator(mode="after")

@@ -44,7 +44,8 @@ class Memories:
         """Store messages; the memories that came of them."""
         if body.filters and filters.FILTER_WORDS & set(body.filters):
             raise errors.Invalid("The filters of an add name ids only.", 'Use filters={"user_id": "…"}.')
-        ids = {key: value for key, value in (body.filters or {}).items() if key in scope.FIELDS} | body.ids
+        ids: dict[str, Any] = {key: value for key, value in (body.filters or {}).items() if key in scope.FIELDS}
+        ids |= body.ids
         if not ids or not all(isinstance(value, str) and value for value in ids.values()):
             raise errors.Invalid("An add needs at least one id.", "Give user_id, agent_id, app_id or run_id.")
         place = scope.Scope({field: ids[field] for field in scope.FIELDS if field in ids})

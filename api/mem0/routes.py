@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api.auth import Caller, Reader
 from api.deps import Services
-from api.mem0 import bodies, entities, scope
+from api.mem0 import bodies, entities
 from api.mem0.memories import Memories
 from memsvc import errors
+from memsvc.wire.base import Text
 
 # Another product's API: described by its own documentation, not by ours.
 router = APIRouter(include_in_schema=False)
@@ -29,6 +30,8 @@ def _read(caller: Reader, service: Services) -> Memories:
 Held = Annotated[Memories, Depends(_memories)]
 # For what reads and is a POST.
 Seen = Annotated[Memories, Depends(_read)]
+MemoryId = Annotated[Text, Path()]
+EntityName = Annotated[bodies.EntityId, Path()]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=_MAX_PAGE)]
 
@@ -71,15 +74,11 @@ def get_all(
 
 
 @router.delete("/v1/memories/")
-def delete_all(request: Request, memories: Held) -> dict[str, Any]:
+def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[str, Any]:
     """All memories of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
-    refused = set(request.query_params) - {*scope.FIELDS, "org_id", "project_id", "version"}
-    if refused:
-        raise errors.Invalid(f"delete_all does not take {', '.join(sorted(refused))}.", "Give ids only.")
-    ids = {field: request.query_params[field] for field in scope.FIELDS if request.query_params.get(field)}
-    if not ids:
+    if not ids.ids:
         raise errors.Invalid("delete_all needs to know whose.", "Give user_id, agent_id, app_id or run_id.")
-    return {"message": f"Memories deleted successfully! ({max(0, entities.delete(memories, ids))})"}
+    return {"message": f"Memories deleted successfully! ({max(0, entities.delete(memories, ids.ids))})"}
 
 
 @router.put("/v1/batch/")
@@ -110,28 +109,28 @@ def users(memories: Held) -> dict[str, Any]:
 
 
 @router.delete("/v2/entities/{entity}/{name:path}/")
-def delete_entity(entity: str, name: str, memories: Held) -> dict[str, Any]:
+def delete_entity(entity: str, name: EntityName, memories: Held) -> dict[str, Any]:
     if entities.delete(memories, entities.named(entity, name)) < 0:
         raise errors.NotFound(f"There is no {entity} {name!r}.", "users() lists those that have memories.")
     return {"message": "Entity deleted successfully!"}
 
 
 @router.get("/v1/memories/{memory_id}/history/")
-def history(memory_id: str, memories: Held) -> list[dict[str, Any]]:
+def history(memory_id: MemoryId, memories: Held) -> list[dict[str, Any]]:
     return memories.history(memory_id)
 
 
 @router.get("/v1/memories/{memory_id}/")
-def get(memory_id: str, memories: Held) -> dict[str, Any]:
+def get(memory_id: MemoryId, memories: Held) -> dict[str, Any]:
     return memories.get(memory_id)
 
 
 @router.put("/v1/memories/{memory_id}/")
-def update(memory_id: str, body: bodies.Update, memories: Held) -> dict[str, Any]:
+def update(memory_id: MemoryId, body: bodies.Update, memories: Held) -> dict[str, Any]:
     return memories.update(memory_id, body)
 
 
 @router.delete("/v1/memories/{memory_id}/")
-def delete(memory_id: str, memories: Held, delete_linked: bool = False) -> dict[str, Any]:
+def delete(memory_id: MemoryId, memories: Held, delete_linked: bool = False) -> dict[str, Any]:
     memories.delete(memory_id, linked=delete_linked)
     return {"message": "Memory deleted successfully!"}

@@ -13,7 +13,7 @@ from memsvc.wire.base import Question, Request, Response, Text
 MAX_VALUE_CHARS = 1_000_000
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -37,6 +37,7 @@ def _has_nul(value: Any) -> bool:
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Path = Annotated[list[Label], Field(max_length=20)]
 Value = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
+Operand = Annotated[JsonValue, AfterValidator(_plain)]
 
 
 class Place(Request):
@@ -58,7 +59,7 @@ class Condition(Request):
 
     field: Label
     operator: Literal["eq", "ne", "gt", "gte", "lt", "lte"] = "eq"
-    operand: JsonValue
+    operand: Operand
 
 
 class RecordSearch(Request):

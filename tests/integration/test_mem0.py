@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -253,3 +254,17 @@ def test_long_and_foreign_ids_keep_their_memories_apart_and_are_read_back(mem0: 
     assert {first, second} <= {item["name"] for item in mem0.users()["results"]}
     mem0.delete_all(user_id=first)
     mem0.delete_all(user_id=second)
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_the_quick_start_of_the_readme_runs_as_it_stands(
+    version: str, base_url: str, service: Service, tmp_path: Path
+) -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    (script,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "from mem0" in block)
+    script = script.replace("YOUR KEY", service.api_key).replace("http://127.0.0.1:8377", base_url)
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(sys.prefix) / "mem0" / version), "MEM0_TELEMETRY": "False", "MEM0_DIR": str(tmp_path),
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert "allergic to nuts" in done.stdout
