@@ -50,8 +50,6 @@ class Service:
     generator: TextGenerator | None
     pool: IndexPool
     ingest: Ingest
-    # For what a program hands in as memories: no sentence is left out for adding little to the ones before.
-    ingest_notes: Ingest
     recall: Recall
     inspect: Inspect
     maintain: Maintain
@@ -199,9 +197,6 @@ def _wire(
         generator=text_generator,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
-        ingest_notes=Ingest(
-            database, text_encoder, Depth(settings.distill.reply_share, talk_scale=0), follow_ups, runner.kick
-        ),
         recall=Recall(database, text_encoder, pool, settings.recall),
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, runner.kick),

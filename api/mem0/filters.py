@@ -40,7 +40,6 @@ class Test:
 
 
 Filter = All | Any_ | No | Test
-FILTER_WORDS = frozenset({"AND", "OR", "NOT"})
 
 
 def parse(given: Any, depth: int = 0) -> Filter:
@@ -51,7 +50,7 @@ def parse(given: Any, depth: int = 0) -> Filter:
         raise errors.Invalid(f"Filters may stand {_MAX_DEPTH} deep in each other.", "Write it flatter.")
     parts: list[Filter] = []
     for name, value in given.items():
-        if name in FILTER_WORDS:
+        if name in ("AND", "OR", "NOT"):
             listed = value if isinstance(value, list) else [value]
             inner = tuple(parse(item, depth + 1) for item in listed)
             parts.append(All(inner) if name == "AND" else Any_(inner) if name == "OR" else No(Any_(inner)))

@@ -42,10 +42,9 @@ class Memories:
 
     def add(self, body: bodies.Add) -> list[dict[str, Any]]:
         """Store messages; the memories that came of them."""
-        if body.filters and filters.FILTER_WORDS & set(body.filters):
+        if body.filters and set(body.filters) - set(scope.FIELDS):
             raise errors.Invalid("The filters of an add name ids only.", 'Use filters={"user_id": "…"}.')
-        ids: dict[str, Any] = {key: value for key, value in (body.filters or {}).items() if key in scope.FIELDS}
-        ids |= body.ids
+        ids: dict[str, Any] = {**(body.filters or {}), **body.ids}
         if not ids or not all(isinstance(value, str) and value for value in ids.values()):
             raise errors.Invalid("An add needs at least one id.", "Give user_id, agent_id, app_id or run_id.")
         place = scope.Scope({field: ids[field] for field in scope.FIELDS if field in ids})
@@ -53,12 +52,14 @@ class Memories:
         if body.expiration_date:
             mark["expiration_date"] = body.expiration_date.isoformat()
         occurred_at = filters.moment(body.timestamp) if body.timestamp is not None else None
+        # Facts are handed in one by one, and each must be there to be listed, changed and deleted.
+        metadata = {scope.MARK: mark, "note": True}
         said = tuple(
-            NewMessage(None, Role(message.role), message.name, message.content, metadata={scope.MARK: mark})
+            NewMessage(None, Role(message.role), message.name, message.content, metadata=metadata)
             for message in body.messages
         )
         exchange = NewExchange(None, place.session, occurred_at, said)
-        receipt = self.service.ingest_notes.write(self.tenant_id, place.namespace, [exchange])
+        receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange])
         made = [unit for result in receipt.results for unit in result.units]
         return [
             {"event": "ADD", "data": {"memory": item["memory"]}} | item for item in self._read(place.namespace, made)

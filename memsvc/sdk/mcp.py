@@ -142,8 +142,9 @@ def _writing(server: MCPServer, open_client: Open) -> None:
     ) -> Remembered:
         """Keep something for later conversations."""
         async with _memory(open_client, ctx, namespace) as memory:
+            marks = {"via": "mcp", "note": True}
             made = await memory.add(
-                text, session_id=session, role=role, speaker=speaker, occurred_at=occurred_at, metadata={"via": "mcp"}
+                text, session_id=session, role=role, speaker=speaker, occurred_at=occurred_at, metadata=marks
             )
         return Remembered(message_id=made.messages[0], memories=made.units)
 

@@ -306,8 +306,8 @@ class Health(Response):
     """That the service can work, and what it works with."""
 
     status: str
-    database: str
-    encoder: str
+    database: str | None = None
+    encoder: str | None = None
 
 
 class Problem(Response):

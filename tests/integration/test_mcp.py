@@ -108,7 +108,9 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
         assert best["unit_id"] not in {result["unit_id"] for result in left}
 
     connect(use)
-    assert [message.metadata for message in client.namespace(namespace).messages()] == [{"via": "mcp"}] * 2
+    assert [message.metadata for message in client.namespace(namespace).messages()] == [
+        {"via": "mcp", "note": True}
+    ] * 2
 
 
 def test_what_goes_wrong_is_told_to_the_model_in_words(connect: Connect) -> None:

@@ -120,6 +120,15 @@ def test_a_memory_is_read_changed_deleted_and_keeps_its_history(mem0: Mem0, user
         mem0.delete(memory["id"])
 
 
+def test_a_fact_that_was_deleted_can_be_added_again(mem0: Mem0, user: str) -> None:
+    fact = "My neighbour Otto breeds goldfish in his cellar."
+    for _ in range(2):
+        (memory,) = mem0.add(fact, user_id=user)["results"]
+        assert [item["id"] for item in mem0.search("goldfish", filters={"user_id": user})["results"]] == [memory["id"]]
+        mem0.delete(memory["id"])
+    assert mem0.get_all(filters={"user_id": user})["results"] == []
+
+
 def test_users_agents_and_runs_keep_their_memories_apart(mem0: Mem0, user: str) -> None:
     other, agent, run = f"{user}-other", f"{user}-agent", f"{user}-run"
     mem0.add("I keep bees on the roof.", user_id=user)
@@ -218,6 +227,7 @@ def test_bad_input_is_the_clients_own_typed_error(mem0: Mem0, user: str) -> None
         ("add", ["hello"], {"user_id": user, "metadata": {"x": "y" * 20_000}}),
         ("add", ["hello"], {"user_id": user, "timestamp": 10**30}),
         ("add", ["hello"], {"user_id": ""}),
+        ("add", ["hello"], {"filters": {"user_id": user, "topic": "x"}}),
         ("search", ["hello"], {}),
         ("search", ["hello"], {"filters": {"topic": "x"}}),
         ("search", ["hello"], {"filters": {"user_id": user, "AND": [1]}}),

@@ -16,7 +16,7 @@ def plain(client: MemoryClient) -> None:
     assert_type(memory.add("I am vegetarian.", session_id="s"), WriteResult)
     for message in memory.messages(page_size=10):
         assert_type(message, MessageResult)
-    assert_type(client.health().encoder, str)
+    assert_type(client.health().status, str)
     memory.recall("diet", limt=3)  # type: ignore[call-arg]
     memory.add("I am vegetarian.")  # type: ignore[call-arg]
     memory.add("I am vegetarian.", session_id="s", role="owner")  # type: ignore[arg-type]
