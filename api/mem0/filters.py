@@ -102,10 +102,13 @@ def owners(part: Filter) -> set[str] | None:
     return given[0].intersection(*given[1:]) if given else None
 
 
-def names_entity(part: Filter) -> bool:
+def entities(part: Filter) -> frozenset[str]:
+    """The ids that a filter looks at: user_id, agent_id, app_id, run_id."""
     if isinstance(part, Test):
-        return part.field in scope.FIELDS
-    return names_entity(part.part) if isinstance(part, No) else any(names_entity(item) for item in part.parts)
+        return frozenset({part.field} & set(scope.FIELDS))
+    if isinstance(part, No):
+        return entities(part.part)
+    return frozenset[str]().union(*(entities(item) for item in part.parts))
 
 
 def _verdict(part: Filter, ask: Callable[[Test], bool | None]) -> bool | None:

@@ -160,6 +160,8 @@ class Memories:
     def _search(self, name: str, query: Query, wanted: Filter, body: bodies.Search, top_k: int) -> list[dict[str, Any]]:
         """Of one namespace: first as any recall is, then, when the filters left too little of that, among all of it."""
         passed: list[dict[str, Any]] = []
+        if not self.service.directory.has(self.tenant_id, name):
+            return passed
         for recall, limit in ((self.service.recall, _FIRST_LOOK), (self._wide(), _WIDE_LIMIT)):
             scores: dict[str, float] = {}
             for memory in recall.recall(self.tenant_id, name, query, limit).memories:
@@ -179,18 +181,21 @@ class Memories:
 
     def _namespaces(self, wanted: Filter) -> list[str]:
         """Where something may pass. Raises Invalid when that is too many places to look into at once."""
-        sessions = self.service.directory.sessions(self.tenant_id, _sorted(filters.owners(wanted)))
-        names = dict.fromkeys(
-            session.namespace
-            for session in sessions
-            if filters.possible(wanted, scope.of_marks(session.marks, session.namespace).ids)
-        )
+        owners = filters.owners(wanted)
+        names = sorted(owners) if owners is not None else []
+        if owners is None or filters.entities(wanted) != {"user_id"}:
+            sessions = self.service.directory.sessions(self.tenant_id, None if owners is None else names)
+            names = list(dict.fromkeys(
+                session.namespace
+                for session in sessions
+                if filters.possible(wanted, scope.of_marks(session.marks, session.namespace).ids)
+            ))  # fmt: skip
         if len(names) > _MAX_NAMESPACES:
             raise errors.Invalid(
                 f"The filters leave {len(names)} memory spaces to search; {_MAX_NAMESPACES} is the most.",
                 "Name a user_id, or several.",
             )
-        return list(names)
+        return names
 
     def _hydrated(self, name: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
         for start in range(0, len(ids), _HYDRATED):
@@ -229,7 +234,7 @@ def _filter(body: bodies.Listing) -> Filter:
     if body.end_date:
         parts.append(filters.parse({"created_at": {"lte": body.end_date}}))
     wanted = filters.All(tuple(parts))
-    if not filters.names_entity(wanted):
+    if not filters.entities(wanted):
         raise errors.Invalid("The filters name nobody.", 'Use filters={"user_id": "…"}, or "*" for everybody.')
     return wanted
 
@@ -251,7 +256,3 @@ def _event(before: tuple[str | None, str | None], now: tuple[str, str]) -> str |
     if now[1] == Status.ARCHIVED != before[1]:
         return "DELETE"
     return "UPDATE" if now[0] != before[0] or before[1] == Status.ARCHIVED else None
-
-
-def _sorted(names: set[str] | None) -> list[str] | None:
-    return None if names is None else sorted(names)

@@ -230,7 +230,8 @@ def record(namespace: str, path: Sequence[str], key: str) -> Call[records.Record
 def delete_record(namespace: str, path: Sequence[str], key: str) -> Call[bool]:
     """Delete a document for good; whether there was one."""
     body = records.Place(path=list(path), key=key)
-    done = Call("POST", _path(namespace, "records", "delete"), records.RecordDeleted.model_validate_json, _dump(body))
+    path = _path(namespace, "records", "delete")
+    done = Call("POST", path, records.RecordDeleted.model_validate_json, _dump(body), repeatable=False)
     return done.then(lambda reply: reply.deleted)
 
 

@@ -32,6 +32,11 @@ class Directory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def has(self, tenant_id: uuid.UUID, name: str) -> bool:
+        """Whether there is such a namespace."""
+        with self._database.tenant(tenant_id) as connection:
+            return namespaces.find(connection, tenant_id, name) is not None
+
     def sessions(self, tenant_id: uuid.UUID, names: Sequence[str] | None = None) -> list[directory.Session]:
         """All sessions of these namespaces, or of all, the oldest first."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:

@@ -13,10 +13,12 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
+from fastapi import FastAPI
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+import api.mcp
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 
@@ -167,3 +169,17 @@ def test_a_service_that_is_away_is_told_by_the_tools_over_stdio() -> None:
             assert "does not answer" in await refusal(agent, "recall", query="x")
 
     asyncio.run(use())
+
+
+def test_without_the_package_the_path_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.mcp.importlib.util.find_spec", lambda name: None)
+    app = FastAPI()
+    api.mcp.install(app)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://memsvc") as http:
+            return await http.post("/mcp")
+
+    reply = asyncio.run(ask())
+    assert reply.status_code == 404
+    assert "pip install" in reply.json()["next_step"]

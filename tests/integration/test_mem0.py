@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
+from memsvc.store import keys
 
 CLIENTS = sorted(path.name for path in (Path(sys.prefix) / "mem0").glob("*"))
 _users = itertools.count()
@@ -252,6 +254,30 @@ def test_a_wrong_key_is_refused_at_the_first_call(base_url: str, tmp_path: Path)
             Mem0(process).users()
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_a_reset_deletes_everybodys_memories_in_its_own_account(
+    base_url: str, service: Service, tmp_path: Path, client: MemoryClient
+) -> None:
+    client.namespace("user:elsewhere").add("This stays.", session_id="s")
+    for version in CLIENTS:
+        tenant_id, key = uuid.uuid4(), keys.new_key()
+        keys.ensure_tenant(service.database, tenant_id, f"tenant-{tenant_id}")
+        keys.ensure_key(service.database, tenant_id, key, ("read", "write", "erase", "admin"), "test")
+        process = start(version, "sync", base_url, key, tmp_path)
+        mem0 = Mem0(process)
+        mem0.add("I collect stamps.", user_id="a", agent_id="b", run_id="c")
+        mem0.add("I collect coins.", agent_id="b", app_id="d")
+        mem0.add("I collect maps.", run_id="c")
+        assert {(item["type"], item["name"]) for item in mem0.users()["results"]} == {
+            ("user", "a"), ("agent", "b"), ("app", "d"), ("run", "c"),
+        }  # fmt: skip
+        mem0.reset()
+        assert mem0.users()["results"] == []
+        assert mem0.get_all(filters={"OR": [{"user_id": "*"}, {"agent_id": "*"}, {"run_id": "*"}]})["results"] == []
+        process.terminate()
+        process.communicate(timeout=30)
+    assert client.namespace("user:elsewhere").stats().messages == 1
 
 
 def test_long_and_foreign_ids_keep_their_memories_apart_and_are_read_back(mem0: Mem0) -> None:

@@ -7,6 +7,7 @@ import datetime as dt
 import email.utils
 import inspect
 import json
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -61,8 +62,9 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(delay_s: float) -> None:
         found.append(delay_s)
 
-    monkeypatch.setattr("time.sleep", found.append)
-    monkeypatch.setattr("memsvc.sdk.asynchronous.asyncio.sleep", sleep)
+    # In the clients alone: other threads of the run sleep too.
+    monkeypatch.setattr("memsvc.sdk.client.time", types.SimpleNamespace(sleep=found.append))
+    monkeypatch.setattr("memsvc.sdk.asynchronous.asyncio", types.SimpleNamespace(sleep=sleep))
     return found
 
 
