@@ -152,7 +152,7 @@ def moment(value: Any) -> dt.datetime:
     found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
     if not 1000 <= found.year <= 9000:
         raise errors.Invalid(f"{value!r} is too far away.", "Use a moment between the years 1000 and 9000.")
-    return found
+    return found.astimezone(dt.UTC)
 
 
 def _equal(value: Any, operand: Any) -> bool:

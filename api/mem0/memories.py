@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +143,7 @@ class Memories:
             raise errors.NotFound(f"There is no memory {memory_id!r}.", "Ids come from add, search and get_all.")
         (unit,) = self.service.directory.units(self.tenant_id, name, [memory_id])
         base = dict(scope.of_marks(unit.marks, name).ids) | {"memory_id": memory_id}
-        created_at = unit.stored.created_at.isoformat()
+        created_at = _written(unit.stored.created_at)
         events: list[dict[str, Any]] = []
         before: tuple[str | None, str | None] = (None, None)
         for version in reversed(self.service.inspect.history(self.tenant_id, name, memory_id)):
@@ -152,7 +153,7 @@ class Memories:
                 events.append(base | {
                     "id": f"{memory_id}.{version.version}", "event": event, "old_memory": before[0],
                     "new_memory": None if event == "DELETE" else now[0], "input": [], "created_at": created_at,
-                    "updated_at": version.recorded_at.isoformat(),
+                    "updated_at": _written(version.recorded_at),
                 })  # fmt: skip
             before = now
         return events
@@ -210,16 +211,43 @@ class Memories:
         formed = []
         for item in found:
             unit, held = item.stored.unit, beside.get(item.stored.unit.id)
-            mark = {**(item.marks.get(scope.MARK) or {}), **(held.value if held else {})}
+            said = _Beside.of({**scope.mark(item.marks), **(held.value if held else {})})
+            changed = max([item.stored.recorded_at, *([held.updated_at] if held else [])])
             ids = dict.fromkeys(scope.FIELDS) | dict(scope.of_marks(item.marks, name).ids)
             formed.append(ids | {
                 "id": unit.id, "memory": unit.text, "hash": hashlib.md5(unit.text.encode()).hexdigest(),
-                "metadata": mark.get("metadata") or None, "categories": [unit.kind.value],
-                "created_at": mark.get("created_at") or unit.t_mention.isoformat(),
-                "updated_at": max([item.stored.recorded_at, *([held.updated_at] if held else [])]).isoformat(),
-                "expiration_date": mark.get("expiration_date"), "immutable": False,
+                "metadata": said.metadata or None, "categories": [unit.kind.value],
+                "created_at": _written(said.created_at or unit.t_mention), "updated_at": _written(changed),
+                "expiration_date": said.expiration_date.isoformat() if said.expiration_date else None,
+                "immutable": False,
             })  # fmt: skip
         return formed
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside a memory's words: in the metadata of its message, or in its record."""
+
+    metadata: dict[str, Any]
+    created_at: dt.datetime | None
+    expiration_date: dt.date | None
+
+    @classmethod
+    def of(cls, held: Mapping[str, Any]) -> _Beside:
+        """Both may have been written by anybody, so what has another form than ours counts as absent."""
+        metadata = held.get("metadata")
+        created_at = expiration_date = None
+        with contextlib.suppress(errors.Invalid):
+            created_at = filters.moment(held["created_at"]) if held.get("created_at") else None
+        with contextlib.suppress(ValueError):
+            expiration_date = (
+                dt.date.fromisoformat(str(held["expiration_date"])) if held.get("expiration_date") else None
+            )
+        return cls(metadata if isinstance(metadata, dict) else {}, created_at, expiration_date)
+
+
+def _written(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat()
 
 
 def _filter(body: bodies.Listing) -> Filter:

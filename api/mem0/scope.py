@@ -49,14 +49,21 @@ def namespace(entity: str, name: str) -> str:
 
 def of_marks(marks: Mapping[str, Any], namespace_name: str) -> Scope:
     """The ids in a message's metadata; for a message that did not come through mem0 those of its namespace's name."""
-    held = marks.get(MARK)
-    ids = held.get("scope") if isinstance(held, dict) else None
-    if isinstance(ids, dict) and ids:
-        return Scope({str(field): str(value) for field, value in ids.items()})
+    ids = mark(marks).get("scope")
+    if isinstance(ids, dict):
+        held = {field: ids[field] for field in FIELDS if isinstance(ids.get(field), str) and ids[field]}
+        if held:
+            return Scope(held)
     entity, _, written = namespace_name.partition(":")
     if entity not in ENTITIES or not written or written.startswith("~~"):
         return Scope({})
     return Scope({f"{entity}_id": _read(written)})
+
+
+def mark(marks: Mapping[str, Any]) -> dict[str, Any]:
+    """What mem0 knows of a message. Its metadata may come from anybody, so nothing about its form is certain."""
+    held = marks.get(MARK)
+    return held if isinstance(held, dict) else {}
 
 
 def _written(name: str) -> str:

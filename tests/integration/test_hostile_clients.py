@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from memsvc.bootstrap import Service
+from memsvc.sdk import MemoryClient
 from memsvc.store import keys
 
 JUNK: list[Any] = [
@@ -145,3 +146,30 @@ def test_another_tenant_sees_and_changes_nothing(http: httpx.Client, base_url: s
         found = send(stranger, "POST", "/v1/namespaces/victim-records/records/find", {"path": ["p"], "key": "k"})
         assert found.json() == {"record": None}
     assert http.get(f"/v1/memories/{memory_id}/").json()["memory"].endswith("My PIN is 9731.")
+
+
+def test_marks_and_records_that_others_wrote_are_read_with_care(http: httpx.Client, client: MemoryClient) -> None:
+    marks: list[Any] = [5, "x", [], {"scope": 5}, {"scope": {"foo": "x", "user_id": 5}}, {"metadata": 5, "expiration_date": "soon"},
+                        {"created_at": {}, "expiration_date": 5}, {"created_at": "x", "scope": {"run_id": ""}}]  # fmt: skip
+    memory = client.namespace("user:careful")
+    for number, mark in enumerate(marks):
+        memory.add(
+            f"I planted {number} trees in the year of the comet.",
+            session_id=f"s{number}",
+            metadata={"mem0": mark, "note": True},
+        )
+    whose = {"filters": {"user_id": "careful"}}
+    listed = send(http, "POST", "/v3/memories/", whose).json()["results"]
+    assert len(listed) == len(marks)
+    assert {item["user_id"] for item in listed} == {"careful"}
+    odd: list[dict[str, Any]] = [{"metadata": 5, "created_at": 5}, {"expiration_date": []}, {"metadata": {"a": 1}}]
+    for item, value in zip(listed, odd, strict=False):
+        memory.put_record(["mem0"], item["id"], value)
+    for method, path, body in (
+        ("POST", "/v3/memories/", whose), ("POST", "/v3/memories/search/", whose | {"query": "trees"}), ("GET", "/v1/entities/", None),
+        *(("GET", f"/v1/memories/{item['id']}/", None) for item in listed),
+        *(("GET", f"/v1/memories/{item['id']}/history/", None) for item in listed),
+    ):  # fmt: skip
+        assert send(http, method, path, body).status_code == 200, path
+    http.delete("/v1/memories/?user_id=careful")
+    assert send(http, "POST", "/v3/memories/", whose).json()["results"] == []
