@@ -179,7 +179,11 @@ class Local:
         task = asyncio.create_task(work())
         task.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
         with receive:
-            yield head | {"choices": [_delta({"role": "assistant", "content": ""})]}
+            # A model that cannot be loaded is told before the first word, while the reply can still be an error.
+            first = await anext(receive, None)
+            if first is None:
+                await task
+            yield head | {"choices": [_delta({"role": "assistant", "content": first or ""})]}
             async for text in receive:
                 yield head | {"choices": [_delta({"content": text})]}
         done = await task

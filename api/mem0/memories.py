@@ -28,7 +28,7 @@ _FIRST_LOOK = 200
 # All of a namespace, for filters that leave out most of what a usual recall brings.
 _WIDE_CANDIDATES = 50_000
 _WIDE_LIMIT = 10_000
-_HYDRATED = 100
+_HYDRATED = 25
 _MAX_NAMESPACES = 200
 _LATEST = (Status.ACTIVE,)
 _WITH_OLDER = (Status.ACTIVE, Status.SUPERSEDED)

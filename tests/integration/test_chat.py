@@ -304,6 +304,15 @@ def test_the_local_model_refuses_what_it_cannot_do(over_local: str, service: Ser
                     ai.chat.completions.create(**asked, stream=stream)
 
 
+def test_a_model_that_cannot_be_loaded_is_an_error_with_its_words(service: Service, tmp_path: Path, name: str) -> None:
+    broken = LocalGenerator(str(tmp_path), device="cpu", dtype="auto", threads=1, folder=tmp_path)
+    for url in serve(service, broken, GeneratorSettings(model=str(tmp_path))):
+        with chat(url, service, name) as ai:
+            for stream in (False, True):
+                with pytest.raises(openai.UnprocessableEntityError, match="cannot be loaded"):
+                    ai.chat.completions.create(model="memsvc", messages=say("w1"), stream=stream)
+
+
 def test_a_client_that_goes_away_frees_the_model_and_what_it_heard_is_kept(
     over_local: str, service: Service, client: MemoryClient, name: str
 ) -> None:
