@@ -334,3 +334,27 @@ def _held(client: MemoryClient, name: str) -> bool:
         return next(client.namespace(name).messages()).content == "w5 w6"
     except Exception:
         return False
+
+
+@pytest.mark.slow
+def test_the_small_model_of_the_package_answers_from_the_memory(
+    service: Service, client: MemoryClient, tmp_path: Path, name: str
+) -> None:
+    client.namespace(name).add("My dog is called Rufus.", session_id="walk", speaker="Ana")
+    small = LocalGenerator("smollm2", device="cpu", dtype="auto", threads=1, folder=tmp_path)
+    for url in serve(service, small, GeneratorSettings(model="smollm2", max_tokens=24, timeout_s=300)):
+        with chat(url, service, name) as ai:
+            asked: dict[str, Any] = {
+                "model": "memsvc",
+                "messages": say("What is the name of Ana's dog?"),
+                "timeout": 600,
+            }
+            reply = ai.chat.completions.create(**asked, extra_body={"memsvc": {"remember": False}})
+            assert "Rufus" in (reply.choices[0].message.content or "")
+            stream = ai.chat.completions.create(**asked, stream=True)
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+    assert text == reply.choices[0].message.content
+    assert [message.content for message in client.namespace(name).messages()][1:] == [
+        "What is the name of Ana's dog?",
+        text,
+    ]
