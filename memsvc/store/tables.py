@@ -335,9 +335,26 @@ idempotency = sa.Table(
     _belongs(),
 )
 
+# Documents that programs keep beside a memory, under a path and a key.
+record = sa.Table(
+    "record",
+    metadata,
+    _tenant(),
+    _namespace(),
+    sa.Column("path", ARRAY(sa.Text), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", JSONB, nullable=False),
+    # (d,) float32, little-endian, of the words that the record is found by; null where there are none.
+    sa.Column("embedding", BYTEA),
+    _recorded("created_at"),
+    _recorded("updated_at"),
+    _belongs(),
+)
+
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency,
+    record,
     job,
     change,
     segment,

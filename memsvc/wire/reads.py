@@ -328,6 +328,14 @@ class ErasureReceipt(Response):
     remaining: int
 
 
+class Health(Response):
+    """That the service can work, and what it works with."""
+
+    status: str
+    database: str | None = None
+    encoder: str | None = None
+
+
 class Problem(Response):
     """RFC 9457 problem details; `next_step` says what to do."""
 

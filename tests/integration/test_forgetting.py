@@ -40,7 +40,7 @@ def _run(service: Service, memory: Namespace, asked: JobResult, handlers: Any) -
     runner = Runner(service.database, handlers, JobSettings(poll_s=0.05))
     for _ in range(100):
         runner.run_due()
-        done = memory._client.job(asked.id)
+        done = memory.client.job(asked.id)
         if done.finished_at:
             assert done.state == "done", done.last_error
             return done.result
@@ -114,7 +114,7 @@ def test_what_has_run_out_is_not_recalled_from_that_moment_and_put_away_by_its_o
     found = memory.recall("What is the door code, what is the gate code?").results
     assert any("4711" in result.text for result in found)
     assert not any("1234" in result.text for result in found)
-    queued = {job.run_after.replace(microsecond=0) for job in memory._client.jobs(namespace=memory.name, state="queued") if job.kind == "forget"}  # fmt: skip
+    queued = {job.run_after.replace(microsecond=0) for job in memory.client.jobs(namespace=memory.name, state="queued") if job.kind == "forget"}  # fmt: skip
     assert soon.replace(microsecond=0) in queued
     Runner(service.database, {follow_ups.FORGET: Forget(daily=False).run}, JobSettings()).run_due()
     assert (memory.unit(over).status, memory.history(over)[0].cause) == ("archived", "forgotten: expired")
@@ -140,8 +140,8 @@ def test_a_dry_run_of_the_consolidation_changes_nothing_and_tells_what_it_would_
     (oslo,) = say(memory, "I live in Oslo, near the opera.", 0)
     say(memory, "I moved to Porto, near the river.", 60)
     before = list(memory.units())
-    for job in memory._client.jobs(namespace=memory.name, state="queued"):
-        memory._client.cancel_job(job.id)
+    for job in memory.client.jobs(namespace=memory.name, state="queued"):
+        memory.client.cancel_job(job.id)
     asked = memory.maintain("consolidate", dry_run=True)
     result = _run(service, memory, asked, {"consolidate": Consolidate(service.encoder.width).run})
     assert result["superseded"] == 1
@@ -162,11 +162,11 @@ def test_a_namespace_that_is_to_forget_by_itself_is_looked_at_every_day(service:
     }
     for _ in range(2):
         _run(service, memory, asked, handlers)
-    waiting = [job for job in memory._client.jobs(namespace=memory.name, state="queued") if job.kind == "forget"]
+    waiting = [job for job in memory.client.jobs(namespace=memory.name, state="queued") if job.kind == "forget"]
     assert len(waiting) == 1
     assert dt.timedelta(hours=23) < waiting[0].run_after - NOW < dt.timedelta(hours=25)
     forget(service, memory, daily=True)
-    assert len([j for j in memory._client.jobs(namespace=memory.name, state="queued") if j.kind == "forget"]) == 1
+    assert len([j for j in memory.client.jobs(namespace=memory.name, state="queued") if j.kind == "forget"]) == 1
 
 
 def choir(memory: Namespace, count: int = 5) -> None:
@@ -230,7 +230,7 @@ def summarise(service: Service, memory: Namespace, endpoint: Endpoint) -> Any:
         space = namespaces.find(connection, service.tenant_id, memory.name)
         assert space is not None
         job_id = jobs.enqueue(connection, space, "summarise", f"summarise:{time.monotonic()}", {})
-    asked = memory._client.job(str(job_id))
+    asked = memory.client.job(str(job_id))
     return _run(service, memory, asked, {"summarise": Summarise(generator, 5.0, 200).run})
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from collections.abc import Sequence
@@ -254,3 +255,17 @@ def test_a_session_distilled_at_once_equals_message_by_message(talk: list[tuple[
     one_by_one = [compose.distill([m], preceding=messages[:n], **kwargs) for n, m in enumerate(messages)]  # type: ignore[arg-type]
     assert at_once.units == tuple(unit for part in one_by_one for unit in part.units)
     assert at_once.skips == tuple(skip for part in one_by_one for skip in part.skips)
+
+
+def test_a_note_gives_units_however_little_it_adds_and_is_distilled_the_same_again() -> None:
+    plain = [
+        message(f"I photographed a {animal} near the canal.", number=n) for n, animal in enumerate(("heron", "badger"))
+    ]
+    assert len(distill(*plain).units) == 1
+    notes = [
+        dataclasses.replace(said, metadata={"note": True}) for said in (*plain, dataclasses.replace(plain[0], id="m9"))
+    ]
+    assert [unit.sources[0].message_id for unit in distill(*notes).units] == ["m0", "m1", "m9"]
+    one_by_one = [distill(note, preceding=notes[:place]) for place, note in enumerate(notes)]
+    assert [unit for made in one_by_one for unit in made.units] == list(distill(*notes).units)
+    assert distill(dataclasses.replace(message("Wow, cool!"), metadata={"note": True})).units == ()

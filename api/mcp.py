@@ -1,0 +1,76 @@
+"""The Model Context Protocol at /mcp (streamable HTTP, without sessions), behind the same keys as everything else."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+
+import anyio.to_thread
+import httpx
+from fastapi import FastAPI
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import auth, problems
+from memsvc import errors
+
+PATH = "/mcp"
+_bearer = HTTPBearer(auto_error=False)
+# The memory space of a connection whose tools are not told one.
+NAMESPACE_HEADER = "X-Memsvc-Namespace"
+_METHODS = ["GET", "POST", "DELETE"]
+
+
+def install(app: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
+    """Serve at PATH; what is returned must be open while the application runs.
+
+    Without the package the path answers with what to install.
+    """
+    if importlib.util.find_spec("mcp") is None:
+        app.router.routes.append(Route(PATH, endpoint=_missing, methods=_METHODS))
+        return contextlib.nullcontext()
+    from mcp.server.mcpserver import Context
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    from memsvc.sdk import mcp as tools
+    from memsvc.sdk.asynchronous import AsyncMemoryClient
+
+    def open_client(ctx: Context[object, object]) -> tuple[AsyncMemoryClient, str]:
+        """A client that calls this very application, with the key of the request: one way in for all."""
+        headers = ctx.headers or {}
+        key = headers.get("authorization", "").partition(" ")[2]
+        # The name of a loopback, which the service answers to wherever it listens; no network is used.
+        inside = AsyncMemoryClient("http://127.0.0.1", key, transport=httpx.ASGITransport(app))
+        return inside, headers.get(NAMESPACE_HEADER.lower()) or tools.DEFAULT_NAMESPACE
+
+    server = tools.build(open_client)
+    # Who has a key may come from anywhere: a page of a stranger's does not have it.
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    server.streamable_http_app(json_response=True, stateless_http=True, transport_security=security)
+    app.router.routes.append(Route(PATH, endpoint=_Guarded(server.session_manager.asgi_app), methods=_METHODS))
+    return server.session_manager.run()
+
+
+class _Guarded:
+    """Asks for a key before the protocol is spoken."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = Request(scope)
+            await anyio.to_thread.run_sync(auth.authenticate, request, await _bearer(request))
+        except errors.MemsvcError as error:
+            await problems.response(error)(scope, receive, send)
+            return
+        await self._inner(scope, receive, send)
+
+
+async def _missing(_: Request) -> Response:
+    return problems.response(
+        errors.NotFound("This service runs without the MCP package.", 'Run pip install "memsvc[mcp]" where it runs.')
+    )

@@ -1,0 +1,286 @@
+"""mem0's memories: units under a scope, in the form that its clients get."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.mem0 import bodies, filters, scope
+from api.mem0.filters import Filter
+from memsvc import errors
+from memsvc.bootstrap import Service
+from memsvc.domain.exchange import NewExchange, NewMessage
+from memsvc.domain.message import Role
+from memsvc.domain.query import Query
+from memsvc.domain.unit import Status
+from memsvc.services.directory import MarkedUnit
+from memsvc.services.recall import Recall
+
+# Records of what a client changed about a memory beside its words: metadata, times.
+RECORDS = (scope.MARK,)
+_DEFAULT_TOP_K = 10
+_FIRST_LOOK = 200
+# All of a namespace, for filters that leave out most of what a usual recall brings.
+_WIDE_CANDIDATES = 50_000
+_WIDE_LIMIT = 10_000
+_HYDRATED = 25
+_MAX_NAMESPACES = 200
+_LATEST = (Status.ACTIVE,)
+_WITH_OLDER = (Status.ACTIVE, Status.SUPERSEDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """The memories of one tenant."""
+
+    service: Service
+    tenant_id: uuid.UUID
+
+    def add(self, body: bodies.Add) -> list[dict[str, Any]]:
+        """Store messages; the memories that came of them."""
+        if body.filters and set(body.filters) - set(scope.FIELDS):
+            raise errors.Invalid("The filters of an add name ids only.", 'Use filters={"user_id": "…"}.')
+        ids: dict[str, Any] = {**(body.filters or {}), **body.ids}
+        if not ids or not all(isinstance(value, str) and value for value in ids.values()):
+            raise errors.Invalid("An add needs at least one id.", "Give user_id, agent_id, app_id or run_id.")
+        place = scope.Scope({field: ids[field] for field in scope.FIELDS if field in ids})
+        mark: dict[str, Any] = {"scope": dict(place.ids), "metadata": body.metadata or {}}
+        if body.expiration_date:
+            mark["expiration_date"] = body.expiration_date.isoformat()
+        occurred_at = filters.moment(body.timestamp) if body.timestamp is not None else None
+        # Facts are handed in one by one, and each must be there to be listed, changed and deleted.
+        metadata = {scope.MARK: mark, "note": True}
+        said = tuple(
+            NewMessage(None, Role(message.role), message.name, message.content, metadata=metadata)
+            for message in body.messages
+        )
+        exchange = NewExchange(None, place.session, occurred_at, said)
+        receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange])
+        made = [unit for result in receipt.results for unit in result.units]
+        return [
+            {"event": "ADD", "data": {"memory": item["memory"]}} | item for item in self._read(place.namespace, made)
+        ]
+
+    def search(self, body: bodies.Search) -> list[dict[str, Any]]:
+        """The best memories that pass the filters, best first; over several namespaces by their scores."""
+        wanted = _filter(body)
+        top_k = body.top_k or body.limit or _DEFAULT_TOP_K
+        asked = filters.moment(body.reference_date) if body.reference_date is not None else dt.datetime.now(dt.UTC)
+        found: list[dict[str, Any]] = []
+        for name in self._namespaces(wanted):
+            found += self._search(name, Query(body.query, asked), wanted, body, top_k)
+        found.sort(key=lambda item: -item["score"])
+        if body.threshold is not None:
+            found = [item for item in found if item["score"] >= body.threshold]
+        return [_fields(item, body.fields) for item in found[:top_k]]
+
+    def listed(self, body: bodies.Listing) -> list[dict[str, Any]]:
+        """All memories that pass the filters, the newest first."""
+        wanted = _filter(body)
+        statuses = _WITH_OLDER if body.latest_only is False else _LATEST
+        found = [
+            item
+            for name in self._namespaces(wanted)
+            for item in self._form(name, self.service.directory.all_units(self.tenant_id, name, statuses))
+            if filters.matches(wanted, item) and (body.show_expired or not _expired(item))
+        ]
+        found.sort(key=lambda item: (item["created_at"], item["id"]), reverse=True)
+        return [_fields(item, body.fields) for item in found]
+
+    def get(self, memory_id: str) -> dict[str, Any]:
+        """Raises NotFound."""
+        name, _ = self.where(memory_id)
+        return self._read(name, [memory_id])[0]
+
+    def update(self, memory_id: str, body: bodies.Update) -> dict[str, Any]:
+        """Other words make a version of the unit; metadata and times stand in a record beside it. Raises NotFound."""
+        name, _ = self.where(memory_id)
+        changed = body.model_fields_set
+        held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id]).get(memory_id)
+        beside = dict(held.value) if held else {}
+        if body.metadata is not None:
+            beside["metadata"] = body.metadata
+        if body.timestamp is not None:
+            beside["created_at"] = filters.moment(body.timestamp).isoformat()
+        if "expiration_date" in changed:
+            beside["expiration_date"] = body.expiration_date.isoformat() if body.expiration_date else None
+        if body.text is not None:
+            self.service.revise.edit(self.tenant_id, name, memory_id, body.text, None)
+        if beside:
+            self.service.records.put(self.tenant_id, name, RECORDS, memory_id, beside)
+        return self.get(memory_id)
+
+    def delete(self, memory_id: str, *, linked: bool = False) -> None:
+        """Put a memory away, with those that it superseded if `linked`. Raises NotFound."""
+        name, _ = self.where(memory_id)
+        gone = [memory_id]
+        if linked:
+            older: dict[str, list[str]] = {}
+            for item in self.service.directory.all_units(self.tenant_id, name, (Status.SUPERSEDED,)):
+                older.setdefault(item.stored.unit.superseded_by or "", []).append(item.stored.unit.id)
+            for unit_id in gone:
+                gone += [other for other in older.get(unit_id, []) if other not in gone]
+        for unit_id in gone:
+            self.service.revise.invalidate(self.tenant_id, name, unit_id, None)
+
+    def where(self, memory_id: str) -> tuple[str, MarkedUnit]:
+        """The namespace and the unit of a memory. Raises NotFound for one that is not there or was deleted."""
+        name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
+        found = self.service.directory.units(self.tenant_id, name, [memory_id]) if name else []
+        if name is None or not found or found[0].stored.unit.status is Status.ARCHIVED:
+            raise errors.NotFound(f"There is no memory {memory_id!r}.", "Ids come from add, search and get_all.")
+        return name, found[0]
+
+    def history(self, memory_id: str) -> list[dict[str, Any]]:
+        """What became of a memory, from its first words on; a deleted one has its history still. Raises NotFound."""
+        name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
+        if name is None:
+            raise errors.NotFound(f"There is no memory {memory_id!r}.", "Ids come from add, search and get_all.")
+        (unit,) = self.service.directory.units(self.tenant_id, name, [memory_id])
+        base = dict(scope.of_marks(unit.marks, name).ids) | {"memory_id": memory_id}
+        created_at = _written(unit.stored.created_at)
+        events: list[dict[str, Any]] = []
+        before: tuple[str | None, str | None] = (None, None)
+        for version in reversed(self.service.inspect.history(self.tenant_id, name, memory_id)):
+            now = (version.state["text"], version.state["status"])
+            event = _event(before, now)
+            if event:
+                events.append(base | {
+                    "id": f"{memory_id}.{version.version}", "event": event, "old_memory": before[0],
+                    "new_memory": None if event == "DELETE" else now[0], "input": [], "created_at": created_at,
+                    "updated_at": _written(version.recorded_at),
+                })  # fmt: skip
+            before = now
+        return events
+
+    def _search(self, name: str, query: Query, wanted: Filter, body: bodies.Search, top_k: int) -> list[dict[str, Any]]:
+        """Of one namespace: first as any recall is, then, when the filters left too little of that, among all of it."""
+        passed: list[dict[str, Any]] = []
+        if not self.service.directory.has(self.tenant_id, name):
+            return passed
+        for recall, limit in ((self.service.recall, _FIRST_LOOK), (self._wide(), _WIDE_LIMIT)):
+            scores: dict[str, float] = {}
+            for memory in recall.recall(self.tenant_id, name, query, limit).memories:
+                if memory.unit_id is not None and (memory.status == Status.ACTIVE or body.latest_only is False):
+                    scores.setdefault(memory.unit_id, min(1.0, max(0.0, memory.score)))
+            passed = []
+            for item in self._hydrated(name, list(scores)):
+                if filters.matches(wanted, item) and (body.show_expired or not _expired(item)):
+                    passed.append(item | {"score": scores[item["id"]]})
+                if len(passed) == top_k:
+                    return passed
+        return passed
+
+    def _wide(self) -> Recall:
+        settings = self.service.settings.recall.model_copy(update={"candidates_per_arm": _WIDE_CANDIDATES})
+        return Recall(self.service.database, self.service.encoder, self.service.pool, settings)
+
+    def _namespaces(self, wanted: Filter) -> list[str]:
+        """Where something may pass. Raises Invalid when that is too many places to look into at once."""
+        owners = filters.owners(wanted)
+        names = sorted(owners) if owners is not None else []
+        if owners is None or filters.entities(wanted) != {"user_id"}:
+            sessions = self.service.directory.sessions(self.tenant_id, None if owners is None else names)
+            names = list(dict.fromkeys(
+                session.namespace
+                for session in sessions
+                if filters.possible(wanted, scope.of_marks(session.marks, session.namespace).ids)
+            ))  # fmt: skip
+        if len(names) > _MAX_NAMESPACES:
+            raise errors.Invalid(
+                f"The filters leave {len(names)} memory spaces to search; {_MAX_NAMESPACES} is the most.",
+                "Name a user_id, or several.",
+            )
+        return names
+
+    def _hydrated(self, name: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(ids), _HYDRATED):
+            yield from self._read(name, ids[start : start + _HYDRATED])
+
+    def _read(self, name: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        return self._form(name, self.service.directory.units(self.tenant_id, name, ids))
+
+    def _form(self, name: str, found: Sequence[MarkedUnit]) -> list[dict[str, Any]]:
+        """In the form that mem0's clients get."""
+        beside = self.service.records.find(self.tenant_id, name, RECORDS, [item.stored.unit.id for item in found])
+        formed = []
+        for item in found:
+            unit, held = item.stored.unit, beside.get(item.stored.unit.id)
+            said = _Beside.of({**scope.mark(item.marks), **(held.value if held else {})})
+            changed = max([item.stored.recorded_at, *([held.updated_at] if held else [])])
+            ids = dict.fromkeys(scope.FIELDS) | dict(scope.of_marks(item.marks, name).ids)
+            formed.append(ids | {
+                "id": unit.id, "memory": unit.text, "hash": hashlib.md5(unit.text.encode()).hexdigest(),
+                "metadata": said.metadata or None, "categories": [unit.kind.value],
+                "created_at": _written(said.created_at or unit.t_mention), "updated_at": _written(changed),
+                "expiration_date": said.expiration_date.isoformat() if said.expiration_date else None,
+                "immutable": False,
+            })  # fmt: skip
+        return formed
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside a memory's words: in the metadata of its message, or in its record."""
+
+    metadata: dict[str, Any]
+    created_at: dt.datetime | None
+    expiration_date: dt.date | None
+
+    @classmethod
+    def of(cls, held: Mapping[str, Any]) -> _Beside:
+        """Both may have been written by anybody, so what has another form than ours counts as absent."""
+        metadata = held.get("metadata")
+        created_at = expiration_date = None
+        with contextlib.suppress(errors.Invalid):
+            created_at = filters.moment(held["created_at"]) if held.get("created_at") else None
+        with contextlib.suppress(ValueError):
+            expiration_date = (
+                dt.date.fromisoformat(str(held["expiration_date"])) if held.get("expiration_date") else None
+            )
+        return cls(metadata if isinstance(metadata, dict) else {}, created_at, expiration_date)
+
+
+def _written(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat()
+
+
+def _filter(body: bodies.Listing) -> Filter:
+    """All that a request asks of a memory. Raises Invalid when it names no user, agent, app or run."""
+    parts = [filters.parse(body.filters or {}), filters.parse(dict(body.ids))]
+    if body.metadata:
+        parts.append(filters.parse({"metadata": body.metadata}))
+    if body.categories:
+        parts.append(filters.parse({"categories": {"in": body.categories}}))
+    if body.start_date:
+        parts.append(filters.parse({"created_at": {"gte": body.start_date}}))
+    if body.end_date:
+        parts.append(filters.parse({"created_at": {"lte": body.end_date}}))
+    wanted = filters.All(tuple(parts))
+    if not filters.entities(wanted):
+        raise errors.Invalid("The filters name nobody.", 'Use filters={"user_id": "…"}, or "*" for everybody.')
+    return wanted
+
+
+def _expired(item: dict[str, Any]) -> bool:
+    date = item["expiration_date"]
+    return date is not None and dt.date.fromisoformat(date) < dt.datetime.now(dt.UTC).date()
+
+
+def _fields(item: dict[str, Any], wanted: Sequence[str] | None) -> dict[str, Any]:
+    return (
+        {name: value for name, value in item.items() if name in {"id", "memory", "score", *wanted}} if wanted else item
+    )
+
+
+def _event(before: tuple[str | None, str | None], now: tuple[str, str]) -> str | None:
+    if before[0] is None:
+        return "ADD"
+    if now[1] == Status.ARCHIVED != before[1]:
+        return "DELETE"
+    return "UPDATE" if now[0] != before[0] or before[1] == Status.ARCHIVED else None

@@ -1,0 +1,136 @@
+"""The paths of mem0's API that its clients 1.0.x (v1, v2) and 2.x (v1, v3) call; slashes at their ends included."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from api.auth import Caller, Reader
+from api.deps import Services
+from api.mem0 import bodies, entities
+from api.mem0.memories import Memories
+from memsvc import errors
+from memsvc.wire.base import Text
+
+# Another product's API: described by its own documentation, not by ours.
+router = APIRouter(include_in_schema=False)
+_MAX_PAGE = 1_000
+
+
+def _memories(caller: Caller, service: Services) -> Memories:
+    return Memories(service, caller.tenant_id)
+
+
+def _read(caller: Reader, service: Services) -> Memories:
+    return Memories(service, caller.tenant_id)
+
+
+Held = Annotated[Memories, Depends(_memories)]
+# For what reads and is a POST.
+Seen = Annotated[Memories, Depends(_read)]
+MemoryId = Annotated[Text, Path()]
+EntityName = Annotated[bodies.EntityId, Path()]
+Page = Annotated[int, Query(ge=1, le=1_000_000)]
+PageSize = Annotated[int, Query(ge=1, le=_MAX_PAGE)]
+
+
+@router.get("/v1/ping/")
+def ping(caller: Caller) -> dict[str, Any]:
+    """The first call of every client: is the key good? 1.0.x cannot be made without an organisation and a project."""
+    return {"status": "ok", "org_id": str(caller.tenant_id), "project_id": "default", "user_email": None}
+
+
+@router.post("/v1/memories/")
+@router.post("/v3/memories/add/")
+def add(body: bodies.Add, memories: Held) -> dict[str, Any]:
+    return {"results": memories.add(body)}
+
+
+@router.post("/v2/memories/search/")
+@router.post("/v3/memories/search/")
+def search(body: bodies.Search, memories: Seen) -> dict[str, Any]:
+    return {"results": memories.search(body)}
+
+
+@router.post("/v2/memories/")
+@router.post("/v3/memories/")
+def get_all(
+    request: Request, body: bodies.Listing, memories: Seen, page: Page = 1, page_size: PageSize = 100
+) -> dict[str, Any]:
+    found = memories.listed(body)
+    start = (page - 1) * page_size
+
+    def at(number: int) -> str:
+        return f"{request.url.path}?{urlencode({'page': number, 'page_size': page_size})}"
+
+    return {
+        "count": len(found),
+        "next": at(page + 1) if start + page_size < len(found) else None,
+        "previous": at(page - 1) if page > 1 else None,
+        "results": found[start : start + page_size],
+    }
+
+
+@router.delete("/v1/memories/")
+def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[str, Any]:
+    """All memories of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
+    if not ids.ids:
+        raise errors.Invalid("delete_all needs to know whose.", "Give user_id, agent_id, app_id or run_id.")
+    return {"message": f"Memories deleted successfully! ({max(0, entities.delete(memories, ids.ids))})"}
+
+
+@router.put("/v1/batch/")
+def batch_update(body: bodies.BatchUpdate, memories: Held) -> dict[str, Any]:
+    """Nothing is changed when one of them is not there."""
+    for item in body.memories:
+        memories.where(item.memory_id)
+    for item in body.memories:
+        memories.update(item.memory_id, item)
+    return {"message": f"Successfully updated {len(body.memories)} memories"}
+
+
+@router.delete("/v1/batch/")
+def batch_delete(body: bodies.BatchDelete, memories: Held) -> dict[str, Any]:
+    """Nothing is deleted when one of them is not there."""
+    ids = list(dict.fromkeys(item.memory_id for item in body.memories))
+    for memory_id in ids:
+        memories.where(memory_id)
+    for memory_id in ids:
+        memories.delete(memory_id)
+    return {"message": f"Successfully deleted {len(ids)} memories"}
+
+
+@router.get("/v1/entities/")
+def users(memories: Held) -> dict[str, Any]:
+    found = entities.listed(memories)
+    return {"count": len(found), "next": None, "previous": None, "results": found}
+
+
+@router.delete("/v2/entities/{entity}/{name:path}/")
+def delete_entity(entity: str, name: EntityName, memories: Held) -> dict[str, Any]:
+    if entities.delete(memories, entities.named(entity, name)) < 0:
+        raise errors.NotFound(f"There is no {entity} {name!r}.", "users() lists those that have memories.")
+    return {"message": "Entity deleted successfully!"}
+
+
+@router.get("/v1/memories/{memory_id}/history/")
+def history(memory_id: MemoryId, memories: Held) -> list[dict[str, Any]]:
+    return memories.history(memory_id)
+
+
+@router.get("/v1/memories/{memory_id}/")
+def get(memory_id: MemoryId, memories: Held) -> dict[str, Any]:
+    return memories.get(memory_id)
+
+
+@router.put("/v1/memories/{memory_id}/")
+def update(memory_id: MemoryId, body: bodies.Update, memories: Held) -> dict[str, Any]:
+    return memories.update(memory_id, body)
+
+
+@router.delete("/v1/memories/{memory_id}/")
+def delete(memory_id: MemoryId, memories: Held, delete_linked: bool = False) -> dict[str, Any]:
+    memories.delete(memory_id, linked=delete_linked)
+    return {"message": "Memory deleted successfully!"}

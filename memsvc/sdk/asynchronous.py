@@ -1,0 +1,154 @@
+"""The client for asyncio: the same calls, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Concatenate, ParamSpec, TypeVar
+
+import httpx
+
+from memsvc.sdk import calls
+from memsvc.sdk.calls import Pages
+from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _asks(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncMemoryClient, P], Awaitable[T]]:
+    @functools.wraps(describe)
+    async def method(self: AsyncMemoryClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.send(describe(*args, **kwargs))
+
+    return method
+
+
+class AsyncMemoryClient:
+    """As MemoryClient, for one event loop: every call is awaited, `messages` and `units` are asynchronous iterators."""
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        max_retries: int = 3,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._max_retries = max_retries
+        self._http = httpx.AsyncClient(**options(base_url, api_key, timeout_s), transport=transport)
+
+    def namespace(self, name: str) -> AsyncNamespace:
+        """A memory space of the tenant; nothing is sent before its first use."""
+        return AsyncNamespace(self, name)
+
+    health = _asks(calls.health)
+    job = _asks(calls.job)
+    jobs = _asks(calls.listed_jobs)
+    retry_job = _asks(calls.retry_job)
+    cancel_job = _asks(calls.cancel_job)
+
+    async def ready(self) -> bool:
+        """Whether the service can work right now; asks once."""
+        try:
+            return (await self._http.get("/readyz")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call, with retries."""
+        retries = Retries(call, self._max_retries)
+        while True:
+            outcome: httpx.Response | httpx.RequestError
+            try:
+                outcome = await self._http.send(call.request(self._http))
+            except httpx.RequestError as error:
+                outcome = error
+            wait_s = retries.wait_s(outcome)
+            if wait_s is None:
+                return call.parse(outcome)
+            await asyncio.sleep(wait_s)
+
+    async def walk(self, pages: Pages[T]) -> AsyncIterator[T]:
+        """What is on all pages, fetched as it is needed."""
+        trail = calls.Trail()
+        cursor: str | None = None
+        while True:
+            page = await self.send(pages(cursor))
+            for item in page.items:
+                yield item
+            cursor = trail.next(page)
+            if cursor is None:
+                return
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncMemoryClient:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.close()
+
+
+def _in_it(describe: Callable[Concatenate[str, P], Call[T]]) -> Callable[Concatenate[AsyncNamespace, P], Awaitable[T]]:
+    @functools.wraps(describe)
+    async def method(self: AsyncNamespace, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.client.send(describe(self.name, *args, **kwargs))
+
+    return method
+
+
+def _walks(
+    describe: Callable[Concatenate[str, P], Pages[T]],
+) -> Callable[Concatenate[AsyncNamespace, P], AsyncIterator[T]]:
+    @functools.wraps(describe)
+    def method(self: AsyncNamespace, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self.client.walk(describe(self.name, *args, **kwargs))
+
+    return method
+
+
+class AsyncNamespace:
+    """One memory space. `async with` only marks its extent: the client owns the connection."""
+
+    def __init__(self, client: AsyncMemoryClient, name: str) -> None:
+        self.name = name
+        self.client = client
+
+    add = _in_it(calls.add)
+    write = _in_it(calls.write)
+    recall = _in_it(calls.recall)
+    context = _in_it(calls.context)
+    messages = _walks(calls.messages)
+    message = _in_it(calls.message)
+    units = _walks(calls.units)
+    unit = _in_it(calls.unit)
+    edit = _in_it(calls.edit)
+    invalidate = _in_it(calls.invalidate)
+    restore = _in_it(calls.restore)
+    pin = _in_it(calls.pin)
+    unpin = _in_it(calls.unpin)
+    expire = _in_it(calls.expire)
+    links = _in_it(calls.links)
+    episodes = _in_it(calls.episodes)
+    profiles = _in_it(calls.profiles)
+    history = _in_it(calls.history)
+    sources = _in_it(calls.sources)
+    stats = _in_it(calls.stats)
+    maintain = _in_it(calls.maintain)
+    erase = _in_it(calls.erase)
+    put_record = _in_it(calls.put_record)
+    record = _in_it(calls.record)
+    delete_record = _in_it(calls.delete_record)
+    search_records = _in_it(calls.search_records)
+    record_paths = _in_it(calls.record_paths)
+
+    async def __aenter__(self) -> AsyncNamespace:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        return None

@@ -1,0 +1,82 @@
+"""Look over all namespaces of a tenant: which sessions there are, where a unit is, units with what marks them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.unit import Status
+from memsvc.store import directory, exchanges, namespaces, units
+from memsvc.store.database import Database
+
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedUnit:
+    """A unit with the metadata of the message it was first made from. `sessions` are its own and those of the units
+    that say the same and were merged into it.
+    """
+
+    stored: units.StoredUnit
+    marks: Mapping[str, Any]
+    sessions: frozenset[str]
+
+
+class Directory:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def has(self, tenant_id: uuid.UUID, name: str) -> bool:
+        """Whether there is such a namespace."""
+        with self._database.tenant(tenant_id) as connection:
+            return namespaces.find(connection, tenant_id, name) is not None
+
+    def sessions(self, tenant_id: uuid.UUID, names: Sequence[str] | None = None) -> list[directory.Session]:
+        """All sessions of these namespaces, or of all, the oldest first."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            return directory.sessions(connection, tenant_id, names)
+
+    def namespace_of_unit(self, tenant_id: uuid.UUID, unit_id: str) -> str | None:
+        with self._database.tenant(tenant_id) as connection:
+            return directory.namespace_of_unit(connection, tenant_id, unit_id)
+
+    def units(self, tenant_id: uuid.UUID, name: str, ids: Sequence[str]) -> list[MarkedUnit]:
+        """Those of the units that are there, in the order of `ids`."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            if space is None:
+                return []
+            found = units.by_id(connection, space, ids)
+            return _marked(connection, space, [found[unit_id] for unit_id in ids if unit_id in found])
+
+    def all_units(self, tenant_id: uuid.UUID, name: str, statuses: Collection[Status]) -> list[MarkedUnit]:
+        """Every unit of the namespace in one of these states, in the order they were made; [] when it is not there."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            held: list[units.StoredUnit] = []
+            while space is not None:
+                page = units.page(connection, space, held[-1].seq if held else 0, _PAGE)
+                held += page
+                if len(page) < _PAGE:
+                    break
+            return _marked(connection, space, [item for item in held if item.unit.status in statuses]) if space else []
+
+
+def _marked(connection: sa.Connection, space: Namespace, held: Sequence[units.StoredUnit]) -> list[MarkedUnit]:
+    cited = units.with_merged(connection, space, [item.unit.id for item in held])
+    first = {item.unit.id: item.unit.sources[0].message_id for item in held if item.unit.sources}
+    said = exchanges.by_id(connection, space, set(first.values()))
+    return [
+        MarkedUnit(
+            item,
+            said[first[item.unit.id]].message.metadata if item.unit.id in first else {},
+            frozenset(session for _, session in cited.get(item.unit.id, [])) | {item.session_id},
+        )
+        for item in held
+    ]

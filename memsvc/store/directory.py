@@ -1,0 +1,66 @@
+"""Which namespaces and sessions a tenant has, and where a unit is: over namespaces, within one tenant."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc.domain.unit import Status
+from memsvc.store import tables
+
+_N = tables.namespace
+_S = tables.session
+_M = tables.message
+_U = tables.unit
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`marks` is the metadata of its first message; `units` counts the active ones."""
+
+    namespace: str
+    id: str
+    marks: Mapping[str, Any]
+    units: int
+    created_at: dt.datetime
+    changed_at: dt.datetime
+
+
+def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[str] | None) -> list[Session]:
+    """All sessions of these namespaces, or of all when `names` is None, the oldest first."""
+    same = (_M.c.tenant_id == _S.c.tenant_id, _M.c.namespace_id == _S.c.namespace_id, _M.c.session_id == _S.c.id)
+    first = sa.select(_M.c.metadata).where(*same).order_by(_M.c.occurred_at, _M.c.seq).limit(1).lateral("first")
+    of_unit = (_U.c.tenant_id == _S.c.tenant_id, _U.c.namespace_id == _S.c.namespace_id, _U.c.session_id == _S.c.id)
+    counted = (
+        sa.select(sa.func.count().label("units"), sa.func.max(_U.c.recorded_at).label("changed_at"))
+        .where(*of_unit, _U.c.status == Status.ACTIVE.value)
+        .lateral("counted")
+    )
+    statement = (
+        sa.select(_N.c.name, _S.c.id, first.c.metadata, counted.c.units, _S.c.recorded_at, counted.c.changed_at)
+        .select_from(_N)
+        .join(_S, sa.and_(_S.c.tenant_id == _N.c.tenant_id, _S.c.namespace_id == _N.c.id))
+        .join(first, sa.true(), isouter=True)
+        .join(counted, sa.true())
+        .where(_N.c.tenant_id == tenant_id)
+        .order_by(_S.c.recorded_at, _N.c.name, _S.c.id)
+    )
+    if names is not None:
+        statement = statement.where(tables.any_of(_N.c.name, names))
+    return [
+        Session(row.name, row.id, row.metadata or {}, row.units, row.recorded_at, row.changed_at or row.recorded_at)
+        for row in connection.execute(statement)
+    ]
+
+
+def namespace_of_unit(connection: sa.Connection, tenant_id: uuid.UUID, unit_id: str) -> str | None:
+    """One look into the key of each namespace, rather than a walk over all units."""
+    same = (_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.id == unit_id)
+    held = sa.select(sa.literal(1)).where(*same).limit(1).lateral("held")
+    statement = sa.select(_N.c.name).join(held, sa.true()).where(_N.c.tenant_id == tenant_id).limit(1)
+    return connection.execute(statement).scalar_one_or_none()

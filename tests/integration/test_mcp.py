@@ -1,0 +1,185 @@
+"""The official MCP client against the tools, over streamable HTTP and over standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+from fastapi import FastAPI
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+import api.mcp
+from memsvc.bootstrap import Service
+from memsvc.sdk import MemoryClient
+
+_names = itertools.count()
+Use = Callable[[Client], Awaitable[None]]
+Connect = Callable[[Use], None]
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"mcp-{next(_names)}"
+
+
+@contextlib.asynccontextmanager
+async def _over_http(base_url: str, headers: dict[str, str], mode: str = "auto") -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers=headers, trust_env=False) as http,
+        Client(streamable_http_client(f"{base_url}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def _over_stdio(base_url: str, key: str, namespace: str) -> AsyncIterator[Client]:
+    command = ["-m", "memsvc.cli", "mcp", "--url", base_url, "--namespace", namespace]
+    environment = os.environ | {"MEMSVC_API_KEY": key}
+    async with Client(StdioServerParameters(command=sys.executable, args=command, env=environment)) as client:
+        yield client
+
+
+@pytest.fixture(params=["http", "http before 2026", "stdio"])
+def connect(request: pytest.FixtureRequest, base_url: str, service: Service, namespace: str) -> Connect:
+    """Runs a use of the tools over one transport."""
+    headers = {"Authorization": f"Bearer {service.api_key}", "X-Memsvc-Namespace": namespace}
+
+    def run(use: Use) -> None:
+        async def go() -> None:
+            if request.param == "stdio":
+                opened = _over_stdio(base_url, service.api_key, namespace)
+            else:
+                opened = _over_http(base_url, headers, "legacy" if "before" in request.param else "auto")
+            async with opened as client:
+                await use(client)
+
+        asyncio.run(go())
+
+    return run
+
+
+async def call(client: Client, name: str, **arguments: Any) -> Any:
+    """The structured result of a tool, its text where it has none."""
+    result = await client.call_tool(name, arguments)
+    assert not result.is_error, result.content
+    found = result.structured_content
+    assert found is not None
+    return found["result"] if set(found) == {"result"} else found
+
+
+async def refusal(client: Client, name: str, **arguments: Any) -> str:
+    result = await client.call_tool(name, arguments)
+    assert result.is_error
+    return " ".join(block.text for block in result.content if block.type == "text")
+
+
+def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespace: str, client: MemoryClient) -> None:
+    async def use(agent: Client) -> None:
+        tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+        assert set(tools) == {"remember", "recall", "context", "profile", "sources", "correct", "forget"}
+        assert all(tool.description for tool in tools.values())
+        made = await call(
+            agent, "remember", text="I live in Lisbon and I prefer tea.", speaker="Ana", session="kitchen"
+        )
+        assert made["memories"]
+        await call(agent, "remember", text="My boat is called Albatross.", speaker="Ana", session="harbour")
+        text = await call(agent, "context", query="What does Ana prefer to drink?")
+        assert "tea" in text
+        assert text.startswith("<memsvc>")
+        (best, *_) = (await call(agent, "recall", query="What is the boat called?"))["results"]
+        assert "Albatross" in best["text"]
+        cited = (await call(agent, "sources", unit_id=best["unit_id"]))["sources"]
+        assert cited[0]["text"] == "My boat is called Albatross."
+        assert cited[0]["session_id"] == "harbour"
+        assert "Ana" in {profile["subject"] for profile in (await call(agent, "profile"))["profiles"]}
+        await call(agent, "correct", unit_id=best["unit_id"], text="Ana: My boat is called Petrel.")
+        assert "Petrel" in (await call(agent, "recall", query="boat"))["results"][0]["text"]
+        gone = await call(agent, "forget", unit_id=best["unit_id"])
+        assert gone["status"] == "archived"
+        left = (await call(agent, "recall", query="boat Petrel"))["results"]
+        assert best["unit_id"] not in {result["unit_id"] for result in left}
+
+    connect(use)
+    assert [message.metadata for message in client.namespace(namespace).messages()] == [
+        {"via": "mcp", "note": True}
+    ] * 2
+
+
+def test_what_goes_wrong_is_told_to_the_model_in_words(connect: Connect) -> None:
+    async def use(agent: Client) -> None:
+        assert "no namespace" in await refusal(agent, "recall", query="x", namespace="never-written")
+        assert "blank" in await refusal(agent, "recall", query="  ")
+        assert "limit" in await refusal(agent, "recall", query="x", limit=0)
+        await call(agent, "remember", text="I repair clocks.")
+        assert "no unit" in await refusal(agent, "forget", unit_id="u_none")
+        assert "not valid" in await refusal(agent, "forget", unit_id="..")
+        assert "NUL" in await refusal(agent, "remember", text="a\x00b")
+
+    connect(use)
+
+
+def test_two_spaces_of_one_connection_are_apart(connect: Connect, namespace: str) -> None:
+    async def use(agent: Client) -> None:
+        await call(agent, "remember", text="The safe opens with 4711.", namespace=f"{namespace}-other")
+        await call(agent, "remember", text="The window faces the sea.")
+        found = (await call(agent, "recall", query="safe"))["results"]
+        assert not any("4711" in result["text"] for result in found)
+
+    connect(use)
+
+
+def test_without_a_good_key_nothing_is_served(base_url: str) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
+        reply = httpx.post(f"{base_url}/mcp", json=body, headers=headers)
+        assert reply.status_code == 401
+        assert reply.json()["type"] == "urn:memsvc:problem:unauthorized"
+
+
+def test_junk_is_no_server_error(base_url: str, service: Service) -> None:
+    headers = {"Authorization": f"Bearer {service.api_key}", "Accept": "application/json, text/event-stream"}
+    for content in (
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"jsonrpc": "2.0"}',
+        b"\xff",
+        b'{"jsonrpc":"2.0","id":1,"method":"no/such"}',
+    ):
+        for kind in ("application/json", "text/plain"):
+            reply = httpx.post(f"{base_url}/mcp", content=content, headers=headers | {"Content-Type": kind})
+            assert reply.status_code < 500, (content, reply.text)
+    assert httpx.put(f"{base_url}/mcp", headers=headers).status_code == 405
+
+
+def test_a_service_that_is_away_is_told_by_the_tools_over_stdio() -> None:
+    async def use() -> None:
+        async with _over_stdio("http://127.0.0.1:9", "key", "n") as agent:
+            assert "does not answer" in await refusal(agent, "recall", query="x")
+
+    asyncio.run(use())
+
+
+def test_without_the_package_the_path_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.mcp.importlib.util.find_spec", lambda name: None)
+    app = FastAPI()
+    api.mcp.install(app)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://memsvc") as http:
+            return await http.post("/mcp")
+
+    reply = asyncio.run(ask())
+    assert reply.status_code == 404
+    assert "pip install" in reply.json()["next_step"]
