@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import anyio.to_thread
 from fastapi import FastAPI
 
-from api import body_limit, health, problems
+from api import body_limit, guard, health, problems
 from api.auth import Authenticator
-from api.routes import exchanges, jobs, namespaces, reads
-from memsvc import __version__
+from api.routes import exchanges, jobs, keys, namespaces, reads
+from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
 
@@ -38,7 +38,15 @@ def create(service: Service) -> FastAPI:
     app.state.service = service
     app.state.authenticator = Authenticator(service.database)
     problems.install(app)
-    app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
-    for router in (health.router, exchanges.router, reads.router, namespaces.router, jobs.router):
+    _stand_guard(app, service)
+    for router in (health.router, exchanges.router, reads.router, namespaces.router, jobs.router, keys.router):
         app.include_router(router)
     return app
+
+
+def _stand_guard(app: FastAPI, service: Service) -> None:
+    """What a request passes before its route, the last added first."""
+    server, limits = service.settings.server, service.settings.limits
+    app.add_middleware(body_limit.BodyLimit, limit_bytes=limits.body_bytes)
+    app.add_middleware(guard.Rate, limits=limits, places=max(1, server.threads // 2))
+    app.add_middleware(guard.Origin, hosts=safety.own_hosts(server), origins=safety.listed(server.allowed_origins))

@@ -1,4 +1,8 @@
-"""Who asks: the API key of the Authorization header."""
+"""Who asks, and whether it may: the API key of the Authorization header and its scopes.
+
+Every route under /v1 takes one of `Caller`, `Reader`, `Eraser` and `Admin`; a test walks them. `Caller` goes by the
+method: GET reads, DELETE erases, anything else writes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import threading
 import time
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -47,13 +52,34 @@ class Authenticator:
         return found
 
 
-def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-) -> Principal:
+def _authenticated(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Principal:
     if credentials is None:
         raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
     authenticator: Authenticator = request.app.state.authenticator
-    return authenticator.principal(credentials.credentials)
+    principal = authenticator.principal(credentials.credentials)
+    structlog.contextvars.bind_contextvars(key=principal.key_id)
+    return principal
 
 
-Caller = Annotated[Principal, Depends(authenticate)]
+class Allowed:
+    """A dependency that gives the principal of a key with a scope: `scope`, or by the request's method."""
+
+    def __init__(self, scope: str | None = None) -> None:
+        self.scope = scope
+
+    def __call__(
+        self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Principal:
+        principal = _authenticated(request, credentials)
+        wanted = self.scope or _BY_METHOD.get(request.method, "write")
+        if not principal.may(wanted):
+            raise errors.Forbidden(f"This key may not {wanted}.", f"Use a key with the scope {wanted}.")
+        return principal
+
+
+_BY_METHOD = {"GET": "read", "HEAD": "read", "DELETE": "erase"}
+
+Caller = Annotated[Principal, Depends(Allowed())]
+Reader = Annotated[Principal, Depends(Allowed("read"))]
+Eraser = Annotated[Principal, Depends(Allowed("erase"))]
+Admin = Annotated[Principal, Depends(Allowed("admin"))]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from memsvc import errors, rooms
+from memsvc import errors, rooms, safety
 from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator
@@ -28,14 +28,11 @@ from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
 from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
-from memsvc.store import keys, schema
+from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres
 
-# The tenant that an installation starts with; the same everywhere, so that a restored dump finds its own.
-DEFAULT_TENANT = uuid.uuid5(uuid.NAMESPACE_URL, "memsvc:tenant:default")
 _SERVER_KEY = "server"
-_ALL_SCOPES = ("read", "write", "admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
 
     Raises DataFolderBusy, Unavailable or Invalid, each with what to do about it; nothing is left running then.
     """
+    safety.check(settings)
     postgres = None if settings.database.url else EmbeddedPostgres(data_dir(settings))
     database = None
     try:
@@ -195,7 +193,7 @@ def _wire(
         erase=Erase(database, pool),
         runner=runner,
         aside=aside,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenants.DEFAULT,
         api_key=api_key,
         postgres=postgres,
     )
@@ -222,7 +220,7 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
             path.touch(mode=0o600)
             path.write_text(keys.new_key())
         key = path.read_text().strip()
-    keys.ensure_tenant(database, DEFAULT_TENANT, "default")
-    keys.ensure_key(database, DEFAULT_TENANT, key, _ALL_SCOPES, _SERVER_KEY)
-    keys.revoke_others(database, DEFAULT_TENANT, key, _SERVER_KEY)
+    tenants.ensure(database, "default")
+    keys.ensure_key(database, tenants.DEFAULT, key, keys.SCOPES, _SERVER_KEY)
+    keys.revoke_others(database, tenants.DEFAULT, key, _SERVER_KEY)
     return key

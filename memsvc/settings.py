@@ -22,6 +22,8 @@ class ServerSettings(BaseSettings):
     port: int = Field(8377, ge=0, le=65535, description="0 takes a free one")
     data_dir: Path | None = Field(None, description="default: the user's data directory")
     api_key: str | None = Field(None, min_length=8, description="embedded mode: made at the first start when not given")
+    allowed_hosts: str = Field("", description="further names of this service in a Host header, by comma; * is any")
+    allowed_origins: str = Field("", description="web pages that may call it, by comma: https://app.example.com")
     demo: bool = Field(True, description="embedded mode: fill the namespace `demo` when the data folder is new")
     threads: int = Field(8, ge=1, description="requests worked on at once")
 
@@ -119,6 +121,9 @@ class LimitSettings(BaseSettings):
     model_config = _group("MEMSVC_LIMIT_")
 
     body_bytes: int = Field(8 * 1024**2, ge=1024)
+    import_bytes: int = Field(2 * 1024**3, ge=1024, description="of one import, which is read from disk")
+    requests_per_s: float = Field(500.0, gt=0, description="of one key, in one process")
+    burst: int = Field(1000, ge=1, description="requests that a key may send at once after a rest")
 
 
 class Settings:

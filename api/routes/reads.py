@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth import Caller
+from api.auth import Caller, Reader
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc.domain import query
 from memsvc.domain.context import Memory, SourceRef
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 
 @router.post("/recall", response_model=wire.RecallResponse, response_model_exclude_unset=True)
 def recall(
-    namespace: NamespaceName, body: wire.RecallRequest, caller: Caller, service: Services
+    namespace: NamespaceName, body: wire.RecallRequest, caller: Reader, service: Services
 ) -> wire.RecallResponse:
     """The memories that bear on a question, best first, each with its sources."""
     found = service.recall.recall(caller.tenant_id, namespace, _query(body), body.limit, trace=body.trace)
@@ -33,7 +33,7 @@ def recall(
 
 @router.post("/context", response_model=wire.ContextResponse)
 def context(
-    namespace: NamespaceName, body: wire.ContextRequest, caller: Caller, service: Services
+    namespace: NamespaceName, body: wire.ContextRequest, caller: Reader, service: Services
 ) -> wire.ContextResponse:
     """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
     served = service.recall.context(caller.tenant_id, namespace, _query(body), body.budget_tokens)

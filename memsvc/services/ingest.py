@@ -23,7 +23,7 @@ from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import admission, writing
 from memsvc.services.admission import Admission
-from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, units
+from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, tenants, units
 from memsvc.store.database import Database
 
 # How often a write starts over because another one changed what it had read; each round one writer gets through.
@@ -138,6 +138,8 @@ class Ingest:
             replay = _replay(connection, locked, key, request_hash)
             if replay:
                 return replay
+            fresh = sum(len(item.admission.messages) for item in distilled if not item.admission.duplicate)
+            tenants.admit(connection, locked.tenant_id, fresh, fresh_namespace=locked.head == 0)
             seq = locked.head
             changes: list[feed.Change] = []
             for item in distilled:

@@ -39,6 +39,9 @@ tenant = sa.Table(
     sa.Column("id", UUID(as_uuid=True), primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     _recorded("created_at"),
+    # Quotas; null is no limit.
+    sa.Column("max_namespaces", sa.Integer),
+    sa.Column("max_messages", sa.BigInteger),
 )
 
 api_key = sa.Table(
@@ -52,6 +55,10 @@ api_key = sa.Table(
     sa.Column("label", sa.Text, nullable=False, server_default=""),
     _recorded("created_at"),
     sa.Column("revoked_at", _instant),
+    # Set when the key was rotated: until then it lives beside its successor.
+    sa.Column("expires_at", _instant),
+    # No message written with this key is trusted more.
+    sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
 )
 
 namespace = sa.Table(
@@ -115,8 +122,22 @@ message = sa.Table(
     _recorded(),
     # Of the text word for word; null in rows that were written before it was counted.
     sa.Column("tokens", sa.Integer),
+    # Provenance, never changed: the key that wrote it, the way it came, and what it was taken from.
+    sa.Column("actor", sa.Text),
+    sa.Column("channel", sa.Text),
+    sa.Column("source", sa.Text),
+    sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+    # Set: kept and shown when asked for by id, and neither recalled nor distilled.
+    sa.Column("quarantined_at", _instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
+    sa.Index(
+        "message_by_source",
+        "tenant_id",
+        "namespace_id",
+        "source",
+        postgresql_where=sa.text("source IS NOT NULL"),
+    ),
     _belongs(),
 )
 
@@ -160,6 +181,8 @@ unit = sa.Table(
     _recorded(),
     sa.Column("proof_count", sa.Integer, nullable=False, server_default="1"),
     sa.Column("valid_to", _instant),
+    # The least of its sources' trust.
+    sa.Column("trust", sa.Float, nullable=False, server_default="1"),
     sa.Index(
         "unit_merged", "tenant_id", "namespace_id", "superseded_by", postgresql_where=sa.text("status = 'merged'")
     ),
@@ -313,6 +336,30 @@ idempotency = sa.Table(
     sa.Column("response", JSONB, nullable=False),
     _recorded("created_at"),
     _belongs(),
+)
+
+# What was erased, as digests: no import and no late write brings it back.
+tombstone = sa.Table(
+    "tombstone",
+    metadata,
+    _tenant(),
+    sa.Column("digest", BYTEA, primary_key=True),
+    _recorded("erased_at"),
+)
+
+# Who did what to what, without content; each row carries the hash of the one before it. Insert and read only.
+audit = sa.Table(
+    "audit",
+    metadata,
+    _tenant(),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", _instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("counts", JSONB, nullable=False),
+    sa.Column("previous", BYTEA, nullable=False),
+    sa.Column("hash", BYTEA, nullable=False),
 )
 
 # Children first: the order in which a namespace is erased.
