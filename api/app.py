@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api import body_limit, guard, health, problems
 from api.auth import Authenticator
-from api.routes import exchanges, jobs, keys, namespaces, reads
+from api.routes import exchanges, jobs, keys, namespaces, reads, transfer
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -39,7 +39,15 @@ def create(service: Service) -> FastAPI:
     app.state.authenticator = Authenticator(service.database)
     problems.install(app)
     _stand_guard(app, service)
-    for router in (health.router, exchanges.router, reads.router, namespaces.router, jobs.router, keys.router):
+    for router in (
+        health.router,
+        exchanges.router,
+        reads.router,
+        namespaces.router,
+        jobs.router,
+        keys.router,
+        transfer.router,
+    ):
         app.include_router(router)
     return app
 

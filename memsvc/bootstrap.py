@@ -22,10 +22,12 @@ from memsvc.services.erase import Erase
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
+from memsvc.services.quarantine import Quarantine
 from memsvc.services.recall import Recall
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
+from memsvc.services.transfer import Transfer
 from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema, tenants
@@ -49,6 +51,8 @@ class Service:
     maintain: Maintain
     revise: Revise
     erase: Erase
+    quarantine: Quarantine
+    transfer: Transfer
     runner: Runner
     aside: Aside
     tenant_id: uuid.UUID
@@ -190,7 +194,9 @@ def _wire(
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, runner.kick),
         revise=Revise(database, text_encoder),
-        erase=Erase(database, pool),
+        erase=Erase(database, pool, runner.kick),
+        quarantine=Quarantine(database, runner.kick),
+        transfer=Transfer(database, text_encoder, runner.kick),
         runner=runner,
         aside=aside,
         tenant_id=tenants.DEFAULT,

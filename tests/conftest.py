@@ -6,10 +6,11 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import uvicorn
 
 from api.app import create
@@ -56,6 +57,19 @@ def client(service: Service, base_url: str) -> Iterator[MemoryClient]:
 def memory(client: MemoryClient) -> Namespace:
     """A namespace that nobody has used."""
     return client.namespace(f"test-{next(_names)}")
+
+
+@pytest.fixture
+def settle(service: Service) -> Callable[[], None]:
+    """Run every job that is queued, without the wait that they have behind a write."""
+
+    def run() -> None:
+        for _ in range(3):  # a job may queue another one
+            with service.database.tenant(service.tenant_id) as connection:
+                connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
+            service.runner.run_due()
+
+    return run
 
 
 @pytest.fixture(scope="session")

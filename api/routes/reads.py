@@ -268,6 +268,7 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
         superseded_by=found.superseded_by,
         proof_count=found.proof_count,
         valid_to=found.valid_to,
+        trust=found.trust,
         distiller=found.distiller,
         cause=stored.cause,
         created_at=stored.created_at,
@@ -282,7 +283,7 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
 def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
     """A question about a moment is asked then, unless it says otherwise: "last week" is the week before it."""
     asked_at = body.asked_at or body.as_of or dt.datetime.now(dt.UTC)
-    return query.Query(body.query, asked_at, body.as_of, body.known_at)
+    return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust)
 
 
 def _result(memory: Memory) -> wire.RecallResult:
@@ -317,4 +318,9 @@ def _message(item: StoredMessage) -> wire.MessageResult:
         occurred_at=said.occurred_at,
         recorded_at=item.recorded_at,
         seq=said.seq,
+        actor=said.origin.actor,
+        channel=said.origin.channel,
+        source=said.origin.source,
+        trust=said.origin.trust,
+        quarantined_at=item.quarantined_at,
     )

@@ -71,6 +71,7 @@ class Trait:
     is_negated: bool
     says_change: bool
     slot: tuple[str, str] | None
+    trust: float = 1.0
 
     @property
     def place(self) -> tuple[dt.datetime, str]:
@@ -90,6 +91,7 @@ def read(
     said_at: dt.datetime,
     is_assistants: bool,
     dates: tuple[dt.datetime, dt.datetime] | None,
+    trust: float = 1.0,
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     core = text.partition(": ")[2] or text
@@ -112,6 +114,7 @@ def read(
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
         slot=None if is_assistants else _slot(plain),
+        trust=trust,
     )
 
 

@@ -12,13 +12,15 @@ from memsvc.domain import timespan
 class Query:
     """`asked_at` is the moment against which relative dates in the question are read.
 
-    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then.
+    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then;
+    with `min_trust` only what is trusted at least so far.
     """
 
     text: str
     asked_at: dt.datetime
     as_of: dt.datetime | None = None
     known_at: dt.datetime | None = None
+    min_trust: float = 0.0
 
     def __post_init__(self) -> None:
         timespan.aware(self.asked_at, "asked_at")

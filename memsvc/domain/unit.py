@@ -24,6 +24,7 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
     MERGED = "merged"
     ARCHIVED = "archived"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,11 @@ class Quantity:
 class MemoryUnit:
     """One distilled statement.
 
-    `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is what the
-    dense index encodes beside it: the text with the context it answers. `t_mention` is when it was said; `time` the
-    interval it speaks about, if it
-    names one. `superseded_by` is the unit that took its place at `valid_to`, or that a merged one says the same as;
-    `proof_count` is how many units say what this one says. `salience` and `confidence` are within 0..1; `tokens`
-    counts `text`.
+    `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is what
+    the dense index encodes beside it: the text with the context it answers. `t_mention` is when it was said; `time`
+    the interval it speaks about, if it names one. `superseded_by` is the unit that took its place at `valid_to`, or
+    that a merged one says the same as; `proof_count` is how many units say what this one says. `salience`,
+    `confidence` and `trust`, the least of its sources', are within 0..1; `tokens` counts `text`.
     """
 
     id: str
@@ -98,6 +98,7 @@ class MemoryUnit:
     superseded_by: str | None = None
     proof_count: int = 1
     valid_to: dt.datetime | None = None
+    trust: float = 1.0
 
     def __post_init__(self) -> None:
         timespan.aware(self.t_mention, "t_mention")

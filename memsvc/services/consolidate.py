@@ -192,7 +192,7 @@ def trait_of(item: Base) -> Trait:
     return trait.read(
         id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
-        is_assistants=item.is_assistants, dates=dates,
+        is_assistants=item.is_assistants, dates=dates, trust=item.trust,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from memsvc.retrieval import analysis, fusion, packing
 from memsvc.services.follow import follow
 from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
-from memsvc.store import exchanges, namespaces, units
+from memsvc.store import exchanges, namespaces, trust, units
 from memsvc.store.database import Database
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
@@ -88,13 +88,16 @@ class Recall:
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
+            # So many more are looked at as will be left out: low trust in numbers must not push the rest away.
+            distrusted = trust.below(connection, space, query.min_trust)
             candidates = index.candidates(
                 query.text,
                 vector,
-                settings.candidates_per_arm,
+                settings.candidates_per_arm + len(distrusted),
                 settings.query_term_limit,
                 Moment(query.as_of, query.known_at),
             )
+            candidates = [candidate for candidate in candidates if candidate.message_id not in distrusted]
             clock.lap("candidates")
             ranked = fusion.fuse(
                 asked,
@@ -103,6 +106,7 @@ class Recall:
                 speaker_boost=settings.speaker_boost,
                 time_boost=settings.time_boost,
             )
+            ranked = [entry for entry in ranked if entry.unit_id not in distrusted]
             clock.lap("fusion")
             chosen = ranked[:limit]
             stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])

@@ -36,6 +36,7 @@ class Base:
     t_end: dt.datetime | None
     is_assistants: bool
     embedding: bytes
+    trust: float = 1.0
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
@@ -48,7 +49,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     assistants = set(connection.execute(spoken).scalars())
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
-        _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding,
+        _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.trust,
     )  # fmt: skip
     statement = (
         sa.select(*columns).where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses))).order_by(_U.c.id)
@@ -60,6 +61,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
             Base(
                 row.id, row.version, row.kind, row.text, row.subject, tuple(row.persons), tuple(row.entities),
                 row.session_id, ids, row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
+                row.trust,
             )
         )  # fmt: skip
     return found

@@ -131,6 +131,11 @@ def revoke_others(database: Database, tenant_id: uuid.UUID, key: str, label: str
         connection.execute(sa.update(_K).where(*_here(tenant_id, key_id(key))).values(revoked_at=None, expires_at=None))
 
 
+def delete_others(connection: sa.Connection, tenant_id: uuid.UUID, kept_id: str) -> int:
+    """Delete the tenant's keys except one; the number of them."""
+    return connection.execute(sa.delete(_K).where(_K.c.tenant_id == tenant_id, _K.c.id != kept_id)).rowcount
+
+
 def authenticate(database: Database, key: str) -> Principal | None:
     """The principal of a live key; None for any other. Compares in constant time."""
     alive = sa.and_(_K.c.revoked_at.is_(None), sa.or_(_K.c.expires_at.is_(None), _K.c.expires_at > sa.func.now()))

@@ -14,12 +14,14 @@ class RecallRequest(Request):
     """`asked_at` is when the question is asked (default: now); relative dates in it are read against that.
 
     `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment.
+    With `min_trust` only what is trusted at least so far answers.
     """
 
     query: Question
     asked_at: Moment | None = None
     as_of: Moment | None = None
     known_at: Moment | None = None
+    min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
     limit: Annotated[int, Field(ge=1, le=200)] = 10
     trace: bool = False
 
@@ -55,6 +57,7 @@ class ContextRequest(Request):
     asked_at: Moment | None = None
     as_of: Moment | None = None
     known_at: Moment | None = None
+    min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1_024
 
 
@@ -86,6 +89,11 @@ class MessageResult(Response):
     occurred_at: dt.datetime
     recorded_at: dt.datetime
     seq: int
+    actor: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    trust: float = 1.0
+    quarantined_at: dt.datetime | None = None
 
 
 class MessagePage(Response):
@@ -130,6 +138,7 @@ class UnitResult(Response):
     superseded_by: str | None
     proof_count: int
     valid_to: dt.datetime | None
+    trust: float = 1.0
     distiller: str
     cause: str
     created_at: dt.datetime
