@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import anyio.to_thread
 from fastapi import FastAPI
 
-from api import body_limit, guard, health, problems
+from api import body_limit, guard, health, metrics, observe, problems, tracing
 from api.auth import Authenticator
+from api.metrics import Metrics
 from api.routes import exchanges, jobs, keys, namespaces, reads, transfer
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
@@ -18,6 +19,8 @@ from memsvc.bootstrap import Service
 def create(service: Service) -> FastAPI:
     """The application over built services; who built them closes them."""
 
+    traces = tracing.load(service.settings.telemetry.otlp_url)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # The core is synchronous: each request takes a worker thread, and more threads than this only wait for a core.
@@ -25,6 +28,8 @@ def create(service: Service) -> FastAPI:
         if service.settings.jobs.in_server:
             service.runner.start()
         yield
+        if traces:
+            traces.close()
 
     app = FastAPI(
         title="memsvc",
@@ -38,9 +43,12 @@ def create(service: Service) -> FastAPI:
     app.state.service = service
     app.state.authenticator = Authenticator(service.database)
     problems.install(app)
+    app.state.metrics = Metrics(service)
     _stand_guard(app, service)
+    app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
     for router in (
         health.router,
+        metrics.router,
         exchanges.router,
         reads.router,
         namespaces.router,

@@ -11,7 +11,6 @@ import threading
 import time
 from typing import Annotated
 
-import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -57,7 +56,7 @@ def _authenticated(request: Request, credentials: HTTPAuthorizationCredentials |
         raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
     authenticator: Authenticator = request.app.state.authenticator
     principal = authenticator.principal(credentials.credentials)
-    structlog.contextvars.bind_contextvars(key=principal.key_id)
+    request.state.key_id = principal.key_id
     return principal
 
 

@@ -95,7 +95,7 @@ def _http(_: Request, error: Exception) -> Response:
 
 
 def _unknown(request: Request, error: Exception) -> Response:
-    _log.error("unexpected error", path=request.url.path, exc_info=error)
+    _log.error("unexpected error", method=request.method, exc_info=error)
     return response(
         errors.MemsvcError("Something unexpected went wrong; it is in the service's log.", "Report it, with that log.")
     )

@@ -45,6 +45,8 @@ def check(settings: Settings) -> None:
                 f"MEMSVC_API_KEY has under {_MIN_KEY_CHARS} characters, and the service would listen on {server.host}.",
                 "Make one with: openssl rand -hex 32.",
             )
+    if settings.telemetry.otlp_url is not None:
+        endpoint("MEMSVC_TELEMETRY_OTLP_URL", settings.telemetry.otlp_url, carries_key=False)
     if settings.generator.url is not None:
         endpoint("MEMSVC_GENERATOR_URL", settings.generator.url, carries_key=settings.generator.api_key is not None)
 

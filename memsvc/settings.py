@@ -126,6 +126,23 @@ class LimitSettings(BaseSettings):
     burst: int = Field(1000, ge=1, description="requests that a key may send at once after a rest")
 
 
+class LogSettings(BaseSettings):
+    """MEMSVC_LOG_…: on standard error; ids, counts and times, never content."""
+
+    model_config = _group("MEMSVC_LOG_")
+
+    format: Literal["json", "words"] = Field("json", description="an object a line, or words for a terminal")
+    level: Literal["debug", "info", "warning", "error"] = Field("warning", description="info: a line for each request")
+
+
+class TelemetrySettings(BaseSettings):
+    """MEMSVC_TELEMETRY_…"""
+
+    model_config = _group("MEMSVC_TELEMETRY_")
+
+    otlp_url: str | None = Field(None, description="where traces go, over HTTP: http://collector:4318/v1/traces")
+
+
 class Settings:
     """All groups, read once at start."""
 
@@ -139,3 +156,5 @@ class Settings:
         self.generator = GeneratorSettings()
         self.jobs = JobSettings()
         self.limits = LimitSettings()
+        self.logs = LogSettings()
+        self.telemetry = TelemetrySettings()

@@ -14,12 +14,17 @@ import sqlalchemy as sa
 import uvicorn
 
 from api.app import create
-from memsvc import bootstrap
+from memsvc import bootstrap, logs
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
-from memsvc.settings import JobSettings, ServerSettings, Settings
+from memsvc.settings import JobSettings, LogSettings, ServerSettings, Settings
 
 _names = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    logs.configure(LogSettings())
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,11 @@ class Database:
                 "Use a role without SUPERUSER and BYPASSRLS.",
             )
 
+    def in_use(self) -> int:
+        """Connections that are handed out now."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, sa.pool.QueuePool) else 0
+
     def close(self) -> None:
         self._engine.dispose()
 
