@@ -70,6 +70,14 @@ def revoke_key(
     _send(url, "POST", f"/v1/keys/{key_id}/revoke")
 
 
+def scrub(url: Url = _URL) -> None:
+    """Remove what was erased from the embedded database's files too; requests wait meanwhile."""
+    with _connected(url) as client:
+        reply = client.post("/v1/scrub")
+    if not reply.is_success:
+        _refuse(reply)
+
+
 @tenants.command("create")
 def create_tenant(
     name: Annotated[str, typer.Argument(help="Of the account.")],

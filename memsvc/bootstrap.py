@@ -194,7 +194,7 @@ def _wire(
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, runner.kick),
         revise=Revise(database, text_encoder),
-        erase=Erase(database, pool, runner.kick),
+        erase=Erase(database, pool, runner.kick, postgres.scrub if postgres else None),
         quarantine=Quarantine(database, runner.kick),
         transfer=Transfer(database, text_encoder, runner.kick),
         runner=runner,

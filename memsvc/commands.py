@@ -32,6 +32,7 @@ evaluation = typer.Typer(help="Measure recall on published conversations.", no_a
 app.add_typer(evaluation, name="eval")
 app.add_typer(administration.keys, name="keys")
 app.add_typer(administration.tenants, name="tenants")
+app.command("scrub")(administration.scrub)
 app.command("export")(administration.export)
 app.command("import")(administration.load)
 

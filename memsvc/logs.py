@@ -6,6 +6,7 @@ was said, nor the values of a database statement.
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from typing import Any
@@ -19,6 +20,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 def configure(settings: LogSettings) -> None:
     """For the whole process; called once, before anything is started."""
+    logging.getLogger("uvicorn.error").addFilter(_without_error)
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=True)
         if settings.format == "json"
@@ -36,6 +38,12 @@ def configure(settings: LogSettings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _without_error(record: logging.LogRecord) -> bool:
+    """The server's own note of an error that has been told already, without its text."""
+    record.exc_info, record.exc_text = None, None
+    return True
 
 
 def without_content(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -56,5 +56,13 @@ def erase_tenant(caller: Admin, service: Services) -> selections.TenantErasure:
     return selections.TenantErasure(erased=done.erased, remaining=done.remaining)
 
 
+@router.post("/scrub", status_code=204)
+def scrub(caller: Admin, service: Services) -> None:
+    """Rewrite the embedded database's files, so that what was erased is in none of them any more. Each table is locked
+    while it is rewritten.
+    """
+    service.erase.scrub(caller.tenant_id, caller.key_id)
+
+
 def _selection(body: selections.Selection) -> Selection:
     return Selection(By(body.by), body.value)

@@ -21,7 +21,7 @@ from memsvc.domain.selection import Selection
 from memsvc.index.pool import IndexPool
 from memsvc.services import consolidate, redistil
 from memsvc.services.revise import BY_HAND
-from memsvc.store import audit, erasure, jobs, namespaces, selections, tombstones
+from memsvc.store import audit, erasure, jobs, namespaces, selections, tenants, tombstones
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
 
@@ -37,10 +37,34 @@ class Erasure:
 
 
 class Erase:
-    def __init__(self, database: Database, pool: IndexPool, kick: Callable[[], None] = lambda: None) -> None:
+    """`rewrite` makes the database's files forget what was deleted; None where they are the operator's own."""
+
+    def __init__(
+        self,
+        database: Database,
+        pool: IndexPool,
+        kick: Callable[[], None] = lambda: None,
+        rewrite: Callable[[], None] | None = None,
+    ) -> None:
         self._database = database
         self._pool = pool
         self._kick = kick
+        self._rewrite = rewrite
+
+    def scrub(self, tenant_id: uuid.UUID, actor: str) -> None:
+        """Remove what was erased from the database's files too. Raises Forbidden for any tenant but the operator's, and
+        Invalid where the database is not the embedded one.
+        """
+        if tenant_id != tenants.DEFAULT:
+            raise errors.Forbidden("Only the operator's own tenant may scrub.", "Ask the operator.")
+        if self._rewrite is None:
+            raise errors.Invalid(
+                "The database is your own.",
+                "Run VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its log archive and backups run out.",
+            )
+        self._rewrite()
+        with self._database.tenant(tenant_id) as connection:
+            audit.add(connection, tenant_id, actor, "scrub", "database")
 
     def namespace(self, tenant_id: uuid.UUID, actor: str, name: str) -> Erasure:
         """Raises NotFound when there is no such namespace. A later write under the name starts an empty one."""

@@ -15,6 +15,7 @@ from api import app as application
 from api import tracing
 from memsvc import logs
 from memsvc.bootstrap import Service
+from memsvc.sdk import Namespace
 from memsvc.settings import JobSettings, LogSettings
 from memsvc.store import namespaces
 
@@ -27,7 +28,10 @@ def http_client(service: Service, base_url: str) -> Iterator[httpx.Client]:
         yield made
 
 
-def test_metrics_count_by_route_and_name_no_namespace(http_client: httpx.Client, base_url: str) -> None:
+def test_metrics_count_by_route_and_name_no_namespace(
+    http_client: httpx.Client, base_url: str, memory: Namespace
+) -> None:
+    memory.add("I row.", session_id="s")
     for _ in range(3):
         http_client.get(f"/v1/namespaces/{SECRET}/messages/{SECRET}")
     http_client.request("SECRETMETHOD", "/healthz")
