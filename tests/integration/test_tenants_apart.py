@@ -19,6 +19,7 @@ from memsvc.sdk import MemoryClient
 from memsvc.store import database, keys, tenants
 
 _OWN = {"tenant_id"}
+_TRAVERSE: Any = visitors.replacement_traverse
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def unfiltered(service: Service) -> Iterator[list[int]]:
             return None
 
         if isinstance(element, sa.sql.ClauseElement) and not isinstance(element, sa.TextClause):
-            element = visitors.replacement_traverse(element, {}, replace)
+            element = _TRAVERSE(element, {}, replace)
         return element, multiparams, params
 
     engine = service.database._engine
