@@ -136,6 +136,7 @@ def build_runner(settings: Settings) -> Runner:
     Raises Invalid without MEMSVC_DATABASE_URL: the embedded database belongs to the server that started it, and that
     server runs its jobs itself.
     """
+    safety.check(settings)
     if settings.database.url is None:
         raise errors.Invalid(
             "A worker needs a PostgreSQL that the service uses too.", "Set MEMSVC_DATABASE_URL for both."
