@@ -6,7 +6,7 @@ RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/wh
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 USER memsvc
-ENV MEMSVC_HOST=0.0.0.0 MEMSVC_DATA_DIR=/data
+ENV MEMSVC_HOST=0.0.0.0 MEMSVC_ALLOWED_HOSTS=localhost MEMSVC_DATA_DIR=/data
 VOLUME /data
 EXPOSE 8377
 STOPSIGNAL SIGTERM

@@ -8,17 +8,20 @@ from collections.abc import AsyncIterator
 import anyio.to_thread
 from fastapi import FastAPI
 
-from api import body_limit, health, mcp, problems
+from api import body_limit, guard, health, mcp, metrics, observe, problems, tracing
 from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
-from api.routes import exchanges, jobs, namespaces, reads, records
-from memsvc import __version__
+from api.metrics import Metrics
+from api.routes import exchanges, jobs, keys, namespaces, reads, records, transfer
+from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
 
 def create(service: Service) -> FastAPI:
     """The application over built services; who built them closes them."""
+
+    traces = tracing.load(service.settings.telemetry.otlp_url)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -28,6 +31,8 @@ def create(service: Service) -> FastAPI:
             service.runner.start()
         async with protocol:
             yield
+        if traces:
+            traces.close()
 
     app = FastAPI(
         title="memsvc",
@@ -42,9 +47,12 @@ def create(service: Service) -> FastAPI:
     app.state.authenticator = Authenticator(service.database)
     app.state.chat_model = chat.model_of(service)
     problems.install(app)
-    app.add_middleware(body_limit.BodyLimit, limit_bytes=service.settings.limits.body_bytes)
+    app.state.metrics = Metrics(service)
+    _stand_guard(app, service)
+    app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
     for router in (
         health.router,
+        metrics.router,
         exchanges.router,
         reads.router,
         namespaces.router,
@@ -52,7 +60,17 @@ def create(service: Service) -> FastAPI:
         records.router,
         mem0.router,
         chat.router,
+        keys.router,
+        transfer.router,
     ):
         app.include_router(router)
     protocol = mcp.install(app)
     return app
+
+
+def _stand_guard(app: FastAPI, service: Service) -> None:
+    """What a request passes before its route, the last added first."""
+    server, limits = service.settings.server, service.settings.limits
+    app.add_middleware(body_limit.BodyLimit, limit_bytes=limits.body_bytes)
+    app.add_middleware(guard.Rate, limits=limits, places=max(1, server.threads // 2))
+    app.add_middleware(guard.Origin, hosts=safety.own_hosts(server), origins=safety.listed(server.allowed_origins))

@@ -1,4 +1,8 @@
-"""Who asks: the API key of the Authorization header."""
+"""Who asks, and whether it may: the API key of the Authorization header and its scopes.
+
+Every route under /v1 takes one of `Caller`, `Reader`, `Eraser` and `Admin`; a test walks them. `Caller` goes by the
+method: GET reads, DELETE erases, anything else writes.
+"""
 
 from __future__ import annotations
 
@@ -47,23 +51,42 @@ class Authenticator:
         return found
 
 
-def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-) -> Principal:
-    key = credentials.credentials if credentials else _token(request)
-    if key is None:
-        raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
-    authenticator: Authenticator = request.app.state.authenticator
-    return authenticator.principal(key)
-
-
 def _token(request: Request) -> str | None:
     """The key as mem0's clients send it: `Authorization: Token KEY`."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return key.strip() or None if scheme.lower() == "token" else None
 
 
-Caller = Annotated[Principal, Depends(authenticate)]
-# For routes whose method does not say what they do: a search that is a POST reads.
-Reader = Caller
-Eraser = Caller
+def authenticate(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Principal:
+    """Whose key the request carries. Raises Unauthorized."""
+    key = credentials.credentials if credentials else _token(request)
+    if key is None:
+        raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
+    authenticator: Authenticator = request.app.state.authenticator
+    principal = authenticator.principal(key)
+    request.state.key_id = principal.key_id
+    return principal
+
+
+class Allowed:
+    """A dependency that gives the principal of a key with a scope: `scope`, or by the request's method."""
+
+    def __init__(self, scope: str | None = None) -> None:
+        self.scope = scope
+
+    def __call__(
+        self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Principal:
+        principal = authenticate(request, credentials)
+        wanted = self.scope or _BY_METHOD.get(request.method, "write")
+        if not principal.may(wanted):
+            raise errors.Forbidden(f"This key may not {wanted}.", f"Use a key with the scope {wanted}.")
+        return principal
+
+
+_BY_METHOD = {"GET": "read", "HEAD": "read", "DELETE": "erase"}
+
+Caller = Annotated[Principal, Depends(Allowed())]
+Reader = Annotated[Principal, Depends(Allowed("read"))]
+Eraser = Annotated[Principal, Depends(Allowed("erase"))]
+Admin = Annotated[Principal, Depends(Allowed("admin"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import Services
+from memsvc import errors
 
 router = APIRouter(tags=["health"])
 
@@ -19,4 +20,8 @@ def alive() -> dict[str, str]:
 def ready(service: Services) -> dict[str, str]:
     """The service can work: 503 names what is missing."""
     service.database.check()
-    return {"status": "ready", "database": "reachable", "encoder": service.encoder.name}
+    in_server = service.settings.jobs.in_server
+    if in_server and not service.runner.is_running():
+        raise errors.Unavailable("The job runner of this process has stopped.", "Start the service again.")
+    jobs = "run here" if in_server else "run by workers"
+    return {"status": "ready", "database": "reachable", "encoder": service.encoder.name, "jobs": jobs}

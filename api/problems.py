@@ -25,10 +25,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "Not JSON",
         401: "No valid API key",
+        403: "The key may not do this, or a quota is used up",
         404: "Not found in this tenant",
         409: "An id or key stands for something else",
         413: "Over a limit",
         422: "A field is not valid",
+        429: "Too many requests; try again after Retry-After",
+        500: "Unexpected; it is in the service's log",
         503: "Not ready; try again",
     }.items()
 }
@@ -46,7 +49,7 @@ def response(error: errors.MemsvcError, fields: Sequence[dict[str, Any]] | None 
     }
     if fields is not None:
         problem["errors"] = fields
-    headers = {"Retry-After": "1"} if error.retryable else {}
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retryable else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     # ASCII: a client's own broken text may stand in the problem, and must not break the reply.
@@ -86,11 +89,13 @@ def _http(_: Request, error: Exception) -> Response:
     _Http.status = status
     _Http.type = {404: "no-such-path", 405: "method-not-allowed"}.get(status, "bad-request")
     _Http.title = HTTPStatus(status).phrase
-    return response(_Http(str(error.detail), "See /docs for the paths and bodies that this service takes."))
+    reply = response(_Http(str(error.detail), "See /docs for the paths and bodies that this service takes."))
+    reply.headers.update(error.headers or {})  # 405 says which methods there are
+    return reply
 
 
 def _unknown(request: Request, error: Exception) -> Response:
-    _log.error("unexpected error", path=request.url.path, exc_info=error)
+    _log.error("unexpected error", method=request.method, exc_info=error)
     return response(
         errors.MemsvcError("Something unexpected went wrong; it is in the service's log.", "Report it, with that log.")
     )

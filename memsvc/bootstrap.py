@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from memsvc import errors, rooms
+from memsvc import errors, rooms, safety
 from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator
@@ -27,23 +27,22 @@ from memsvc.services.forget import Forget
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
+from memsvc.services.quarantine import Quarantine
 from memsvc.services.recall import Recall
 from memsvc.services.records import Records
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
 from memsvc.services.summarise import Summarise
+from memsvc.services.transfer import Transfer
 from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
-from memsvc.store import keys, schema
+from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres
 
-# The tenant that an installation starts with; the same everywhere, so that a restored dump finds its own.
-DEFAULT_TENANT = uuid.uuid5(uuid.NAMESPACE_URL, "memsvc:tenant:default")
 _SERVER_KEY = "server"
 _DRY_KINDS = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
-_ALL_SCOPES = ("read", "write", "admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,8 @@ class Service:
     erase: Erase
     records: Records
     directory: Directory
+    quarantine: Quarantine
+    transfer: Transfer
     runner: Runner
     aside: Aside
     tenant_id: uuid.UUID
@@ -90,6 +91,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
 
     Raises DataFolderBusy, Unavailable or Invalid, each with what to do about it; nothing is left running then.
     """
+    safety.check(settings)
     postgres = None if settings.database.url else EmbeddedPostgres(data_dir(settings))
     database = None
     try:
@@ -155,6 +157,7 @@ def build_runner(settings: Settings) -> Runner:
     Raises Invalid without MEMSVC_DATABASE_URL: the embedded database belongs to the server that started it, and that
     server runs its jobs itself.
     """
+    safety.check(settings)
     if settings.database.url is None:
         raise errors.Invalid(
             "A worker needs a PostgreSQL that the service uses too.", "Set MEMSVC_DATABASE_URL for both."
@@ -227,12 +230,14 @@ def _wire(
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),
         revise=Revise(database, text_encoder),
-        erase=Erase(database, pool),
         records=Records(database, text_encoder),
         directory=Directory(database),
+        erase=Erase(database, pool, runner.kick, postgres.scrub if postgres else None),
+        quarantine=Quarantine(database, runner.kick),
+        transfer=Transfer(database, text_encoder, runner.kick),
         runner=runner,
         aside=aside,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenants.DEFAULT,
         api_key=api_key,
         postgres=postgres,
     )
@@ -259,7 +264,7 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
             path.touch(mode=0o600)
             path.write_text(keys.new_key())
         key = path.read_text().strip()
-    keys.ensure_tenant(database, DEFAULT_TENANT, "default")
-    keys.ensure_key(database, DEFAULT_TENANT, key, _ALL_SCOPES, _SERVER_KEY)
-    keys.revoke_others(database, DEFAULT_TENANT, key, _SERVER_KEY)
+    tenants.ensure(database, "default")
+    keys.ensure_key(database, tenants.DEFAULT, key, keys.SCOPES, _SERVER_KEY)
+    keys.revoke_others(database, tenants.DEFAULT, key, _SERVER_KEY)
     return key

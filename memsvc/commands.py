@@ -15,7 +15,7 @@ import rich
 import typer
 from rich import markup
 
-from memsvc import __version__, errors
+from memsvc import __version__, administration, errors
 from memsvc.settings import ServerSettings, Settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ app = typer.Typer(
 Ranker = Literal["cross", "shipped", "none"]
 evaluation = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
 app.add_typer(evaluation, name="eval")
+app.add_typer(administration.keys, name="keys")
+app.add_typer(administration.tenants, name="tenants")
+app.command("scrub")(administration.scrub)
+app.command("export")(administration.export)
+app.command("import")(administration.load)
 
 
 def run() -> None:
@@ -56,9 +61,10 @@ def serve(
     settings = Settings(ServerSettings(**{name: value for name, value in given.items() if value is not None}))
     import uvicorn
 
-    from memsvc import bootstrap, rooms
+    from memsvc import bootstrap, logs, rooms
     from memsvc import demo as demonstration
 
+    logs.configure(settings.logs)
     rooms.make_importable()
     from api.app import create
 
@@ -78,7 +84,9 @@ def serve(
         if settings.server.demo and service.postgres is not None:
             demonstration.fill(service)
         _greet(service, listener.getsockname()[1])
-        server = uvicorn.Server(uvicorn.Config(create(service), log_level="warning", timeout_graceful_shutdown=10))
+        server = uvicorn.Server(
+            uvicorn.Config(create(service), log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+        )
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass
@@ -105,8 +113,9 @@ def worker(
         raise errors.Invalid("A worker needs a Redis to be woken by.", "Set MEMSVC_JOB_BROKER_URL=redis://host:6379/0.")
     if settings.database.url is None:
         raise errors.Invalid("A worker needs the service's PostgreSQL.", "Set MEMSVC_DATABASE_URL for both.")
-    from memsvc import rooms
+    from memsvc import logs, rooms
 
+    logs.configure(settings.logs)
     rooms.make_importable()
     from workers import app as celery_app
 

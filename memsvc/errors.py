@@ -3,9 +3,11 @@
 MemsvcError
 ├── Invalid            the request cannot be carried out as it stands (422)
 ├── Unauthorized       no key, or one that is not known (401)
+├── Forbidden          a live key that may not do this, or a quota that is used up (403)
 ├── NotFound           nothing of that name in this tenant (404)
 ├── Conflict           the same id or key stands for something else (409)
 ├── TooLarge           over a limit of the service (413)
+├── TooMany            over the rate of this key; the same call works in a moment (429)
 └── Unavailable        not now; the same call may work later (503)
     └── DataFolderBusy another server owns the data folder
 """
@@ -25,6 +27,8 @@ class MemsvcError(Exception):
     type: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
+    # When a retry can help, in seconds.
+    retry_after_s: int = 1
 
     def __init__(self, detail: str, next_step: str = "") -> None:
         super().__init__(detail if not next_step else f"{detail} {next_step}")
@@ -44,6 +48,12 @@ class Unauthorized(MemsvcError):
     title = "A valid API key is required"
 
 
+class Forbidden(MemsvcError):
+    status = 403
+    type = "forbidden"
+    title = "Not allowed"
+
+
 class NotFound(MemsvcError):
     status = 404
     type = "not-found"
@@ -60,6 +70,13 @@ class TooLarge(MemsvcError):
     status = 413
     type = "too-large"
     title = "Over a limit"
+
+
+class TooMany(MemsvcError):
+    status = 429
+    type = "too-many-requests"
+    title = "Too many requests"
+    retryable = True
 
 
 class Unavailable(MemsvcError):

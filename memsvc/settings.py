@@ -22,6 +22,8 @@ class ServerSettings(BaseSettings):
     port: int = Field(8377, ge=0, le=65535, description="0 takes a free one")
     data_dir: Path | None = Field(None, description="default: the user's data directory")
     api_key: str | None = Field(None, min_length=8, description="embedded mode: made at the first start when not given")
+    allowed_hosts: str = Field("", description="further names of this service in a Host header, by comma; * is any")
+    allowed_origins: str = Field("", description="web pages that may call it, by comma: https://app.example.com")
     demo: bool = Field(True, description="embedded mode: fill the namespace `demo` when the data folder is new")
     threads: int = Field(8, ge=1, description="requests worked on at once")
 
@@ -123,6 +125,26 @@ class LimitSettings(BaseSettings):
     model_config = _group("MEMSVC_LIMIT_")
 
     body_bytes: int = Field(8 * 1024**2, ge=1024)
+    import_bytes: int = Field(2 * 1024**3, ge=1024, description="of one import, which is read from disk")
+    requests_per_s: float = Field(500.0, gt=0, description="of one key, in one process")
+    burst: int = Field(1000, ge=1, description="requests that a key may send at once after a rest")
+
+
+class LogSettings(BaseSettings):
+    """MEMSVC_LOG_…: on standard error; ids, counts and times, never content."""
+
+    model_config = _group("MEMSVC_LOG_")
+
+    format: Literal["json", "words"] = Field("json", description="an object a line, or words for a terminal")
+    level: Literal["debug", "info", "warning", "error"] = Field("warning", description="info: a line for each request")
+
+
+class TelemetrySettings(BaseSettings):
+    """MEMSVC_TELEMETRY_…"""
+
+    model_config = _group("MEMSVC_TELEMETRY_")
+
+    otlp_url: str | None = Field(None, description="where traces go, over HTTP: http://collector:4318/v1/traces")
 
 
 class Settings:
@@ -138,3 +160,5 @@ class Settings:
         self.generator = GeneratorSettings()
         self.jobs = JobSettings()
         self.limits = LimitSettings()
+        self.logs = LogSettings()
+        self.telemetry = TelemetrySettings()

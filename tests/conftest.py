@@ -6,19 +6,25 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import uvicorn
 
 from api.app import create
-from memsvc import bootstrap
+from memsvc import bootstrap, logs
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
-from memsvc.settings import JobSettings, ServerSettings, Settings
+from memsvc.settings import JobSettings, LogSettings, ServerSettings, Settings
 
 _names = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    logs.configure(LogSettings())
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +62,19 @@ def client(service: Service, base_url: str) -> Iterator[MemoryClient]:
 def memory(client: MemoryClient) -> Namespace:
     """A namespace that nobody has used."""
     return client.namespace(f"test-{next(_names)}")
+
+
+@pytest.fixture
+def settle(service: Service) -> Callable[[], None]:
+    """Run every job that is queued, without the wait that they have behind a write."""
+
+    def run() -> None:
+        for _ in range(3):  # a job may queue another one
+            with service.database.tenant(service.tenant_id) as connection:
+                connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
+            service.runner.run_due()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
+from memsvc.services.admission import Writer
+from memsvc.store.keys import Principal
 from memsvc.wire.base import NAMESPACE_PATTERN
 
 DEFAULT_NAMESPACE = "default"
@@ -34,6 +36,7 @@ class Talk:
     namespace: str
     session_id: str
     body: Completion
+    writer: Writer
 
     def messages(self) -> list[dict[str, Any]]:
         """The client's messages, with what is remembered as one more system message behind its own."""
@@ -59,7 +62,7 @@ class Talk:
             said.append(NewMessage(None, Role.ASSISTANT, None, reply.replace("\x00", "\ufffd"), metadata=marks))
         if said:
             exchange = NewExchange(None, self.session_id, dt.datetime.now(dt.UTC), tuple(said))
-            self.service.ingest.write(self.tenant_id, self.namespace, [exchange])
+            self.service.ingest.write(self.tenant_id, self.namespace, [exchange], None, self.writer)
         return bool(said)
 
     def _context(self) -> str:
@@ -74,7 +77,7 @@ class Talk:
             return ""  # nothing has been said in it yet
 
 
-def talk(service: Service, tenant_id: uuid.UUID, body: Completion, namespace: str | None) -> Talk:
+def talk(service: Service, caller: Principal, body: Completion, namespace: str | None) -> Talk:
     """Whose memory it is: as the body's `memsvc` says, else the header, else the body's `user`. Raises Invalid."""
     name = body.memsvc.namespace or namespace or body.user or DEFAULT_NAMESPACE
     if not re.fullmatch(NAMESPACE_PATTERN, name):
@@ -84,4 +87,5 @@ def talk(service: Service, tenant_id: uuid.UUID, body: Completion, namespace: st
     # Clients send the whole conversation each time; its first words tell which one it is.
     first = next((m.words for m in body.messages if m.role == "user"), "")
     digest = hashlib.sha256(first.encode("utf-8", "replace")).hexdigest()[:16]
-    return Talk(service, tenant_id, name, body.memsvc.session_id or f"chat-{digest}", body)
+    writer = Writer(caller.key_id, caller.max_trust)
+    return Talk(service, caller.tenant_id, name, body.memsvc.session_id or f"chat-{digest}", body, writer)

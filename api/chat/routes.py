@@ -79,7 +79,7 @@ async def complete(
     model: Model | None = request.app.state.chat_model
     if model is None:
         raise errors.Invalid("No language model is configured.", "Set MEMSVC_GENERATOR_MODEL, or MEMSVC_GENERATOR_URL.")
-    about = talk(service, caller.tenant_id, body, namespace)
+    about = talk(service, caller, body, namespace)
     messages = await anyio.to_thread.run_sync(about.messages)
     try:
         if not body.stream:

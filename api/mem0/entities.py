@@ -46,7 +46,7 @@ def delete(memories: Memories, ids: Mapping[str, str]) -> int:
         held = service.directory.all_units(tenant_id, name, _HELD)
         if _is_named_for(name, ids):
             count += sum(item.stored.unit.status is Status.ACTIVE for item in held)
-            service.erase.namespace(tenant_id, name)
+            service.erase.namespace(tenant_id, memories.writer.actor or "", name)
             continue
         for item in held:
             if item.stored.session_id in sessions:

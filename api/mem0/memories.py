@@ -18,6 +18,7 @@ from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
 from memsvc.domain.unit import Status
+from memsvc.services.admission import Writer
 from memsvc.services.directory import MarkedUnit
 from memsvc.services.recall import Recall
 
@@ -36,10 +37,11 @@ _WITH_OLDER = (Status.ACTIVE, Status.SUPERSEDED)
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """The memories of one tenant."""
+    """The memories of one tenant; `writer` is the key that asks."""
 
     service: Service
     tenant_id: uuid.UUID
+    writer: Writer
 
     def add(self, body: bodies.Add) -> list[dict[str, Any]]:
         """Store messages; the memories that came of them."""
@@ -60,7 +62,7 @@ class Memories:
             for message in body.messages
         )
         exchange = NewExchange(None, place.session, occurred_at, said)
-        receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange])
+        receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange], None, self.writer)
         made = [unit for result in receipt.results for unit in result.units]
         return [
             {"event": "ADD", "data": {"memory": item["memory"]}} | item for item in self._read(place.namespace, made)

@@ -12,6 +12,7 @@ from api.deps import Services
 from api.mem0 import bodies, entities
 from api.mem0.memories import Memories
 from memsvc import errors
+from memsvc.services.admission import Writer
 from memsvc.wire.base import Text
 
 # Another product's API: described by its own documentation, not by ours.
@@ -20,11 +21,11 @@ _MAX_PAGE = 1_000
 
 
 def _memories(caller: Caller, service: Services) -> Memories:
-    return Memories(service, caller.tenant_id)
+    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
 
 
 def _read(caller: Reader, service: Services) -> Memories:
-    return Memories(service, caller.tenant_id)
+    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
 
 
 Held = Annotated[Memories, Depends(_memories)]

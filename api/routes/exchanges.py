@@ -10,6 +10,7 @@ from api.auth import Caller
 from api.deps import NamespaceName, Services
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
+from memsvc.services.admission import Writer
 from memsvc.wire import exchanges as wire
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["write"])
@@ -30,7 +31,11 @@ def write(
     content is a conflict.
     """
     receipt = service.ingest.write(
-        caller.tenant_id, namespace, [_exchange(item) for item in body.exchanges], idempotency_key
+        caller.tenant_id,
+        namespace,
+        [_exchange(item) for item in body.exchanges],
+        idempotency_key,
+        Writer(caller.key_id, caller.max_trust),
     )
     if receipt.replayed:
         response.headers["Idempotency-Replayed"] = "true"
@@ -69,4 +74,7 @@ def _message(message: wire.NewMessage) -> NewMessage:
         occurred_at=message.occurred_at,
         caption=message.caption,
         metadata=message.metadata,
+        channel=message.channel,
+        source=message.source,
+        trust=message.trust,
     )

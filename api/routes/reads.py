@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth import Caller
+from api.auth import Caller, Reader
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc.domain import query
 from memsvc.domain.context import Memory, SourceRef
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 
 @router.post("/recall", response_model=wire.RecallResponse, response_model_exclude_unset=True)
 def recall(
-    namespace: NamespaceName, body: wire.RecallRequest, caller: Caller, service: Services
+    namespace: NamespaceName, body: wire.RecallRequest, caller: Reader, service: Services
 ) -> wire.RecallResponse:
     """The memories that bear on a question, best first, each with its sources."""
     found = service.recall.recall(
@@ -35,7 +35,7 @@ def recall(
 
 @router.post("/context", response_model=wire.ContextResponse)
 def context(
-    namespace: NamespaceName, body: wire.ContextRequest, caller: Caller, service: Services
+    namespace: NamespaceName, body: wire.ContextRequest, caller: Reader, service: Services
 ) -> wire.ContextResponse:
     """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
     served = service.recall.context(caller.tenant_id, namespace, _query(body), body.budget_tokens)
@@ -281,6 +281,7 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
         gained_topics=[dataclasses.asdict(topic) for topic in found.gained.topics],
         pinned=found.pinned,
         expires_at=found.expires_at,
+        trust=found.trust,
         distiller=found.distiller,
         cause=stored.cause,
         created_at=stored.created_at,
@@ -301,7 +302,7 @@ def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
         only = query.Filter(
             frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until
         )
-    return query.Query(body.query, asked_at, body.as_of, body.known_at, only)
+    return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only)
 
 
 def _result(memory: Memory) -> wire.RecallResult:
@@ -336,4 +337,9 @@ def _message(item: StoredMessage) -> wire.MessageResult:
         occurred_at=said.occurred_at,
         recorded_at=item.recorded_at,
         seq=said.seq,
+        actor=said.origin.actor,
+        channel=said.origin.channel,
+        source=said.origin.source,
+        trust=said.origin.trust,
+        quarantined_at=item.quarantined_at,
     )

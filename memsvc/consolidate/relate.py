@@ -40,11 +40,14 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
     """Whether the later unit takes the place of the earlier one.
 
     By slot: the same attribute of the same subject with another value. By conflict: nearly the same statement, with a
-    negation or a figure changed, or with words of change. An assistant's words never take the place of a person's.
+    negation or a figure changed, or with words of change. An assistant's words never take the place of a person's,
+    nor what is trusted less that of what is trusted more.
     """
     if later.subject != earlier.subject or later.said_at <= earlier.said_at:
         return False
     if later.is_assistants and not earlier.is_assistants:
+        return False
+    if later.trust < earlier.trust:
         return False
     if later.slot and earlier.slot and later.slot[0] == earlier.slot[0]:
         return later.slot[1] != earlier.slot[1]
@@ -71,6 +74,8 @@ def _says_the_same(earlier: Trait, later: Trait, cosine: float) -> bool:
         and earlier.entities == later.entities
         and earlier.slot == later.slot
         and earlier.is_assistants == later.is_assistants
+        # A leader stands for those merged into it: it must not make them less trusted.
+        and earlier.trust == later.trust
     )
 
 

@@ -81,6 +81,8 @@ class Trait:
     def is_question(self) -> bool:
         return "?" in self.said
 
+    trust: float = 1.0
+
     @property
     def place(self) -> tuple[dt.datetime, str]:
         return self.said_at, self.id
@@ -102,6 +104,7 @@ def read(
     core_end: int = 0,
     keywords: Sequence[str] = (),
     topics: Sequence[Topic] = (),
+    trust: float = 1.0,
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     said = text.partition(": ")[2] or text
@@ -127,6 +130,7 @@ def read(
         core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
         keywords=tuple(keywords),
         topics=tuple(topics),
+        trust=trust,
     )
 
 

@@ -23,6 +23,9 @@ class NewMessage:
     occurred_at: dt.datetime | None = None
     caption: str | None = None
     metadata: Mapping[str, Any] | None = None
+    channel: str | None = None
+    source: str | None = None
+    trust: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,22 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
+# Without other word: what a person types is trusted, a model's reply less, what a tool brings in from outside least.
+DEFAULT_TRUST = {Role.USER: 1.0, Role.SYSTEM: 1.0, Role.ASSISTANT: 0.8, Role.TOOL: 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message comes from, never changed: `actor` is the key that wrote it, `channel` the way it came, `source`
+    what it was taken from. `trust` is within 0..1.
+    """
+
+    actor: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    trust: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message, verbatim. `seq` is its place in the namespace's change feed (0 before it is stored);
@@ -36,6 +52,7 @@ class Message:
     seq: int = 0
     recorded_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
+    origin: Origin = field(default_factory=lambda: Origin())
 
     def __post_init__(self) -> None:
         timespan.aware(self.occurred_at, "occurred_at")

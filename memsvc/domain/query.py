@@ -32,14 +32,15 @@ class Filter:
 class Query:
     """`asked_at` is the moment against which relative dates in the question are read.
 
-    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then. `only`
-    leaves in what passes all its conditions.
+    With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then, with
+    `min_trust` only what is trusted at least so far. `only` leaves in what passes all its conditions.
     """
 
     text: str
     asked_at: dt.datetime
     as_of: dt.datetime | None = None
     known_at: dt.datetime | None = None
+    min_trust: float = 0.0
     only: Filter | None = None
 
     def __post_init__(self) -> None:

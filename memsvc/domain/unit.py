@@ -25,6 +25,7 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
     MERGED = "merged"
     ARCHIVED = "archived"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ class MemoryUnit:
     interval it speaks about, if it
     names one. `superseded_by` is the unit that took its place at `valid_to`, or that a merged one says the same as;
     `proof_count` is how many units say what this one says; `gained` what it has taken on from its neighbours. A pinned
-    unit never fades; one with `expires_at` is not recalled from then on. `salience` and `confidence` are within 0..1;
-    `tokens` counts `text`.
+    unit never fades; one with `expires_at` is not recalled from then on. `salience`,
+    `confidence` and `trust`, the least of its sources', are within 0..1; `tokens` counts `text`.
     """
 
     id: str
@@ -111,6 +112,7 @@ class MemoryUnit:
     gained: Gained = Gained((), ())
     pinned: bool = False
     expires_at: dt.datetime | None = None
+    trust: float = 1.0
 
     def __post_init__(self) -> None:
         timespan.aware(self.t_mention, "t_mention")

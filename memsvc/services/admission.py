@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, NewExchange, NewMessage, Receipt
-from memsvc.domain.message import Message
+from memsvc.domain.message import DEFAULT_TRUST, Message, Origin
 from memsvc.domain.unit import Skip
 from memsvc.store import exchanges, units
 
@@ -42,12 +42,20 @@ class Admission:
         return dataclasses.replace(message, seq=seq)
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes: the id of its key, and how far its messages are trusted at most (0..1)."""
+
+    actor: str | None = None
+    max_trust: float = 1.0
+
+
 def digest(batch: Sequence[NewExchange]) -> bytes:
     """A hash of everything the client sent."""
     return _sha256([_exchange_fields(exchange) for exchange in batch])
 
 
-def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchange]) -> list[Admission]:
+def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchange], writer: Writer) -> list[Admission]:
     """Judge a batch against the store and against itself.
 
     Raises Conflict when an exchange or message id stands for other content, in the store or earlier in the batch.
@@ -67,7 +75,7 @@ def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchan
                 )
             admitted.append(_repeated_exchange(connection, space, item, known))
             continue
-        fresh = _admit_exchange(item, content_hash, known_messages, now)
+        fresh = _admit_exchange(item, content_hash, known_messages, now, writer)
         if not fresh.messages:
             first = known_messages[fresh.message_ids[0]]
             made = units.of_messages(connection, space, fresh.message_ids)
@@ -93,7 +101,11 @@ def still_holds(connection: sa.Connection, space: Namespace, admitted: Sequence[
 
 
 def _admit_exchange(
-    item: NewExchange, content_hash: bytes, known: dict[str, exchanges.MessageMark], now: dt.datetime
+    item: NewExchange,
+    content_hash: bytes,
+    known: dict[str, exchanges.MessageMark],
+    now: dt.datetime,
+    writer: Writer,
 ) -> Admission:
     exchange_id = item.id or f"exc_{uuid.uuid4().hex}"
     ids: list[str] = []
@@ -106,7 +118,7 @@ def _admit_exchange(
         mark = known.get(message_id)
         stored_hash = mark.content_hash if mark else fresh[message_id][1] if message_id in fresh else None
         if stored_hash is None:
-            fresh[message_id] = (_message(item, new, message_id, exchange_id, now), message_hash)
+            fresh[message_id] = (_message(item, new, message_id, exchange_id, now, writer), message_hash)
         elif stored_hash == message_hash:
             repeated.append(Skip(message_id, "duplicate"))
         else:
@@ -139,7 +151,10 @@ def _repeated_exchange(
     )
 
 
-def _message(item: NewExchange, new: NewMessage, message_id: str, exchange_id: str, now: dt.datetime) -> Message:
+def _message(
+    item: NewExchange, new: NewMessage, message_id: str, exchange_id: str, now: dt.datetime, writer: Writer
+) -> Message:
+    trust = DEFAULT_TRUST[new.role] if new.trust is None else new.trust
     return Message(
         id=message_id,
         session_id=item.session_id,
@@ -151,6 +166,7 @@ def _message(item: NewExchange, new: NewMessage, message_id: str, exchange_id: s
         caption=new.caption,
         metadata=dict(new.metadata or {}),
         expires_at=item.expires_at,
+        origin=Origin(writer.actor, new.channel, new.source, min(trust, writer.max_trust)),
     )
 
 
@@ -175,7 +191,12 @@ def _message_fields(item: NewExchange, message: NewMessage) -> dict[str, Any]:
         "caption": message.caption,
         "occurred_at": _instant(message.occurred_at or item.occurred_at),
         "metadata": dict(message.metadata or {}),
-    }
+    } | {name: value for name, value in _origin_fields(message).items() if value is not None}
+
+
+def _origin_fields(message: NewMessage) -> dict[str, Any]:
+    """Counted only where they are given: a message of before there were any is the same message."""
+    return {"channel": message.channel, "source": message.source, "trust": message.trust}
 
 
 def _instant(moment: dt.datetime | None) -> str | None:

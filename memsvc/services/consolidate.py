@@ -261,7 +261,7 @@ def trait_of(item: Base) -> Trait:
         id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
-        topics=item.topics,
+        topics=item.topics, trust=item.trust,
     )  # fmt: skip
 
 

@@ -1,37 +1,143 @@
-"""Erase a namespace: every row of it, in one transaction, with a receipt that was checked."""
+"""Erase: a message, a session, a person, what came from one source, a namespace, a tenant; in one transaction each,
+with a receipt that was checked.
+
+With the messages go their units with all versions, vectors, links and episodes, and the units next behind them, which
+may hold words of theirs: those are distilled again from what is left. Tombstones keep late writes and imports from
+bringing anything back.
+"""
 
 from __future__ import annotations
 
+import collections
 import uuid
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from memsvc import errors
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.selection import Selection
 from memsvc.index.pool import IndexPool
-from memsvc.store import namespaces
+from memsvc.services import consolidate, redistil
+from memsvc.services.causes import BY_HAND
+from memsvc.store import audit, erasure, jobs, namespaces, selections, tenants, tombstones
+from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
+
+_NOTHING = "Nothing was erased."
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """`erased` counts rows per table; `remaining` was counted afterwards and is 0."""
+    """`erased` counts rows per table; `remaining` was counted afterwards, in the same transaction, and is 0."""
 
-    namespace: str
     erased: dict[str, int]
     remaining: int
 
 
 class Erase:
-    def __init__(self, database: Database, pool: IndexPool) -> None:
+    """`rewrite` makes the database's files forget what was deleted; None where they are the operator's own."""
+
+    def __init__(
+        self,
+        database: Database,
+        pool: IndexPool,
+        kick: Callable[[], None] = lambda: None,
+        rewrite: Callable[[], None] | None = None,
+    ) -> None:
         self._database = database
         self._pool = pool
+        self._kick = kick
+        self._rewrite = rewrite
 
-    def namespace(self, tenant_id: uuid.UUID, name: str) -> Erasure:
+    def scrub(self, tenant_id: uuid.UUID, actor: str) -> None:
+        """Remove what was erased from the database's files too. Raises Forbidden for any tenant but the operator's, and
+        Invalid where the database is not the embedded one.
+        """
+        if tenant_id != tenants.DEFAULT:
+            raise errors.Forbidden("Only the operator's own tenant may scrub.", "Ask the operator.")
+        if self._rewrite is None:
+            raise errors.Invalid(
+                "The database is your own.",
+                "Run VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its log archive and backups run out.",
+            )
+        self._rewrite()
+        with self._database.tenant(tenant_id) as connection:
+            audit.add(connection, tenant_id, actor, "scrub", "database")
+
+    def namespace(self, tenant_id: uuid.UUID, actor: str, name: str) -> Erasure:
         """Raises NotFound when there is no such namespace. A later write under the name starts an empty one."""
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock_existing(connection, tenant_id, name)
             if space is None:
-                raise errors.NotFound(f"There is no namespace {name!r}.", "Nothing was erased.")
-            erased = namespaces.erase(connection, space)
-            remaining = namespaces.remaining(connection, space)
+                raise errors.NotFound(f"There is no namespace {name!r}.", _NOTHING)
+            done = self._whole(connection, actor, space)
         self._pool.drop(space.id)
-        return Erasure(name, erased, remaining)
+        return done
+
+    def part(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection) -> Erasure:
+        """Raises NotFound when the namespace is not there, or holds nothing of the selection."""
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.lock_existing(connection, tenant_id, name)
+            chosen = selections.messages(connection, space, selection) if space else []
+            if space is None or not chosen:
+                raise errors.NotFound(f"{name!r} holds nothing of this {selection.by}.", _NOTHING)
+            counts = remove(connection, space, chosen)
+            left = len(selections.messages(connection, space, selection)) + len(
+                selections.units_of(connection, space, chosen)
+            )
+            # A person's name is content; which message or source it was, its tombstone knows.
+            target = f"namespace:{space.id}"
+            audit.add(connection, tenant_id, actor, f"erase.{selection.by}", target, counts)
+        # This process's index held the words; those of others follow the change feed.
+        self._pool.drop(space.id)
+        self._kick()
+        return Erasure(dict(counts), left)
+
+    def tenant(self, tenant_id: uuid.UUID, actor: str) -> Erasure:
+        """Every namespace of the tenant, and every key but the one that asks; its audit trail and its name stay."""
+        with self._database.tenant(tenant_id) as connection:
+            counts: collections.Counter[str] = collections.Counter()
+            left = 0
+            spaces = namespaces.lock_all(connection, tenant_id)
+            for space in spaces:
+                done = self._whole(connection, actor, space)
+                counts.update(done.erased)
+                left += done.remaining
+            counts["api_key"] = api_keys.delete_others(connection, tenant_id, actor)
+            audit.add(connection, tenant_id, actor, "erase.tenant", f"tenant:{tenant_id}", counts)
+        for space in spaces:
+            self._pool.drop(space.id)
+        return Erasure(dict(counts), left)
+
+    def _whole(self, connection: sa.Connection, actor: str, space: Namespace) -> Erasure:
+        erased = namespaces.erase(connection, space)
+        tombstones.put_namespace(connection, space)
+        audit.add(connection, space.tenant_id, actor, "erase.namespace", f"namespace:{space.id}", erased)
+        return Erasure(erased, namespaces.remaining(connection, space))
+
+
+def remove(connection: sa.Connection, space: Namespace, message_ids: Collection[str]) -> collections.Counter[str]:
+    """Everything of these messages, under the namespace's lock; rows per table. The rest is queued to be made anew."""
+    own = selections.units_of(connection, space, message_ids)
+    near = selections.neighbours(connection, space, message_ids)
+    edited = erasure.by_hand(connection, space, near, BY_HAND)
+    spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
+    counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
+    erasure.forget_gained(connection, space)
+    counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
+    counts.update(erasure.delete_messages(connection, space, message_ids))
+    tombstones.put_messages(connection, space, message_ids)
+    counts["job"] = erasure.interrupt_jobs(connection, space)
+    head = erasure.publish(
+        connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_units=freed
+    )
+    remake(connection, space, head)
+    return counts
+
+
+def remake(connection: sa.Connection, space: Namespace, head: int) -> None:
+    """Queue what makes units and their links anew from the messages that are there."""
+    for kind in (redistil.KIND, consolidate.KIND):
+        jobs.enqueue(connection, space, kind, f"{kind}:{head}", {})

@@ -24,12 +24,14 @@ from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import admission, follow_ups, writing
-from memsvc.services.admission import Admission
-from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, units
+from memsvc.services.admission import Admission, Writer
+from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, tenants, tombstones, units
 from memsvc.store.database import Database
 
 # How often a write starts over because another one changed what it had read; each round one writer gets through.
 _ROUNDS = 8
+# The service itself, which fills the demo.
+NOBODY = Writer()
 # Writes come in bursts; a namespace is consolidated behind one, not within it.
 _CONSOLIDATE_DELAY_S = 1.0
 
@@ -67,6 +69,7 @@ class Ingest:
         namespace_name: str,
         batch: Sequence[NewExchange],
         idempotency_key: str | None = None,
+        writer: Writer = NOBODY,
     ) -> WriteReceipt:
         """Store `batch`, all of it or nothing.
 
@@ -80,7 +83,7 @@ class Ingest:
                 replay = _replay(connection, space, idempotency_key, request_hash)
                 if replay:
                     return replay
-                admitted = admission.admit(connection, space, batch)
+                admitted = admission.admit(connection, space, batch, writer)
                 context = _context(connection, space, admitted)
             distilled = self._distil(space, admitted, context)
             receipt = self._store(space, distilled, idempotency_key, request_hash)
@@ -141,6 +144,9 @@ class Ingest:
             replay = _replay(connection, locked, key, request_hash)
             if replay:
                 return replay
+            named = [message.id for item in distilled for message in item.admission.messages]
+            tenants.admit(connection, locked.tenant_id, len(named), fresh_namespace=locked.head == 0)
+            tombstones.refuse_erased(connection, locked, named)
             seq = locked.head
             changes: list[feed.Change] = []
             for item in distilled:

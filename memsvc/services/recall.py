@@ -23,7 +23,7 @@ from memsvc.retrieval.ranker import Trees
 from memsvc.services.follow import follow
 from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
-from memsvc.store import exchanges, namespaces, units
+from memsvc.store import exchanges, namespaces, trust, units
 from memsvc.store.database import Database
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
@@ -120,11 +120,16 @@ class Recall:
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
             moment = Moment(query.as_of, query.known_at)
+            # So many more are looked at as will be left out: low trust in numbers must not push the rest away.
+            distrusted = trust.below(connection, space, query.min_trust)
 
             def candidates(per_arm: int) -> list[Candidate]:
-                return index.candidates(query.text, vector, per_arm, settings.query_term_limit, moment, only=query.only)
+                every = index.candidates(
+                    query.text, vector, per_arm, settings.query_term_limit, moment, only=query.only
+                )
+                return [candidate for candidate in every if candidate.message_id not in distrusted]
 
-            found = candidates(settings.candidates_per_arm)
+            found = candidates(settings.candidates_per_arm + len(distrusted))
             clock.lap("candidates")
             scored = fusion.fuse(
                 asked,
@@ -138,7 +143,8 @@ class Recall:
             reranked, in_time = scored, True
             if self._trees is not None:
                 reranked, in_time = ranker.rerank(self._trees, asked, scored, settings.ranker_timeout_s)
-            ranked = expansion.entries(reranked)
+            # A trusted message may have a unit that cites another one too.
+            ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in distrusted]
             clock.lap("ranking")
             chosen = ranked[:limit]
             stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])

@@ -114,6 +114,10 @@ class Runner:
         self._thread = None
         return ended
 
+    def is_running(self) -> bool:
+        """Whether a thread of this process looks for work."""
+        return self._thread is not None and self._thread.is_alive()
+
     def kick(self) -> None:
         """There is work now: do not wait for the next look."""
         self._wake.set()

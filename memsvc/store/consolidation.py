@@ -42,6 +42,7 @@ class Base:
     keywords: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = ()
     is_temporary: bool = False
+    trust: float = 1.0
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
@@ -55,7 +56,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
-        _U.c.expires_at,
+        _U.c.expires_at, _U.c.trust,
     )  # fmt: skip
     statement = (
         sa.select(*columns)
@@ -71,6 +72,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
                 row.session_id, ids, row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
                 row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
                 row.expires_at is not None,
+                row.trust,
             )
         )  # fmt: skip
     return found

@@ -28,6 +28,8 @@ class Database:
             max_overflow=0,
             pool_timeout=30.0,
             pool_pre_ping=True,
+            # An error's text must not carry what was to be stored.
+            hide_parameters=True,
             connect_args={"connect_timeout": max(2, round(connect_timeout_s)), "application_name": "memsvc"},
         )
         # The same pool, seen through an option.
@@ -78,6 +80,11 @@ class Database:
                 f"The database role {row.rolname} passes row-level security.",
                 "Use a role without SUPERUSER and BYPASSRLS.",
             )
+
+    def in_use(self) -> int:
+        """Connections that are handed out now."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, sa.pool.QueuePool) else 0
 
     def close(self) -> None:
         self._engine.dispose()

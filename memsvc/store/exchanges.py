@@ -11,12 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.message import Message, Role
+from memsvc.domain.message import Message, Origin, Role
 from memsvc.domain.unit import Skip
 from memsvc.store import tables
 
 _M = tables.message
 _E = tables.exchange
+# A message in quarantine is shown, and nothing is made of it.
+_HEARD = _M.c.quarantined_at.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class MessageMark:
 class StoredMessage:
     message: Message
     recorded_at: dt.datetime
+    quarantined_at: dt.datetime | None = None
 
 
 def stored(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredExchange]:
@@ -76,7 +79,7 @@ def tail(connection: sa.Connection, namespace: Namespace, session_id: str, count
     """The last `count` messages of a session, oldest first."""
     statement = (
         sa.select(_M)
-        .where(*tables.within(_M, namespace), _M.c.session_id == session_id)
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id, _HEARD)
         .order_by(_M.c.occurred_at.desc(), _M.c.seq.desc())
         .limit(count)
     )
@@ -154,6 +157,10 @@ def insert_messages(
                 "content_hash": content_hash,
                 "tokens": count,
                 "expires_at": message.expires_at,
+                "actor": message.origin.actor,
+                "channel": message.origin.channel,
+                "source": message.origin.source,
+                "trust": message.origin.trust,
             }
             for message, content_hash, count in zip(messages, hashes, token_counts, strict=True)
         ],
@@ -163,7 +170,7 @@ def insert_messages(
 def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int) -> list[StoredMessage]:
     """Messages in the order they were stored; `after_seq` is the cursor."""
     statement = sa.select(_M).where(*tables.within(_M, namespace), _M.c.seq > after_seq).order_by(_M.c.seq).limit(limit)
-    return [StoredMessage(_message(row), row.recorded_at) for row in connection.execute(statement)]
+    return [StoredMessage(_message(row), row.recorded_at, row.quarantined_at) for row in connection.execute(statement)]
 
 
 def sessions(connection: sa.Connection, namespace: Namespace) -> list[str]:
@@ -176,7 +183,7 @@ def of_session(connection: sa.Connection, namespace: Namespace, session_id: str)
     """A session from its first message to its last."""
     statement = (
         sa.select(_M)
-        .where(*tables.within(_M, namespace), _M.c.session_id == session_id)
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id, _HEARD)
         .order_by(_M.c.occurred_at, _M.c.seq)
     )
     return [_message(row) for row in connection.execute(statement)]
@@ -186,7 +193,7 @@ def order(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
     """Message id -> its place, session by session; the next place in a session is the next message."""
     statement = (
         sa.select(_M.c.id)
-        .where(*tables.within(_M, namespace))
+        .where(*tables.within(_M, namespace), _HEARD)
         .order_by(sa.collate(_M.c.session_id, "C"), _M.c.occurred_at, _M.c.seq)
     )
     return {message_id: place for place, message_id in enumerate(connection.execute(statement).scalars())}
@@ -195,7 +202,9 @@ def order(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
 def between(connection: sa.Connection, namespace: Namespace, after_seq: int, to_seq: int) -> list[Message]:
     """Messages whose place in the change feed lies in (after_seq, to_seq]."""
     statement = (
-        sa.select(_M).where(*tables.within(_M, namespace), _M.c.seq > after_seq, _M.c.seq <= to_seq).order_by(_M.c.seq)
+        sa.select(_M)
+        .where(*tables.within(_M, namespace), _HEARD, _M.c.seq > after_seq, _M.c.seq <= to_seq)
+        .order_by(_M.c.seq)
     )
     return [_message(row) for row in connection.execute(statement)]
 
@@ -252,7 +261,10 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
 
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredMessage]:
     statement = sa.select(_M).where(*tables.within(_M, namespace), tables.any_of(_M.c.id, ids))
-    return {row.id: StoredMessage(_message(row), row.recorded_at) for row in connection.execute(statement)}
+    return {
+        row.id: StoredMessage(_message(row), row.recorded_at, row.quarantined_at)
+        for row in connection.execute(statement)
+    }
 
 
 def _message(row: Any) -> Message:
@@ -267,4 +279,5 @@ def _message(row: Any) -> Message:
         caption=row.caption,
         metadata=row.metadata,
         seq=row.seq,
+        origin=Origin(row.actor, row.channel, row.source, row.trust),
     )

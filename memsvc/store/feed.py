@@ -67,7 +67,7 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
 def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[Message]:
     m = tables.message
     columns = [column for column in m.c if column.name not in ("metadata", "content_hash")]
-    statement = sa.select(*columns).where(*tables.within(m, namespace)).order_by(m.c.seq)
+    statement = sa.select(*columns).where(*tables.within(m, namespace), m.c.quarantined_at.is_(None)).order_by(m.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(m.c.id, ids))
     return [

@@ -258,6 +258,12 @@ def counts(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
     return {state: count for state, count in connection.execute(statement)}
 
 
+def census(connection: sa.Connection) -> list[tuple[str, str, int]]:
+    """(kind, state, number) over all tenants. Needs a dispatching connection."""
+    statement = sa.select(_J.c.kind, _J.c.state, sa.func.count()).group_by(_J.c.kind, _J.c.state)
+    return [(kind, state, count) for kind, state, count in connection.execute(statement)]
+
+
 def tenants_to_prune(connection: sa.Connection, older_than: dt.timedelta) -> list[uuid.UUID]:
     """Whose jobs are old enough to be forgotten. Needs a dispatching connection."""
     statement = sa.select(_J.c.tenant_id).distinct().where(*_old(older_than))

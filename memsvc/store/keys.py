@@ -1,4 +1,4 @@
-"""Tenants and API keys. A key is `mk_<id>_<secret>`; only the SHA-256 of the whole key is stored."""
+"""API keys. A key is `mk_<id>_<secret>`; only the SHA-256 of the whole key is stored."""
 
 from __future__ import annotations
 
@@ -7,24 +7,46 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from memsvc.store import tables
+from memsvc import errors
+from memsvc.store import audit, tables
 from memsvc.store.database import Database
 
 _K = tables.api_key
+# What a key may do; `admin` is everything, keys included.
+SCOPES = ("read", "write", "erase", "admin")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for."""
+    """Who a request acts for. What it writes is trusted no more than `max_trust` (0..1)."""
 
     tenant_id: uuid.UUID
     key_id: str
     scopes: frozenset[str]
+    max_trust: float = 1.0
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as it is shown: never its secret. It lives until `expires_at`, if that is set, and until `revoked_at`."""
+
+    id: str
+    label: str
+    scopes: tuple[str, ...]
+    max_trust: float
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+    revoked_at: dt.datetime | None
 
 
 def new_key() -> str:
@@ -40,42 +62,114 @@ def key_id(key: str) -> str:
     return f"own-{hashlib.sha256(b'id:' + key.encode()).hexdigest()[:32]}"
 
 
-def ensure_tenant(database: Database, tenant_id: uuid.UUID, name: str) -> None:
+def create(
+    database: Database,
+    tenant_id: uuid.UUID,
+    scopes: Collection[str],
+    label: str,
+    actor: str,
+    max_trust: float = 1.0,
+) -> tuple[str, Key]:
+    """A new key, whole: it is shown this once. Raises Invalid for scopes that do not exist."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise errors.Invalid(f"There are no such scopes: {unknown}.", f"Give some of {', '.join(SCOPES)}.")
+    key = new_key()
     with database.tenant(tenant_id) as connection:
-        connection.execute(insert(tables.tenant).values(id=tenant_id, name=name).on_conflict_do_nothing())
+        _insert(connection, tenant_id, key, [s for s in SCOPES if s in scopes], label, max_trust)
+        audit.add(connection, tenant_id, actor, "key.create", f"key:{key_id(key)}")
+        return key, _one(connection, tenant_id, key_id(key))
 
 
-def ensure_key(database: Database, tenant_id: uuid.UUID, key: str, scopes: tuple[str, ...], label: str) -> None:
+def listed(database: Database, tenant_id: uuid.UUID) -> list[Key]:
+    """All keys of the tenant, the oldest first."""
+    with database.tenant(tenant_id) as connection:
+        statement = sa.select(_K).where(_K.c.tenant_id == tenant_id).order_by(_K.c.created_at, _K.c.id)
+        return [_key(row) for row in connection.execute(statement)]
+
+
+def rotate(database: Database, tenant_id: uuid.UUID, old_id: str, grace: dt.timedelta, actor: str) -> tuple[str, Key]:
+    """A successor with the same rights; both live for `grace`, then the old one ends by itself.
+
+    Raises NotFound, and Conflict when the key has ended or has a successor already: two live at a time, not more.
+    """
+    key = new_key()
+    with database.tenant(tenant_id) as connection:
+        old = _one(connection, tenant_id, old_id, lock=True)
+        if old.revoked_at is not None or old.expires_at is not None:
+            raise errors.Conflict(f"The key {old_id} was rotated or revoked before.", "Rotate its successor.")
+        _insert(connection, tenant_id, key, list(old.scopes), old.label, old.max_trust)
+        connection.execute(sa.update(_K).where(*_here(tenant_id, old_id)).values(expires_at=sa.func.now() + grace))
+        audit.add(connection, tenant_id, actor, "key.rotate", f"key:{old_id}")
+        return key, _one(connection, tenant_id, key_id(key))
+
+
+def revoke(database: Database, tenant_id: uuid.UUID, old_id: str, actor: str) -> Key:
+    """End a key now; every process refuses it within seconds. Raises NotFound."""
+    with database.tenant(tenant_id) as connection:
+        _one(connection, tenant_id, old_id, lock=True)
+        ended = sa.func.coalesce(_K.c.revoked_at, sa.func.now())
+        connection.execute(sa.update(_K).where(*_here(tenant_id, old_id)).values(revoked_at=ended))
+        audit.add(connection, tenant_id, actor, "key.revoke", f"key:{old_id}")
+        return _one(connection, tenant_id, old_id)
+
+
+def ensure_key(database: Database, tenant_id: uuid.UUID, key: str, scopes: Collection[str], label: str) -> None:
     """Store `key` for the tenant, if it is not there yet."""
     with database.tenant(tenant_id) as connection:
-        connection.execute(
-            insert(_K)
-            .values(tenant_id=tenant_id, id=key_id(key), hash=_digest(key), scopes=list(scopes), label=label)
-            .on_conflict_do_nothing()
-        )
+        _insert(connection, tenant_id, key, list(scopes), label, 1.0)
 
 
 def revoke_others(database: Database, tenant_id: uuid.UUID, key: str, label: str) -> None:
-    """Revoke the tenant's keys with this label except `key`."""
+    """Revoke the tenant's keys with this label except `key`, which lives again if it had been revoked."""
     with database.tenant(tenant_id) as connection:
         connection.execute(
             sa.update(_K)
             .where(_K.c.tenant_id == tenant_id, _K.c.label == label, _K.c.id != key_id(key), _K.c.revoked_at.is_(None))
-            .values(revoked_at=dt.datetime.now(dt.UTC))
+            .values(revoked_at=sa.func.now())
         )
-        connection.execute(
-            sa.update(_K).where(_K.c.tenant_id == tenant_id, _K.c.id == key_id(key)).values(revoked_at=None)
-        )
+        connection.execute(sa.update(_K).where(*_here(tenant_id, key_id(key))).values(revoked_at=None, expires_at=None))
+
+
+def delete_others(connection: sa.Connection, tenant_id: uuid.UUID, kept_id: str) -> int:
+    """Delete the tenant's keys except one; the number of them."""
+    return connection.execute(sa.delete(_K).where(_K.c.tenant_id == tenant_id, _K.c.id != kept_id)).rowcount
 
 
 def authenticate(database: Database, key: str) -> Principal | None:
     """The principal of a live key; None for any other. Compares in constant time."""
+    alive = sa.and_(_K.c.revoked_at.is_(None), sa.or_(_K.c.expires_at.is_(None), _K.c.expires_at > sa.func.now()))
     with database.key_lookup(key_id(key)) as connection:
-        statement = sa.select(_K).where(_K.c.id == key_id(key), _K.c.revoked_at.is_(None))
-        row = connection.execute(statement).one_or_none()
+        row = connection.execute(sa.select(_K).where(_K.c.id == key_id(key), alive)).one_or_none()
     if row is None or not hmac.compare_digest(bytes(row.hash), _digest(key)):
         return None
-    return Principal(row.tenant_id, row.id, frozenset(row.scopes))
+    return Principal(row.tenant_id, row.id, frozenset(row.scopes), row.max_trust)
+
+
+def _insert(
+    connection: sa.Connection, tenant_id: uuid.UUID, key: str, scopes: list[str], label: str, max_trust: float
+) -> None:
+    connection.execute(
+        insert(_K)
+        .values(tenant_id=tenant_id, id=key_id(key), hash=_digest(key), scopes=scopes, label=label, max_trust=max_trust)
+        .on_conflict_do_nothing()
+    )
+
+
+def _one(connection: sa.Connection, tenant_id: uuid.UUID, wanted: str, *, lock: bool = False) -> Key:
+    statement = sa.select(_K).where(*_here(tenant_id, wanted))
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    if row is None:
+        raise errors.NotFound(f"There is no key {wanted!r}.", "Name a key by its id: the part between mk_ and _.")
+    return _key(row)
+
+
+def _here(tenant_id: uuid.UUID, wanted: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return _K.c.tenant_id == tenant_id, _K.c.id == wanted
+
+
+def _key(row: Any) -> Key:
+    return Key(row.id, row.label, tuple(row.scopes), row.max_trust, row.created_at, row.expires_at, row.revoked_at)
 
 
 def _digest(key: str) -> bytes:

@@ -41,6 +41,12 @@ def lock_by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uu
     return _namespace(connection.execute(statement.with_for_update()).one_or_none())
 
 
+def lock_all(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Namespace]:
+    """Every namespace of the tenant, locked in the order of their ids."""
+    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id).order_by(_T.c.id).with_for_update()
+    return [space for row in connection.execute(statement) if (space := _namespace(row))]
+
+
 def by_id(
     connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID, *, share: bool = False
 ) -> Namespace | None:

@@ -11,34 +11,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from memsvc.domain.exchange import Namespace
+from memsvc.store import columns
 
 metadata = sa.MetaData()
-
-_instant = sa.DateTime(timezone=True)
-
-
-def _tenant() -> sa.Column[object]:
-    return sa.Column("tenant_id", UUID(as_uuid=True), primary_key=True)
-
-
-def _namespace() -> sa.Column[object]:
-    return sa.Column("namespace_id", UUID(as_uuid=True), primary_key=True)
-
-
-def _belongs() -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(["tenant_id", "namespace_id"], ["namespace.tenant_id", "namespace.id"])
-
-
-def _recorded(name: str = "recorded_at") -> sa.Column[object]:
-    return sa.Column(name, _instant, nullable=False, server_default=sa.func.now())
-
 
 tenant = sa.Table(
     "tenant",
     metadata,
     sa.Column("id", UUID(as_uuid=True), primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
-    _recorded("created_at"),
+    columns.recorded("created_at"),
+    # Quotas; null is no limit.
+    sa.Column("max_namespaces", sa.Integer),
+    sa.Column("max_messages", sa.BigInteger),
 )
 
 api_key = sa.Table(
@@ -50,8 +35,12 @@ api_key = sa.Table(
     sa.Column("hash", BYTEA, nullable=False),
     sa.Column("scopes", ARRAY(sa.Text), nullable=False),
     sa.Column("label", sa.Text, nullable=False, server_default=""),
-    _recorded("created_at"),
-    sa.Column("revoked_at", _instant),
+    columns.recorded("created_at"),
+    sa.Column("revoked_at", columns.instant),
+    # Set when the key was rotated: until then it lives beside its successor.
+    sa.Column("expires_at", columns.instant),
+    # No message written with this key is trusted more.
+    sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
 )
 
 namespace = sa.Table(
@@ -63,7 +52,7 @@ namespace = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("head", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("encoder", sa.Text, nullable=False),
-    _recorded("created_at"),
+    columns.recorded("created_at"),
     # Up to where the change feed has been consolidated.
     sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("tenant_id", "name"),
@@ -72,35 +61,35 @@ namespace = sa.Table(
 session = sa.Table(
     "session",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("id", sa.Text, primary_key=True),
-    _recorded(),
-    _belongs(),
+    columns.recorded(),
+    columns.belongs(),
 )
 
 exchange = sa.Table(
     "exchange",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("session_id", sa.Text, nullable=False),
-    sa.Column("occurred_at", _instant),
+    sa.Column("occurred_at", columns.instant),
     sa.Column("metadata", JSONB),
     sa.Column("content_hash", BYTEA, nullable=False),
     # Every message the client named in this exchange, in its order, those that were stored before included.
     sa.Column("message_ids", ARRAY(sa.Text), nullable=False),
     sa.Column("skipped", JSONB, nullable=False),
-    _recorded(),
-    _belongs(),
+    columns.recorded(),
+    columns.belongs(),
 )
 
 message = sa.Table(
     "message",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("session_id", sa.Text, nullable=False),
@@ -110,22 +99,36 @@ message = sa.Table(
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("caption", sa.Text),
     sa.Column("metadata", JSONB, nullable=False),
-    sa.Column("occurred_at", _instant, nullable=False),
+    sa.Column("occurred_at", columns.instant, nullable=False),
     sa.Column("content_hash", BYTEA, nullable=False),
-    _recorded(),
+    columns.recorded(),
     # Of the text word for word; null in rows that were written before it was counted.
     sa.Column("tokens", sa.Integer),
-    sa.Column("expires_at", _instant),
+    sa.Column("expires_at", columns.instant),
+    # Provenance, never changed: the key that wrote it, the way it came, and what it was taken from.
+    sa.Column("actor", sa.Text),
+    sa.Column("channel", sa.Text),
+    sa.Column("source", sa.Text),
+    sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+    # Set: kept and shown when asked for by id, and neither recalled nor distilled.
+    sa.Column("quarantined_at", columns.instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
-    _belongs(),
+    sa.Index(
+        "message_by_source",
+        "tenant_id",
+        "namespace_id",
+        "source",
+        postgresql_where=sa.text("source IS NOT NULL"),
+    ),
+    columns.belongs(),
 )
 
 unit = sa.Table(
     "unit",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("exchange_id", sa.Text, nullable=False),
@@ -141,9 +144,9 @@ unit = sa.Table(
     sa.Column("artefacts", JSONB, nullable=False),
     sa.Column("quantities", JSONB, nullable=False),
     sa.Column("location", sa.Text),
-    sa.Column("t_mention", _instant, nullable=False),
-    sa.Column("t_start", _instant),
-    sa.Column("t_end", _instant),
+    sa.Column("t_mention", columns.instant, nullable=False),
+    sa.Column("t_start", columns.instant),
+    sa.Column("t_end", columns.instant),
     sa.Column("t_granularity", sa.Text),
     sa.Column("t_phrase", sa.Text),
     sa.Column("salience", sa.Float, nullable=False),
@@ -155,70 +158,66 @@ unit = sa.Table(
     sa.Column("distiller", sa.Text, nullable=False),
     # float32, little-endian, the rows the dense index holds for this unit, one after the other.
     sa.Column("embedding", BYTEA, nullable=False),
-    _recorded("created_at"),
+    columns.recorded("created_at"),
     # Why the current version came into being, and when.
     sa.Column("cause", sa.Text, nullable=False, server_default="distilled"),
-    _recorded(),
+    columns.recorded(),
     sa.Column("proof_count", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("valid_to", _instant),
+    sa.Column("valid_to", columns.instant),
     # What it has taken on from its neighbours, apart from its own.
     sa.Column("gained_keywords", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("gained_topics", JSONB, nullable=False, server_default="[]"),
     sa.Column("pinned", sa.Boolean, nullable=False, server_default="false"),
-    sa.Column("expires_at", _instant),
+    sa.Column("expires_at", columns.instant),
+    # The least of its sources' trust.
+    sa.Column("trust", sa.Float, nullable=False, server_default="1"),
     sa.Index(
         "unit_merged", "tenant_id", "namespace_id", "superseded_by", postgresql_where=sa.text("status = 'merged'")
     ),
-    _belongs(),
+    columns.belongs(),
 )
-
-
-def _of_unit(column: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", column], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
-    )
 
 
 link = sa.Table(
     "link",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("src", sa.Text, primary_key=True),
     sa.Column("dst", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("weight", sa.Float, nullable=False),
     sa.Index("link_by_dst", "tenant_id", "namespace_id", "dst"),
-    _of_unit("src"),
-    _of_unit("dst"),
+    columns.of_unit("src"),
+    columns.of_unit("dst"),
 )
 
 episode = sa.Table(
     "episode",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("medoid", sa.Text, nullable=False),
-    sa.Column("start_at", _instant, nullable=False),
-    sa.Column("end_at", _instant, nullable=False),
+    sa.Column("start_at", columns.instant, nullable=False),
+    sa.Column("end_at", columns.instant, nullable=False),
     # The unit that sums it up.
     sa.Column("abstract", sa.Text),
-    _belongs(),
+    columns.belongs(),
 )
 
 segment = sa.Table(
     "segment",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("episode_id", sa.Text, nullable=False),
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("unit_ids", ARRAY(sa.Text), nullable=False),
     sa.Column("medoid", sa.Text, nullable=False),
-    sa.Column("start_at", _instant, nullable=False),
-    sa.Column("end_at", _instant, nullable=False),
+    sa.Column("start_at", columns.instant, nullable=False),
+    sa.Column("end_at", columns.instant, nullable=False),
     sa.ForeignKeyConstraint(
         ["tenant_id", "namespace_id", "episode_id"], ["episode.tenant_id", "episode.namespace_id", "episode.id"]
     ),
@@ -228,14 +227,14 @@ segment = sa.Table(
 unit_version = sa.Table(
     "unit_version",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("state", JSONB, nullable=False),
-    sa.Column("recorded_at", _instant, nullable=False),
-    _recorded("replaced_at"),
+    sa.Column("recorded_at", columns.instant, nullable=False),
+    columns.recorded("replaced_at"),
     sa.ForeignKeyConstraint(
         ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
     ),
@@ -245,19 +244,19 @@ unit_version = sa.Table(
 unit_access = sa.Table(
     "unit_access",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("recalls", sa.BigInteger, nullable=False),
-    sa.Column("last_at", _instant, nullable=False),
-    _belongs(),
+    sa.Column("last_at", columns.instant, nullable=False),
+    columns.belongs(),
 )
 
 unit_source = sa.Table(
     "unit_source",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),
     sa.Column("message_id", sa.Text, nullable=False),
@@ -277,13 +276,13 @@ unit_source = sa.Table(
 change = sa.Table(
     "change",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("op", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("ref", sa.Text, nullable=False),
-    _belongs(),
+    columns.belongs(),
 )
 
 job = sa.Table(
@@ -297,19 +296,19 @@ job = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default="queued"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("lease_until", _instant),
-    sa.Column("run_after", _instant, nullable=False, server_default=sa.func.now()),
+    sa.Column("lease_until", columns.instant),
+    sa.Column("run_after", columns.instant, nullable=False, server_default=sa.func.now()),
     sa.Column("last_error", sa.Text),
     sa.Column("payload", JSONB, nullable=False),
-    _recorded("created_at"),
+    columns.recorded("created_at"),
     # The order of a namespace's jobs.
     sa.Column("ordinal", sa.BigInteger, sa.Identity(always=True), nullable=False),
     # Progress: steps done of `total`, null while nobody knows how many there are.
     sa.Column("done", sa.Integer, nullable=False, server_default="0"),
     sa.Column("total", sa.Integer),
     sa.Column("result", JSONB),
-    sa.Column("started_at", _instant),
-    sa.Column("finished_at", _instant),
+    sa.Column("started_at", columns.instant),
+    sa.Column("finished_at", columns.instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "idem_key"),
     sa.Index(
         "job_one_running_per_namespace",
@@ -320,35 +319,59 @@ job = sa.Table(
     ),
     sa.Index("job_leased", "lease_until", postgresql_where=sa.text("state = 'running'")),
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
-    _belongs(),
+    columns.belongs(),
 )
 
 idempotency = sa.Table(
     "idempotency",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("request_hash", BYTEA, nullable=False),
     sa.Column("response", JSONB, nullable=False),
-    _recorded("created_at"),
-    _belongs(),
+    columns.recorded("created_at"),
+    columns.belongs(),
 )
 
 # Documents that programs keep beside a memory, under a path and a key.
 record = sa.Table(
     "record",
     metadata,
-    _tenant(),
-    _namespace(),
+    columns.tenant(),
+    columns.namespace(),
     sa.Column("path", ARRAY(sa.Text), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", JSONB, nullable=False),
     # (d,) float32, little-endian, of the words that the record is found by; null where there are none.
     sa.Column("embedding", BYTEA),
-    _recorded("created_at"),
-    _recorded("updated_at"),
-    _belongs(),
+    columns.recorded("created_at"),
+    columns.recorded("updated_at"),
+    columns.belongs(),
+)
+
+# What was erased, as digests: no import and no late write brings it back.
+tombstone = sa.Table(
+    "tombstone",
+    metadata,
+    columns.tenant(),
+    sa.Column("digest", BYTEA, primary_key=True),
+    columns.recorded("erased_at"),
+)
+
+# Who did what to what, without content; each row carries the hash of the one before it. Insert and read only.
+audit = sa.Table(
+    "audit",
+    metadata,
+    columns.tenant(),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", columns.instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("counts", JSONB, nullable=False),
+    sa.Column("previous", BYTEA, nullable=False),
+    sa.Column("hash", BYTEA, nullable=False),
 )
 
 # Children first: the order in which a namespace is erased.

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.timespan import Granularity, TimeSpan
 from memsvc.domain.unit import Artefact, Gained, Kind, MemoryUnit, Quantity, Source, Status, Topic
-from memsvc.store import tables
+from memsvc.store import tables, trust
 
 _U = tables.unit
 _S = tables.unit_source
@@ -53,6 +53,7 @@ def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewU
     if not fresh:
         return
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
+    trusted = trust.least(connection, namespace, {item.unit.id: item.unit.sources for item in fresh})
     rows = [
         owner
         | columns(item.unit)
@@ -62,6 +63,7 @@ def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewU
             "session_id": item.session_id,
             "embedding": item.embedding,
             "cause": item.cause,
+            "trust": trusted[item.unit.id],
         }
         for item in fresh
     ]
@@ -79,6 +81,8 @@ def replace_sources(
     """The unit cites `fresh` and nothing else; `sessions` runs beside."""
     connection.execute(sa.delete(_S).where(*tables.within(_S, namespace), _S.c.unit_id == unit_id))
     connection.execute(sa.insert(_S), _source_rows(namespace, unit_id, fresh, sessions))
+    values = {"trust": trust.least(connection, namespace, {unit_id: fresh})[unit_id]}
+    connection.execute(sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == unit_id).values(values))
 
 
 def _source_rows(
@@ -262,7 +266,7 @@ def _time(row: Any) -> TimeSpan | None:
 
 
 def columns(unit: MemoryUnit) -> dict[str, Any]:
-    """The unit's own columns: all but its place, its vectors and its cause."""
+    """The unit's own columns: all but its place, vectors and cause, and its trust, which follows from its sources."""
     time = unit.time
     return {
         "id": unit.id,
@@ -303,7 +307,7 @@ def as_json(unit: MemoryUnit) -> dict[str, Any]:
     fields = {
         name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in columns(unit).items()
     }
-    return fields | {"sources": [dataclasses.asdict(source) for source in unit.sources]}
+    return fields | {"trust": unit.trust, "sources": [dataclasses.asdict(source) for source in unit.sources]}
 
 
 def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
@@ -336,6 +340,7 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         gained=Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics)),
         pinned=row.pinned,
         expires_at=row.expires_at,
+        trust=row.trust,
     )
     return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at, row.cause,
                       row.recorded_at, row.exchange_id)  # fmt: skip

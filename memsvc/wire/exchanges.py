@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from memsvc.wire.base import Id, Metadata, Moment, Name, Request, Response, Text
 
@@ -14,7 +14,11 @@ MAX_CONTENT_CHARS = 1_000_000
 
 
 class NewMessage(Request):
-    """One message as the client sends it. Without `id` it gets one; without `occurred_at` the exchange's holds."""
+    """One message as the client sends it. Without `id` it gets one; without `occurred_at` the exchange's holds.
+
+    `channel` is the way it came (chat, mail, crawler), `source` what it was taken from (an address, a document).
+    `trust` defaults to 1 for user and system, .8 for assistant, .5 for tool; never more than the key's `max_trust`.
+    """
 
     id: Id | None = None
     role: Literal["user", "assistant", "system", "tool"]
@@ -23,6 +27,9 @@ class NewMessage(Request):
     occurred_at: Moment | None = None
     caption: Annotated[Text, Field(max_length=10_000)] | None = None
     metadata: Metadata | None = None
+    channel: Name | None = None
+    source: Annotated[Name, StringConstraints(max_length=2_000)] | None = None
+    trust: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class NewExchange(Request):

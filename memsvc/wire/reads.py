@@ -25,12 +25,14 @@ class RecallRequest(Request):
 
     `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment. `trace` tells what each stage
     saw; `explain`, the id of a unit or a message, how that one fared, found or not.
+    With `min_trust` only what is trusted at least so far answers.
     """
 
     query: Question
     asked_at: Moment | None = None
     as_of: Moment | None = None
     known_at: Moment | None = None
+    min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
     limit: Annotated[int, Field(ge=1, le=200)] = 10
     only: RecallFilter | None = None
     trace: bool = False
@@ -69,6 +71,7 @@ class ContextRequest(Request):
     as_of: Moment | None = None
     known_at: Moment | None = None
     only: RecallFilter | None = None
+    min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1_024
 
 
@@ -100,6 +103,11 @@ class MessageResult(Response):
     occurred_at: dt.datetime
     recorded_at: dt.datetime
     seq: int
+    actor: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    trust: float = 1.0
+    quarantined_at: dt.datetime | None = None
 
 
 class MessagePage(Response):
@@ -148,6 +156,7 @@ class UnitResult(Response):
     gained_topics: list[dict[str, Any]]
     pinned: bool
     expires_at: dt.datetime | None
+    trust: float = 1.0
     distiller: str
     cause: str
     created_at: dt.datetime

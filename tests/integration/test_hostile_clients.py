@@ -13,7 +13,7 @@ import pytest
 
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
-from memsvc.store import keys
+from memsvc.store import keys, tenants
 
 JUNK: list[Any] = [
     None,
@@ -130,8 +130,8 @@ def test_another_tenant_sees_and_changes_nothing(http: httpx.Client, base_url: s
     )
     memory_id = added.json()["results"][0]["id"]
     send(http, "PUT", "/v1/namespaces/victim-records/records", RECORD)
-    tenant_id, key = uuid.uuid4(), keys.new_key()
-    keys.ensure_tenant(service.database, tenant_id, f"tenant-{tenant_id}")
+    key = keys.new_key()
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
     keys.ensure_key(service.database, tenant_id, key, ("read", "write", "admin"), "test")
     with httpx.Client(base_url=base_url, headers={"Authorization": f"Token {key}"}) as stranger:
         for method, path in itertools.product(("GET", "DELETE"), (f"/v1/memories/{memory_id}/",)):

@@ -9,15 +9,14 @@ import sqlalchemy as sa
 
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace, NotFound, Unauthorized
-from memsvc.store import keys, tables
+from memsvc.store import keys, tables, tenants
 
 
 @pytest.fixture
 def stranger(service: Service, base_url: str) -> Iterator[MemoryClient]:
     """A client of another tenant."""
-    tenant_id, key = uuid.uuid4(), keys.new_key()
-    keys.ensure_tenant(service.database, tenant_id, f"tenant-{tenant_id}")
-    keys.ensure_key(service.database, tenant_id, key, ("read", "write"), "test")
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    key, _ = keys.create(service.database, tenant_id, ("read", "write", "erase"), "test", "operator")
     with MemoryClient(base_url, key, max_retries=0) as made:
         yield made
 
@@ -83,8 +82,7 @@ def test_a_wrong_missing_or_revoked_key_is_refused(base_url: str, service: Servi
     response = httpx.get(f"{base_url}/v1/namespaces/x/messages")
     assert response.status_code == 401
     assert response.headers["content-type"] == "application/problem+json"
-    tenant_id, old, new = uuid.uuid4(), keys.new_key(), keys.new_key()
-    keys.ensure_tenant(service.database, tenant_id, f"tenant-{tenant_id}")
+    tenant_id, old, new = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}"), keys.new_key(), keys.new_key()
     for key in (old, new):
         keys.ensure_key(service.database, tenant_id, key, ("read",), "test")
     keys.revoke_others(service.database, tenant_id, new, "test")

@@ -17,7 +17,7 @@ import pytest
 
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
-from memsvc.store import keys
+from memsvc.store import keys, tenants
 
 CLIENTS = sorted(path.name for path in (Path(sys.prefix) / "mem0").glob("*"))
 _users = itertools.count()
@@ -261,8 +261,8 @@ def test_a_reset_deletes_everybodys_memories_in_its_own_account(
 ) -> None:
     client.namespace("user:elsewhere").add("This stays.", session_id="s")
     for version in CLIENTS:
-        tenant_id, key = uuid.uuid4(), keys.new_key()
-        keys.ensure_tenant(service.database, tenant_id, f"tenant-{tenant_id}")
+        key = keys.new_key()
+        tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
         keys.ensure_key(service.database, tenant_id, key, ("read", "write", "erase", "admin"), "test")
         process = start(version, "sync", base_url, key, tmp_path)
         mem0 = Mem0(process)

@@ -1,0 +1,130 @@
+"""Who may knock: the names this service answers to, the pages that may call it, and how often each key may.
+
+Stands before the routes, so that a refused request costs neither a thread nor a database connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import problems
+from memsvc import errors
+from memsvc.settings import LimitSettings
+
+_REMEMBERED = 10_000
+
+
+class Origin:
+    """Refuses a Host that is not this service's (DNS rebinding) and a browser page of another site.
+
+    `hosts` are names without port; "*" allows any. A page may call when it was served by the same host and port, or
+    when its origin is among `origins`.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
+        self._app = app
+        self._hosts = {host.lower() for host in hosts}
+        self._origins = {origin.lower().rstrip("/") for origin in origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            host, origin = headers.get("host", "").lower(), headers.get("origin", "").lower()
+            refused = self._refused(host, origin)
+            if refused:
+                await problems.response(refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refused(self, host: str, origin: str) -> errors.Forbidden | None:
+        if "*" not in self._hosts and _name(host) not in self._hosts:
+            return errors.Forbidden(
+                "The request's Host is not a name of this service.", "The operator can add it to MEMSVC_ALLOWED_HOSTS."
+            )
+        if origin and origin not in self._origins and urlsplit(origin).netloc != host:
+            return errors.Forbidden(
+                "Pages of this origin may not call the service.", "The operator can add it to MEMSVC_ALLOWED_ORIGINS."
+            )
+        return None
+
+
+def _name(host: str) -> str:
+    """The name of a Host header: without its port, an IPv6 address without brackets."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Tokens of one key: one a request, refilled evenly."""
+
+    tokens: float
+    at: float
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+
+class Rate:
+    """Refuses what comes faster than `limits` allow, key by key; requests without a key share one bucket.
+
+    A key holds at most `places` of the requests that are worked on at once, so that a flood by one leaves room for the
+    others; further ones wait their turn. Counted in this process: several servers allow as many times the rate.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limits: LimitSettings, places: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app = app
+        self._rate = limits.requests_per_s
+        self._burst = limits.burst
+        self._places = places
+        self._clock = clock
+        self._buckets: OrderedDict[bytes, _Bucket] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)
+            return
+        bucket = self._bucket(Headers(scope=scope).get("authorization", ""))
+        wait_s = self._take(bucket)
+        if wait_s > 0:
+            refused = errors.TooMany(
+                f"This key sends more than {self._rate:g} requests a second.", "Wait as long as Retry-After says."
+            )
+            refused.retry_after_s = math.ceil(wait_s)
+            await problems.response(refused)(scope, receive, send)
+            return
+        async with bucket.places:
+            await self._app(scope, receive, send)
+
+    def _bucket(self, authorization: str) -> _Bucket:
+        # A digest, so that no key stays in memory in the clear.
+        name = hashlib.sha256(authorization.encode()).digest()
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = _Bucket(self._burst, self._clock(), asyncio.Semaphore(self._places))
+            if len(self._buckets) > _REMEMBERED:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(name)
+        return bucket
+
+    def _take(self, bucket: _Bucket) -> float:
+        """Take a token; how long until there is one, in seconds, 0 when it was taken."""
+        now = self._clock()
+        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
+        bucket.at = now
+        if bucket.tokens < 1:
+            return (1 - bucket.tokens) / self._rate
+        bucket.tokens -= 1
+        return 0.0

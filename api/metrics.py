@@ -1,0 +1,63 @@
+"""Prometheus: what the service does, in numbers. No label names a tenant, a namespace or an id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from api.auth import Admin
+from memsvc.bootstrap import Service
+from memsvc.store import jobs
+
+_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+router = APIRouter(tags=["health"])
+
+
+class Metrics:
+    """The numbers of one application; a registry of its own, so that two in a process do not mix."""
+
+    def __init__(self, service: Service) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "memsvc_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "memsvc_request_seconds", "From a request to its reply.", ["method", "route"], buckets=_BUCKETS_S,
+            registry=self.registry,
+        )  # fmt: skip
+        self.running = Gauge("memsvc_requests_running", "Requests being worked on.", registry=self.registry)
+        self.registry.register(_State(service))
+
+
+class _State(Collector):
+    """Read when asked for: indexes, connections, jobs by kind and state."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterable[Metric]:
+        pool, database = self._service.pool, self._service.database
+        yield GaugeMetricFamily("memsvc_index_bytes", "Memory of the indexes.", value=pool.resident_bytes())
+        yield GaugeMetricFamily("memsvc_indexes", "Namespaces whose index is in memory.", value=len(pool))
+        yield GaugeMetricFamily("memsvc_connections_used", "Database connections in use.", value=database.in_use())
+        queued = GaugeMetricFamily("memsvc_jobs", "Background jobs.", labels=["kind", "state"])
+        with database.dispatch() as connection:
+            for kind, state, count in jobs.census(connection):
+                queued.add_metric([kind, state], count)
+        yield queued
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text"}},
+)
+def metrics(_: Admin, request: Request) -> Response:
+    """Numbers for Prometheus; its scrape sends a key with the scope admin."""
+    found: Metrics = request.app.state.metrics
+    return Response(generate_latest(found.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,57 @@
+"""Export and import of a whole namespace."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from api.auth import Caller, Reader
+from api.deps import NamespaceName, Services
+from memsvc import errors
+from memsvc.services.admission import Writer
+from memsvc.wire.transfer import ImportReceipt
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["transfer"])
+MEDIA_TYPE = "application/x-ndjson"
+# Kept in memory up to here, on disk beyond.
+_SPOOL_BYTES = 1024**2
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "JSON lines"}},
+)
+def export(namespace: NamespaceName, caller: Reader, service: Services) -> StreamingResponse:
+    """Everything of a namespace as JSON lines, lossless: what was said, units with all versions and vectors, links."""
+    lines = service.transfer.export(caller.tenant_id, namespace)
+    first = next(lines)  # what is wrong is said before the reply begins
+    return StreamingResponse(itertools.chain([first], lines), media_type=MEDIA_TYPE)
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    response_model=ImportReceipt,
+    openapi_extra={"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def load(namespace: NamespaceName, request: Request, caller: Caller, service: Services) -> ImportReceipt:
+    """Make the namespace from an export, all of it or nothing. It must not exist yet, and no model runs."""
+    limit = service.settings.limits.import_bytes
+    size = 0
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise errors.TooLarge(
+                    f"The import is over {limit} bytes.", "The operator can raise MEMSVC_LIMIT_IMPORT_BYTES."
+                )
+            await run_in_threadpool(file.write, part)
+        file.seek(0)
+        writer = Writer(caller.key_id, caller.max_trust)
+        counts = await run_in_threadpool(service.transfer.load, caller.tenant_id, writer, namespace, file)
+    return ImportReceipt(namespace=namespace, imported=counts)

@@ -1,0 +1,210 @@
+"""Commands for who runs a service: keys, tenants, export and import."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import rich
+import typer
+from rich import markup
+
+from memsvc import errors
+from memsvc.importing import formats
+from memsvc.sdk import MemoryClient, MemsvcClientError
+from memsvc.settings import Settings
+
+Url = Annotated[str, typer.Option(envvar="MEMSVC_URL", help="The service.")]
+_URL = "http://127.0.0.1:8377"
+_AT_ONCE = 100
+_CHUNK_BYTES = 1024**2
+
+keys = typer.Typer(help="API keys of a running service (MEMSVC_API_KEY needs the scope admin).", no_args_is_help=True)
+tenants = typer.Typer(help="Tenants of a service with a PostgreSQL of its own.", no_args_is_help=True)
+
+
+@keys.command("create")
+def create_key(
+    scope: Annotated[list[str], typer.Option(help="read, write, erase or admin; may be repeated.")],
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    max_trust: Annotated[float, typer.Option(min=0, max=1, help="Trust in what is written with it.")] = 1.0,
+    url: Url = _URL,
+) -> None:
+    """Make a key and print it: it is shown this once."""
+    made = _send(url, "POST", "/v1/keys", {"scopes": scope, "label": label, "max_trust": max_trust})
+    print(made["key"])
+
+
+@keys.command("list")
+def list_keys(url: Url = _URL) -> None:
+    """All keys of the tenant, without their secrets: a line each, its fields parted by tabs."""
+    for key in _send(url, "GET", "/v1/keys")["keys"]:
+        ends = key["revoked_at"] or key["expires_at"] or "never"
+        scopes = ",".join(key["scopes"])
+        print(f"{key['id']}\t{scopes}\ttrust {key['max_trust']:g}\tends {ends[:19]}\t{key['label']}")
+
+
+@keys.command("rotate")
+def rotate_key(
+    key_id: Annotated[str, typer.Argument(help="The part between mk_ and the next _.")],
+    grace_hours: Annotated[float, typer.Option(min=0, max=720, help="How long the old key lives on.")] = 24.0,
+    url: Url = _URL,
+) -> None:
+    """Print a successor with the same rights; the old key ends by itself."""
+    grace_s = round(dt.timedelta(hours=grace_hours).total_seconds())
+    print(_send(url, "POST", f"/v1/keys/{key_id}/rotate", {"grace_s": grace_s})["key"])
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The part between mk_ and the next _.")], url: Url = _URL
+) -> None:
+    """End a key now."""
+    _send(url, "POST", f"/v1/keys/{key_id}/revoke")
+
+
+def scrub(url: Url = _URL) -> None:
+    """Remove what was erased from the embedded database's files too; requests wait meanwhile."""
+    with _connected(url) as client:
+        reply = client.post("/v1/scrub")
+    if not reply.is_success:
+        _refuse(reply)
+
+
+@tenants.command("create")
+def create_tenant(
+    name: Annotated[str, typer.Argument(help="Of the account.")],
+    max_namespaces: Annotated[int | None, typer.Option(min=0, help="Quota; none is no limit.")] = None,
+    max_messages: Annotated[int | None, typer.Option(min=0, help="Quota; none is no limit.")] = None,
+) -> None:
+    """Make a tenant, or set the quotas of one, and print a key with all scopes for it (MEMSVC_DATABASE_URL)."""
+    from memsvc.store import keys as store_keys
+    from memsvc.store import tenants as store_tenants
+    from memsvc.store.database import Database
+
+    settings = Settings().database
+    if settings.url is None:
+        raise errors.Invalid("Tenants need a PostgreSQL of your own.", "Set MEMSVC_DATABASE_URL as for the service.")
+    database = Database(settings.app_url or settings.url, pool_size=1)
+    try:
+        quota = store_tenants.Quota(max_namespaces, max_messages)
+        tenant_id = store_tenants.ensure(database, name, quota)
+        print(store_keys.create(database, tenant_id, store_keys.SCOPES, "made with the tenant", "operator")[0])
+    finally:
+        database.close()
+
+
+def export(
+    namespace: Annotated[str, typer.Argument(help="What to export.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    url: Url = _URL,
+) -> None:
+    """Write a namespace to a file of JSON lines, lossless: versions, links and vectors included."""
+    part = out.with_name(out.name + ".part")
+    with _connected(url) as client, client.stream("GET", f"/v1/namespaces/{namespace}/export") as reply:
+        if not reply.is_success:
+            reply.read()
+            _refuse(reply)
+        with part.open("wb") as file:
+            for chunk in reply.iter_bytes(_CHUNK_BYTES):
+                file.write(chunk)
+    if not _is_whole(part):
+        raise errors.Unavailable("The export broke off.", f"Run it again; {part} is not whole.")
+    part.replace(out)
+
+
+def load(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What to import.")],
+    namespace: Annotated[str, typer.Option(help="Where to.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help="memsvc (an export), jsonl, chatgpt or mem0.")
+    ] = "memsvc",
+    url: Url = _URL,
+) -> None:
+    """Import an export of memsvc, or the chats and memories of another program.
+
+    An export makes a new namespace, all of it or nothing. The others are written message by message, and may be
+    repeated: what is there already is left as it is.
+    """
+    if format_name == "memsvc":
+        with _connected(url) as client:
+            reply = client.post(f"/v1/namespaces/{namespace}/import", content=_chunks(file))
+        counts = (reply.json() if reply.is_success else _refuse(reply))["imported"]
+        print(", ".join(f"{name}: {count}" for name, count in counts.items() if count))
+        return
+    messages = known = 0
+    try:
+        with MemoryClient(url) as client:
+            memory = client.namespace(namespace)
+            for batch in _batches(formats.read(file, format_name)):
+                reply_of = memory.write(batch)
+                messages += sum(len(result.messages) for result in reply_of.results)
+                known += sum(len(result.messages) for result in reply_of.results if result.duplicate)
+    except MemsvcClientError as error:
+        raise errors.Invalid(
+            str(error), f"{messages} messages were written before; the import can be repeated."
+        ) from None
+    print(f"messages: {messages}, known before: {known}")
+
+
+def _batches(exchanges: Iterator[Any]) -> Iterator[list[Any]]:
+    """A request each: neither too many exchanges nor too many messages."""
+    batch: list[Any] = []
+    for exchange in exchanges:
+        if batch and sum(len(item.messages) for item in batch) + len(exchange.messages) > _AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(exchange)
+    if batch:
+        yield batch
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether the last line is the one that ends an export."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - 200))
+        last = stream.read().rstrip(b"\n").rpartition(b"\n")[2]
+    try:
+        return "sha256" in json.loads(last)
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {os.environ.get('MEMSVC_API_KEY', '')}"}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(600, connect=10)) as client:
+            yield client
+    except httpx.HTTPError as error:
+        raise errors.Unavailable(f"The service at {url} does not answer: {error}", "Check --url.") from None
+
+
+def _send(url: str, method: str, path: str, body: Any = None) -> Any:
+    with _connected(url) as client:
+        reply = client.request(method, path, json=body)
+    return reply.json() if reply.is_success else _refuse(reply)
+
+
+def _refuse(reply: httpx.Response) -> Any:
+    """End with the service's own words."""
+    try:
+        problem = reply.json()
+        words = f"{problem['detail']} {problem['next_step']}"
+    except (ValueError, KeyError, TypeError):
+        words = f"The service answered {reply.status_code}."
+    rich.print(f"[red]memsvc: {markup.escape(words)}[/red]", file=sys.stderr)
+    sys.exit(2)

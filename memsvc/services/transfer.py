@@ -1,0 +1,208 @@
+"""Export and import of a namespace: JSON lines, lossless, both streamed. No model runs on import.
+
+The first line says what the file is, the last one how many rows it has and the SHA-256 of everything before it, so that
+a file that was cut off is seen. An import is one transaction: all of it, or nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import sqlalchemy as sa
+
+from memsvc import errors
+from memsvc.domain.exchange import Namespace
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import erase
+from memsvc.services.admission import Writer
+from memsvc.services.ingest import require_encoder
+from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer
+from memsvc.store.database import Database
+
+FORMAT = "memsvc-export-1"
+_BATCH = 500
+_MAX_LINE_BYTES = 64 * 1024**2
+# Two float32 rows a unit.
+_ROW_BYTES = 8
+_N = tables.namespace
+
+
+class Transfer:
+    def __init__(self, database: Database, encoder: TextEncoder, kick: Callable[[], None] = lambda: None) -> None:
+        self._database = database
+        self._encoder = encoder
+        self._kick = kick
+
+    def export(self, tenant_id: uuid.UUID, name: str) -> Iterator[bytes]:
+        """The lines of a namespace as it is at one moment. Raises NotFound before the first line."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            if space is None:
+                raise errors.NotFound(f"There is no namespace {name!r}.", "Nothing was exported.")
+            digest, count = hashlib.sha256(), 0
+            line = _line(_header(connection, space))
+            digest.update(line)
+            yield line
+            for table, row in transfer.rows(connection, space):
+                line = _line({"table": table, "row": row})
+                digest.update(line)
+                count += 1
+                yield line
+            yield _line({"rows": count, "sha256": digest.hexdigest()})
+
+    def load(self, tenant_id: uuid.UUID, writer: Writer, name: str, file: IO[bytes]) -> dict[str, int]:
+        """Rows per table. Nothing in the file is trusted more than the writer; what was erased here stays erased.
+
+        Raises Conflict when the namespace is there, or was encoded by another encoder, and Invalid for a file that is
+        not whole or not ours; nothing is stored then.
+        """
+        lines = _Lines(file)
+        header = lines.header()
+        with self._database.tenant(tenant_id) as connection:
+            space = self._begin(connection, tenant_id, name, header)
+            try:
+                counts = self._rows(connection, space, lines, writer.max_trust)
+            except (sa.exc.IntegrityError, sa.exc.DataError) as error:
+                reason = str(error.orig).splitlines()[0]
+                raise errors.Invalid(
+                    f"The rows do not fit together near line {lines.number}: {reason}", _WHOLE
+                ) from None
+            tenants.admit(connection, tenant_id, 0, fresh_namespace=True)
+            head = self._bury(connection, space)
+            audit.add(connection, tenant_id, writer.actor or "operator", "import", f"namespace:{space.id}", counts)
+            if head != space.head:
+                erase.remake(connection, space, head)
+        self._kick()
+        return counts
+
+    def _begin(self, connection: sa.Connection, tenant_id: uuid.UUID, name: str, header: dict[str, Any]) -> Namespace:
+        if namespaces.find(connection, tenant_id, name) is not None:
+            raise errors.Conflict(f"There is a namespace {name!r}.", "Import under another name, or erase it first.")
+        # A new id, always: indexes are kept by it, and one from a file could be another tenant's.
+        space = namespaces.lock(connection, Namespace(tenant_id, uuid.uuid4(), name, header["head"], header["encoder"]))
+        require_encoder(space, self._encoder.name)
+        values = {field: header[field] for field in ("head", "consolidated", "created_at")}
+        connection.execute(sa.update(_N).where(_N.c.tenant_id == tenant_id, _N.c.id == space.id).values(values))
+        found = namespaces.find(connection, tenant_id, name)
+        assert found is not None
+        return found
+
+    def _rows(self, connection: sa.Connection, space: Namespace, lines: _Lines, max_trust: float) -> dict[str, int]:
+        counts = {table.name: 0 for table in transfer.TABLES}
+        place, batch = 0, list[dict[str, Any]]()
+        order = list(counts)
+        for table, row in lines.rows():
+            values = transfer.read(table, row, _ROW_BYTES * self._encoder.width)
+            if "trust" in values:
+                values["trust"] = min(values["trust"], max_trust)
+            if order[place] != table or len(batch) >= _BATCH:
+                _flush(connection, space, order[place], batch)
+                if table not in order[place:]:
+                    raise errors.Invalid(f"Line {lines.number}: the tables are not in their order.", _WHOLE)
+                place = order.index(table)
+            batch.append(values)
+            counts[table] += 1
+        _flush(connection, space, order[place], batch)
+        return counts
+
+    def _bury(self, connection: sa.Connection, space: Namespace) -> int:
+        """Remove what was erased under this name, one by one or with the whole namespace; the head after it."""
+        m = tables.message
+        ids = list(connection.execute(sa.select(m.c.id).where(*tables.within(m, space))).scalars())
+        erased = tombstones.erased_messages(connection, space, ids)
+        at = tombstones.namespace_erased_at(connection, space)
+        if at is not None:
+            old = sa.select(m.c.id).where(*tables.within(m, space), m.c.recorded_at <= at)
+            erased |= set(connection.execute(old).scalars())
+        if not erased:
+            return space.head
+        erase.remove(connection, space, sorted(erased))
+        found = namespaces.find(connection, space.tenant_id, space.name)
+        assert found is not None
+        return found.head
+
+
+def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:
+    here = (_N.c.tenant_id == space.tenant_id, _N.c.id == space.id)
+    row = connection.execute(sa.select(_N.c.created_at, _N.c.consolidated).where(*here)).one()
+    return {
+        "format": FORMAT,
+        "encoder": space.encoder,
+        "head": space.head,
+        "consolidated": row.consolidated,
+        "created_at": row.created_at.astimezone(dt.UTC).isoformat(),
+    }
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+
+
+def _flush(connection: sa.Connection, space: Namespace, table: str, batch: list[dict[str, Any]]) -> None:
+    if batch:
+        transfer.insert(connection, space, table, batch)
+        batch.clear()
+
+
+class _Lines:
+    """The lines of a file, checked: form, length, number and hash."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.number = 0
+
+    def header(self) -> dict[str, Any]:
+        line, value = self._next()
+        if value.get("format") != FORMAT:
+            raise errors.Invalid("The file is no export of this service.", "Other formats: memsvc import --format.")
+        self._digest.update(line)
+        try:
+            head, consolidated = int(value["head"]), int(value["consolidated"])
+            created_at = dt.datetime.fromisoformat(value["created_at"])
+            encoder = value["encoder"]
+            if not 0 <= consolidated <= head < 2**62 or created_at.tzinfo is None or not isinstance(encoder, str):
+                raise ValueError
+        except (KeyError, ValueError, TypeError):
+            raise errors.Invalid("The first line of the export is not whole.", _WHOLE) from None
+        return {"head": head, "consolidated": consolidated, "created_at": created_at, "encoder": encoder}
+
+    def rows(self) -> Iterator[tuple[str, Any]]:
+        """(table, row) up to the last line, which must say the same number and hash."""
+        count = 0
+        while True:
+            line, value = self._next()
+            if "table" not in value:
+                if (value.get("rows"), value.get("sha256")) != (count, self._digest.hexdigest()):
+                    raise errors.Invalid("The export was changed or is not whole.", _WHOLE)
+                if self._file.read(1):
+                    raise errors.Invalid("Something stands behind the end of the export.", _WHOLE)
+                return
+            self._digest.update(line)
+            count += 1
+            yield value["table"], value.get("row")
+
+    def _next(self) -> tuple[bytes, dict[str, Any]]:
+        line = self._file.readline(_MAX_LINE_BYTES + 1)
+        self.number += 1
+        if not line.endswith(b"\n"):
+            raise errors.Invalid(f"Line {self.number}: the export ends too early, or the line is too long.", _WHOLE)
+        try:
+            value = json.loads(line, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise errors.Invalid(f"Line {self.number} is no JSON object.", _WHOLE)
+        return line, value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+_WHOLE = "Export again; nothing was imported."

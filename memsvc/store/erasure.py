@@ -1,0 +1,187 @@
+"""Deletes messages and everything that was made from them. The caller holds the namespace's lock."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.job import State
+from memsvc.domain.unit import Status
+from memsvc.store import feed, namespaces, tables
+
+_CHUNK = 10_000
+
+
+def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> collections.Counter[str]:
+    """Delete the messages, and what is left empty without them; rows per table. Their units must be gone before.
+
+    An exchange keeps the ids of its other messages; replies kept for idempotency keys name nothing any more, so that a
+    late repetition stores nothing again.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    m, e, s, i = tables.message, tables.exchange, tables.session, tables.idempotency
+    gone = list(ids)
+    array = sa.literal(gone, sa.ARRAY(sa.Text))
+    replies = sa.func.jsonb_path_query_array(i.c.response, sa.literal("$.results[*].messages[*]", sa.Text).cast(_PATH))
+    emptied = sa.func.jsonb_set(i.c.response, sa.literal(["results"], sa.ARRAY(sa.Text)), sa.literal([], _JSON))
+    counts["idempotency"] = connection.execute(
+        sa.update(i).where(*tables.within(i, namespace), replies.op("?|")(array)).values(response=emptied)
+    ).rowcount
+    touched = sa.select(e.c.id).where(*tables.within(e, namespace), e.c.message_ids.overlap(gone))
+    touched_ids = list(connection.execute(touched).scalars())
+    counts["message"] = connection.execute(
+        sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
+    ).rowcount
+    _shorten_exchanges(connection, namespace, touched_ids, set(gone))
+    counts["exchange"] = connection.execute(
+        sa.delete(e).where(
+            *tables.within(e, namespace), tables.any_of(e.c.id, touched_ids), sa.func.cardinality(e.c.message_ids) == 0
+        )
+    ).rowcount
+    said = sa.exists().where(*tables.within(m, namespace), m.c.session_id == s.c.id)
+    counts["session"] = connection.execute(sa.delete(s).where(*tables.within(s, namespace), ~said)).rowcount
+    return counts
+
+
+def _shorten_exchanges(
+    connection: sa.Connection, namespace: Namespace, exchange_ids: Collection[str], gone: set[str]
+) -> None:
+    e = tables.exchange
+    rows = connection.execute(
+        sa.select(e.c.id, e.c.message_ids, e.c.skipped).where(
+            *tables.within(e, namespace), tables.any_of(e.c.id, exchange_ids)
+        )
+    ).all()
+    for row in rows:
+        kept = [message_id for message_id in row.message_ids if message_id not in gone]
+        skipped = [skip for skip in row.skipped if skip["message_id"] not in gone]
+        connection.execute(
+            sa.update(e).where(*tables.within(e, namespace), e.c.id == row.id).values(message_ids=kept, skipped=skipped)
+        )
+
+
+def delete_units(
+    connection: sa.Connection, namespace: Namespace, ids: Collection[str]
+) -> tuple[collections.Counter[str], list[str]]:
+    """Delete the units with their versions, sources, links and the episodes they are in; rows per table, and the units
+    that stood behind one of them and stand for themselves again.
+
+    What follows from links and episodes the next consolidation makes anew.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    u, seg, ep = tables.unit, tables.segment, tables.episode
+    gone = list(ids)
+    if not gone:
+        return counts, []
+    episodes = sa.select(seg.c.episode_id).where(*tables.within(seg, namespace), seg.c.unit_ids.overlap(gone))
+    told = list(connection.execute(episodes.distinct()).scalars())
+    conditions: Sequence[tuple[sa.Table, sa.ColumnElement[bool]]] = (
+        (seg, tables.any_of(seg.c.episode_id, told)),
+        (ep, tables.any_of(ep.c.id, told)),
+        (tables.link, sa.or_(tables.any_of(tables.link.c.src, gone), tables.any_of(tables.link.c.dst, gone))),
+        (tables.unit_version, tables.any_of(tables.unit_version.c.unit_id, gone)),
+        (tables.unit_source, tables.any_of(tables.unit_source.c.unit_id, gone)),
+        (tables.unit_access, tables.any_of(tables.unit_access.c.unit_id, gone)),
+        (u, tables.any_of(u.c.id, gone)),
+    )
+    for table, condition in conditions:
+        counts[table.name] += connection.execute(
+            sa.delete(table).where(*tables.within(table, namespace), condition)
+        ).rowcount
+    freed = (
+        sa.update(u)
+        .where(*tables.within(u, namespace), tables.any_of(u.c.superseded_by, gone))
+        .values(superseded_by=None, valid_to=None, status=Status.ACTIVE.value)
+        .returning(u.c.id)
+    )
+    return counts, sorted(connection.execute(freed).scalars())
+
+
+def forget_gained(connection: sa.Connection, namespace: Namespace) -> None:
+    """Take away what units took on from others, in all versions: it may be words of what is erased. The next
+    consolidation gives them what is left of it.
+    """
+    u, v = tables.unit, tables.unit_version
+    taken = sa.or_(sa.func.cardinality(u.c.gained_keywords) > 0, u.c.gained_topics != sa.literal([], _JSON))
+    connection.execute(
+        sa.update(u).where(*tables.within(u, namespace), taken).values(gained_keywords=[], gained_topics=[])
+    )
+    nothing = sa.literal({"gained_keywords": [], "gained_topics": []}, _JSON)
+    connection.execute(sa.update(v).where(*tables.within(v, namespace)).values(state=v.c.state.op("||")(nothing)))
+
+
+def forget_versions(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
+    """Delete the versions before the current one; the number of them."""
+    v = tables.unit_version
+    condition = tables.any_of(v.c.unit_id, unit_ids)
+    return connection.execute(sa.delete(v).where(*tables.within(v, namespace), condition)).rowcount
+
+
+def by_hand(
+    connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str], causes: Sequence[str]
+) -> list[str]:
+    """Which of these units stand as a person wrote them: the cause of their version begins with one of `causes`."""
+    u = tables.unit
+    written = sa.or_(*(u.c.cause.startswith(cause, autoescape=True) for cause in causes))
+    statement = sa.select(u.c.id).where(*tables.within(u, namespace), tables.any_of(u.c.id, unit_ids), written)
+    return sorted(connection.execute(statement).scalars())
+
+
+def interrupt_jobs(connection: sa.Connection, namespace: Namespace) -> int:
+    """Take running jobs from their workers, who may have read what is erased now: they begin anew, and whatever their
+    workers still do is refused. What ended jobs noted is dropped.
+    """
+    j = tables.job
+    connection.execute(
+        sa.update(j)
+        .where(*tables.within(j, namespace), j.c.state.not_in([State.QUEUED.value, State.RUNNING.value]))
+        .values(payload={}, result=None, last_error=None)
+    )
+    statement = (
+        sa.update(j)
+        .where(*tables.within(j, namespace), j.c.state.in_([State.QUEUED.value, State.RUNNING.value]))
+        .values(
+            state=State.QUEUED.value, epoch=j.c.epoch + 1, lease_until=None, last_error=None, done=0, total=None,
+            payload=_without(_without(j.c.payload, "last_session"), "counts"),
+        )
+    )  # fmt: skip
+    return connection.execute(statement).rowcount
+
+
+def publish(
+    connection: sa.Connection,
+    namespace: Namespace,
+    *,
+    removed_units: Collection[str] = (),
+    removed_messages: Collection[str] = (),
+    put_messages: Collection[str] = (),
+    put_units: Collection[str] = (),
+) -> int:
+    """Write the change rows and move the head; the new head."""
+    rows = [("remove", "unit", ref) for ref in removed_units]
+    rows += [("remove", "message", ref) for ref in removed_messages]
+    rows += [("put", "message", ref) for ref in put_messages]
+    rows += [("put", "unit", ref) for ref in put_units]
+    changes = [
+        feed.Change(seq, op, kind, ref)  # type: ignore[arg-type]
+        for seq, (op, kind, ref) in enumerate(rows, start=namespace.head + 1)
+    ]
+    for start in range(0, len(changes), _CHUNK):
+        feed.append(connection, namespace, changes[start : start + _CHUNK])
+    head = namespace.head + len(changes)
+    if changes:
+        namespaces.advance(connection, namespace, head)
+    return head
+
+
+def _without(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[Any]:
+    """A JSON object without one of its fields."""
+    return column.op("-", return_type=_JSON)(sa.literal(name, sa.Text))
+
+
+_JSON = sa.dialects.postgresql.JSONB()
+_PATH = sa.dialects.postgresql.JSONPATH()

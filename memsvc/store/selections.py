@@ -1,0 +1,80 @@
+"""From a selection to its messages, and to the units that hold words of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.selection import By, Selection
+from memsvc.store import tables
+
+_M = tables.message
+_U = tables.unit
+_S = tables.unit_source
+_COLUMN = {
+    By.MESSAGE: _M.c.id,
+    By.SESSION: _M.c.session_id,
+    By.SOURCE: _M.c.source,
+    By.CHANNEL: _M.c.channel,
+    By.ACTOR: _M.c.actor,
+}
+# The words of a message reach into units of so many messages behind it: what a reply answers, whom a pronoun means.
+_REACH = 8
+
+
+def messages(connection: sa.Connection, namespace: Namespace, selection: Selection) -> list[str]:
+    """Ids of the selected messages, in the order they were stored."""
+    statement = sa.select(_M.c.id).where(*tables.within(_M, namespace)).order_by(_M.c.seq)
+    if selection.by is By.SUBJECT:
+        return list(connection.execute(statement.where(_about(namespace, selection.value))).scalars())
+    return list(connection.execute(statement.where(_COLUMN[selection.by] == selection.value)).scalars())
+
+
+def _about(namespace: Namespace, name: str) -> sa.ColumnElement[bool]:
+    """Said by the person, naming it as a whole word, or cited by a unit that is about it."""
+    lowered = name.lower()
+    named = r"(^|\W)" + re.sub(r"([^\w\s])", r"\\\1", lowered) + r"($|\W)"
+    cited = (
+        sa.select(_S.c.message_id)
+        .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
+        .where(
+            *tables.within(_S, namespace),
+            sa.or_(sa.func.lower(_U.c.subject) == lowered, sa.literal(name, sa.Text) == sa.any_(_U.c.persons)),
+        )
+    )
+    return sa.or_(
+        sa.func.lower(_M.c.speaker) == lowered,
+        sa.func.lower(_M.c.content).regexp_match(named),
+        sa.func.lower(sa.func.coalesce(_M.c.caption, "")).regexp_match(named),
+        _M.c.id.in_(cited),
+    )
+
+
+def units_of(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> list[str]:
+    """Ids of the units that cite one of the messages."""
+    statement = (
+        sa.select(_S.c.unit_id)
+        .distinct()
+        .where(*tables.within(_S, namespace), tables.any_of(_S.c.message_id, message_ids))
+    )
+    return sorted(connection.execute(statement).scalars())
+
+
+def neighbours(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> list[str]:
+    """Ids of the units of the messages next behind these, which may have taken words or meaning over from them."""
+    place = sa.func.row_number().over(partition_by=_M.c.session_id, order_by=(_M.c.occurred_at, _M.c.seq))
+    placed = (
+        sa.select(_M.c.id, _M.c.session_id, place.label("place")).where(*tables.within(_M, namespace)).cte("placed")
+    )
+    chosen = sa.select(placed).where(tables.any_of(placed.c.id, message_ids)).cte("chosen")  # type: ignore[arg-type]
+    behind = (
+        sa.select(placed.c.id)
+        .join(chosen, chosen.c.session_id == placed.c.session_id)
+        .where(placed.c.place > chosen.c.place, placed.c.place <= chosen.c.place + _REACH)
+    )
+    near = connection.execute(behind).scalars().all()
+    own = set(units_of(connection, namespace, message_ids))
+    return [unit_id for unit_id in units_of(connection, namespace, near) if unit_id not in own]

@@ -1,0 +1,77 @@
+"""Tenants and their quotas."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from memsvc import errors
+from memsvc.store import tables
+from memsvc.store.database import Database
+
+_T = tables.tenant
+# The tenant that an installation starts with; the same everywhere, so that a restored dump finds its own.
+DEFAULT = uuid.uuid5(uuid.NAMESPACE_URL, "memsvc:tenant:default")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """None is no limit."""
+
+    max_namespaces: int | None = None
+    max_messages: int | None = None
+
+
+def id_of(name: str) -> uuid.UUID:
+    """A tenant's id follows from its name: row-level security hides all tenants, so nobody could look it up."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"memsvc:tenant:{name}")
+
+
+def ensure(database: Database, name: str, quota: Quota | None = None) -> uuid.UUID:
+    """The tenant of this name, made when it is not there; with `quota` its limits are set."""
+    tenant_id = id_of(name)
+    with database.tenant(tenant_id) as connection:
+        connection.execute(insert(_T).values(id=tenant_id, name=name).on_conflict_do_nothing())
+        if quota is not None:
+            limits = {"max_namespaces": quota.max_namespaces, "max_messages": quota.max_messages}
+            connection.execute(sa.update(_T).where(_T.c.id == tenant_id).values(limits))
+    return tenant_id
+
+
+def existing(database: Database, name: str) -> uuid.UUID:
+    """Raises NotFound."""
+    tenant_id = id_of(name)
+    with database.tenant(tenant_id) as connection:
+        found = connection.execute(sa.select(_T.c.id).where(_T.c.id == tenant_id)).scalar_one_or_none()
+    if found is None:
+        raise errors.NotFound(f"There is no tenant {name!r}.", "memsvc keys create --tenant NAME makes one.")
+    return tenant_id
+
+
+def admit(connection: sa.Connection, tenant_id: uuid.UUID, fresh_messages: int, *, fresh_namespace: bool) -> None:
+    """Raises Forbidden when a write would pass the tenant's quota.
+
+    Counts only where a limit is set. Writes to several namespaces at the same moment may pass it by what they carry.
+    """
+    limits = connection.execute(
+        sa.select(_T.c.max_namespaces, _T.c.max_messages).where(_T.c.id == tenant_id)
+    ).one_or_none()
+    if limits is None:
+        return
+    if fresh_namespace and limits.max_namespaces is not None:
+        _within(connection, tables.namespace, tenant_id, limits.max_namespaces, "namespaces")
+    if limits.max_messages is not None:
+        _within(connection, tables.message, tenant_id, limits.max_messages - fresh_messages, "messages")
+
+
+def _within(connection: sa.Connection, table: sa.Table, tenant_id: uuid.UUID, at_most: int, what: str) -> None:
+    count = connection.execute(
+        sa.select(sa.func.count()).select_from(table).where(table.c.tenant_id == tenant_id)
+    ).scalar_one()
+    if count > at_most:
+        raise errors.Forbidden(
+            f"The tenant's quota of {what} is used up.", "Erase what is not needed, or ask the operator for more."
+        )

@@ -1,0 +1,132 @@
+"""Row-level security alone: the application's own conditions on tenant and namespace are taken away."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+from starlette.testclient import TestClient
+
+from api import app as application
+from memsvc.bootstrap import Service
+from memsvc.sdk import MemoryClient
+from memsvc.store import database, keys, tenants
+
+_OWN = {"tenant_id"}
+_TRAVERSE: Any = visitors.replacement_traverse
+
+
+@pytest.fixture
+def unfiltered(service: Service) -> Iterator[list[int]]:
+    """Every statement runs without its conditions on the tenant; the list counts how many were taken away."""
+    taken: list[int] = []
+
+    def strip(
+        connection: sa.Connection, element: Any, multiparams: Any, params: Any, options: Any
+    ) -> tuple[Any, Any, Any]:
+        def replace(node: Any, **_: Any) -> Any:
+            if isinstance(node, sa.BinaryExpression) and node.operator is sa.sql.operators.eq:
+                left, right = node.left, node.right
+                if _names_tenant(left) and isinstance(right, sa.BindParameter):
+                    taken.append(1)
+                    return sa.true()
+            return None
+
+        if isinstance(element, sa.sql.ClauseElement) and not isinstance(element, sa.TextClause):
+            element = _TRAVERSE(element, {}, replace)
+        return element, multiparams, params
+
+    engine = service.database._engine
+    sa.event.listen(engine, "before_execute", strip, retval=True)
+    yield taken
+    sa.event.remove(engine, "before_execute", strip)
+
+
+def _names_tenant(column: Any) -> bool:
+    return isinstance(column, sa.Column) and (
+        column.name in _OWN or (column.table.name == "tenant" and column.name == "id")
+    )
+
+
+def account(service: Service) -> str:
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    return keys.create(service.database, tenant_id, keys.SCOPES, "", "operator")[0]
+
+
+def test_without_the_applications_conditions_every_endpoint_still_answers_404_for_foreign_ids(
+    service: Service, base_url: str, unfiltered: list[int]
+) -> None:
+    mine, foreign = account(service), account(service)
+    with MemoryClient(base_url, mine) as client:
+        memory = client.namespace("vault")
+        unit = memory.add("The vault code is 4711.", session_id="s", id="m1").units[0]
+        job = memory.maintain("distill").id
+    ids = {
+        "namespace": "vault", "message_id": "m1", "unit_id": unit, "job_id": job, "kind": "distill",
+        "key_id": keys.key_id(mine),
+    }  # fmt: skip
+    bodies: dict[str, Any] = {
+        "recall": {"query": "code"}, "context": {"query": "code"}, "rotate": {}, "units/{unit_id}": {"text": "mine"},
+        "erasures": {"by": "message", "value": "m1"}, "quarantine": {"by": "message", "value": "m1"},
+        "release": {"by": "message", "value": "m1"},
+    }  # fmt: skip
+    makes = ("/exchanges", "/import")
+    tried = 0
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=30) as http:
+        for path, operations in http.get("/openapi.json").json()["paths"].items():
+            if "{" not in path or path.endswith(makes):
+                continue
+            for method in operations:
+                body = next((value for end, value in bodies.items() if path.endswith(end)), None)
+                reply = http.request(method, path.format(**ids), json=body)
+                assert reply.status_code == 404, (method, path, reply.text)
+                assert "4711" not in reply.text
+                tried += 1
+        assert http.get("/v1/jobs").json()["jobs"] == []
+        assert {entry["action"] for entry in http.get("/v1/audit").json()["entries"]} == {"key.create"}
+    assert tried > 20
+    assert len(unfiltered) > 40
+    with MemoryClient(base_url, mine) as client:
+        assert client.namespace("vault").message("m1").content == "The vault code is 4711."
+
+
+def test_a_thousand_interleaved_requests_on_one_connection_leak_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert service.postgres is not None
+    single = database.Database(service.postgres.app_url, pool_size=1)
+    accounts = [account(service) for _ in range(4)]
+    for part in (service.ingest, service.recall, service.inspect):
+        monkeypatch.setattr(part, "_database", single)
+    app = application.create(service)
+    app.state.authenticator._database = single
+    with TestClient(app, "http://127.0.0.1") as client:
+
+        def ask(number: int) -> tuple[int, str]:
+            owner = number % 4
+            headers = {"Authorization": f"Bearer {accounts[owner]}"}
+            if number < 4:
+                said = {"role": "user", "content": f"My word is w{owner}w."}
+                body = {"exchanges": [{"session_id": "s", "messages": [said]}]}
+                reply = client.post("/v1/namespaces/same/exchanges", json=body, headers=headers)
+            elif number % 3:
+                reply = client.get("/v1/namespaces/same/messages", headers=headers)
+            else:
+                reply = client.post("/v1/namespaces/same/recall", json={"query": "What is my word?"}, headers=headers)
+            reply.raise_for_status()
+            return owner, reply.text
+
+        for number in range(4):
+            ask(number)
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(ask, range(4, 1004)))
+    single.close()
+    assert len(answers) == 1000
+    for owner, text in answers:
+        assert [f"w{other}w" in text for other in range(4)] == [other == owner for other in range(4)]

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from memsvc.bootstrap import Service
+from memsvc.sdk import Namespace
+from memsvc.store import keys, tenants
+from memsvc.wire.exchanges import NewExchange, NewMessage
+
+
+@pytest.fixture
+def http(service: Service, base_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as made:
+        yield made
+
+
+@pytest.fixture
+def elsewhere(service: Service, base_url: str) -> Iterator[httpx.Client]:
+    """An account with nothing in it."""
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    key, _ = keys.create(service.database, tenant_id, ["read", "write", "erase"], "", "operator")
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as made:
+        yield made
+
+
+@pytest.fixture
+def lived(memory: Namespace, settle: Callable[[], None]) -> Namespace:
+    """A namespace with versions, links, episodes, skips, an idempotency key, a superseded unit, all kinds of text."""
+    memory.write(
+        [NewExchange(session_id="täglich/\u2028", metadata={"a": [1, None, {"b": "ü"}]}, messages=[
+            NewMessage(id="m1", role="user", speaker="Ana", content="I live in Oslo."),
+            NewMessage(id="m2", role="assistant", content="Wow, cool! 🎻", caption="A fjord", metadata={"x": 0.1}),
+        ])],
+        idempotency_key="k1",
+    )  # fmt: skip
+    memory.add("I moved to Porto.", speaker="Ana", session_id="b", id="m3")
+    memory.add("I adopted a tortoise called Miso last month.", speaker="Ana", session_id="b", id="m4")
+    settle()
+    memory.edit(next(memory.units()).id, "Ana lives in Oslo, by the harbour.")
+    settle()
+    return memory
+
+
+def exported(http: httpx.Client, memory: Namespace) -> bytes:
+    return http.get(f"/v1/namespaces/{memory.name}/export").raise_for_status().content
+
+
+def load(http: httpx.Client, name: str, content: bytes) -> httpx.Response:
+    return http.post(f"/v1/namespaces/{name}/import", content=content)
+
+
+def rewritten(content: bytes, change: Callable[[list[dict[str, Any]]], None]) -> bytes:
+    """The export with its rows changed, and a last line that agrees with them."""
+    lines = [json.loads(line) for line in content.splitlines()][:-1]
+    change(lines)
+    body = b"".join(
+        json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n" for line in lines
+    )
+    last = {"rows": len(lines) - 1, "sha256": hashlib.sha256(body).hexdigest()}
+    return body + json.dumps(last).encode() + b"\n"
+
+
+def test_an_export_imported_into_an_empty_account_and_exported_again_is_equal_byte_for_byte(
+    lived: Namespace, http: httpx.Client, elsewhere: httpx.Client
+) -> None:
+    first = exported(http, lived)
+    tables = {json.loads(line).get("table") for line in first.splitlines()}
+    assert {"message", "unit", "unit_version", "link", "episode", "segment", "change", "idempotency"} <= tables
+    receipt = load(elsewhere, lived.name, first).raise_for_status().json()
+    assert receipt["imported"]["message"] == 4
+    assert exported(elsewhere, lived) == first
+    for path in ("units", "messages", "episodes", "stats", "profile"):
+        shown = elsewhere.get(f"/v1/namespaces/{lived.name}/{path}").json()
+        here = http.get(f"/v1/namespaces/{lived.name}/{path}").json()
+        shown.pop("jobs", None), here.pop("jobs", None)
+        assert shown == here
+    question = {"query": "Where does Ana live?"}
+    found = [client.post(f"/v1/namespaces/{lived.name}/recall", json=question).json() for client in (http, elsewhere)]
+    assert found[0]["results"] == found[1]["results"]
+
+
+def test_an_imported_namespace_takes_writes_and_honours_its_idempotency_keys(
+    lived: Namespace, http: httpx.Client, elsewhere: httpx.Client
+) -> None:
+    load(elsewhere, "copy", exported(http, lived)).raise_for_status()
+    said = {"exchanges": [{"session_id": "c", "messages": [{"role": "user", "content": "I play the oboe."}]}]}
+    elsewhere.post("/v1/namespaces/copy/exchanges", json=said).raise_for_status()
+    found = elsewhere.post("/v1/namespaces/copy/recall", json={"query": "oboe"}).json()["results"]
+    assert "oboe" in found[0]["text"]
+    repeated = elsewhere.post("/v1/namespaces/copy/exchanges", json=said, headers={"Idempotency-Key": "k1"})
+    assert repeated.status_code == 409
+
+
+def test_an_import_does_not_bring_back_what_was_erased(lived: Namespace, http: httpx.Client) -> None:
+    before = exported(http, lived)
+    body = {"by": "message", "value": "m4"}
+    http.post(f"/v1/namespaces/{lived.name}/erasures", json=body).raise_for_status()
+    kept = exported(http, lived)
+    lived.erase()
+    load(http, lived.name, before).raise_for_status()
+    assert list(lived.messages()) == []
+    assert list(lived.units()) == []
+    lived.erase()
+    assert b"tortoise" not in kept
+    other = f"{lived.name}-other"
+    load(http, other, before).raise_for_status()
+    http.post(f"/v1/namespaces/{other}/erasures", json=body).raise_for_status()
+    assert b"tortoise" not in http.get(f"/v1/namespaces/{other}/export").content
+
+
+def test_nothing_imported_is_trusted_more_than_the_key_that_imports(
+    lived: Namespace, http: httpx.Client, service: Service, base_url: str
+) -> None:
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    key, _ = keys.create(service.database, tenant_id, ["read", "write"], "", "operator", 0.3)
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}) as low:
+        load(low, "copy", exported(http, lived)).raise_for_status()
+        for kind in ("units", "messages"):
+            assert {item["trust"] for item in low.get(f"/v1/namespaces/copy/{kind}").json()[kind]} == {0.3}
+
+
+def _set(table: str, field: str, value: Any) -> Callable[[list[dict[str, Any]]], None]:
+    def change(lines: list[dict[str, Any]]) -> None:
+        next(line for line in lines if line.get("table") == table)["row"][field] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("message", "role", "owner"),
+        _set("message", "content", "a\x00b"),
+        _set("message", "content", None),
+        _set("message", "metadata", []),
+        _set("message", "trust", 7),
+        _set("message", "trust", "1"),
+        _set("message", "seq", 2**70),
+        _set("message", "occurred_at", "yesterday"),
+        _set("message", "tenant_id", str(uuid.uuid4())),
+        _set("message", "unknown", 1),
+        _set("unit", "kind", "secret"),
+        _set("unit", "embedding", "AAAA"),
+        _set("unit", "embedding", "?"),
+        _set("unit", "topics", [{"a": 1}]),
+        _set("unit", "persons", "Ana"),
+        _set("unit_source", "message_id", "nobody"),
+        _set("exchange", "skipped", [{}]),
+        _set("change", "op", "drop"),
+        lambda lines: lines.insert(1, {"table": "job", "row": {}}),
+        lambda lines: lines.insert(1, {"table": "pg_authid", "row": {}}),
+        lambda lines: lines.append(lines[1]),
+        lambda lines: lines[0].update(head=-1),
+        lambda lines: lines[0].update(format="other"),
+        lambda lines: lines[0].update(encoder=5),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_refused_and_leaves_nothing(
+    lived: Namespace, http: httpx.Client, change: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    reply = load(http, "tampered", rewritten(exported(http, lived), change))
+    assert reply.status_code == 422, reply.text
+    assert reply.json()["next_step"]
+    assert http.get("/v1/namespaces/tampered/messages").status_code == 404
+
+
+def test_a_file_that_is_cut_off_or_no_export_is_refused(lived: Namespace, http: httpx.Client) -> None:
+    whole = exported(http, lived)
+    lines = whole.splitlines(keepends=True)
+    for content in (b"", b"{}\n", b"[" * 10_000 + b"\n", whole[:-5], b"".join(lines[:-1]), b"".join([*lines[:3], lines[-1]]),
+                    whole + b"{}\n", b"\xff\xfe\n"):  # fmt: skip
+        assert load(http, "cut", content).status_code == 422
+    assert load(http, lived.name, whole).status_code == 409
+    encoded = rewritten(whole, lambda rows: rows[0].update(encoder="another-encoder"))
+    assert load(http, "cut", encoded).status_code == 409
+    assert http.get("/v1/namespaces/cut/export").status_code == 404

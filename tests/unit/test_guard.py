@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from api import guard
+from memsvc import errors, safety
+from memsvc.settings import GeneratorSettings, LimitSettings, ServerSettings, Settings
+
+
+async def call(app: Any, path: str = "/v1/x", **headers: str) -> tuple[int, dict[str, str]]:
+    """Status and headers of one request without a server."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await app({"type": "http", "path": path, "method": "GET", "headers": raw}, receive, send)
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+
+
+async def fine(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:8377", "", 200),
+        ("[::1]:8377", "", 200),
+        ("LOCALHOST", "", 200),
+        ("memory.example.com", "", 200),
+        ("evil.example.com", "", 403),
+        ("", "", 403),
+        ("[", "", 403),
+        ("127.0.0.1:8377", "http://127.0.0.1:8377", 200),
+        ("127.0.0.1:8377", "http://127.0.0.1:9000", 403),
+        ("127.0.0.1:8377", "https://app.example.com", 200),
+        ("127.0.0.1:8377", "https://evil.example.com", 403),
+        ("127.0.0.1:8377", "null", 403),
+    ],
+)
+def test_only_its_own_names_and_allowed_pages_reach_the_service(host: str, origin: str, status: int) -> None:
+    hosts = safety.own_hosts(ServerSettings(allowed_hosts="memory.example.com"))
+    app = guard.Origin(fine, hosts, ["https://app.example.com"])
+    given = {"host": host} | ({"origin": origin} if origin else {})
+    assert asyncio.run(call(app, **given))[0] == status
+
+
+def test_what_comes_too_fast_is_told_when_to_come_again_key_by_key() -> None:
+    now = 0.0
+    app = guard.Rate(fine, LimitSettings(requests_per_s=0.5, burst=2), 4, lambda: now)
+
+    async def run() -> None:
+        nonlocal now
+        assert [(await call(app, authorization="a"))[0] for _ in range(3)] == [200, 200, 429]
+        assert (await call(app, authorization="a"))[1]["retry-after"] == "2"
+        assert (await call(app, authorization="b"))[0] == 200
+        assert (await call(app, path="/healthz", authorization="a"))[0] == 200
+        now = 2.0
+        assert [(await call(app, authorization="a"))[0] for _ in range(2)] == [200, 429]
+
+    asyncio.run(run())
+
+
+def test_a_flood_of_one_key_leaves_places_for_the_others() -> None:
+    at_work: dict[str, int] = {"a": 0, "b": 0}
+    most = dict(at_work)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        name = dict(scope["headers"])[b"authorization"].decode()
+        at_work[name] += 1
+        most[name] = max(most[name], at_work[name])
+        await asyncio.sleep(0.01)
+        at_work[name] -= 1
+        await fine(scope, receive, send)
+
+    async def run() -> None:
+        app = guard.Rate(slow, LimitSettings(), 3)
+        replies = await asyncio.gather(*(call(app, authorization=name) for name in "a" * 40 + "b"))
+        assert {status for status, _ in replies} == {200}
+
+    asyncio.run(run())
+    assert most == {"a": 3, "b": 1}
+
+
+def settings(**server: Any) -> Settings:
+    return Settings(ServerSettings(**server))
+
+
+@pytest.mark.parametrize(
+    ("server", "named"),
+    [
+        ({"host": "0.0.0.0"}, "MEMSVC_ALLOWED_HOSTS"),
+        ({"host": "0.0.0.0", "allowed_hosts": "*"}, "one by one"),
+        ({"host": "0.0.0.0", "allowed_hosts": "m.example.com", "api_key": "short-key"}, "MEMSVC_API_KEY"),
+    ],
+)
+def test_an_open_address_with_unsafe_settings_is_refused(server: dict[str, str], named: str) -> None:
+    with pytest.raises(errors.Invalid, match=named):
+        safety.check(settings(**server))
+
+
+def test_the_defaults_and_a_well_set_open_address_are_fine() -> None:
+    safety.check(settings())
+    safety.check(settings(api_key="short-key"))
+    safety.check(settings(host="0.0.0.0", allowed_hosts="m.example.com", api_key="k" * 24))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/v1",
+        "file:///etc/passwd",
+        "http:///v1",
+        "https://user:secret@host/v1",
+        "http://169.254.169.254/latest",
+        "http://[::ffff:169.254.169.254]/v1",
+        "http://metadata.google.internal/v1",
+        "http://api.example.com/v1",
+        "http://[",
+    ],
+)
+def test_an_endpoint_that_could_leak_is_refused(url: str) -> None:
+    unsafe = settings()
+    unsafe.generator = GeneratorSettings(model="m", url=url, api_key="k")
+    with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_URL") as raised:
+        safety.check(unsafe)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["https://api.example.com/v1", "http://127.0.0.1:8000/v1", "http://vllm:8000/v1"])
+def test_an_endpoint_of_the_operators_is_taken(url: str) -> None:
+    fine_ones = settings()
+    fine_ones.generator = GeneratorSettings(model="m", url=url, api_key="k")
+    safety.check(fine_ones)
