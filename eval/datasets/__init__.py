@@ -17,8 +17,10 @@ def read(path: Path) -> Dataset:
         first = json.loads(path.read_text(encoding="utf-8"))[0]
     except OSError as error:
         raise BadDataset(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError) as error:
-        raise BadDataset(f"{path} is not a JSON list of conversations: {error}") from None
+    except ValueError as error:
+        raise BadDataset(f"{path} is not JSON: {error}") from None
+    except (LookupError, TypeError):
+        raise BadDataset(f"{path}: expected a list of conversations") from None
     if isinstance(first, dict) and "haystack_sessions" in first:
         return longmemeval.read(path)
     return locomo.read(path)

@@ -240,7 +240,7 @@ unit_version = sa.Table(
     ),
 )
 
-# No key on `unit`: counts are written down later than they are made, and a unit may have been erased meanwhile.
+# No key on `unit`: counts are written down later than made, and the unit may be gone.
 unit_access = sa.Table(
     "unit_access",
     metadata,
@@ -350,7 +350,7 @@ record = sa.Table(
     columns.belongs(),
 )
 
-# What was erased, as digests: no import and no late write brings it back.
+# What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",
     metadata,
@@ -376,21 +376,9 @@ audit = sa.Table(
 
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
-    idempotency,
-    record,
-    job,
-    change,
-    segment,
-    episode,
-    link,
-    unit_access,
-    unit_version,
-    unit_source,
-    unit,
-    message,
-    exchange,
-    session,
-)
+    idempotency, record, job, change, segment, episode, link, unit_access, unit_version, unit_source, unit,
+    message, exchange, session,
+)  # fmt: skip
 
 
 def within(table: sa.Table, namespace: Namespace) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -103,6 +103,10 @@ def _in(column: sa.Column[Any], value: Any) -> Any:
         return moment
     if isinstance(kind, sa.Text):
         return _text(value)
+    if isinstance(kind, sa.Boolean):
+        if not isinstance(value, bool):
+            raise ValueError("must be true or false")
+        return value
     number = kind.python_type(value) if not isinstance(value, bool | str) else None
     if number is None or number != value or not math.isfinite(number) or abs(number) >= 2**62:
         raise ValueError("must be a number")

@@ -29,6 +29,7 @@ def test_one_published_conversation_is_measured_above_every_baseline(tmp_path: P
         pytest.skip("the LoCoMo file is not beside the checkout")
     out = tmp_path / "out.json"
     command = [sys.executable, "-m", "memsvc.cli", "eval", "locomo", "--data", str(data), "--json", str(out)]
+    command += ["--html", str(out.with_suffix(".html"))]
     subprocess.run([*command, "--conversations", "1"], capture_output=True, check=True)
     report = json.loads(out.read_text())
     assert set(report["by_category"]) == {"1", "2", "3", "4", "5"}
@@ -38,3 +39,8 @@ def test_one_published_conversation_is_measured_above_every_baseline(tmp_path: P
         assert report["overall"]["recall@10"] > baseline["overall"]["recall@10"]
     assert report["writes_per_s"] > 0
     assert {"p50", "p95"} == set(report["latency_ms"]["recall"])
+    # Nothing else to learn from, so the ranker of this conversation is none, and the report says so.
+    assert report["settings"]["ranker"].startswith("none")
+    page = out.with_suffix(".html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "recall@10" in page
