@@ -163,7 +163,8 @@ class Memories:
         passed: list[dict[str, Any]] = []
         if not self.service.directory.has(self.tenant_id, name):
             return passed
-        for recall, limit in ((self.service.recall, _FIRST_LOOK), (self._wide(), _WIDE_LIMIT)):
+        usual = min(_FIRST_LOOK, 2 * top_k + 10)
+        for recall, limit in ((self.service.recall, usual), (self._wide(), _WIDE_LIMIT)):
             scores: dict[str, float] = {}
             for memory in recall.recall(self.tenant_id, name, query, limit).memories:
                 if memory.unit_id is not None and (memory.status == Status.ACTIVE or body.latest_only is False):
