@@ -165,7 +165,9 @@ class Memories:
         passed: list[dict[str, Any]] = []
         if not self.service.directory.has(self.tenant_id, name):
             return passed
-        for recall, limit in ((self.service.recall, _FIRST_LOOK), (self._wide(), _WIDE_LIMIT)):
+        # Of a user's memories nearly all pass; of a run's among them few.
+        usual = min(_FIRST_LOOK, 2 * top_k + 10) if filters.entities(wanted) == {"user_id"} else _FIRST_LOOK
+        for recall, limit in ((self.service.recall, usual), (self._wide(), _WIDE_LIMIT)):
             scores: dict[str, float] = {}
             for memory in recall.recall(self.tenant_id, name, query, limit).memories:
                 if memory.unit_id is not None and (memory.status == Status.ACTIVE or body.latest_only is False):
