@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -149,7 +149,7 @@ def test_in_whatever_order_nothing_is_lost_and_the_index_equals_a_new_one(
         run_state_machine_as_test(
             cast(Any, Life),
             settings=settings(
-                max_examples=25, stateful_step_count=14, deadline=None, derandomize=True, database=None,
-                suppress_health_check=list(HealthCheck),
+                max_examples=40, stateful_step_count=16, deadline=None, derandomize=True, database=None,
+                suppress_health_check=list(HealthCheck), phases=[Phase.generate],  # a failure is told at once, not made smaller for minutes
             ),
         )  # fmt: skip
