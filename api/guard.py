@@ -22,6 +22,7 @@ from memsvc import errors
 from memsvc.settings import LimitSettings
 
 _REMEMBERED = 10_000
+_PAUSE_S = 0.25
 
 
 class Origin:
@@ -103,6 +104,8 @@ class Rate:
                 f"This key sends more than {self._rate:g} requests a second.", "Wait as long as Retry-After says."
             )
             refused.retry_after_s = math.ceil(wait_s)
+            # Who asks again at once would keep the service busy with refusals.
+            await asyncio.sleep(_PAUSE_S)
             await problems.response(refused)(scope, receive, send)
             return
         async with bucket.places:

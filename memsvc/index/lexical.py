@@ -106,7 +106,7 @@ class LexicalIndex:
                 df = self.df(term)
                 if df:
                     idf = self._idf(df)
-                    self._add(scores, norms, term, weight * (idf if idf >= 0 else floor))
+                    self._add(scores, norms, term, weight * (idf if idf > 0 else floor))
         living = ids >= 0
         return ids[living], scores[living]
 

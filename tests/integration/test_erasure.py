@@ -11,8 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from memsvc.bootstrap import Service
+from memsvc.domain.query import Query
+from memsvc.index.pool import IndexPool
 from memsvc.sdk import Conflict, MemoryClient, Namespace, NotFound
 from memsvc.services import work
+from memsvc.services.recall import Recall
 from memsvc.store import audit, jobs, keys, tables, tenants
 from memsvc.wire.exchanges import NewExchange, NewMessage
 
@@ -54,6 +57,17 @@ def rows_with(service: Service, tenant_id: uuid.UUID, word: str) -> dict[str, in
             for name in names
         }
     return {name: count for name, count in found.items() if count}
+
+
+def process(service: Service) -> Recall:
+    """Recall as another process has it: its indexes hear of changes from the feed alone."""
+    return Recall(service.database, service.encoder, IndexPool(service.encoder.width, 2**30), service.settings.recall)
+
+
+def scores(recall: Recall, service: Service, memory: Namespace) -> list[tuple[str, str, float]]:
+    asked = Query("Where does Ana live?", dt.datetime(2024, 7, 1, tzinfo=dt.UTC))
+    found = recall.recall(service.tenant_id, memory.name, asked, 10).memories
+    return [(memory.text, memory.status, round(memory.score, 5)) for memory in found]
 
 
 @pytest.fixture
@@ -112,13 +126,13 @@ def test_erasing_a_person_takes_what_others_said_about_it(
     say(
         memory,
         "s",
-        ("m1", "Ana", "I adopted a tortoise."),
-        ("m2", "Ben", "Ana told me that her tortoise is ill."),
+        ("m1", "Ana", "I adopted a pangolin."),
+        ("m2", "Ben", "Ana told me that her pangolin is ill."),
         ("m3", "Ben", "Bananas are my favourite fruit."),
     )
     erase(http, memory, "subject", "Ana")
     assert [message.id for message in memory.messages()] == ["m3"]
-    assert rows_with(service, service.tenant_id, "tortoise") == {}
+    assert rows_with(service, service.tenant_id, "pangolin") == {}
 
 
 def test_what_was_erased_is_not_written_again_by_a_late_retry(memory: Namespace, http: httpx.Client) -> None:
@@ -176,7 +190,10 @@ def test_what_stood_behind_an_erased_unit_stands_again(
     )
     settle()
     assert {unit.status for unit in memory.units()} == {"active", "superseded"}
+    another = process(service)
+    assert len(scores(another, service, memory)) == 2
     erase(http, memory, "message", "m2")
+    assert scores(another, service, memory) == scores(process(service), service, memory)
     assert [(unit.status, unit.superseded_by) for unit in memory.units()] == [("active", None)]
     settle()
     assert [unit.status for unit in memory.units()] == ["active"]
