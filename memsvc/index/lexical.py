@@ -94,8 +94,8 @@ class LexicalIndex:
     def scores(self, query: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """BM25 of all documents: ids (n,) int64 and scores (n,) float64, in no particular order.
 
-        A term that stands twice in the query counts twice, as in rank_bm25. Unlike there a term always counts, also where
-        half of all documents have it and its idf is 0: in a small memory it may be the only one.
+        A term that stands twice in the query counts twice, as in rank_bm25. Unlike there a term always counts, also
+        where half of all documents have it and its idf is 0: in a small memory it may be the only one.
         """
         ids = np.array(self._ids, dtype=np.int64)
         scores = np.zeros(len(ids))
