@@ -12,6 +12,7 @@ from api.auth import Caller, Reader
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc.domain import query
 from memsvc.domain.context import Memory, SourceRef
+from memsvc.retrieval.support import Support
 from memsvc.store.exchanges import StoredMessage
 from memsvc.store.units import StoredUnit
 from memsvc.wire import reads as wire
@@ -28,7 +29,10 @@ def recall(
         caller.tenant_id, namespace, _query(body), body.limit, trace=body.trace, explain=body.explain
     )
     response = wire.RecallResponse(
-        seq=found.seq, results=[_result(memory) for memory in found.memories], timings_ms=found.timings_ms
+        seq=found.seq,
+        support=_support(found.support),
+        results=[_result(memory) for memory in found.memories],
+        timings_ms=found.timings_ms,
     )
     return response.model_copy(update={"trace": found.trace}) if found.trace else response
 
@@ -43,6 +47,7 @@ def context(
         seq=served.seq,
         text=served.context.text,
         tokens=served.context.tokens,
+        support=_support(served.support),
         passages=[
             wire.PassageResult(text=passage.text, unit_id=passage.unit_id, sources=_sources(passage.sources))
             for passage in served.context.passages
@@ -303,6 +308,10 @@ def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
             frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until
         )
     return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only)
+
+
+def _support(found: Support) -> wire.Support:
+    return wire.Support(coverage=found.coverage, cosine=found.cosine, speaker=found.speaker)
 
 
 def _result(memory: Memory) -> wire.RecallResult:

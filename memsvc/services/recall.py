@@ -18,8 +18,9 @@ from memsvc.index.entries import Moment
 from memsvc.index.pool import IndexPool
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, tracing
+from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, support, tracing
 from memsvc.retrieval.ranker import Trees
+from memsvc.retrieval.support import Support
 from memsvc.services.follow import follow
 from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
@@ -37,12 +38,14 @@ class Recalled:
     memories: tuple[Memory, ...]
     timings_ms: dict[str, float]
     trace: dict[str, Any] | None
+    support: Support
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
     seq: int
     context: Context
+    support: Support
     timings_ms: dict[str, float]
 
 
@@ -87,7 +90,7 @@ class Recall:
             traced = tracing.trace(run.asked, run.scored, run.ranked, limit, in_time=run.in_time)
         if traced is not None and explain is not None:
             traced["explained"] = tracing.explain(explain, run.everything, traced, self._settings.candidates_per_arm)
-        return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced)
+        return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support())
 
     def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int) -> Served:
         """The best memories that fit into `budget_tokens`, in time order. Raises NotFound."""
@@ -97,7 +100,7 @@ class Recall:
         packed = packing.pack(run.memories, budget_tokens, tokens.count)
         self._note(run.space, {passage.unit_id for passage in packed.passages if passage.unit_id})
         clock.lap("packing")
-        return Served(run.space.head, packed, clock.timings_ms())
+        return Served(run.space.head, packed, run.support(), clock.timings_ms())
 
     def _run(
         self, tenant_id: uuid.UUID, name: str, query: Query, limit: int, clock: _Clock, *, everything: bool = False
@@ -168,6 +171,9 @@ class _Run:
     in_time: bool
     memories: list[Memory]
     everything: list[Candidate]
+
+    def support(self) -> Support:
+        return support.support(self.asked, [item.candidate for item in self.scored], self.ranked)
 
 
 def _read_times(text: str, query: Query) -> Sequence[Any]:

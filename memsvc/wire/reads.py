@@ -58,8 +58,19 @@ class RecallResult(Response):
     t_end: dt.datetime | None
 
 
+class Support(Response):
+    """How far the first results bear the question, to abstain by: `coverage` of its words and `cosine` in meaning,
+    the best of three; `speaker`: whether the one person it names said one of them, null when it names none.
+    """
+
+    coverage: float
+    cosine: float
+    speaker: bool | None
+
+
 class RecallResponse(Response):
     seq: int
+    support: Support
     results: list[RecallResult]
     timings_ms: dict[str, float]
     trace: dict[str, Any] | None = None
@@ -88,6 +99,7 @@ class ContextResponse(Response):
     text: str
     tokens: int
     passages: list[PassageResult]
+    support: Support
     timings_ms: dict[str, float]
 
 

@@ -93,3 +93,17 @@ def test_a_trace_has_the_features_of_the_first_candidates_and_says_that_the_rank
     assert len(trace["features"]) == trace["candidates"] == 7
     assert all(len(row["values"]) == len(trace["feature_names"]) for row in trace["features"])
     assert {"fused", "learnt"} <= set(trace["ranking"][0]["parts"])
+
+
+def test_what_was_found_says_how_far_it_bears_the_question(memory: Namespace) -> None:
+    say(memory, "I adopted a pangolin called Miso.", 0, speaker="Ana")
+    say(memory, "The harbour ferry was painted blue.", 1, speaker="Ben")
+    asked = memory.recall("What did Ana adopt?").support
+    assert asked.speaker is True
+    assert asked.coverage > 0.5
+    other = memory.recall("Which opera did the mayor sing?").support
+    assert (other.coverage, other.speaker) == (0.0, None)
+    assert other.cosine < asked.cosine
+    only_ben = memory.recall("What did Ana adopt?", only=RecallFilter(speakers=["Ben"])).support
+    assert only_ben.speaker is False
+    assert memory.context("What did Ana adopt?").support == asked
