@@ -16,11 +16,12 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import exchanges, jobs, reads, records
+from memsvc.wire import exchanges, jobs, reads, records, selections
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 Role = Literal["user", "assistant", "system", "tool"]
+Part = Literal["message", "session", "subject", "source", "channel", "actor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,16 @@ def recall(
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
     only: reads.RecallFilter | None = None,
+    min_trust: float = 0.0,
     explain: str | None = None,
 ) -> Call[reads.RecallResponse]:
     """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
-    `known_at`; with `only` of some sessions, speakers, roles, times. `explain` tells how a unit or message fared.
+    `known_at`; with `only` of some sessions, speakers, roles, times, with `min_trust` only what is trusted so far.
+    `explain` tells how a unit or message fared.
     """
     body = reads.RecallRequest(
         query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
-        explain=explain,
+        min_trust=min_trust, explain=explain,
     )  # fmt: skip
     return Call("POST", _path(namespace, "recall"), reads.RecallResponse.model_validate_json, _dump(body))
 
@@ -123,11 +126,13 @@ def context(
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
     only: reads.RecallFilter | None = None,
+    min_trust: float = 0.0,
 ) -> Call[reads.ContextResponse]:
     """A cited text for a prompt, of at most `budget_tokens`."""
     body = reads.ContextRequest(
-        query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only
-    )
+        query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only,
+        min_trust=min_trust,
+    )  # fmt: skip
     return Call("POST", _path(namespace, "context"), reads.ContextResponse.model_validate_json, _dump(body))
 
 
@@ -234,6 +239,21 @@ def erase(namespace: str) -> Call[reads.ErasureReceipt]:
     return Call("DELETE", _path(namespace), reads.ErasureReceipt.model_validate_json, repeatable=False)
 
 
+def erase_part(namespace: str, by: Part, value: str) -> Call[selections.PartErasure]:
+    """Erase a message, a session, a person, or what came from a source, a channel or an actor, with all made of it."""
+    return _moved(namespace, "erasures", by, value, selections.PartErasure)
+
+
+def quarantine(namespace: str, by: Part, value: str) -> Call[selections.QuarantineReceipt]:
+    """Take a part out of memory with all that was made of it; it is kept."""
+    return _moved(namespace, "quarantine", by, value, selections.QuarantineReceipt)
+
+
+def release(namespace: str, by: Part, value: str) -> Call[selections.QuarantineReceipt]:
+    """Let a part that was in quarantine back in."""
+    return _moved(namespace, "release", by, value, selections.QuarantineReceipt)
+
+
 def put_record(
     namespace: str, path: Sequence[str], key: str, value: dict[str, Any], *, text: str | None = None
 ) -> Call[records.RecordResult]:
@@ -322,6 +342,11 @@ def _get(reply: type[ReplyT], path: str, **params: str | None) -> Call[ReplyT]:
 def _change(namespace: str, unit_id: str, change: reads.UnitChange) -> Call[reads.UnitResult]:
     path = _path(namespace, "units", unit_id)
     return Call("PATCH", path, reads.UnitResult.model_validate_json, _dump(change), repeatable=False)
+
+
+def _moved(namespace: str, what: str, by: Part, value: str, reply: type[ReplyT]) -> Call[ReplyT]:
+    body = selections.Selection(by=by, value=value)
+    return Call("POST", _path(namespace, what), reply.model_validate_json, _dump(body), repeatable=False)
 
 
 def _path(namespace: str, *parts: str) -> str:

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from memsvc.bootstrap import Service
-from memsvc.sdk import AsyncMemoryClient, Invalid, MemoryClient, NotFound
+from memsvc.sdk import AsyncMemoryClient, Invalid, MemoryClient, Namespace, NotFound
 
 _names = itertools.count()
 
@@ -35,3 +35,21 @@ def test_the_asynchronous_client_does_what_the_synchronous_one_does(
             assert (await memory.erase()).remaining == 0
 
     asyncio.run(use())
+
+
+def test_a_part_is_put_aside_let_back_in_and_erased(memory: Namespace) -> None:
+    memory.add("The harbour ferry is blue.", session_id="s", id="m1")
+    memory.add("The harbour crane is green.", session_id="t", id="m2")
+
+    def found() -> set[str]:
+        return {source.message_id for result in memory.recall("harbour").results for source in result.sources}
+
+    assert memory.quarantine("session", "t").messages == 1
+    assert found() == {"m1"}
+    assert memory.release("session", "t").messages == 1
+    assert found() == {"m1", "m2"}
+    assert memory.erase_part("message", "m1").remaining == 0
+    assert found() == {"m2"}
+    with pytest.raises(NotFound):
+        memory.erase_part("message", "m1")
+    assert memory.recall("harbour", min_trust=1.0).results
