@@ -79,11 +79,14 @@ class Inspect:
             return versions.of(connection, space, _known(units.by_id(connection, space, [unit_id]), unit_id))
 
     def sources(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[tuple[Source, Message]]:
-        """The spans a unit was made from, each with its message. Raises NotFound."""
+        """The spans a unit was made from, and behind them those of the units that say the same and were merged into
+        it, each with its message. Raises NotFound.
+        """
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            unit = _known(units.by_id(connection, space, [unit_id]), unit_id).unit
-            said = exchanges.by_id(connection, space, {source.message_id for source in unit.sources})
-        return [(source, said[source.message_id].message) for source in unit.sources]
+            _known(units.by_id(connection, space, [unit_id]), unit_id)
+            cited = [source for source, _ in units.with_merged(connection, space, [unit_id]).get(unit_id, [])]
+            said = exchanges.by_id(connection, space, {source.message_id for source in cited})
+        return [(source, said[source.message_id].message) for source in cited]
 
     def links(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[Link]:
         """Links from and to a unit, the strongest first. Raises NotFound."""

@@ -49,6 +49,7 @@ def test_what_is_said_twice_is_one_memory_with_both_sources(service: Service, me
     (second,) = say(memory, "I own two boats in the old harbour.", 3)
     run(service, memory)
     assert memory.unit(first).proof_count == 2
+    assert [source.text for source in memory.sources(first)] == ["I own two boats in the old harbour."] * 2
     merged = memory.unit(second)
     assert (merged.status, merged.superseded_by) == ("merged", first)
     found = memory.recall("Which boats does Ana own?").results
