@@ -126,13 +126,13 @@ def test_erasing_a_person_takes_what_others_said_about_it(
     say(
         memory,
         "s",
-        ("m1", "Ana", "I adopted a pangolin."),
-        ("m2", "Ben", "Ana told me that her pangolin is ill."),
+        ("m1", "Ana", "I adopted a numbat."),
+        ("m2", "Ben", "Ana told me that her numbat is ill."),
         ("m3", "Ben", "Bananas are my favourite fruit."),
     )
     erase(http, memory, "subject", "Ana")
     assert [message.id for message in memory.messages()] == ["m3"]
-    assert rows_with(service, service.tenant_id, "pangolin") == {}
+    assert rows_with(service, service.tenant_id, "numbat") == {}
 
 
 def test_what_was_erased_is_not_written_again_by_a_late_retry(memory: Namespace, http: httpx.Client) -> None:
