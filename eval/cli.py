@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -29,22 +31,31 @@ def retrieval(
     with_baselines: bool = True,
     which: str = measurement.CROSS,
     ablate: bool = False,
+    weights: Path | None = None,
 ) -> int:
     """Retrieval over sets of any of the formats; the exit status (2: a file or the service failed, with the reason).
 
     Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key, and the
-    ranker is the service's own, whatever it saw.
+    ranker is the service's own, whatever it saw. With `weights` those grown on all questions are written too.
     """
+
+    def keep(examples: list[train.Example]) -> None:
+        if weights is not None:
+            _grow(examples, datasets, weights)
+
     try:
         datasets = {path: _limited(read(path), limit_conversations) for path in data}
-        _folders(json_out, html_out)
+        _folders(json_out, html_out, weights)
         encode = baselines.minilm_encoder() if with_baselines else None
+        stages: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] = {}
         if base_url:
             with MemoryClient(base_url) as client:
                 outcomes = _on_a_service(list(datasets.values()), client, encode)
         else:
-            outcomes = measurement.run(list(datasets.values()), encode, which)
-        stages = measurement.ablate(list(datasets.values())) if ablate else {}
+            with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
+                given = list(datasets.values()), Path(folder)
+                outcomes = measurement.run(*given, encode, which, keep=keep)
+                stages = measurement.ablate(*given) if ablate else {}
     except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
         Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
         return 2
@@ -65,31 +76,36 @@ def retrieval(
 def learn(data: Sequence[Path], out: Path, card: Path | None) -> int:
     """Grow the ranker on all questions of these sets; the exit status."""
     try:
-        datasets = [read(path) for path in data]
+        datasets = {path: read(path) for path in data}
         _folders(out, card)
-        examples = measurement.learn(datasets)
+        examples = measurement.learn(list(datasets.values()))
     except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
         Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
         return 2
+    figures = _grow(examples, datasets, out)
+    Console().print_json(data=figures)
+    if card is not None:
+        card.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def _grow(examples: list[train.Example], datasets: Mapping[Path, Dataset], out: Path) -> dict[str, Any]:
+    """Write the weights grown on all these examples; what they are."""
     trees = train.grow(examples)
     ranker.save(out, trees)
-    figures = {
+    return {
         "weights": train.digest(trees),
         "trees": len(trees.feature),
-        "parameters": train.PARAMETERS | {"rounds": train.ROUNDS},
+        "parameters": train.PARAMETERS | {"rounds": train.ROUNDS, "forests": train.FORESTS, "seed": train.SEED},
         "data": [
             {
                 "set": dataset.name, "sha256": report.sha256(path), "conversations": len(dataset.conversations),
                 "questions": sum(example.dataset == dataset.name for example in examples),
             }
-            for path, dataset in zip(data, datasets, strict=True)
+            for path, dataset in datasets.items()
         ],
         "commit": report.commit(),
     }  # fmt: skip
-    Console().print_json(data=figures)
-    if card is not None:
-        card.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
 
 
 def _limited(dataset: Dataset, conversations: int | None) -> Dataset:

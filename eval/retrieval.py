@@ -4,8 +4,7 @@ conversations only.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from eval import baselines, runs, service, train
@@ -26,51 +25,56 @@ STAGES: Mapping[str, Mapping[str, str]] = {
 
 
 def run(
-    datasets: Sequence[Dataset], encode: baselines.Encode | None, which: str = CROSS, *, quiet: bool = False
+    datasets: Sequence[Dataset],
+    folder: Path,
+    encode: baselines.Encode | None,
+    which: str = CROSS,
+    *,
+    keep: Callable[[list[train.Example]], None] = lambda examples: None,
+    quiet: bool = False,
 ) -> dict[str, Outcome]:
-    """Outcomes by set's name, on a service of our own. Raises ServiceFailed.
+    """Outcomes by set's name, on a service of our own whose data stay in `folder`. Raises ServiceFailed.
 
     With `which` "cross" each conversation is asked with trees grown on the others (of all sets given); where those have
-    too few questions, without trees.
+    too few questions, without trees. `keep` is given what there is to learn from.
     """
     outcomes = {dataset.name: Outcome(ranker=which) for dataset in datasets}
-    with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
-        data = Path(folder) / "data"
-        with service.running(data, MEMSVC_RECALL_RANKER=SHIPPED if which == SHIPPED else NONE) as client:
-            for dataset in datasets:
-                runs.ingest(dataset, client, outcomes[dataset.name], quiet=quiet)
-            if which != CROSS:
-                _ask(datasets, None, client, outcomes, encode, {}, quiet=quiet)
-                return outcomes
-            given, plainly = _without_ranker(datasets, client, quiet=quiet)
-        dealt = train.folds(datasets)
-        for fold in sorted(set(dealt.values())):
-            asked = [d for d in datasets if any(dealt[d.name, c.id] == fold for c in d.conversations)]
-            seen = [example for example in given if dealt[example.dataset, example.conversation] != fold]
-            chosen = NONE
-            if len(seen) >= train.MIN_QUESTIONS:
-                chosen = str(Path(folder) / f"fold-{fold}.npz")
-                ranker.save(Path(chosen), train.grow(seen))
-            else:
-                for dataset in asked:
-                    outcomes[dataset.name].ranker = f"none: only {len(seen)} questions to learn from"
-            with service.running(data, MEMSVC_RECALL_RANKER=chosen) as client:
-                chosen_ones = {name for name, number in dealt.items() if number == fold}
-                _ask(asked, chosen_ones, client, outcomes, encode, plainly, quiet=quiet)
+    data = folder / "data"
+    with service.running(data, MEMSVC_RECALL_RANKER=SHIPPED if which == SHIPPED else NONE) as client:
+        for dataset in datasets:
+            runs.ingest(dataset, client, outcomes[dataset.name], quiet=quiet)
+        if which != CROSS:
+            _ask(datasets, None, client, outcomes, encode, {}, quiet=quiet)
+            return outcomes
+        given, plainly = _without_ranker(datasets, client, quiet=quiet)
+    keep(given)
+    dealt = train.folds(datasets)
+    for fold in sorted(set(dealt.values())):
+        asked = [d for d in datasets if any(dealt[d.name, c.id] == fold for c in d.conversations)]
+        seen = [example for example in given if dealt[example.dataset, example.conversation] != fold]
+        chosen = NONE
+        if len(seen) >= train.MIN_QUESTIONS:
+            chosen = str(folder / f"fold-{fold}.npz")
+            ranker.save(Path(chosen), train.grow(seen))
+        else:
+            for dataset in asked:
+                outcomes[dataset.name].ranker = f"none: only {len(seen)} questions to learn from"
+        with service.running(data, MEMSVC_RECALL_RANKER=chosen) as client:
+            chosen_ones = {name for name, number in dealt.items() if number == fold}
+            _ask(asked, chosen_ones, client, outcomes, encode, plainly, quiet=quiet)
     return outcomes
 
 
-def ablate(datasets: Sequence[Dataset], *, quiet: bool = False) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Stage that is off -> set -> measure -> a value per question; "nothing": the whole pipeline before the ranker."""
+def ablate(
+    datasets: Sequence[Dataset], folder: Path, *, quiet: bool = False
+) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Stage that is off -> set -> measure -> a value per question, on the data that `run` left in `folder`. "nothing" is
+    the whole pipeline before the ranker.
+    """
     rows: dict[str, dict[str, dict[str, list[float]]]] = {}
-    with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
-        data = Path(folder) / "data"
-        for stage, settings in {"nothing": {}, **STAGES}.items():
-            with service.running(data, MEMSVC_RECALL_RANKER=NONE, **settings) as client:
-                if stage == "nothing":
-                    for dataset in datasets:
-                        runs.ingest(dataset, client, Outcome(), quiet=quiet)
-                rows[stage] = {dataset.name: _ranked(dataset, client, quiet=quiet) for dataset in datasets}
+    for stage, settings in {"nothing": {}, **STAGES}.items():
+        with service.running(folder / "data", MEMSVC_RECALL_RANKER=NONE, **settings) as client:
+            rows[stage] = {dataset.name: _ranked(dataset, client, quiet=quiet) for dataset in datasets}
     return rows
 
 

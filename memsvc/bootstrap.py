@@ -13,10 +13,12 @@ from memsvc import errors, rooms, safety
 from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator
+from memsvc.models.cross_encoder import CrossEncoder
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
 from memsvc.retrieval import ranker
 from memsvc.retrieval.ranker import Trees
+from memsvc.retrieval.reading import Read
 from memsvc.services import consolidate, forget, redistil, refine, summarise
 from memsvc.services.accesses import Accesses
 from memsvc.services.aside import Aside
@@ -151,6 +153,14 @@ def load_ranker(settings: Settings) -> Trees | None:
     return ranker.load(ranker.SHIPPED if chosen == "shipped" else Path(chosen))
 
 
+def load_cross_encoder(settings: Settings) -> Read | None:
+    """The cross-encoder as set. Raises Unavailable when it cannot be had."""
+    if settings.recall.cross_encoder is None:
+        return None
+    encoder = settings.encoder
+    return CrossEncoder(settings.recall.cross_encoder, threads=encoder.threads, device=encoder.device).scores
+
+
 def build_runner(settings: Settings) -> Runner:
     """What a worker process needs: the database as it stands, the models, the handlers of all jobs.
 
@@ -225,7 +235,15 @@ def _wire(
         generator=text_generator,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
-        recall=Recall(database, text_encoder, pool, settings.recall, load_ranker(settings), accesses.note),
+        recall=Recall(
+            database,
+            text_encoder,
+            pool,
+            settings.recall,
+            load_ranker(settings),
+            load_cross_encoder(settings),
+            accesses.note,
+        ),
         accesses=accesses,
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),

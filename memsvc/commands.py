@@ -207,6 +207,7 @@ def retrieval(
     baselines: Annotated[bool, typer.Option(help="Measure the baselines in the same run.")] = True,
     ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
     ablate: Annotated[bool, typer.Option(help="Also with each stage switched off.")] = False,
+    weights: Annotated[Path | None, typer.Option(help="Write the ranker grown on all questions here.")] = None,
 ) -> None:
     """Retrieval on published sets: ingest every conversation, ask every question, compare with baselines."""
     from memsvc import rooms
@@ -217,7 +218,7 @@ def retrieval(
     sys.exit(
         cli.retrieval(
             data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
-            which=ranker, ablate=ablate,
+            which=ranker, ablate=ablate, weights=weights,
         )
     )  # fmt: skip
 

@@ -73,6 +73,9 @@ class RecallSettings(BaseSettings):
     time_boost: float = Field(0.2, ge=0)
     ranker: str = Field("shipped", description='"none", or a file made by memsvc eval train')
     ranker_timeout_s: float = Field(0.05, gt=0, description="after which a question is answered in the order before it")
+    cross_encoder: str | None = Field(None, description="a hub name or a folder, to read the first memories once more")
+    cross_encoder_first: int = Field(30, ge=1, description="how many it reads")
+    cross_encoder_timeout_s: float = Field(1.0, gt=0, description="after which the order before it stands")
     assistant_factor: float = Field(0.7, ge=0, description="of what an assistant wrote, unless it is asked for")
 
 

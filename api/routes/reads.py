@@ -47,6 +47,7 @@ def context(
         seq=served.seq,
         text=served.context.text,
         tokens=served.context.tokens,
+        prefix_sha256=served.context.prefix_sha256,
         support=_support(served.support),
         passages=[
             wire.PassageResult(text=passage.text, unit_id=passage.unit_id, sources=_sources(passage.sources))
@@ -305,8 +306,9 @@ def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
     if body.only is not None:
         said = body.only
         only = query.Filter(
-            frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until
-        )
+            frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until,
+            frozenset(said.kinds), frozenset(said.persons), said.metadata,
+        )  # fmt: skip
     return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 
 from memsvc.domain.timespan import TimeSpan
@@ -45,3 +46,8 @@ class Context:
     text: str
     tokens: int
     passages: tuple[Passage, ...]
+
+    @property
+    def prefix_sha256(self) -> str:
+        """Hex SHA-256 of the text, the part of a prompt that does not change from question to question."""
+        return hashlib.sha256(self.text.encode()).hexdigest()

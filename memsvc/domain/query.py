@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from memsvc.domain import timespan
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Conditions on messages; one that is empty holds for all. It was said within [since, until)."""
+    """Conditions on messages; one that is empty holds for all. It was said within [since, until).
+
+    `kinds` and `persons` are of units: with one of them only messages with such a unit, and only such units, are left.
+    `metadata` is a part of what a message was stored with.
+    """
 
     sessions: frozenset[str] = frozenset()
     speakers: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     since: dt.datetime | None = None
     until: dt.datetime | None = None
+    kinds: frozenset[str] = frozenset()
+    persons: frozenset[str] = frozenset()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def allows(self, session_id: str, speaker: str, role: str, occurred_at: dt.datetime) -> bool:
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Candidate:
     its units, best cosine first, with their cosines. Ranks count from 1; None where
     the arm did not bring it among its best. `superseded` are those of its units whose place something took. `coverage`
     is the share of the question's terms, weighted by idf, that stand in the message's own words; `previous` and `next`
-    are its neighbours in the session, in which it is number `place` (from 0) of `session_size`.
+    are its neighbours in the session, in which it is number `place` (from 0) of `session_size`. `vector`, a (d,)
+    float32 array or None, is that of its best unit's own words, `own_cosine` its likeness to the question; `standing`
+    whether one of its units is a preference or an instruction.
     """
 
     message_id: str
@@ -46,6 +49,9 @@ class Candidate:
     next: str | None = None
     place: int = 0
     session_size: int = 1
+    vector: Any = field(default=None, repr=False, compare=False)
+    own_cosine: float = 0.0
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

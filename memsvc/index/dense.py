@@ -49,12 +49,11 @@ class DenseIndex:
             scores, ids = self._index.search(query[None, :], count, params=parameters)
         return ids[0], scores[0]
 
-    def cosines(self, query: NDArray[np.float32], ids: Sequence[int]) -> NDArray[np.float32]:
-        """The cosine of the query with each row of `ids`: (n,) float32."""
+    def rows(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The rows of these ids: (n, d) float32."""
         if not len(ids):
-            return np.empty(0, dtype=np.float32)
-        rows = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
-        return np.asarray(rows @ query, dtype=np.float32)
+            return np.empty((0, self.width), dtype=np.float32)
+        return np.asarray(self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64)), dtype=np.float32)
 
     def resident_bytes(self) -> int:
         """Vectors and the two id maps."""

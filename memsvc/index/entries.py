@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass, field
 
+from memsvc.domain.change import UnitEntry
 from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Form
 
@@ -85,6 +86,15 @@ class Unit:
         """When it was superseded, as far as that was known at `known_at`."""
         known = query.known_at is None or self.superseded_at is None or self.superseded_at <= query.known_at
         return self.superseded_at if known else None
+
+
+def unit(entry: UnitEntry, slot: int, rows: int) -> Unit:
+    span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
+    starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
+    return Unit(
+        entry.id, slot, rows, entry.message_ids, span, min(starts, default=None), entry.valid_to, entry.created_at,
+        entry.superseded_at, entry.expires_at,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import collections
 import datetime as dt
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,31 +82,33 @@ class NamespaceIndex:
         term_limit: int,
         moment: Moment | None = None,
         only: Filter | None = None,
+        messages: Collection[str] | None = None,
+        units: Collection[str] | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them.
 
         `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first. Messages
-        and units that did not exist at `moment` are left out, and so is what was put away or has run out, and what
-        does not pass `only`.
+        and units that did not exist at `moment` are left out, and so is what was put away or has run out, what does
+        not pass `only`, and where they are given what is not among these `messages`, or has none of these `units`.
         """
         moment = moment or Moment()
         with self._lock:
-            passing = None if only is None else {m for m, entry in self._messages.items() if entry.passes(only)}
+            passing = self._passing(only, messages, units)
             scores, lexical_best = self._search_lexical(query_text, per_arm, term_limit, passing)
             dense_best = self._search_dense(vector, per_arm, passing)
             found = dict.fromkeys([*lexical_best, *dense_best, *self._search_standing(vector)])
             if passing is not None:
                 found = {message_id: None for message_id in found if message_id in passing}
             found = {message_id: None for message_id in found if self._existed(message_id, moment)}
-            cosines = self._cosines(vector, found, moment)
+            cosines, rows = self._cosines(vector, found, moment, units)
             # A message of which nothing stands says what is no longer so, or what was put away.
             found = {m: None for m in found if cosines[m] or not self._messages[m].units}
             weights = self._weights(query_text)
             return [
                 self._candidate(
                     self._messages[message_id], float(scores[self._slot_of[message_id]]), cosines[message_id],
-                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights,
+                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights, rows, vector,
                 )
                 for message_id in found
             ]  # fmt: skip
@@ -218,12 +220,7 @@ class NamespaceIndex:
         blocks: list[NDArray[np.float32]] = []
         for entry in changed:
             vectors = np.frombuffer(entry.embedding, dtype="<f4").reshape(-1, self._dense.width)
-            span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
-            starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
-            unit = Unit(
-                entry.id, len(self._unit_slots), len(vectors), entry.message_ids, span, min(starts, default=None),
-                entry.valid_to, entry.created_at, entry.superseded_at, entry.expires_at,
-            )  # fmt: skip
+            unit = entries.unit(entry, len(self._unit_slots), len(vectors))
             self._units[unit.id] = unit
             if entry.kind in _STANDING_KINDS and entry.status == "active":
                 self._standing[unit.id] = None
@@ -249,6 +246,20 @@ class NamespaceIndex:
                 self._messages[message_id].units.remove(unit_id)
 
     # Search
+
+    def _passing(
+        self, only: Filter | None, messages: Collection[str] | None, units: Collection[str] | None
+    ) -> set[str] | None:
+        """Ids of the messages that pass every condition; None when there is none."""
+        if only is None and messages is None and units is None:
+            return None
+        return {
+            message_id
+            for message_id, entry in self._messages.items()
+            if (only is None or entry.passes(only))
+            and (messages is None or message_id in messages)
+            and (units is None or any(unit in units for unit in entry.units))
+        }
 
     def _search_lexical(
         self, text: str, count: int, term_limit: int, passing: set[str] | None
@@ -315,25 +326,35 @@ class NamespaceIndex:
         return moment.as_of is None or entry.occurred_at <= moment.as_of
 
     def _cosines(
-        self, vector: NDArray[np.float32], message_ids: Iterable[str], moment: Moment
-    ) -> dict[str, list[tuple[str, float]]]:
-        """Message id -> its units with the mean cosine of their rows, best first."""
+        self, vector: NDArray[np.float32], message_ids: Iterable[str], moment: Moment, among: Collection[str] | None
+    ) -> tuple[dict[str, list[tuple[str, float]]], dict[str, NDArray[np.float32]]]:
+        """Message id -> its units with the mean cosine of their rows, best first; and unit id -> the row (d,) of its
+        own words.
+        """
+
+        def stands(unit: str) -> bool:
+            return self._units[unit].stands(moment) and (among is None or unit in among)
+
         held = {
-            message_id: [unit for unit in self._messages[message_id].units if self._units[unit].stands(moment)]
+            message_id: [unit for unit in self._messages[message_id].units if stands(unit)]
             for message_id in message_ids
         }
         units = [self._units[unit_id] for unit_id in dict.fromkeys(unit for units in held.values() for unit in units)]
         means: dict[str, float] = {}
+        own: dict[str, NDArray[np.float32]] = {}
         if units:
             ids = [unit.slot * _ROW_STRIDE + row for unit in units for row in range(unit.rows)]
             counts = np.array([unit.rows for unit in units])
             starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-            values = np.add.reduceat(self._dense.cosines(vector, ids), starts) / counts
+            rows = self._dense.rows(ids)
+            values = np.add.reduceat(rows @ vector, starts) / counts
             means = dict(zip((unit.id for unit in units), values.tolist(), strict=True))
-        return {
+            own = dict(zip((unit.id for unit in units), rows[starts], strict=True))
+        ranked = {
             message_id: sorted(((unit, means[unit]) for unit in units_), key=lambda pair: -pair[1])
             for message_id, units_ in held.items()
         }
+        return ranked, own
 
     def _candidate(
         self,
@@ -344,8 +365,11 @@ class NamespaceIndex:
         dense_rank: int | None,
         moment: Moment,
         weights: Mapping[str, float],
+        rows: Mapping[str, NDArray[np.float32]],
+        query: NDArray[np.float32],
     ) -> Candidate:
         previous, following = self._beside(entry)
+        own = rows[units[0][0]] if units else None
         spans = (self._units[unit_id].span for unit_id, _ in units)
         return Candidate(
             message_id=entry.id,
@@ -367,4 +391,7 @@ class NamespaceIndex:
             next=following,
             place=bisect.bisect_left(self._sessions[entry.session_id], (entry.place, entry.id)),
             session_size=len(self._sessions[entry.session_id]),
+            vector=own,
+            own_cosine=float(own @ query) if own is not None else 0.0,
+            standing=any(unit_id in self._standing for unit_id, _ in units),
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memsvc.domain.query import Analysis
 from memsvc.domain.ranking import Candidate, Scored
 
-_WH = re.compile(r"^\W*(?:\w+\W+){0,3}?(when|where|who|whose|why|how|which|what)\b", re.IGNORECASE)
+_WH = re.compile(r"^\W*(?:\w+\W+){0,3}?(when|how)\b", re.IGNORECASE)
 _MANY = re.compile(
     r"\b(?:how many|how often|all|list|both|which of|what kinds?|what are|summar\w+|overview)\b", re.IGNORECASE
 )
@@ -25,16 +25,21 @@ _ORDER = re.compile(
     r"\b(?:order|sequence|first|last|before|after|earlier|later|latest|recent\w*|progress\w*|evolv\w+|changed?|timeline)\b",
     re.IGNORECASE,
 )
-_NEVER = re.compile(r"\b(?:ever|never|contradict\w*|haven't|not)\b", re.IGNORECASE)
+
+# The cosine from which two memories are about the same.
+_ALIKE = 0.6
 
 NAMES = (
     "lexical", "dense", "fused", "score", "cosine", "best_cosine", "lexical_rank", "dense_rank", "score_rank",
     "coverage", "previous_fused", "next_fused", "previous_lexical", "next_lexical", "previous_dense", "next_dense",
-    "session_best", "session_share", "session_found", "is_session_best", "place", "place_share", "session_size",
-    "speaker", "other_speaker", "two_speakers", "is_assistant", "is_user", "assistant_share",
-    "words", "mean_words", "asks", "has_number", "has_time", "units", "time", "superseded", "age",
-    "question_words", "wh_when", "wh_where", "wh_who", "wh_why", "wh_how", "asks_many", "asks_order", "asks_assistant",
-    "asks_never", "asks_history", "names_time",
+    "session_best", "session_share", "session_found", "place", "place_share", "session_size",
+    "speaker", "other_speaker", "is_assistant", "is_user", "assistant_share",
+    "words", "mean_words", "asks", "has_number", "has_time", "units", "time", "age",
+    "question_words", "wh_when", "wh_how", "asks_many", "asks_order", "asks_assistant",
+    "asks_history", "names_time",
+    "own_cosine", "second_cosine", "standing",
+    "echo_1", "echo_3", "echo_10", "echo_all", "like_better", "like_any", "alike", "coverage_rank",
+    "previous_coverage", "next_coverage", "previous_cosine", "next_cosine", "spread",
 )  # fmt: skip
 
 
@@ -50,9 +55,9 @@ def matrix(analysis: Analysis, scored: Sequence[Scored]) -> NDArray[np.float32]:
         "score": np.array([item.score for item in scored]),
         "score_rank": 1 / np.arange(1, len(scored) + 1),
         "time": np.array([item.parts["time"] for item in scored]),
-        "superseded": np.array([item.parts["standing"] < 1 for item in scored]),
     }
-    columns |= _own(candidates) | _around(candidates, columns) | _speakers(analysis, candidates)
+    columns |= _own(candidates)
+    columns |= _around(candidates, columns) | _echo(candidates, columns["score"]) | _speakers(analysis, candidates)
     columns |= {name: np.full(len(scored), value) for name, value in _question(analysis).items()}
     return np.column_stack([columns[name] for name in NAMES]).astype(np.float32)
 
@@ -60,6 +65,7 @@ def matrix(analysis: Analysis, scored: Sequence[Scored]) -> NDArray[np.float32]:
 def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
     """Of each candidate by itself, and of all together."""
     cosines = np.array([c.dense if c.dense is not None else 0.0 for c in candidates])
+    coverage = np.array([c.coverage for c in candidates])
     assistant = np.array([c.role in ("assistant", "tool") for c in candidates], dtype=float)
     words = np.log1p([c.form.words for c in candidates])
     times = np.array([c.occurred_at.timestamp() for c in candidates])
@@ -69,7 +75,11 @@ def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
         "best_cosine": every * cosines.max(),
         "lexical_rank": np.array([1 / c.lexical_rank if c.lexical_rank else 0.0 for c in candidates]),
         "dense_rank": np.array([1 / c.dense_rank if c.dense_rank else 0.0 for c in candidates]),
-        "coverage": np.array([c.coverage for c in candidates]),
+        "coverage": coverage,
+        "coverage_rank": 1 / (1 + np.argsort(np.argsort(-coverage, kind="stable"))),
+        "own_cosine": np.array([c.own_cosine for c in candidates]),
+        "second_cosine": np.array([c.units[1][1] if len(c.units) > 1 else 0.0 for c in candidates]),
+        "standing": np.array([c.standing for c in candidates]),
         "is_assistant": assistant,
         "is_user": np.array([c.role == "user" for c in candidates]),
         "assistant_share": every * assistant.mean(),
@@ -92,7 +102,7 @@ def _around(candidates: Sequence[Candidate], columns: Mapping[str, NDArray[Any]]
     before = [by_id.get(c.previous, -1) if c.previous else -1 for c in candidates]
     after = [by_id.get(c.next, -1) if c.next else -1 for c in candidates]
     found: dict[str, NDArray[Any]] = {}
-    for name in ("fused", "lexical", "dense"):
+    for name in ("fused", "lexical", "dense", "coverage", "cosine"):
         values = np.append(columns[name], 0.0)  # the last stands for a neighbour that is no candidate
         found[f"previous_{name}"], found[f"next_{name}"] = values[before], values[after]
     fused = columns["fused"]
@@ -104,8 +114,34 @@ def _around(candidates: Sequence[Candidate], columns: Mapping[str, NDArray[Any]]
         best[members], share[members] = fused[members].max(), fused[members].sum() / max(float(fused.sum()), 1e-9)
         count[members] = np.log1p(len(members))
     return found | {
-        "session_best": best, "session_share": share, "session_found": count, "is_session_best": fused >= best,
+        "session_best": best, "session_share": share, "session_found": count,
     }  # fmt: skip
+
+
+def _echo(candidates: Sequence[Candidate], score: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """How alike each candidate is to the others: what many good ones are like is what the question is about, and one
+    that repeats a better one adds little. `echo_k` is the mean cosine with the first k, weighted by their scores.
+    """
+    width = next((len(c.vector) for c in candidates if c.vector is not None), 1)
+    none = np.zeros(width, dtype=np.float32)
+    rows = np.array([c.vector if c.vector is not None else none for c in candidates])
+    like = rows @ rows.T
+    np.fill_diagonal(like, 0.0)
+
+    def echo(first: int) -> NDArray[Any]:
+        weights = np.maximum(np.where(np.arange(len(score)) < first, score, 0.0), 0.0)
+        return np.asarray(like @ weights / np.maximum(weights.sum() - weights, 1e-9))
+
+    return {
+        "echo_1": like[:, 0],
+        "echo_3": echo(3),
+        "echo_10": echo(10),
+        "echo_all": like.mean(axis=1),
+        "like_better": np.tril(like, -1).max(axis=1),
+        "like_any": like.max(axis=1),
+        "alike": (like > _ALIKE).sum(axis=1),
+        "spread": np.full(len(score), score[0] - score[min(9, len(score) - 1)]),
+    }
 
 
 def _speakers(analysis: Analysis, candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
@@ -114,7 +150,6 @@ def _speakers(analysis: Analysis, candidates: Sequence[Candidate]) -> dict[str, 
     return {
         "speaker": says & (len(named) == 1),
         "other_speaker": ~says & (len(named) == 1),
-        "two_speakers": says & (len(named) > 1),
     }
 
 
@@ -126,14 +161,10 @@ def _question(analysis: Analysis) -> dict[str, float]:
     return {
         "question_words": math.log1p(len(text.split())),
         "wh_when": wh == "when",
-        "wh_where": wh == "where",
-        "wh_who": wh in ("who", "whose"),
-        "wh_why": wh == "why",
         "wh_how": wh == "how",
         "asks_many": bool(_MANY.search(text)),
         "asks_order": bool(_ORDER.search(text)),
         "asks_assistant": analysis.asks_assistant,
-        "asks_never": bool(_NEVER.search(text)),
         "asks_history": analysis.asks_history,
         "names_time": bool(analysis.times),
     }

@@ -41,7 +41,8 @@ def fuse(
     speaker = speaker_boost * fused.max() * np.array([_is_named(analysis, c) for c in candidates], dtype=np.float64)
     # x (1 + b (t - .5)) with t in {0, 1}: a time constraint moves, it never drops.
     time = np.array([_time_match(analysis, candidate) for candidate in candidates])
-    stands = np.array([_standing(analysis, candidate) for candidate in candidates])
+    stale = [bool(c.units) and c.units[0][0] in c.superseded for c in candidates]
+    stands = np.array([standing(analysis, superseded=superseded) for superseded in stale])
     prior = 1.0 if analysis.asks_assistant else assistant_factor
     role = np.array([prior if candidate.role in _ASSISTANTS else 1.0 for candidate in candidates])
     scores = (fused + speaker) * (1 + time_boost * (time - 0.5)) * stands * role
@@ -80,8 +81,7 @@ def _time_match(analysis: Analysis, candidate: Candidate) -> float:
     return float(any(time.overlaps(start, end, _TIME_PAD) for time in analysis.times for start, end in spans))
 
 
-def _standing(analysis: Analysis, candidate: Candidate) -> float:
-    """1, or less for a message whose best unit is superseded when the question asks how things are."""
-    if analysis.asks_history or analysis.query.as_of is not None or not candidate.units:
-        return 1.0
-    return _SUPERSEDED_FACTOR if candidate.units[0][0] in candidate.superseded else 1.0
+def standing(analysis: Analysis, *, superseded: bool) -> float:
+    """1, or less for what is superseded when the question asks how things are."""
+    asks_now = not analysis.asks_history and analysis.query.as_of is None
+    return _SUPERSEDED_FACTOR if superseded and asks_now else 1.0

@@ -13,6 +13,10 @@ PREAMBLE = f"{served.OPEN} What is remembered, oldest first:"
 # A memory that does not fit leaves room for a shorter one further down; after this many misses in a row the rest is
 # too far from the question to be worth the search.
 _MISSES = 8
+# A memory twice as long must be a quarter more to the point (COMI's power of the length). On chats with long replies
+# this brings 1.6 points of evidence in 512 tokens, on talk nothing; a penalty for likeness to what is in brought
+# nothing on either.
+_LENGTH_POWER = 0.3
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -20,20 +24,24 @@ _MONTHS = (
 
 
 def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[[str], int]) -> Context:
-    """Take memories in rank order while they fit, then write them in time order under their dates.
+    """Take memories while they fit, those first that bring most for their length, then write them in time order under
+    their dates.
 
     Marks around it keep it from being taken for something new when a prompt comes back as a message. The counted text
     is the served text: the sum of parts only bounds it, so the whole is counted once more and the last taken memories
     leave until it fits. Same inputs give the same bytes.
     """
     memories = [dataclasses.replace(memory, text=served.quoted(memory.text)) for memory in memories]
+    costs = [count_tokens(f"[10] {memory.text}") for memory in memories]
+    order = sorted(range(len(memories)), key=lambda place: -memories[place].score / costs[place] ** _LENGTH_POWER)
     taken: list[Memory] = []
     spent = count_tokens(PREAMBLE) + count_tokens(served.CLOSE)
     days: set[dt.date] = set()
     misses = 0
-    for memory in memories:
+    for place in order:
+        memory = memories[place]
         day = memory.t_mention.date()
-        cost = count_tokens(f"[{len(taken) + 1}] {memory.text}") + (0 if day in days else count_tokens(_date_line(day)))
+        cost = costs[place] + (0 if day in days else count_tokens(_date_line(day)))
         if spent + cost > budget_tokens:
             misses += 1
             if misses == _MISSES:

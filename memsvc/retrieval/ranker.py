@@ -93,7 +93,9 @@ def rerank(trees: Trees, analysis: Analysis, scored: list[Scored], timeout_s: fl
     values = trees.scores(features.matrix(analysis, first), deadline)
     if values is None:
         return scored, False
-    learnt = 1 / (1 + np.exp(-values.astype(np.float64)))
+    # The sets that it learns from hardly supersede anything: that stays a rule.
+    standing = np.array([item.parts["standing"] for item in first])
+    learnt = standing / (1 + np.exp(-values.astype(np.float64)))
     ranked = [
         replace(item, score=value, parts=item.parts | {"fused": item.score, "learnt": value})
         for item, value in zip(first, learnt.tolist(), strict=True)

@@ -98,7 +98,7 @@ def recall(
     query: str,
     *,
     asked_at: dt.datetime | None = None,
-    limit: int = 10,
+    limit: int | None = 10,
     trace: bool = False,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
@@ -108,13 +108,14 @@ def recall(
 ) -> Call[reads.RecallResponse]:
     """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
     `known_at`; with `only` of some sessions, speakers, roles, times, with `min_trust` only what is trusted so far.
-    `explain` tells how a unit or message fared.
+    `explain` tells how a unit or message fared. With `limit` None those worth showing, 3 to 20.
     """
     body = reads.RecallRequest(
         query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
         min_trust=min_trust, explain=explain,
     )  # fmt: skip
-    return Call("POST", _path(namespace, "recall"), reads.RecallResponse.model_validate_json, _dump(body))
+    path = _path(namespace, "recall")
+    return Call("POST", path, reads.RecallResponse.model_validate_json, body.model_dump(mode="json"))
 
 
 def context(
@@ -122,18 +123,19 @@ def context(
     query: str,
     *,
     asked_at: dt.datetime | None = None,
-    budget_tokens: int = 1024,
+    budget_tokens: int | None = 1024,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
     only: reads.RecallFilter | None = None,
     min_trust: float = 0.0,
 ) -> Call[reads.ContextResponse]:
-    """A cited text for a prompt, of at most `budget_tokens`."""
+    """A cited text for a prompt, of at most `budget_tokens`; with None those worth showing, in at most 3,000."""
     body = reads.ContextRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only,
         min_trust=min_trust,
     )  # fmt: skip
-    return Call("POST", _path(namespace, "context"), reads.ContextResponse.model_validate_json, _dump(body))
+    path = _path(namespace, "context")
+    return Call("POST", path, reads.ContextResponse.model_validate_json, body.model_dump(mode="json"))
 
 
 def messages(namespace: str, *, page_size: int = 100) -> Pages[reads.MessageResult]:

@@ -8,28 +8,37 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
 from memsvc import errors
 from memsvc.distill import dates
 from memsvc.domain.context import Context, Memory, SourceRef
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.query import Analysis, Query
+from memsvc.domain.query import Analysis, Filter, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored
 from memsvc.index.entries import Moment
+from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, support, tracing
+from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, reading, support, tracing
 from memsvc.retrieval.ranker import Trees
+from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
 from memsvc.services.follow import follow
 from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
-from memsvc.store import exchanges, namespaces, trust, units
+from memsvc.store import exchanges, filters, namespaces, trust, units
 from memsvc.store.database import Database
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
 _MIN_MEMORY_TOKENS = 8
 _CONTEXT_ENTRIES = 200
+# The most that is shown to a question whose asker leaves the size to us.
+_MOST = 20
+_MOST_TOKENS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Served:
 
 
 class Recall:
-    """`trees` are the learned ranker, None for none; `note` is told which units were served."""
+    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `note` is told which units were served."""
 
     def __init__(
         self,
@@ -59,9 +68,11 @@ class Recall:
         pool: IndexPool,
         settings: RecallSettings,
         trees: Trees | None = None,
+        read: Read | None = None,
         note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
     ) -> None:
         self._trees = trees
+        self._read = read
         self._note = note
         self._database = database
         self._encoder = encoder
@@ -73,12 +84,13 @@ class Recall:
         tenant_id: uuid.UUID,
         namespace_name: str,
         query: Query,
-        limit: int,
+        limit: int | None,
         *,
         trace: bool = False,
         explain: str | None = None,
     ) -> Recalled:
-        """The `limit` best memories, best first. Raises NotFound when the namespace does not exist.
+        """The `limit` best memories, best first; with None those that are worth showing. Raises NotFound when the
+        namespace does not exist.
 
         With `trace` what each stage saw; with `explain` how the unit or message of this id fared, found or not.
         """
@@ -87,23 +99,34 @@ class Recall:
         self._note(run.space, {memory.unit_id for memory in run.memories if memory.unit_id})
         traced: dict[str, Any] | None = None
         if trace or explain is not None:
-            traced = tracing.trace(run.asked, run.scored, run.ranked, limit, in_time=run.in_time)
+            traced = tracing.trace(run.asked, run.scored, run.ranked, len(run.memories), in_time=run.in_time)
+            traced["cross_encoder_in_time"] = run.read_in_time if self._read is not None else None
         if traced is not None and explain is not None:
             traced["explained"] = tracing.explain(explain, run.everything, traced, self._settings.candidates_per_arm)
         return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support())
 
-    def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int) -> Served:
-        """The best memories that fit into `budget_tokens`, in time order. Raises NotFound."""
+    def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int | None) -> Served:
+        """The best memories that fit into `budget_tokens`, with None those that are worth showing, in time order.
+        Raises NotFound.
+        """
         clock = _Clock()
-        limit = min(_CONTEXT_ENTRIES, budget_tokens // _MIN_MEMORY_TOKENS + 1)
-        run = self._run(tenant_id, namespace_name, query, limit, clock)
-        packed = packing.pack(run.memories, budget_tokens, tokens.count)
+        limit = None if budget_tokens is None else min(_CONTEXT_ENTRIES, budget_tokens // _MIN_MEMORY_TOKENS + 1)
+        run = self._run(tenant_id, namespace_name, query, limit, clock, most=_CONTEXT_ENTRIES)
+        packed = packing.pack(run.memories, budget_tokens or _MOST_TOKENS, tokens.count)
         self._note(run.space, {passage.unit_id for passage in packed.passages if passage.unit_id})
         clock.lap("packing")
         return Served(run.space.head, packed, run.support(), clock.timings_ms())
 
     def _run(
-        self, tenant_id: uuid.UUID, name: str, query: Query, limit: int, clock: _Clock, *, everything: bool = False
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        limit: int | None,
+        clock: _Clock,
+        *,
+        most: int = _MOST,
+        everything: bool = False,
     ) -> _Run:
         """The read path in order: encode, follow, analyse, candidates, fusion, ranking, words. With `everything` also
         the scores of all that the namespace holds.
@@ -122,17 +145,8 @@ class Recall:
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
-            moment = Moment(query.as_of, query.known_at)
-            # So many more are looked at as will be left out: low trust in numbers must not push the rest away.
-            distrusted = trust.below(connection, space, query.min_trust)
-
-            def candidates(per_arm: int) -> list[Candidate]:
-                every = index.candidates(
-                    query.text, vector, per_arm, settings.query_term_limit, moment, only=query.only
-                )
-                return [candidate for candidate in every if candidate.message_id not in distrusted]
-
-            found = candidates(settings.candidates_per_arm + len(distrusted))
+            search = _search(connection, space, index, query, vector, settings.query_term_limit)
+            found = search.best(settings.candidates_per_arm)
             clock.lap("candidates")
             scored = fusion.fuse(
                 asked,
@@ -147,28 +161,34 @@ class Recall:
             if self._trees is not None:
                 reranked, in_time = ranker.rerank(self._trees, asked, scored, settings.ranker_timeout_s)
             # A trusted message may have a unit that cites another one too.
-            ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in distrusted]
+            ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in search.distrusted]
             clock.lap("ranking")
-            chosen = ranked[:limit]
-            stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
-            bare = [entry.message_id for entry in chosen if entry.unit_id is None]
-            messages = exchanges.by_id(connection, space, bare) if bare else {}
+            count = limit or expansion.enough(ranked, most)
+            memories = _words(
+                connection, space, ranked[: max(count, settings.cross_encoder_first if self._read else 0)]
+            )
             clock.lap("reading")
-        return _Run(
-            space, asked, scored, ranked, in_time, _memories(chosen, stored, messages),
-            candidates(len(index.message_ids())) if everything else [],
-        )  # fmt: skip
+        read_in_time = True
+        if self._read is not None:
+            given = settings.cross_encoder_first, settings.cross_encoder_timeout_s
+            memories, read_in_time = reading.reread(self._read, asked, memories, *given)
+            clock.lap("cross_encoder")
+        every = search.best(len(index.message_ids())) if everything else []
+        return _Run(space, asked, scored, ranked, in_time, read_in_time, memories[:count], every)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The values between the stages of one read; `in_time` is False when the ranker was given up."""
+    """The values between the stages of one read; `in_time` is False when the ranker was given up,
+    `read_in_time` when the cross-encoder was.
+    """
 
     space: Namespace
     asked: Analysis
     scored: list[Scored]
     ranked: list[Ranked]
     in_time: bool
+    read_in_time: bool
     memories: list[Memory]
     everything: list[Candidate]
 
@@ -176,16 +196,54 @@ class _Run:
         return support.support(self.asked, [item.candidate for item in self.scored], self.ranked)
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is searched for in an index, under every condition of the question."""
+
+    index: NamespaceIndex
+    query: Query
+    vector: NDArray[np.float32]
+    term_limit: int
+    distrusted: set[str]
+    messages: set[str] | None
+    units: set[str] | None
+
+    def best(self, per_arm: int) -> list[Candidate]:
+        """So many more are looked at as will be left out: low trust in numbers must not push the rest away."""
+        moment = Moment(self.query.as_of, self.query.known_at)
+        count = per_arm + len(self.distrusted)
+        found = self.index.candidates(
+            self.query.text, self.vector, count, self.term_limit, moment, self.query.only, self.messages, self.units
+        )
+        return [candidate for candidate in found if candidate.message_id not in self.distrusted]
+
+
+def _search(
+    connection: sa.Connection,
+    space: Namespace,
+    index: NamespaceIndex,
+    query: Query,
+    vector: NDArray[np.float32],
+    term_limit: int,
+) -> _Search:
+    only = query.only or Filter()
+    return _Search(
+        index, query, vector, term_limit,
+        distrusted=trust.below(connection, space, query.min_trust),
+        messages=filters.messages_with(connection, space, only.metadata) if only.metadata else None,
+        units=filters.units_of(connection, space, only.kinds, only.persons) if only.kinds or only.persons else None,
+    )  # fmt: skip
+
+
 def _read_times(text: str, query: Query) -> Sequence[Any]:
     return dates.find(text, query.asked_at)
 
 
-def _memories(
-    chosen: Sequence[Ranked],
-    stored: dict[str, units.Words],
-    messages: dict[str, exchanges.StoredMessage],
-) -> list[Memory]:
+def _words(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) -> list[Memory]:
     """Ranked entries with their words. One that was erased since the index was read has none, and is left out."""
+    stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
+    bare = [entry.message_id for entry in chosen if entry.unit_id is None]
+    messages = exchanges.by_id(connection, space, bare) if bare else {}
     memories: list[Memory] = []
     for entry in chosen:
         if entry.unit_id is not None and entry.unit_id in stored:

@@ -9,15 +9,22 @@ from pydantic import Field, model_validator
 
 from memsvc.wire.base import Id, Moment, Name, Question, Request, Response, Text
 
+UnitKind = Literal["fact", "event", "preference", "instruction", "state", "artefact"]
+
 
 class RecallFilter(Request):
-    """Only what was said in these sessions, by these speakers, in these roles, within [since, until)."""
+    """Only what was said in these sessions, by these speakers, in these roles, within [since, until), with this
+    metadata (each key with this value, and perhaps others); only memories of these kinds, and about these persons.
+    """
 
     sessions: list[Name] = Field(default_factory=list, max_length=1_000)
     speakers: list[Name] = Field(default_factory=list, max_length=1_000)
     roles: list[Literal["user", "assistant", "system", "tool"]] = Field(default_factory=list, max_length=4)
     since: Moment | None = None
     until: Moment | None = None
+    kinds: list[UnitKind] = Field(default_factory=list, max_length=20)
+    persons: list[Name] = Field(default_factory=list, max_length=1_000)
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class RecallRequest(Request):
@@ -25,7 +32,8 @@ class RecallRequest(Request):
 
     `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment. `trace` tells what each stage
     saw; `explain`, the id of a unit or a message, how that one fared, found or not.
-    With `min_trust` only what is trusted at least so far answers.
+    With `min_trust` only what is trusted at least so far answers. With `limit` null those that are worth
+    showing: 3 to 20.
     """
 
     query: Question
@@ -33,7 +41,7 @@ class RecallRequest(Request):
     as_of: Moment | None = None
     known_at: Moment | None = None
     min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
-    limit: Annotated[int, Field(ge=1, le=200)] = 10
+    limit: Annotated[int, Field(ge=1, le=200)] | None = 10
     only: RecallFilter | None = None
     trace: bool = False
     explain: Id | None = None
@@ -77,13 +85,15 @@ class RecallResponse(Response):
 
 
 class ContextRequest(Request):
+    """With `budget_tokens` null those that are worth showing, in at most 3,000 tokens."""
+
     query: Question
     asked_at: Moment | None = None
     as_of: Moment | None = None
     known_at: Moment | None = None
     only: RecallFilter | None = None
     min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
-    budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1_024
+    budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = 1_024
 
 
 class PassageResult(Response):
@@ -93,11 +103,16 @@ class PassageResult(Response):
 
 
 class ContextResponse(Response):
-    """`text` holds the passages in time order within `budget_tokens`; [n] in it is the n-th of `passages`."""
+    """`text` holds the passages in time order within `budget_tokens`; [n] in it is the n-th of `passages`.
+
+    `prefix_sha256` is the hash of the text's bytes: a prompt that begins with it and ends with the question has the
+    same prefix as long as the hash is the same, so that a model server's prefix cache is hit.
+    """
 
     seq: int
     text: str
     tokens: int
+    prefix_sha256: str
     passages: list[PassageResult]
     support: Support
     timings_ms: dict[str, float]

@@ -41,7 +41,7 @@ def test_after_an_erasure_and_a_scrub_the_canary_is_nowhere(tmp_path: Path, monk
                 memory.add("I play the oboe.", speaker="Ana", session_id="t", id="m2")
                 memory.recall(f"What is {CANARY}?")
                 memory.edit(memory.recall(CANARY).results[0].unit_id or "", f"Ana's word is {CANARY}.")
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while client.jobs(state="queued") or client.jobs(state="running"):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)

@@ -35,6 +35,10 @@ def test_one_published_conversation_is_measured_above_every_baseline(tmp_path: P
     assert set(report["by_category"]) == {"1", "2", "3", "4", "5"}
     for group in (report["overall"], report["no_adversarial"], *report["by_category"].values()):
         assert {"n", *MEASURES} == set(group)
+    # A single conversation leaves nothing to learn a ranker from.
+    assert report["settings"]["ranker"].startswith("none")
+    unranked = report["baselines"].pop("memsvc, no ranker")
+    assert unranked["overall"]["recall@10"] == report["overall"]["recall@10"]
     for baseline in report["baselines"].values():
         assert report["overall"]["recall@10"] > baseline["overall"]["recall@10"]
     assert report["writes_per_s"] > 0

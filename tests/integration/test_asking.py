@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 
 import pytest
 
@@ -52,6 +53,53 @@ def test_a_filter_reaches_what_the_best_of_the_arms_would_leave_out(memory: Name
 def found_by(memory: Namespace, speaker: str) -> list[str]:
     asked = memory.recall("Which red lamp number?", only=RecallFilter(speakers=[speaker]))
     return [result.text for result in asked.results]
+
+
+def test_a_filter_on_metadata_kind_or_person_leaves_only_what_passes(memory: Namespace) -> None:
+    memory.add("I adopted a lurcher in Porto.", speaker="Ana", session_id="a", metadata={"app": "vet", "n": {"k": 1}})
+    memory.add("I adopted a whippet in Ghent.", speaker="Ben", session_id="b", metadata={"app": "diary"})
+    memory.add("Please always answer me in French about dogs.", speaker="Ana", session_id="c")
+
+    def texts(**only: object) -> set[str]:
+        asked = memory.recall("Who adopted a dog?", limit=50, only=RecallFilter(**only))  # type: ignore[arg-type]
+        return {source.session_id for result in asked.results for source in result.sources}
+
+    assert texts() == {"a", "b", "c"}
+    assert texts(metadata={"app": "vet"}) == texts(metadata={"n": {"k": 1}}) == {"a"}
+    assert texts(metadata={"app": "vet"}, speakers=["Ben"]) == texts(metadata={"app": "none"}) == set()
+    assert texts(kinds=["instruction", "preference"]) == {"c"}
+    assert texts(persons=["Ben"]) == {"b"}
+    assert texts(kinds=["event", "fact", "state"], persons=["Ana"], metadata={"app": "vet"}) == {"a"}
+    found = memory.recall("Who adopted a dog?", only=RecallFilter(kinds=["instruction"])).results
+    assert {result.kind for result in found} == {"instruction"}
+    assert not memory.context("Who adopted a dog?", only=RecallFilter(metadata={"app": "none"})).passages
+
+
+def test_what_is_worth_showing_is_chosen_when_no_size_is_named(memory: Namespace) -> None:
+    memory.add("I painted the only boat in the harbour of Porto.", speaker="Ana", session_id="boat")
+    said = [
+        {"role": "user", "speaker": "Ben", "content": f"My tomato plant number {n} has grown again."} for n in range(60)
+    ]
+    memory.write([{"session_id": "plants", "messages": said}])
+    asked, wide = "Who painted the boat in Porto?", "How did the tomato plants of Ben grow?"
+    few, many = (len(memory.recall(question, limit=None).results) for question in (asked, wide))
+    assert 3 <= few < many <= 20
+    assert memory.recall(asked, limit=None).results == memory.recall(asked, limit=few).results
+    small, large, fixed = (
+        memory.context(question, budget_tokens=budget).tokens
+        for question, budget in ((asked, None), (wide, None), (asked, 3000))
+    )
+    assert small < large <= 3000
+    assert small < fixed <= 3000
+
+
+def test_the_same_question_gives_the_same_prefix_and_what_is_new_another(memory: Namespace) -> None:
+    memory.add("I adopted a lurcher in Porto.", speaker="Ana", session_id="a")
+    first, again = (memory.context("Who adopted a dog?") for _ in range(2))
+    assert first.text == again.text
+    assert first.prefix_sha256 == again.prefix_sha256 == hashlib.sha256(first.text.encode()).hexdigest()
+    memory.add("I adopted a whippet in Ghent.", speaker="Ben", session_id="b")
+    assert memory.context("Who adopted a dog?").prefix_sha256 != first.prefix_sha256
 
 
 def test_a_unit_is_told_why_it_stands_where_it_stands_or_nowhere(harbour: Namespace) -> None:

@@ -47,3 +47,9 @@ def test_a_memory_that_does_not_fit_leaves_its_room_to_the_next() -> None:
 
 def test_a_budget_too_small_for_anything_gives_an_empty_context() -> None:
     assert packing.pack([memory(1, "Ana: word", 0)], 5, tokens.count).text == ""
+
+
+def test_of_two_memories_as_good_the_shorter_is_taken_first() -> None:
+    long = "Ana: " + "a boat, a kettle, a lamp, " * 12
+    context = packing.pack([memory(1, long, 0), memory(2, "Ana: short", 0)], tokens.count(long) + 30, tokens.count)
+    assert [passage.unit_id for passage in context.passages] == ["u2"]
