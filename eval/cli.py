@@ -159,6 +159,25 @@ def distillation(data: Sequence[Path], json_out: Path | None, plot: Path | None)
     return 0
 
 
+def compression(data: Sequence[Path], json_out: Path | None, limit_conversations: int | None) -> int:
+    """Weigh ways to compress vectors on these sets; the exit status."""
+    from eval import compression as weighed
+    from memsvc.models import encoder
+
+    try:
+        datasets = [_limited(read(path), limit_conversations) for path in data]
+        _folders(json_out)
+        loaded = encoder.load(encoder.DEFAULT_MODEL, precision="int8", threads=1, batch_size=8)
+        rows = weighed.run(datasets, loaded)
+    except (BadDataset, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
+    Console().print_json(data=rows)
+    if json_out is not None:
+        json_out.write_text(json.dumps({"rows": rows, "commit": report.commit()}, indent=1) + "\n")
+    return 0
+
+
 def bench(messages: int, json_out: Path | None) -> int:
     """Time a fresh service; the exit status."""
     try:

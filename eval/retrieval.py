@@ -68,8 +68,8 @@ def run(
 def ablate(
     datasets: Sequence[Dataset], folder: Path, *, quiet: bool = False
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Stage that is off -> set -> measure -> a value per question, on the data that `run` left in `folder`. "nothing" is
-    the whole pipeline before the ranker.
+    """Stage that is off -> set -> measure -> a value per question, on the data that `run` left in `folder`; "nothing"
+    is the whole pipeline before the ranker.
     """
     rows: dict[str, dict[str, dict[str, list[float]]]] = {}
     for stage, settings in {"nothing": {}, **STAGES}.items():

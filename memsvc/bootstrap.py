@@ -221,7 +221,7 @@ def _wire(
     notify: Callable[[], None],
 ) -> Service:
     text_encoder = load_encoder(settings)
-    pool = IndexPool(text_encoder.width, settings.index.budget_bytes)
+    pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
     aside = Aside()
     accesses = Accesses(database)
     text_generator = load_generator(settings)

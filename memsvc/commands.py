@@ -258,6 +258,21 @@ def distillation(
     sys.exit(cli.distillation(data, json_out, plot))
 
 
+@evaluation.command()
+def compression(
+    data: Annotated[list[Path], typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder. May be repeated.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many of each set.")] = None,
+) -> None:
+    """What compressed vectors cost and lose: bytes, time, neighbours, evidence found. Starts no service."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.compression(data, json_out, conversations))
+
+
 @app.command()
 def bench(
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,

@@ -59,6 +59,9 @@ class IndexSettings(BaseSettings):
     model_config = _group("MEMSVC_INDEX_")
 
     budget_bytes: int = Field(2 * 1024**3, ge=0, description="memory for namespaces' indexes")
+    vectors: Literal["float32", "float16", "int8", "binary"] = Field(
+        "float32", description="how vectors are kept in memory; binary finds by signs and compares by int8"
+    )
 
 
 class RecallSettings(BaseSettings):

@@ -42,11 +42,11 @@ _BYTES_PER_UNIT = 600
 class NamespaceIndex:
     """Thread-safe. `applied` is the position of the change feed that the contents stand for."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, codec: dense.Codec = "float32") -> None:
         self.applied = 0
         self._lock = threading.RLock()
         self._lexical = lexical.LexicalIndex()
-        self._dense = dense.DenseIndex(width)
+        self._dense = dense.DenseIndex(width, codec)
         self._messages: dict[str, Entry] = {}
         self._slots: list[Entry | None] = []
         self._slot_of: dict[str, int] = {}

@@ -6,14 +6,16 @@ import collections
 import threading
 import uuid
 
+from memsvc.index.dense import Codec
 from memsvc.index.namespace import NamespaceIndex
 
 
 class IndexPool:
     """Keyed by namespace id, which is unique over tenants and over the lives of a name."""
 
-    def __init__(self, width: int, budget_bytes: int) -> None:
+    def __init__(self, width: int, budget_bytes: int, codec: Codec = "float32") -> None:
         self._width = width
+        self._codec = codec
         self._budget_bytes = budget_bytes
         self._indexes: collections.OrderedDict[uuid.UUID, NamespaceIndex] = collections.OrderedDict()
         self._lock = threading.Lock()
@@ -23,7 +25,7 @@ class IndexPool:
         with self._lock:
             index = self._indexes.get(namespace_id)
             if index is None:
-                index = self._indexes[namespace_id] = NamespaceIndex(self._width)
+                index = self._indexes[namespace_id] = NamespaceIndex(self._width, self._codec)
             self._indexes.move_to_end(namespace_id)
             return index
 
