@@ -99,10 +99,10 @@ def _library(build: Callable[[Matrix], Any]) -> Callable[[Matrix], Callable[[Mat
     """A FAISS index that is trained once, and filled anew for every conversation."""
 
     def fit(sample: Matrix) -> Callable[[Matrix], Search]:
-        trained = build(sample)
+        blank = faiss.serialize_index(build(sample))
 
         def make(vectors: Matrix) -> Search:
-            index = faiss.clone_index(trained)
+            index = faiss.deserialize_index(blank)
             index.add(vectors)
 
             def search(queries: Matrix, k: int) -> NDArray[np.int64]:
