@@ -11,7 +11,7 @@ import numpy as np
 import rank_bm25
 from rich.progress import track
 
-from eval import distillation, measures
+from eval import distillation, measures, scaling
 from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage
 
 _SEED = 7
@@ -80,8 +80,12 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
     settled = _settle(client)
     memory.recall(questions[0])  # the cold load is not what is measured
     stages: dict[str, list[float]] = {}
+    whole: list[float] = []
     for question in questions:
-        for stage, value in memory.recall(question).timings_ms.items():
+        start = time.perf_counter()
+        timings = memory.recall(question).timings_ms
+        whole.append(1e3 * (time.perf_counter() - start))
+        for stage, value in timings.items():
             stages.setdefault(stage, []).append(value)
     quiet, busy, rebuild_s = _beside_consolidation(client, memory, questions)
     without_encoding = [total - encoding for total, encoding in zip(stages["total"], stages["encoding"], strict=True)]
@@ -89,6 +93,10 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
     median = float(np.median(without_encoding))
     return {
         "messages": count,
+        "recall_over_http_ms": {
+            "p50": round(float(np.median(whole)), 3),
+            "p95": round(float(np.percentile(whole, 95)), 3),
+        },
         "recall_without_encoding_ms": {
             "p50": round(median, 3),
             "p95": round(float(np.percentile(without_encoding, 95)), 3),
@@ -99,6 +107,7 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
         "recall_p95_ms": {"quiet": round(quiet, 3), "while_consolidating": round(busy, 3)},
         "recall_p95_ratio_while_consolidating": round(busy / quiet, 3),
         "consolidation_s": {"left_after_the_writes": round(settled, 2), "rebuild_of_all": round(rebuild_s, 2)},
+        "inside_by_size": scaling.run(texts, questions),
         "distilled_messages_per_s": round(distillation.messages_per_s(texts, _SESSION), 1),
         "writes_per_s": round(count / write_s, 1),
     }
