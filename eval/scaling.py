@@ -28,7 +28,8 @@ _SAID = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
 
 def run(texts: Sequence[str], questions: Sequence[str], sizes: Sequence[int] = SIZES) -> list[dict[str, Any]]:
     """A row per size: ms of candidates, fusion, ranker and expansion together (median and 95th percentile), bytes of
-    the index as it says and as the process grew, and that growth per 100,000 units. A message has one unit of two vectors.
+    the index as it says and as the process grew, and that growth per 100,000 units. Each message has one unit of two
+    vectors.
     """
     trees = ranker.load(ranker.SHIPPED)
     chance = np.random.default_rng(_SEED)
