@@ -13,7 +13,7 @@ from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
-from api.routes import exchanges, jobs, keys, namespaces, reads, records, transfer
+from api.routes import answers, exchanges, jobs, keys, namespaces, reads, records, transfer
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -55,6 +55,7 @@ def create(service: Service) -> FastAPI:
         metrics.router,
         exchanges.router,
         reads.router,
+        answers.router,
         namespaces.router,
         jobs.router,
         records.router,

@@ -12,15 +12,19 @@ import platformdirs
 from memsvc import errors, rooms, safety
 from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
-from memsvc.models import encoder, generator
+from memsvc.models import encoder, generator, local
 from memsvc.models.cross_encoder import CrossEncoder
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
+from memsvc.models.local import LocalGenerator
+from memsvc.reader.disk import CacheFolder
+from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.ranker import Trees
 from memsvc.retrieval.reading import Read
-from memsvc.services import consolidate, forget, redistil, refine, summarise
+from memsvc.services import answer, consolidate, forget, redistil, refine, summarise
 from memsvc.services.accesses import Accesses
+from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.directory import Directory
@@ -30,6 +34,7 @@ from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.quarantine import Quarantine
+from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.recall import Recall
 from memsvc.services.records import Records
 from memsvc.services.redistil import Redistil
@@ -58,6 +63,7 @@ class Service:
     pool: IndexPool
     ingest: Ingest
     recall: Recall
+    answers: Answers
     accesses: Accesses
     inspect: Inspect
     maintain: Maintain
@@ -145,6 +151,30 @@ def load_generator(settings: Settings) -> TextGenerator | None:
     )
 
 
+def load_reader(settings: Settings, text_generator: TextGenerator | None) -> LazyReader | None:
+    """The model on this machine that answers, not loaded yet: as set, else the generator, else the small model where
+    its package is installed; None when there is none, or the generator is behind an address.
+    """
+    chosen = settings.reader
+    if chosen.model == "none":
+        return None
+    if chosen.model is None and isinstance(text_generator, LocalGenerator):
+        model = text_generator
+    elif chosen.model is not None or (text_generator is None and local.is_installed()):
+        model = LocalGenerator(
+            chosen.model or local.SMALL_MODEL, device=chosen.device, dtype=chosen.dtype, threads=chosen.threads,
+            folder=data_dir(settings) / "models",
+        )  # fmt: skip
+    else:
+        return None
+    return LazyReader(model, caches(settings), chosen.memory_bytes)
+
+
+def caches(settings: Settings) -> CacheFolder:
+    """What readers have read, in the data folder."""
+    return CacheFolder(data_dir(settings) / "caches", settings.reader.disk_bytes)
+
+
 def load_ranker(settings: Settings) -> Trees | None:
     """The learned ranker as set. Raises Invalid when it cannot be read."""
     chosen = settings.recall.ranker
@@ -177,12 +207,18 @@ def build_runner(settings: Settings) -> Runner:
         pool_size=max(4, settings.database.pool_size // 2),
         connect_timeout_s=settings.database.connect_timeout_s,
     )
-    handlers = _handlers(settings, load_encoder(settings), load_generator(settings))
+    text_generator = load_generator(settings)
+    reader = load_reader(settings, text_generator)
+    handlers = _handlers(settings, load_encoder(settings), text_generator, reader)
     return Runner(database, handlers, settings.jobs)
 
 
 def _handlers(
-    settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
+    settings: Settings,
+    text_encoder: TextEncoder,
+    text_generator: TextGenerator | None,
+    reader: LazyReader | None,
+    aside: Aside | None = None,
 ) -> dict[str, Handler]:
     """Job kind -> what does it; with `aside` long computation does not stand in the way of requests."""
     if settings.distill.with_model and text_generator is None:
@@ -202,6 +238,8 @@ def _handlers(
         redistil.KIND: Redistil(text_encoder, _depth(settings)).run,
         forget.KIND: Forget(daily=forgets).run,
     }
+    if reader is not None:
+        handlers[answer.KIND] = ReadAhead(reader, settings.reader.episode_tokens).run
     if text_generator is not None:
         limits = settings.generator
         handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
@@ -225,9 +263,21 @@ def _wire(
     aside = Aside()
     accesses = Accesses(database)
     text_generator = load_generator(settings)
-    handlers = _handlers(settings, text_encoder, text_generator, aside)
+    reader = load_reader(settings, text_generator)
+    handlers = _handlers(settings, text_encoder, text_generator, reader, aside)
+    read = caches(settings)
+    discard = reader.discard if reader is not None else read.discard
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
+    recall = Recall(
+        database,
+        text_encoder,
+        pool,
+        settings.recall,
+        load_ranker(settings),
+        load_cross_encoder(settings),
+        accesses.note,
+    )
     return Service(
         settings=settings,
         database=database,
@@ -235,23 +285,16 @@ def _wire(
         generator=text_generator,
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
-        recall=Recall(
-            database,
-            text_encoder,
-            pool,
-            settings.recall,
-            load_ranker(settings),
-            load_cross_encoder(settings),
-            accesses.note,
-        ),
+        recall=recall,
+        answers=Answers(database, recall, reader, None if reader else text_generator, settings.reader, runner.kick),
         accesses=accesses,
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),
-        revise=Revise(database, text_encoder),
+        revise=Revise(database, text_encoder, discard),
         records=Records(database, text_encoder),
         directory=Directory(database),
-        erase=Erase(database, pool, runner.kick, postgres.scrub if postgres else None),
-        quarantine=Quarantine(database, runner.kick),
+        erase=Erase(database, pool, runner.kick, postgres.scrub if postgres else None, discard),
+        quarantine=Quarantine(database, runner.kick, discard),
         transfer=Transfer(database, text_encoder, runner.kick),
         runner=runner,
         aside=aside,

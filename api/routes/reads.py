@@ -16,6 +16,7 @@ from memsvc.retrieval.support import Support
 from memsvc.store.exchanges import StoredMessage
 from memsvc.store.units import StoredUnit
 from memsvc.wire import reads as wire
+from memsvc.wire.answers import AnswerRequest
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 
@@ -26,7 +27,7 @@ def recall(
 ) -> wire.RecallResponse:
     """The memories that bear on a question, best first, each with its sources."""
     found = service.recall.recall(
-        caller.tenant_id, namespace, _query(body), body.limit, trace=body.trace, explain=body.explain
+        caller.tenant_id, namespace, query_of(body), body.limit, trace=body.trace, explain=body.explain
     )
     response = wire.RecallResponse(
         seq=found.seq,
@@ -42,7 +43,7 @@ def context(
     namespace: NamespaceName, body: wire.ContextRequest, caller: Reader, service: Services
 ) -> wire.ContextResponse:
     """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
-    served = service.recall.context(caller.tenant_id, namespace, _query(body), body.budget_tokens)
+    served = service.recall.context(caller.tenant_id, namespace, query_of(body), body.budget_tokens)
     return wire.ContextResponse(
         seq=served.seq,
         text=served.context.text,
@@ -299,7 +300,7 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
     )
 
 
-def _query(body: wire.RecallRequest | wire.ContextRequest) -> query.Query:
+def query_of(body: wire.RecallRequest | wire.ContextRequest | AnswerRequest) -> query.Query:
     """A question about a moment is asked then, unless it says otherwise: "last week" is the week before it."""
     asked_at = body.asked_at or body.as_of or dt.datetime.now(dt.UTC)
     only = None

@@ -87,6 +87,11 @@ class LocalGenerator:
                 ids = ids[:, -room:]
             return _run(model, tokenizer, ids.to(model.device), max_tokens, timeout_s, tell)
 
+    def weights(self) -> tuple[Any, Any]:
+        """The model and its tokenizer, loaded now if they were not. Raises Invalid."""
+        with self._lock:
+            return self._load()
+
     def _prompt_ids(self, tokenizer: Any, model: Any, system: str, prompt: str, max_tokens: int) -> Any:
         """(1, n) int64. A prompt that does not fit loses its beginning: its end says what is to be done."""
         room = _room(model, max_tokens)
@@ -135,6 +140,12 @@ class LocalGenerator:
         if self._model_name == SMALL_MODEL:
             return str(small_model(self._folder)), True
         return self._model_name, Path(self._model_name).exists()
+
+
+def is_installed() -> bool:
+    """Whether the package of the small model, and what runs it, are there."""
+    needed = (_SMALL_PACKAGE, "torch", "transformers", "accelerate", "gguf")
+    return all(importlib.util.find_spec(package) is not None for package in needed)
 
 
 def small_model(folder: Path) -> Path:

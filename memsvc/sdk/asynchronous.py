@@ -123,6 +123,7 @@ class AsyncNamespace:
     write = _in_it(calls.write)
     recall = _in_it(calls.recall)
     context = _in_it(calls.context)
+    answer = _in_it(calls.answer)
     messages = _walks(calls.messages)
     message = _in_it(calls.message)
     units = _walks(calls.units)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import exchanges, jobs, reads, records, selections
+from memsvc.wire import answers, exchanges, jobs, reads, records, selections
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -136,6 +136,29 @@ def context(
     )  # fmt: skip
     path = _path(namespace, "context")
     return Call("POST", path, reads.ContextResponse.model_validate_json, body.model_dump(mode="json"))
+
+
+def answer(
+    namespace: str,
+    query: str,
+    *,
+    asked_at: dt.datetime | None = None,
+    budget_tokens: int | None = 1024,
+    max_tokens: int = 64,
+    only: reads.RecallFilter | None = None,
+    min_trust: float = 0.0,
+) -> Call[answers.AnswerResponse]:
+    """An answer in words from what is remembered, with its citations, by the service's model."""
+    body = answers.AnswerRequest(
+        query=query,
+        asked_at=asked_at,
+        budget_tokens=budget_tokens,
+        max_tokens=max_tokens,
+        only=only,
+        min_trust=min_trust,
+    )
+    path = _path(namespace, "answer")
+    return Call("POST", path, answers.AnswerResponse.model_validate_json, body.model_dump(mode="json"))
 
 
 def messages(namespace: str, *, page_size: int = 100) -> Pages[reads.MessageResult]:

@@ -125,6 +125,7 @@ class Namespace:
     write = _in_it(calls.write)
     recall = _in_it(calls.recall)
     context = _in_it(calls.context)
+    answer = _in_it(calls.answer)
     messages = _walks(calls.messages)
     message = _in_it(calls.message)
     units = _walks(calls.units)

@@ -37,7 +37,9 @@ class Erasure:
 
 
 class Erase:
-    """`rewrite` makes the database's files forget what was deleted; None where they are the operator's own."""
+    """`rewrite` makes the database's files forget what was deleted, None where they are the operator's own; `discard`
+    forgets what a reader has read.
+    """
 
     def __init__(
         self,
@@ -45,11 +47,13 @@ class Erase:
         pool: IndexPool,
         kick: Callable[[], None] = lambda: None,
         rewrite: Callable[[], None] | None = None,
+        discard: Callable[[uuid.UUID, Collection[str] | None], object] = lambda namespace_id, unit_ids: None,
     ) -> None:
         self._database = database
         self._pool = pool
         self._kick = kick
         self._rewrite = rewrite
+        self._discard = discard
 
     def scrub(self, tenant_id: uuid.UUID, actor: str) -> None:
         """Remove what was erased from the database's files too. Raises Forbidden for any tenant but the operator's, and
@@ -73,7 +77,7 @@ class Erase:
             if space is None:
                 raise errors.NotFound(f"There is no namespace {name!r}.", _NOTHING)
             done = self._whole(connection, actor, space)
-        self._pool.drop(space.id)
+        self._forget(space)
         return done
 
     def part(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection) -> Erasure:
@@ -90,8 +94,7 @@ class Erase:
             # A person's name is content; which message or source it was, its tombstone knows.
             target = f"namespace:{space.id}"
             audit.add(connection, tenant_id, actor, f"erase.{selection.by}", target, counts)
-        # This process's index held the words; those of others follow the change feed.
-        self._pool.drop(space.id)
+        self._forget(space)
         self._kick()
         return Erasure(dict(counts), left)
 
@@ -108,8 +111,15 @@ class Erase:
             counts["api_key"] = api_keys.delete_others(connection, tenant_id, actor)
             audit.add(connection, tenant_id, actor, "erase.tenant", f"tenant:{tenant_id}", counts)
         for space in spaces:
-            self._pool.drop(space.id)
+            self._forget(space)
         return Erasure(dict(counts), left)
+
+    def _forget(self, space: Namespace) -> None:
+        """This process's index held the words, those of others follow the change feed; and all that a reader has read
+        of the namespace, before the erasure returns.
+        """
+        self._pool.drop(space.id)
+        self._discard(space.id, None)
 
     def _whole(self, connection: sa.Connection, actor: str, space: Namespace) -> Erasure:
         erased = namespaces.erase(connection, space)

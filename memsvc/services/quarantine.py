@@ -39,9 +39,15 @@ class Moved:
 
 
 class Quarantine:
-    def __init__(self, database: Database, kick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        kick: Callable[[], None] = lambda: None,
+        discard: Callable[[uuid.UUID, None], object] = lambda namespace_id, unit_ids: None,
+    ) -> None:
         self._database = database
         self._kick = kick
+        self._discard = discard
 
     def put(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection) -> Moved:
         """Raises NotFound when the namespace is not there or holds nothing of the selection that is not put aside."""
@@ -79,6 +85,7 @@ class Quarantine:
                 connection, tenant_id, actor, f"{action}.{selection.by}", f"namespace:{space.id}",
                 dataclasses.asdict(done),
             )  # fmt: skip
+        self._discard(space.id, None)
         self._kick()
         return done
 

@@ -52,8 +52,11 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Served:
+    """`memories` are those that were there to pack, best first."""
+
     seq: int
     context: Context
+    memories: tuple[Memory, ...]
     support: Support
     timings_ms: dict[str, float]
 
@@ -115,7 +118,7 @@ class Recall:
         packed = packing.pack(run.memories, budget_tokens or _MOST_TOKENS, tokens.count)
         self._note(run.space, {passage.unit_id for passage in packed.passages if passage.unit_id})
         clock.lap("packing")
-        return Served(run.space.head, packed, run.support(), clock.timings_ms())
+        return Served(run.space.head, packed, tuple(run.memories), run.support(), clock.timings_ms())
 
     def _run(
         self,

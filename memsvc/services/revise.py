@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from memsvc import errors
 from memsvc.domain.unit import MemoryUnit, Status
@@ -21,9 +21,17 @@ PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
 
 
 class Revise:
-    def __init__(self, database: Database, encoder: TextEncoder) -> None:
+    """`discard` forgets what a reader has read of a unit."""
+
+    def __init__(
+        self,
+        database: Database,
+        encoder: TextEncoder,
+        discard: Callable[[uuid.UUID, Collection[str]], object] = lambda namespace_id, unit_ids: None,
+    ) -> None:
         self._database = database
         self._encoder = encoder
+        self._discard = discard
 
     def edit(self, tenant_id: uuid.UUID, name: str, unit_id: str, text: str, reason: str | None) -> units.StoredUnit:
         """Give the unit other words; its sources, times and id stay. Raises NotFound."""
@@ -104,4 +112,6 @@ class Revise:
             follow_ups.consolidation(connection, space, seq)
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
                 follow_ups.ending(connection, space, new.expires_at)
-            return units.by_id(connection, space, [unit_id])[unit_id]
+            changed = units.by_id(connection, space, [unit_id])[unit_id]
+        self._discard(space.id, [unit_id])
+        return changed

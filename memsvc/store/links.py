@@ -57,6 +57,22 @@ def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
     ]
 
 
+def episodes_of(connection: sa.Connection, namespace: Namespace, unit_ids: Sequence[str]) -> dict[str, str]:
+    """Unit id -> the episode it belongs to; units in none are left out."""
+    statement = sa.select(_G.c.episode_id, _G.c.unit_ids).where(
+        *tables.within(_G, namespace), _G.c.unit_ids.overlap(list(unit_ids))
+    )
+    wanted = set(unit_ids)
+    return {unit: row.episode_id for row in connection.execute(statement) for unit in row.unit_ids if unit in wanted}
+
+
+def units_of_episode(connection: sa.Connection, namespace: Namespace, episode_id: str) -> list[str]:
+    """Ids of the episode's units, segment by segment in time order."""
+    statement = sa.select(_G.c.unit_ids).where(*tables.within(_G, namespace), _G.c.episode_id == episode_id)
+    rows = connection.execute(statement.order_by(_G.c.start_at, _G.c.id)).scalars()
+    return [unit for unit_ids in rows for unit in unit_ids]
+
+
 def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Episode]) -> int:
     """Make the namespace's episodes these; how many are new or changed. An id stands for its segments."""
     stored = {episode.id: episode.abstract for episode in episodes(connection, namespace)}

@@ -1,0 +1,96 @@
+"""Keys and values of what a model has read, to go on from as often as wanted.
+
+The one file that knows transformers' cache (5.23) from inside. A layer's `update` makes new tensors, so that a fork
+over the same ones costs nothing and leaves them as they were. Layers with a sliding window need their length told:
+their tensors hold only its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from memsvc import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A model's state after `token_ids`: per layer keys and values (1, heads, n, d) in the model's dtype, rotated to
+    their positions. n is smaller than the number of tokens in a layer with a window, and where tokens were let go.
+    """
+
+    token_ids: tuple[int, ...]
+    keys: tuple[torch.Tensor, ...]
+    values: tuple[torch.Tensor, ...]
+
+    @property
+    def length(self) -> int:
+        """How many positions are taken."""
+        return len(self.token_ids)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*self.keys, *self.values))
+
+
+def empty(model: Any) -> Cache:
+    """Raises Invalid for a model whose layers keep something else than keys and values."""
+    cache = DynamicCache(config=model.config)
+    for layer in cache.layers:
+        if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
+            raise errors.Invalid(
+                f"The model's layers ({type(layer).__name__}) keep more than keys and values.", "Use another model."
+            )
+    return cache
+
+
+def snapshot(cache: Cache, token_ids: Sequence[int]) -> Snapshot:
+    """What the cache holds after these tokens."""
+    return Snapshot(
+        tuple(token_ids),
+        tuple(layer.keys for layer in cache.layers),
+        tuple(layer.values for layer in cache.layers),
+    )
+
+
+def fork(model: Any, base: Snapshot) -> Cache:
+    """A cache that goes on from `base`, which stays as it is."""
+    cache = empty(model)
+    for place, (layer, keys, values) in enumerate(zip(cache.layers, base.keys, base.values, strict=True)):
+        if isinstance(layer, DynamicSlidingWindowLayer):
+            layer.cumulative_length = base.length
+        elif keys.shape[-2] < base.length:
+            cache.layers[place] = layer = _Thinned(base.length - keys.shape[-2])
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+    return cache
+
+
+def thin(base: Snapshot, kept: Sequence[torch.Tensor | None]) -> Snapshot:
+    """Only these tokens of each layer: (heads, m) int64 places in rising order, the same m in all; None keeps all."""
+    keys, values = list(base.keys), list(base.values)
+    for layer, places in enumerate(kept):
+        if places is not None:
+            index = places[None, :, :, None].expand(1, -1, -1, keys[layer].shape[-1])
+            keys[layer] = keys[layer].gather(2, index).contiguous()
+            index = places[None, :, :, None].expand(1, -1, -1, values[layer].shape[-1])
+            values[layer] = values[layer].gather(2, index).contiguous()
+    return Snapshot(base.token_ids, tuple(keys), tuple(values))
+
+
+class _Thinned(DynamicLayer):  # type: ignore[misc]
+    """A layer that has let tokens go: it is longer in positions than in tensors."""
+
+    def __init__(self, gone: int) -> None:
+        super().__init__()
+        self._gone = gone
+
+    def get_seq_length(self) -> int:
+        return int(super().get_seq_length()) + self._gone
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return int(super().get_seq_length()) + query_length, self._gone

