@@ -18,7 +18,6 @@ CROSS, SHIPPED, NONE = "cross", "shipped", "none"
 STAGES: Mapping[str, Mapping[str, str]] = {
     "words (BM25)": {"MEMSVC_RECALL_LEXICAL_WEIGHT": "0"},
     "meaning (vectors)": {"MEMSVC_RECALL_LEXICAL_WEIGHT": "1"},
-    "named speaker": {"MEMSVC_RECALL_SPEAKER_BOOST": "0"},
     "named time": {"MEMSVC_RECALL_TIME_BOOST": "0"},
     "role prior": {"MEMSVC_RECALL_ASSISTANT_FACTOR": "1"},
 }

@@ -72,7 +72,6 @@ class RecallSettings(BaseSettings):
     candidates_per_arm: int = Field(100, ge=1)
     query_term_limit: int = Field(16, ge=1)
     lexical_weight: float = Field(0.5, ge=0, le=1)
-    speaker_boost: float = Field(0.1, ge=0)
     time_boost: float = Field(0.2, ge=0)
     ranker: str = Field("shipped", description='"none", or a file made by memsvc eval train')
     ranker_timeout_s: float = Field(0.05, gt=0, description="after which a question is answered in the order before it")

@@ -28,7 +28,7 @@ OWN_WEIGHT = 2
 _LENT_TERMS = 60
 # Kinds that may bear on any question, whatever its words: how somebody wants things done.
 _STANDING_KINDS = ("preference", "instruction")
-_STANDING_COUNT = 5
+_STANDING_COUNT = 12
 # Merged and archived units are not searched; superseded ones are, and marked.
 _SEARCHED = ("active", "superseded")
 # An abstract repeats its members' words in fewer: it would crowd them out of a ranking.

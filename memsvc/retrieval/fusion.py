@@ -23,7 +23,6 @@ def fuse(
     candidates: Sequence[Candidate],
     *,
     lexical_weight: float,
-    speaker_boost: float,
     time_boost: float,
     assistant_factor: float,
 ) -> list[Scored]:
@@ -38,16 +37,15 @@ def fuse(
     words = _min_max([candidate.lexical for candidate in candidates])
     meaning = _min_max([candidate.dense if candidate.dense is not None else np.nan for candidate in candidates])
     fused = lexical_weight * words + (1 - lexical_weight) * meaning
-    speaker = speaker_boost * fused.max() * np.array([_is_named(analysis, c) for c in candidates], dtype=np.float64)
     # x (1 + b (t - .5)) with t in {0, 1}: a time constraint moves, it never drops.
     time = np.array([_time_match(analysis, candidate) for candidate in candidates])
     stale = [bool(c.units) and c.units[0][0] in c.superseded for c in candidates]
     stands = np.array([standing(analysis, superseded=superseded) for superseded in stale])
     prior = 1.0 if analysis.asks_assistant else assistant_factor
     role = np.array([prior if candidate.role in _ASSISTANTS else 1.0 for candidate in candidates])
-    scores = (fused + speaker) * (1 + time_boost * (time - 0.5)) * stands * role
-    names = ("lexical", "dense", "speaker", "time", "standing", "role")
-    columns = np.column_stack([words, meaning, speaker, time, stands, role]).tolist()
+    scores = fused * (1 + time_boost * (time - 0.5)) * stands * role
+    names = ("lexical", "dense", "time", "standing", "role")
+    columns = np.column_stack([words, meaning, time, stands, role]).tolist()
     scored = [
         Scored(candidate, score, dict(zip(names, values, strict=True)))
         for candidate, score, values in zip(candidates, scores.tolist(), columns, strict=True)
@@ -65,11 +63,6 @@ def _min_max(values: Sequence[float]) -> NDArray[np.float64]:
     if high - low < 1e-12:
         return np.where(np.isnan(array), 0.0, float(high > 0))
     return np.asarray(np.nan_to_num((array - low) / (high - low), nan=0.0), dtype=np.float64)
-
-
-def _is_named(analysis: Analysis, candidate: Candidate) -> bool:
-    """With two names in the question neither is favoured: it asks about both."""
-    return len(analysis.speakers) == 1 and candidate.speaker == analysis.speakers[0]
 
 
 def _time_match(analysis: Analysis, candidate: Candidate) -> float:

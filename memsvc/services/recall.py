@@ -155,7 +155,6 @@ class Recall:
                 asked,
                 found,
                 lexical_weight=settings.lexical_weight,
-                speaker_boost=settings.speaker_boost,
                 time_boost=settings.time_boost,
                 assistant_factor=settings.assistant_factor,
             )

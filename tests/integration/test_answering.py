@@ -138,7 +138,7 @@ def test_whatever_takes_a_memory_away_takes_every_cache_that_saw_it(
     elif how == "namespace":
         http.delete(f"/v1/namespaces/{bees.name}").raise_for_status()
     elif how == "quarantine":
-        http.post(f"/v1/namespaces/{bees.name}/quarantines", json={"by": "message", "value": "m2"}).raise_for_status()
+        bees.quarantine("message", "m2")
     else:
         value = {"message": "m2", "session": "hive"}[how]
         http.post(f"/v1/namespaces/{bees.name}/erasures", json={"by": how, "value": value}).raise_for_status()

@@ -71,7 +71,7 @@ def test_a_trace_explains_every_candidate(talk: Namespace) -> None:
     assert response.trace["analysis"]["speakers"] == ["Ben"]
     ranking = response.trace["ranking"]
     assert [row["returned"] for row in ranking] == [True, True] + [False] * (len(ranking) - 2)
-    parts = {"lexical", "dense", "speaker", "time", "standing", "role", "fused", "learnt"}
+    parts = {"lexical", "dense", "time", "standing", "role", "fused", "learnt"}
     assert set(ranking[0]["parts"]) == parts
     assert talk.recall("What did Ben repair?").trace is None
 

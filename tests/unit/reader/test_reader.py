@@ -219,5 +219,5 @@ def test_a_tokenizer_without_a_template_gets_plain_words() -> None:
         [*prompt.prefix(tokenizer, frame, "Ana: bees"), *prompt.suffix(tokenizer, frame, "Who?", ASKED)]
     )
     assert "ana : bees" in text.lower().replace("ana: ", "ana : ")
-    assert text.lower().rstrip().endswith("answer:")
+    assert text.lower().replace(" ", "").endswith("answer:")
     assert "08 may 2024" in text.lower()
