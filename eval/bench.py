@@ -62,13 +62,12 @@ _PLACES = [
 def run(client: MemoryClient, count: int) -> dict[str, Any]:
     """Write `count` messages, ask questions, and time rank_bm25 + numpy on the same texts. Times in ms, medians."""
     memory = client.namespace("bench")
-    texts = list(_texts(count))
+    said = list(texts(count))
     start = time.perf_counter()
     for place in track(range(0, count, _SESSION), description="messages in"):
         session = f"s{place // _SESSION}"
         part = [
-            NewMessage(id=f"m{place + n}", role="user", content=t)
-            for n, t in enumerate(texts[place : place + _SESSION])
+            NewMessage(id=f"m{place + n}", role="user", content=t) for n, t in enumerate(said[place : place + _SESSION])
         ]
         memory.write([NewExchange(id=session, session_id=session, messages=part)])
     write_s = time.perf_counter() - start
@@ -89,7 +88,7 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
             stages.setdefault(stage, []).append(value)
     quiet, busy, rebuild_s = _beside_consolidation(client, memory, questions)
     without_encoding = [total - encoding for total, encoding in zip(stages["total"], stages["encoding"], strict=True)]
-    plain = _plain(texts, questions)
+    plain = _plain(said, questions)
     median = float(np.median(without_encoding))
     return {
         "messages": count,
@@ -107,8 +106,8 @@ def run(client: MemoryClient, count: int) -> dict[str, Any]:
         "recall_p95_ms": {"quiet": round(quiet, 3), "while_consolidating": round(busy, 3)},
         "recall_p95_ratio_while_consolidating": round(busy / quiet, 3),
         "consolidation_s": {"left_after_the_writes": round(settled, 2), "rebuild_of_all": round(rebuild_s, 2)},
-        "inside_by_size": scaling.run(texts, questions),
-        "distilled_messages_per_s": round(distillation.messages_per_s(texts, _SESSION), 1),
+        "inside_by_size": scaling.run(said, questions),
+        "distilled_messages_per_s": round(distillation.messages_per_s(said, _SESSION), 1),
         "writes_per_s": round(count / write_s, 1),
     }
 
@@ -146,7 +145,7 @@ def _beside_consolidation(client: MemoryClient, memory: Namespace, questions: li
     return quiet, recalls(done), ended[0]
 
 
-def _texts(count: int) -> Iterator[str]:
+def texts(count: int) -> Iterator[str]:
     chooser = random.Random(_SEED)
     for number in range(count):
         pick: Callable[[list[str]], str] = chooser.choice

@@ -16,6 +16,7 @@ from eval import bench as benchmark
 from eval import retrieval as measurement
 from eval.datasets import read
 from eval.datasets.model import BadDataset, Dataset
+from memsvc.errors import MemsvcError
 from memsvc.retrieval import ranker
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import MemsvcClientError
@@ -191,4 +192,23 @@ def bench(messages: int, json_out: Path | None) -> int:
     if json_out is not None:
         json_out.parent.mkdir(parents=True, exist_ok=True)
         json_out.write_text(text + "\n")
+    return 0
+
+
+def bench_reader(model: str | None, models: Path, json_out: Path | None, plot: Path | None) -> int:
+    """Time a model on this machine, cold and cached; the exit status."""
+    from eval import plots, reading
+
+    try:
+        _folders(json_out, plot)
+        figures = reading.run(list(benchmark.texts(1_000)), model, models) | {"commit": report.commit()}
+    except (MemsvcError, OSError) as error:
+        Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
+        return 2
+    text = json.dumps(figures, indent=1)
+    Console().print(text)
+    if json_out is not None:
+        json_out.write_text(text + "\n")
+    if plot is not None:
+        plots.first_token(figures["rows"], plot)
     return 0

@@ -28,3 +28,22 @@ def coverage_curve(points: dict[str, list[dict[str, float]]], chosen: dict[str, 
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def first_token(rows: list[dict[str, float]], path: Path) -> None:
+    """Time to the first token against what was to be read, cold and cached. Needs matplotlib."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(5, 3.6), layout="constrained")
+    sizes = [row["prefix_tokens"] for row in rows]
+    axis.plot(sizes, [row["cold_first_token_ms"] for row in rows], marker="o", label="cold")
+    axis.plot(sizes, [row["cached_first_token_ms"] for row in rows], marker="o", label="read ahead")
+    axis.set_yscale("log")
+    axis.set_xlabel("tokens of memories")
+    axis.set_ylabel("time to the first token, ms")
+    axis.legend()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

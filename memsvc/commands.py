@@ -275,15 +275,25 @@ def compression(
 
 @app.command()
 def bench(
+    what: Annotated[
+        Literal["service", "reader"], typer.Argument(help="recall and writes, or the model that answers.")
+    ] = "service",
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-    messages: Annotated[int, typer.Option(min=100, help="How many messages to measure with.")] = 10_000,
+    messages: Annotated[int, typer.Option(min=100, help="service: how many messages to measure with.")] = 10_000,
+    model: Annotated[str | None, typer.Option(help="reader: a folder or a name; default: the small model.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="reader: where to draw the time to the first token (PNG).")] = None,
 ) -> None:
-    """Speed of recall and of writes, as ratios to plain libraries on the same data in the same run."""
-    from memsvc import rooms
+    """Speed of recall and of writes, as ratios to plain libraries on the same data in the same run; or of answers, cold
+    and read ahead.
+    """
+    from memsvc import bootstrap, rooms
+    from memsvc.settings import Settings
 
     rooms.make_importable()
     from eval import cli
 
+    if what == "reader":
+        sys.exit(cli.bench_reader(model, bootstrap.data_dir(Settings()) / "models", json_out, plot))
     sys.exit(cli.bench(messages, json_out))
 
 
