@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import tempfile
 import time
@@ -15,6 +16,7 @@ from rich.progress import track
 from memsvc.models.local import SMALL_MODEL, LocalGenerator
 from memsvc.reader.asked import Place
 from memsvc.reader.disk import CacheFolder
+from memsvc.reader.evict import METHODS, Method
 from memsvc.reader.reader import Reader
 
 SIZES_TOKENS = (500, 1_000, 2_000, 4_000)
@@ -26,6 +28,10 @@ _QUESTIONS = (
     "Which order was the last one?",
 )
 _TOKENS = 8
+_BOUNDED_TOKENS = 2_000
+_RATIOS = (2, 4, 6)
+_NEEDLES = 12
+_ORDER = re.compile(r"for (\d+) euros, order (\d+)")
 
 
 def run(
@@ -69,7 +75,44 @@ def run(
                 }
             )
             reader.discard(place.namespace_id)
-    return {"model": state, "rows": rows}
+        bounded = _bounded(texts, generator, quiet=quiet)
+    return {"model": state, "rows": rows, "bounded": bounded}
+
+
+def _bounded(texts: Sequence[str], generator: LocalGenerator, *, quiet: bool) -> list[dict[str, Any]]:
+    """A row per way of keeping less: mean log-likelihood, in nats a token, of what is asked for, whose memories lie all
+    over the text; bytes kept and seconds to read.
+    """
+    _, tokenizer = generator.weights()
+    memories = _memories(texts, tokenizer, _BOUNDED_TOKENS)
+    lines = memories.split("\n")
+    asked = []
+    for line in lines[:: max(1, len(lines) // _NEEDLES)]:
+        found = _ORDER.search(line)
+        assert found is not None, "the texts are those of the bench"
+        asked.append((f"How many euros was order {found.group(2)}?", found.group(1)))
+    rows: list[dict[str, Any]] = []
+    ways: list[tuple[Method | None, int]] = [(None, 1), *((method, ratio) for ratio in _RATIOS for method in METHODS)]
+    for method, ratio in track(ways, description="keeping less", disable=quiet):
+        with tempfile.TemporaryDirectory(prefix="memsvc-reader-") as folder:
+            kept = None if method is None else _BOUNDED_TOKENS // ratio
+            reader = Reader(generator, CacheFolder(Path(folder), 2**40), 2**40, kept, method or "patched")
+            place = Place(uuid.uuid4(), uuid.uuid4(), "ep", ())
+            start = time.perf_counter()
+            made = reader.prepare(memories, place, about=lines[len(lines) // 2])
+            build_s = time.perf_counter() - start
+            if made is None:
+                return rows
+            reader.keep(place, *made)
+            values = [reader.log_likelihood(question, memories, answer, place=place) for question, answer in asked]
+            rows.append(
+                {
+                    "method": method or "all", "ratio": ratio, "questions": len(asked),
+                    "log_likelihood": round(statistics.mean(values), 3), "bytes": made[1].nbytes,
+                    "read_s": round(build_s, 2),
+                }
+            )  # fmt: skip
+    return rows
 
 
 def _memories(texts: Sequence[str], tokenizer: Any, size: int) -> str:

@@ -122,6 +122,10 @@ class ReaderSettings(BaseSettings):
     timeout_s: float = Field(120.0, gt=0, description="for writing one answer")
     max_tokens: int = Field(512, ge=1, description="of one answer")
     episode_tokens: int = Field(1_500, ge=64, description="of an episode that is read ahead")
+    kept_tokens: int | None = Field(None, ge=64, description="of what is read ahead, in each layer; default: all")
+    kept_by: Literal["patched", "snapkv", "keydiff", "recency", "random"] = Field(
+        "patched", description="how they are chosen"
+    )
     memory_bytes: int = Field(1 * 1024**3, ge=0, description="for what was read ahead, in memory")
     disk_bytes: int = Field(8 * 1024**3, ge=0, description="and in the data folder")
 

@@ -11,13 +11,22 @@ from memsvc.models.local import LocalGenerator
 from memsvc.reader.disk import CacheFolder
 
 if TYPE_CHECKING:
+    from memsvc.reader.evict import Method
     from memsvc.reader.reader import Reader
 
 
 class LazyReader:
-    """`memory_bytes` as the reader takes it."""
+    """All but the generator as the reader takes it."""
 
-    def __init__(self, generator: LocalGenerator, caches: CacheFolder, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        generator: LocalGenerator,
+        caches: CacheFolder,
+        memory_bytes: int,
+        kept_tokens: int | None = None,
+        method: Method = "patched",
+    ) -> None:
+        self._bound = kept_tokens, method
         self._generator = generator
         self._caches = caches
         self._memory_bytes = memory_bytes
@@ -33,7 +42,7 @@ class LazyReader:
             if self._reader is None:
                 from memsvc.reader.reader import Reader
 
-                self._reader = Reader(self._generator, self._caches, self._memory_bytes)
+                self._reader = Reader(self._generator, self._caches, self._memory_bytes, *self._bound)
             return self._reader
 
     def discard(self, namespace_id: uuid.UUID, unit_ids: Collection[str] | None) -> None:

@@ -15,10 +15,11 @@ import torch
 
 from memsvc import errors
 from memsvc.models.local import LocalGenerator
-from memsvc.reader import cache, decode, fingerprint, prompt
+from memsvc.reader import cache, decode, evict, fingerprint, prompt
 from memsvc.reader.asked import GREEDY, Answer, Place, Sampling
 from memsvc.reader.cache import Snapshot
 from memsvc.reader.disk import CacheFolder
+from memsvc.reader.evict import Bound, Method
 
 _log = structlog.get_logger("memsvc.reader")
 # How far cached and full reading may differ in a logit, as a share of their range: rounding alone, by dtype.
@@ -28,9 +29,20 @@ _PROBE = "Ana said that she keeps bees on the roof of her house in Porto."
 
 
 class Reader:
-    """One model, one answer at a time. `memory_bytes` bounds the caches in memory beside those on disk."""
+    """One model, one answer at a time. `memory_bytes` bounds the caches in memory beside those on disk; with
+    `kept_tokens` a cache keeps no more of what was read than so many tokens in each layer, chosen by `method`.
+    """
 
-    def __init__(self, generator: LocalGenerator, caches: CacheFolder, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        generator: LocalGenerator,
+        caches: CacheFolder,
+        memory_bytes: int,
+        kept_tokens: int | None = None,
+        method: Method = "patched",
+    ) -> None:
+        self._kept_tokens = kept_tokens
+        self._method = method
         self._generator = generator
         self._caches = caches
         self._memory_bytes = memory_bytes
@@ -99,30 +111,49 @@ class Reader:
             },
         )
 
-    def log_likelihood(self, question: str, memories: str, answer: str, asked_at: dt.datetime | None = None) -> float:
-        """Mean log probability, in nats a token, that the model gives this answer."""
+    def log_likelihood(
+        self,
+        question: str,
+        memories: str,
+        answer: str,
+        *,
+        asked_at: dt.datetime | None = None,
+        place: Place | None = None,
+    ) -> float:
+        """Mean log probability, in nats a token, that the model gives this answer; over what was read ahead, with a
+        place.
+        """
         with self._lock:
-            model, tokenizer, frame, _, _ = self._load()
-            ids = [*prompt.prefix(tokenizer, frame, memories), *prompt.suffix(tokenizer, frame, question, asked_at)]
+            model, tokenizer, frame, _, trusted = self._load()
+            before = prompt.prefix(tokenizer, frame, memories)
+            after = prompt.suffix(tokenizer, frame, question, asked_at)
             wanted = tokenizer(answer, add_special_tokens=False)["input_ids"]
-            return float(decode.log_likelihood(model, cache.empty(model), ids, wanted, 0))
+            base = self._find(place, before) if place is not None and trusted else None
+            if base is None:
+                return float(decode.log_likelihood(model, cache.empty(model), [*before, *after], wanted, 0))
+            return float(decode.log_likelihood(model, cache.fork(model, base), after, wanted, base.length))
 
     def prepare(
-        self, memories: str, place: Place, waits: Callable[[], bool] = lambda: True
+        self, memories: str, place: Place, waits: Callable[[], bool] = lambda: True, *, about: str = ""
     ) -> tuple[str, Snapshot] | None:
         """Read memories for the questions to come: a key and what the model makes of them, for `keep`. None when it was
-        there already, or the model's cache is not to be trusted. Raises as `answer`.
+        there already, or the model's cache is not to be trusted. `about` is the matter in short, by which a bounded
+        cache chooses. Raises as `answer`.
         """
         with self._lock:
             model, tokenizer, frame, name, trusted = self._load()
             ids = prompt.prefix(tokenizer, frame, memories)
-            key = _key(name, place, ids)
+            key = self._key(name, place, ids)
             if not trusted or self._caches.has(place.namespace_id, key):
                 return None
             self._check_room(model, len(ids) + 1)
-            fresh = cache.empty(model)
-            decode.read(model, fresh, ids, 0, waits)
-            return key, cache.snapshot(fresh, ids)
+            if self._kept_tokens is None or len(ids) <= self._kept_tokens:
+                fresh = cache.empty(model)
+                decode.read(model, fresh, ids, 0, waits)
+                return key, cache.snapshot(fresh, ids)
+            patch = tuple(tokenizer(about, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+            bound = Bound(self._kept_tokens, self._method, patch, len(frame.between))
+            return key, evict.read(model, ids, len(frame.before), bound, waits)
 
     def keep(self, place: Place, key: str, base: Snapshot) -> None:
         """Store what `prepare` gave."""
@@ -134,7 +165,7 @@ class Reader:
         with self._lock:
             _, tokenizer, frame, name, trusted = self._load()
         return trusted and self._caches.has(
-            place.namespace_id, _key(name, place, prompt.prefix(tokenizer, frame, memories))
+            place.namespace_id, self._key(name, place, prompt.prefix(tokenizer, frame, memories))
         )
 
     def discard(self, namespace_id: uuid.UUID, unit_ids: Collection[str] | None = None) -> None:
@@ -154,7 +185,7 @@ class Reader:
     def _find(self, place: Place, ids: Sequence[int]) -> Snapshot | None:
         assert self._model is not None
         model, _, _, name, _ = self._model
-        key = _key(name, place, ids)
+        key = self._key(name, place, ids)
         # A file that was discarded, by whichever process, takes what is held in memory with it.
         if not self._caches.has(place.namespace_id, key):
             with self._held_lock:
@@ -179,6 +210,10 @@ class Reader:
             while total > self._memory_bytes and self._held:
                 _, (_, gone) = self._held.popitem(last=False)
                 total -= gone.nbytes
+
+    def _key(self, name: str, place: Place, ids: Sequence[int]) -> str:
+        how = f"{name} {self._kept_tokens} {self._method if self._kept_tokens else ''}"
+        return fingerprint.of_cache(how, place.tenant_id, place.namespace_id, place.episode_id, ids)
 
     def _load(self) -> tuple[Any, Any, prompt.Frame, str, bool]:
         """Model, tokenizer, frame, fingerprint, and whether cached and full reading agree. Raises Invalid."""
@@ -215,10 +250,6 @@ class _Speech:
         if text.startswith(self._told) and not text.endswith("\ufffd") and len(text) > len(self._told):
             self._tell(text[len(self._told) :])
             self._told = text
-
-
-def _key(name: str, place: Place, ids: Sequence[int]) -> str:
-    return fingerprint.of_cache(name, place.tenant_id, place.namespace_id, place.episode_id, ids)
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

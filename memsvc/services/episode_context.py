@@ -45,3 +45,9 @@ def of(
         return None
     read = tuple(passage.unit_id for passage in context.passages if passage.unit_id)
     return context, Place(space.tenant_id, space.id, episode_id, read)
+
+
+def medoid(connection: sa.Connection, space: Namespace, episode_id: str) -> str:
+    """The words of the unit that stands for the episode; none when it is gone."""
+    found = links.medoid_of(connection, space, episode_id)
+    return next((item.unit.text for item in units.by_id(connection, space, [found] if found else []).values()), "")

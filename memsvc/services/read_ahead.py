@@ -22,7 +22,8 @@ class ReadAhead:
         episode_id = str(lease.job.payload.get("episode", ""))
         with lease.reading() as (connection, space):
             before = episode_context.of(connection, space, episode_id, self._budget_tokens)
-        made = self._reader.get().prepare(before[0].text, before[1]) if before else None
+            about = episode_context.medoid(connection, space, episode_id)
+        made = self._reader.get().prepare(before[0].text, before[1], about=about) if before else None
         with lease.transaction() as (connection, space):
             now = episode_context.of(connection, space, episode_id, self._budget_tokens)
             kept = made is not None and now == before

@@ -73,6 +73,12 @@ def units_of_episode(connection: sa.Connection, namespace: Namespace, episode_id
     return [unit for unit_ids in rows for unit in unit_ids]
 
 
+def medoid_of(connection: sa.Connection, namespace: Namespace, episode_id: str) -> str | None:
+    """The unit that stands for the episode."""
+    statement = sa.select(_E.c.medoid).where(*tables.within(_E, namespace), _E.c.id == episode_id)
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Episode]) -> int:
     """Make the namespace's episodes these; how many are new or changed. An id stands for its segments."""
     stored = {episode.id: episode.abstract for episode in episodes(connection, namespace)}

@@ -158,8 +158,8 @@ def test_an_erasure_while_the_words_are_read_leaves_no_cache_behind(
     folder = bootstrap.data_dir(reading.settings) / "caches"
     before = set(folder.rglob("*.safetensors"))
 
-    def slow(self: Reader, *given: Any) -> Any:
-        made = prepare(self, *given)
+    def slow(self: Reader, *given: Any, **more: Any) -> Any:
+        made = prepare(self, *given, **more)
         http.post(f"/v1/namespaces/{bees.name}/erasures", json={"by": "message", "value": "m2"}).raise_for_status()
         return made
 

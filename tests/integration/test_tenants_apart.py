@@ -72,7 +72,8 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
         "key_id": keys.key_id(mine),
     }  # fmt: skip
     bodies: dict[str, Any] = {
-        "recall": {"query": "code"}, "context": {"query": "code"}, "rotate": {}, "units/{unit_id}": {"text": "mine"},
+        "recall": {"query": "code"}, "context": {"query": "code"},
+            "answer": {"query": "code"}, "rotate": {}, "units/{unit_id}": {"text": "mine"},
         "erasures": {"by": "message", "value": "m1"}, "quarantine": {"by": "message", "value": "m1"},
         "release": {"by": "message", "value": "m1"},
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from eval import bench, plots, reading
+from memsvc.reader.evict import METHODS
 from tests.unit.reader import models
 
 
@@ -22,5 +23,10 @@ def test_each_size_has_its_row_and_cached_answers_are_the_cold_ones(tmp_path: Pa
     # Four layers, keys and values of two groups of 16 numbers, four bytes each.
     assert small["memory_bytes"] == small["prefix_tokens"] * 4 * 2 * 2 * 16 * 4
     assert all(row["disk_bytes"] >= row["memory_bytes"] for row in found["rows"])
+    # No more than 60 lines of the text there are, so the tightest bounds alone let something go.
+    ways = {(row["method"], row["ratio"]): row for row in found["bounded"]}
+    assert set(ways) == {("all", 1), *((method, ratio) for method in METHODS for ratio in (2, 4, 6))}
+    assert ways["patched", 6]["bytes"] < ways["all", 1]["bytes"]
+    assert all(row["log_likelihood"] < 0 for row in ways.values())
     plots.first_token(found["rows"], tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

@@ -221,3 +221,19 @@ def test_a_tokenizer_without_a_template_gets_plain_words() -> None:
     assert "ana : bees" in text.lower().replace("ana: ", "ana : ")
     assert text.lower().replace(" ", "").endswith("answer:")
     assert "08 may 2024" in text.lower()
+
+
+def test_a_bounded_reader_keeps_no_more_than_its_bound_and_answers_from_it(
+    folder: Path, caches: CacheFolder, place: Place, reader: Reader
+) -> None:
+    memories = MEMORIES + " ".join(f"[{n}] Ana: I painted boat {n} in Porto." for n in range(3, 60))
+    bounded = Reader(generator(folder), caches, 2**26, 256, "keydiff")
+    made = bounded.prepare(memories, place, about="Ana paints boats.")
+    assert made is not None
+    key, base = made
+    assert base.length > 600 and max(keys.shape[2] for keys in base.keys) == 256
+    bounded.keep(place, key, base)
+    assert bounded.answer("Who rows?", memories, place=place, max_tokens=4).path == "episode_cache"
+    assert bounded.log_likelihood("Who rows?", memories, "Ben", place=place) < 0
+    # Another bound, or none, is another cache.
+    assert reader.answer("Who rows?", memories, place=place, max_tokens=4).path == "text"

@@ -1,0 +1,114 @@
+"""Bounded caches, on real architectures of random weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from memsvc.reader import cache, decode, evict
+from memsvc.reader.asked import Abandoned
+from memsvc.reader.evict import METHODS, Bound
+from tests.unit.reader import models
+
+SIZE = 500
+IDS = tuple((13 * n * n + 7 * n) % (SIZE - 5) + 2 for n in range(200))
+PATCH = tuple((17 * n) % (SIZE - 5) + 2 for n in range(12))
+HEAD = 6
+
+
+@pytest.fixture(scope="module", params=models.KINDS)
+def model(request: pytest.FixtureRequest) -> Any:
+    return models.model(request.param, SIZE)
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evict, "BLOCK", 32)
+
+
+def full_layers(model: Any) -> list[int]:
+    return [layer for layer in range(4) if evict._is_full(model, layer)]
+
+
+def test_a_bound_that_is_never_reached_changes_nothing(model: Any) -> None:
+    bounded = evict.read(model, IDS, HEAD, Bound(500, "patched", PATCH))
+    whole = cache.empty(model)
+    decode.read(model, whole, IDS, 0)
+    over = [decode.read(model, given, PATCH, len(IDS)) for given in (cache.fork(model, bounded), whole)]
+    torch.testing.assert_close(over[0], over[1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_layer_keeps_more_than_the_bound_and_what_must_stay_stays(model: Any, method: evict.Method) -> None:
+    found = evict.read(model, IDS, HEAD, Bound(48, method, PATCH))
+    assert found.length == len(IDS)
+    whole = cache.empty(model)
+    decode.read(model, whole, IDS[:32], 0)
+    for layer in full_layers(model):
+        assert found.keys[layer].shape[2] == found.values[layer].shape[2] == 48
+        # The protected tokens were read before anything went, so their keys are those of reading it all.
+        torch.testing.assert_close(
+            found.keys[layer][:, :, :HEAD], whole.layers[layer].keys[:, :, :HEAD], atol=1e-5, rtol=0
+        )
+
+
+def test_the_same_text_always_leaves_the_same_cache(model: Any) -> None:
+    for method in METHODS:
+        one, two = (evict.read(model, IDS, HEAD, Bound(40, method, PATCH)) for _ in range(2))
+        assert all(torch.equal(*pair) for pair in zip(one.keys, two.keys, strict=True))
+
+
+def test_methods_keep_different_tokens(model: Any) -> None:
+    layer = full_layers(model)[-1]
+    kept = [evict.read(model, IDS, HEAD, Bound(40, method, PATCH)).keys[layer] for method in METHODS]
+    assert all(not torch.equal(kept[a], kept[b]) for a in range(len(kept)) for b in range(a))
+
+
+def test_never_is_more_held_than_the_bound_and_one_block(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    peak = 0
+    snapshot = cache.snapshot
+
+    def watch(given: Any, ids: Any) -> Any:
+        nonlocal peak
+        made = snapshot(given, ids)
+        peak = max(peak, *(made.keys[layer].shape[2] for layer in full_layers(model)))
+        return made
+
+    monkeypatch.setattr(cache, "snapshot", watch)
+    evict.read(model, IDS, HEAD, Bound(48, "keydiff"))
+    assert peak == 48 + 32
+
+
+def test_reading_on_from_a_beginning_equals_reading_from_the_start(model: Any) -> None:
+    for method in METHODS:
+        bound = Bound(48, method, PATCH)
+        # A beginning that ends with a block, as a text that grows leaves it.
+        first = evict.read(model, IDS[:96], HEAD, bound)
+        on = evict.read(model, IDS, HEAD, bound, base=first)
+        scratch = evict.read(model, IDS, HEAD, bound)
+        for one, two in zip(on.keys, scratch.keys, strict=True):
+            torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
+
+
+def test_answers_go_on_from_a_bounded_cache_at_the_positions_of_the_whole_text(model: Any) -> None:
+    bounded = evict.read(model, IDS, HEAD, Bound(48, "patched", PATCH))
+    at_once = decode.read(model, cache.fork(model, bounded), PATCH, len(IDS))
+    going = cache.fork(model, bounded)
+    for place, token in enumerate(PATCH):
+        stepwise = decode.read(model, going, [token], len(IDS) + place)
+    torch.testing.assert_close(at_once, stepwise, atol=1e-5, rtol=0)
+
+
+def test_the_models_own_attention_is_back_afterwards(model: Any) -> None:
+    before = model.config._attn_implementation
+    evict.read(model, IDS, HEAD, Bound(48, "patched", PATCH))
+    assert model.config._attn_implementation == before
+
+
+def test_what_cannot_be_and_who_does_not_wait_is_said(model: Any) -> None:
+    with pytest.raises(ValueError, match="no room"):
+        evict.read(model, IDS, 60, Bound(48))
+    with pytest.raises(Abandoned):
+        evict.read(model, IDS, HEAD, Bound(48), lambda: False)
