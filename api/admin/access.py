@@ -17,7 +17,7 @@ from memsvc.store import audit
 from memsvc.store import keys as store
 from memsvc.wire.keys import NewKey
 
-router = APIRouter(route_class=pages.Page)
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _SHOWN = 50
 _GRACE = dt.timedelta(hours=24)
 KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]

@@ -15,7 +15,7 @@ from memsvc import errors
 from memsvc.domain.query import Query as Question
 from memsvc.wire.reads import RecallRequest
 
-router = APIRouter(route_class=pages.Page)
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 # Behind the results so many of the further candidates are shown.
 _SHOWN = 40
 

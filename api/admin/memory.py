@@ -17,7 +17,7 @@ from memsvc.domain.unit import Kind, Status
 from memsvc.services.directory import MarkedUnit
 from memsvc.store.units import Sought
 
-router = APIRouter(route_class=pages.Page)
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _PAGE = 25
 _EPISODES = 50
 Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$")]

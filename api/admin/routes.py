@@ -15,16 +15,16 @@ from memsvc import errors
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {"admin.css": "text/css", "icon.svg": "image/svg+xml"}
-router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
+own, last = (APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page) for _ in range(2))
 Fields = Annotated[Mapping[str, str], Depends(signing.fields)]
 
 
-@router.get("/sign-in")
+@own.get("/sign-in")
 def sign_in_page(request: Request, next: Annotated[str, Query()] = signing.PATH) -> Response:
     return pages.show(request, "sign-in.html", None, next=pages.target(next), refused=None)
 
 
-@router.post("/sign-in")
+@own.post("/sign-in")
 def sign_in(request: Request, said: Fields, service: Services) -> Response:
     """A form of another site cannot get here: the guard refuses its Origin."""
     goal = pages.target(said.get("next", ""))
@@ -36,14 +36,14 @@ def sign_in(request: Request, said: Fields, service: Services) -> Response:
     return reply
 
 
-@router.post("/sign-out")
+@own.post("/sign-out")
 def sign_out(_: signing.Form) -> Response:
     reply = RedirectResponse("/admin/sign-in", 303)
     signing.end(reply)
     return reply
 
 
-@router.post("/theme")
+@own.post("/theme")
 def theme(request: Request, said: Fields) -> Response:
     """Dark, light, or as the system has it; for this browser."""
     reply = RedirectResponse(pages.target(said.get("back", "")), 303)
@@ -58,17 +58,19 @@ def theme(request: Request, said: Fields) -> Response:
     return reply
 
 
-@router.get("/static/{name}")
+@own.get("/static/{name}")
 def static(name: str) -> Response:
     if name not in _FILES:
         raise errors.NotFound("There is no such file.", "Go to the overview.")
     return FileResponse(_STATIC / name, media_type=_FILES[name], headers={"Cache-Control": "no-cache"})
 
 
-for room in (memory, asking, settling, work, access):
-    router.include_router(room.router)
-
-
-@router.get("/{rest:path}")
+@last.get("/{rest:path}")
 def unknown(rest: str, session: signing.Reader) -> Response:
     raise errors.NotFound("There is no such page.", "Go to the overview, and on from there.")
+
+
+router = APIRouter()
+# What no page answers comes last.
+for room in (own, memory.router, asking.router, settling.router, work.router, access.router, last):
+    router.include_router(room)

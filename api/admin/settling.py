@@ -13,7 +13,7 @@ from memsvc import errors
 from memsvc.domain.link import LinkKind
 from memsvc.domain.unit import Status
 
-router = APIRouter(route_class=pages.Page)
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _PAGE = 20
 _REASON = "settled by hand"
 

@@ -12,7 +12,7 @@ from api.admin import pages, signing
 from api.deps import NamespaceName, Services
 from memsvc.domain.job import State
 
-router = APIRouter(route_class=pages.Page)
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _SHOWN = 100
 JobId = Annotated[uuid.UUID, Path()]
 
