@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import os
 import shutil
 import uuid
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from memsvc.bootstrap import Service
 from memsvc.demo import NAMESPACE, fill
@@ -56,11 +57,16 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, base_url: str) -> Iterator[Page]:
     """A page on which every complaint of the browser, a violated policy among them, fails the test."""
     heard: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        heard.append("a dialog")
+        dialog.dismiss()
+
     context = browser.new_context(base_url=base_url, viewport={"width": 1180, "height": 820})
     made = context.new_page()
     made.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
     made.on("pageerror", lambda error: heard.append(str(error)))
-    made.on("dialog", lambda dialog: (heard.append("a dialog"), dialog.dismiss())[1])
+    made.on("dialog", refuse)
     yield made
     context.close()
     assert heard == []
@@ -82,8 +88,15 @@ def filled(service: Service, base_url: str) -> tuple[str, str]:
     fill(dataclasses.replace(service, tenant_id=tenant_id))
     with MemoryClient(base_url, key) as client:
         memory = client.namespace(NAMESPACE)
-        memory.add("I live in Oslo.", speaker="Ana", session_id="homes", occurred_at="2024-04-01T10:00:00Z")
-        memory.add("I live in Porto now.", speaker="Ana", session_id="homes", occurred_at="2024-06-01T10:00:00Z")
+        memory.add(
+            "I live in Oslo.", speaker="Ana", session_id="homes", occurred_at=dt.datetime(2024, 4, 1, tzinfo=dt.UTC)
+        )
+        memory.add(
+            "I live in Porto now.",
+            speaker="Ana",
+            session_id="homes",
+            occurred_at=dt.datetime(2024, 6, 1, tzinfo=dt.UTC),
+        )
         client.namespace("team-notes").add("The release is on Friday.", speaker="Ben", session_id="s")
         for _ in range(3):
             with service.database.tenant(tenant_id) as connection:
