@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from api import body_limit, guard, health, mcp, metrics, observe, problems, tracing
+from api.admin import routes as admin
 from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
@@ -63,6 +64,7 @@ def create(service: Service) -> FastAPI:
         chat.router,
         keys.router,
         transfer.router,
+        admin.router,
     ):
         app.include_router(router)
     protocol = mcp.install(app)

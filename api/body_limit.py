@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from memsvc import errors
 
-# Counts for itself, and goes to disk instead of memory.
-_STREAMED = "/import"
+# Counts for itself, and goes to disk instead of memory. Only this route: elsewhere a path may end as a client likes.
+_STREAMED = re.compile(r"/v1/namespaces/[^/]+/import")
 
 
 class BodyLimit:
@@ -18,7 +20,7 @@ class BodyLimit:
         self._limit_bytes = limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].endswith(_STREAMED):
+        if scope["type"] != "http" or _STREAMED.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")

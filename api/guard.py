@@ -94,7 +94,7 @@ class Rate:
         self._buckets: OrderedDict[bytes, _Bucket] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not scope["path"].startswith(("/v1/", "/admin")):
             await self._app(scope, receive, send)
             return
         bucket = self._bucket(Headers(scope=scope).get("authorization", ""))

@@ -37,6 +37,11 @@ class Directory:
         with self._database.tenant(tenant_id) as connection:
             return namespaces.find(connection, tenant_id, name) is not None
 
+    def spaces(self, tenant_id: uuid.UUID) -> list[directory.Space]:
+        """Every namespace with what it holds, by name."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            return directory.spaces(connection, tenant_id)
+
     def sessions(self, tenant_id: uuid.UUID, names: Sequence[str] | None = None) -> list[directory.Session]:
         """All sessions of these namespaces, or of all, the oldest first."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.consolidate import profile
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.link import Episode, Link
+from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Source
 from memsvc.services.consolidate import trait_of
@@ -30,6 +30,15 @@ class Page:
 class UnitPage:
     units: tuple[units.StoredUnit, ...]
     next_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two linked units, as they stand."""
+
+    link: Link
+    src: units.StoredUnit
+    dst: units.StoredUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,14 @@ class Inspect:
             found = units.by_id(connection, space, [unit_id])
         return _known(found, unit_id)
 
-    def units(self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int) -> UnitPage:
-        """Up to `limit` units made after `after_seq`, of every status, in the order they were made. Raises NotFound."""
+    def units(
+        self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int, sought: units.Sought | None = None
+    ) -> UnitPage:
+        """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all of every
+        status. Raises NotFound.
+        """
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = units.page(connection, space, after_seq, limit + 1)
+            found = units.page(connection, space, after_seq, limit + 1, sought)
         return UnitPage(tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None)
 
     def history(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[versions.Version]:
@@ -93,6 +106,13 @@ class Inspect:
         with self._reading(tenant_id, namespace_name) as (connection, space):
             _known(units.by_id(connection, space, [unit_id]), unit_id)
             return links.of_unit(connection, space, unit_id)
+
+    def pairs(self, tenant_id: uuid.UUID, namespace_name: str, kind: LinkKind, offset: int, limit: int) -> list[Pair]:
+        """Units that stand to each other so, the strongest links first, with both units. Raises NotFound."""
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            found = links.of_kind(connection, space, kind, offset, limit)
+            ends = units.by_id(connection, space, {end for link in found for end in (link.src, link.dst)})
+        return [Pair(link, ends[link.src], ends[link.dst]) for link in found if {link.src, link.dst} <= ends.keys()]
 
     def episodes(self, tenant_id: uuid.UUID, namespace_name: str) -> list[Episode]:
         """What the consolidation has gathered so far, the earliest first. Raises NotFound."""

@@ -12,6 +12,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -69,10 +70,15 @@ def add(
 def page(connection: sa.Connection, tenant_id: uuid.UUID, after_seq: int, limit: int) -> list[Entry]:
     """Entries in order; `after_seq` is the cursor."""
     statement = sa.select(_A).where(_A.c.tenant_id == tenant_id, _A.c.seq > after_seq).order_by(_A.c.seq).limit(limit)
-    return [
-        Entry(row.seq, row.at, row.actor, row.action, row.target, row.counts, bytes(row.previous), bytes(row.hash))
-        for row in connection.execute(statement)
-    ]
+    return [_entry(row) for row in connection.execute(statement)]
+
+
+def recent(connection: sa.Connection, tenant_id: uuid.UUID, before_seq: int | None, limit: int) -> list[Entry]:
+    """The newest entries, newest first; those before `before_seq` when it is given."""
+    statement = sa.select(_A).where(_A.c.tenant_id == tenant_id).order_by(_A.c.seq.desc()).limit(limit)
+    if before_seq is not None:
+        statement = statement.where(_A.c.seq < before_seq)
+    return [_entry(row) for row in connection.execute(statement)]
 
 
 def broken_at(tenant_id: uuid.UUID, entries: Sequence[Entry]) -> int | None:
@@ -86,6 +92,10 @@ def broken_at(tenant_id: uuid.UUID, entries: Sequence[Entry]) -> int | None:
             return seq + 1
         previous, seq = entry.hash, entry.seq
     return None
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row.seq, row.at, row.actor, row.action, row.target, row.counts, bytes(row.previous), bytes(row.hash))
 
 
 def _digest(tenant_id: uuid.UUID, entry: Entry) -> bytes:

@@ -31,6 +31,45 @@ class Session:
     changed_at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A namespace and what it holds: `messages`, active `units`; `written_at` is when its last message came."""
+
+    id: uuid.UUID
+    name: str
+    encoder: str
+    created_at: dt.datetime
+    messages: int
+    units: int
+    written_at: dt.datetime | None
+
+
+def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Space]:
+    """Every namespace of the tenant, by name."""
+    said = (
+        sa.select(sa.func.count().label("messages"), sa.func.max(_M.c.recorded_at).label("written_at"))
+        .where(_M.c.tenant_id == _N.c.tenant_id, _M.c.namespace_id == _N.c.id)
+        .lateral("said")
+    )
+    made = (
+        sa.select(sa.func.count().label("units"))
+        .where(_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.status == Status.ACTIVE.value)
+        .lateral("made")
+    )
+    statement = (
+        sa.select(_N, said.c.messages, made.c.units, said.c.written_at)
+        .select_from(_N)
+        .join(said, sa.true())
+        .join(made, sa.true())
+        .where(_N.c.tenant_id == tenant_id)
+        .order_by(_N.c.name)
+    )
+    return [
+        Space(row.id, row.name, row.encoder, row.created_at, row.messages, row.units, row.written_at)
+        for row in connection.execute(statement)
+    ]
+
+
 def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[str] | None) -> list[Session]:
     """All sessions of these namespaces, or of all when `names` is None, the oldest first."""
     same = (_M.c.tenant_id == _S.c.tenant_id, _M.c.namespace_id == _S.c.namespace_id, _M.c.session_id == _S.c.id)

@@ -138,12 +138,18 @@ def delete_others(connection: sa.Connection, tenant_id: uuid.UUID, kept_id: str)
 
 def authenticate(database: Database, key: str) -> Principal | None:
     """The principal of a live key; None for any other. Compares in constant time."""
+    found = live(database, key_id(key))
+    return found[0] if found and hmac.compare_digest(found[1], _digest(key)) else None
+
+
+def live(database: Database, wanted: str) -> tuple[Principal, bytes] | None:
+    """The principal of a live key, by the key's id, and the stored hash; None when there is none."""
     alive = sa.and_(_K.c.revoked_at.is_(None), sa.or_(_K.c.expires_at.is_(None), _K.c.expires_at > sa.func.now()))
-    with database.key_lookup(key_id(key)) as connection:
-        row = connection.execute(sa.select(_K).where(_K.c.id == key_id(key), alive)).one_or_none()
-    if row is None or not hmac.compare_digest(bytes(row.hash), _digest(key)):
+    with database.key_lookup(wanted) as connection:
+        row = connection.execute(sa.select(_K).where(_K.c.id == wanted, alive)).one_or_none()
+    if row is None:
         return None
-    return Principal(row.tenant_id, row.id, frozenset(row.scopes), row.max_trust)
+    return Principal(row.tenant_id, row.id, frozenset(row.scopes), row.max_trust), bytes(row.hash)
 
 
 def _insert(

@@ -28,6 +28,13 @@ def of_unit(connection: sa.Connection, namespace: Namespace, unit_id: str) -> li
     return sorted(found, key=lambda link: (-link.weight, link))
 
 
+def of_kind(connection: sa.Connection, namespace: Namespace, kind: LinkKind, offset: int, limit: int) -> list[Link]:
+    """Links of one kind, the strongest first."""
+    statement = sa.select(_L).where(*tables.within(_L, namespace), _L.c.kind == kind.value)
+    statement = statement.order_by(_L.c.weight.desc(), _L.c.src, _L.c.dst).offset(offset).limit(limit)
+    return [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in connection.execute(statement)]
+
+
 def replace(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Link]) -> tuple[int, int]:
     """Make the namespace's links these; how many were added and how many removed."""
     stored, wanted = set(all_of(connection, namespace)), set(fresh)

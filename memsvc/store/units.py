@@ -103,9 +103,27 @@ def _source_rows(
     ]
 
 
-def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int) -> list[StoredUnit]:
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which units are looked for; what is None says nothing. `contains` is letters of the text, in any case."""
+
+    contains: str | None = None
+    kind: Kind | None = None
+    status: Status | None = None
+
+
+def page(
+    connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int, sought: Sought | None = None
+) -> list[StoredUnit]:
     """Units in the order they were made; `after_seq` is the cursor."""
+    sought = sought or Sought()
     statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.seq > after_seq).order_by(_U.c.seq)
+    if sought.contains:
+        statement = statement.where(_U.c.text.icontains(sought.contains, autoescape=True))
+    if sought.kind is not None:
+        statement = statement.where(_U.c.kind == sought.kind.value)
+    if sought.status is not None:
+        statement = statement.where(_U.c.status == sought.status.value)
     ids = list(connection.execute(statement.limit(limit)).scalars())
     found = by_id(connection, namespace, ids)
     return [found[unit_id] for unit_id in ids]

@@ -162,3 +162,13 @@ def test_stored_text_cannot_break_a_context(http: httpx.Client) -> None:
     assert len(served["passages"]) == 1
     assert len(served["text"].splitlines()) == 4  # preamble, date, one line for the one passage, end
     assert served["text"].count("</memsvc>") == 1
+
+
+def test_a_path_that_only_ends_like_an_import_has_the_limit_of_any_other(http: httpx.Client) -> None:
+    big = b"x" * (9 * 1024**2)
+    try:
+        response = http.patch("/v1/namespaces/n/units/import", content=big)
+    except httpx.TransportError:
+        pass  # the service stopped reading and closed
+    else:
+        assert response.status_code == 413

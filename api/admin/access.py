@@ -1,0 +1,88 @@
+"""Who may do what, and who did: keys and the audit trail. Both need the scope admin."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from api.admin import pages, signing
+from api.deps import Services
+from memsvc import errors
+from memsvc.bootstrap import Service
+from memsvc.store import audit
+from memsvc.store import keys as store
+from memsvc.wire.keys import NewKey
+
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
+_SHOWN = 50
+_GRACE = dt.timedelta(hours=24)
+KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+
+
+@router.get("/keys")
+def keys(request: Request, session: signing.Admin, service: Services) -> Response:
+    return _keys(request, session, service)
+
+
+@router.post("/keys")
+def create(request: Request, session: signing.Admin, said: signing.Form, service: Services) -> Response:
+    """The new key stands on this one page, and nowhere else ever."""
+    try:
+        wanted = NewKey.model_validate(
+            {"scopes": said.get("scope", "").split(), "label": said.get("label", ""),
+             "max_trust": float(said.get("max_trust") or 1)}
+        )  # fmt: skip
+    except (ValidationError, ValueError):
+        raise errors.Invalid(
+            "A key has at least one scope, a label of at most 200 characters, and a trust from 0 to 1.",
+            "Go back and mend the form.",
+        ) from None
+    principal = session.principal
+    whole, _ = store.create(
+        service.database, principal.tenant_id, wanted.scopes, wanted.label, principal.key_id, wanted.max_trust
+    )
+    return _keys(request, session, service, whole)
+
+
+@router.post("/keys/{key_id}/rotate")
+def rotate(request: Request, key_id: KeyId, session: signing.Admin, _: signing.Form, service: Services) -> Response:
+    principal = session.principal
+    whole, _key = store.rotate(service.database, principal.tenant_id, key_id, _GRACE, principal.key_id)
+    return _keys(request, session, service, whole)
+
+
+@router.post("/keys/{key_id}/revoke")
+def revoke(request: Request, key_id: KeyId, session: signing.Admin, said: signing.Form, service: Services) -> Response:
+    store.revoke(service.database, session.principal.tenant_id, key_id, session.principal.key_id)
+    return pages.back(request, said, "revoked")
+
+
+@router.get("/audit")
+def trail(
+    request: Request,
+    session: signing.Admin,
+    service: Services,
+    before: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
+) -> Response:
+    tenant_id = session.principal.tenant_id
+    with service.database.tenant(tenant_id) as connection:
+        found = audit.recent(connection, tenant_id, int(before) if before else None, _SHOWN)
+    older = found[-1].seq if len(found) == _SHOWN and found[-1].seq > 1 else None
+    return pages.show(request, "audit.html", session, entries=found, older=older, first=before is None)
+
+
+def _keys(request: Request, session: signing.Session, service: Service, whole: str | None = None) -> Response:
+    listed = store.listed(service.database, session.principal.tenant_id)
+    return pages.show(
+        request,
+        "keys.html",
+        session,
+        keys=sorted(listed, key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp())),
+        scopes=store.SCOPES,
+        whole=whole,
+        now=dt.datetime.now(dt.UTC),
+    )

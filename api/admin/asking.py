@@ -1,0 +1,65 @@
+"""The recall analyser: what each stage of a recall saw, and why something is not among the results."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from api.admin import pages, signing
+from api.deps import NamespaceName, Services
+from memsvc import errors
+from memsvc.domain.query import Query as Question
+from memsvc.wire.reads import RecallRequest
+
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
+# Behind the results so many of the further candidates are shown.
+_SHOWN = 40
+
+
+@router.get("/namespaces/{namespace}/recall")
+def recall(
+    request: Request,
+    namespace: NamespaceName,
+    session: signing.Reader,
+    service: Services,
+    query: Annotated[str, Query(max_length=8_192)] = "",
+    explain: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 10,
+    as_of: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    tenant_id = session.principal.tenant_id
+    found = None
+    if query.strip():
+        asked = _checked(query, explain.strip(), limit, as_of)
+        moment = asked.as_of or dt.datetime.now(dt.UTC)
+        found = service.recall.recall(
+            tenant_id, namespace, Question(asked.query, moment, asked.as_of), limit, trace=True, explain=asked.explain
+        )
+    else:
+        service.inspect.stats(tenant_id, namespace)  # a namespace that is not there is told
+    return pages.show(
+        request,
+        "recall.html",
+        session,
+        namespace=namespace,
+        asked={"query": query, "explain": explain, "limit": limit, "as_of": as_of},
+        found=found,
+        trace=found.trace if found else None,
+        texts={memory.unit_id or memory.sources[0].message_id: memory for memory in found.memories} if found else {},
+        shown=limit + _SHOWN,
+    )
+
+
+def _checked(query: str, explain: str, limit: int, as_of: str) -> RecallRequest:
+    """As the API checks it. Raises Invalid."""
+    try:
+        return RecallRequest.model_validate(
+            {"query": query, "explain": explain or None, "limit": limit, "as_of": as_of or None}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise errors.Invalid(f"{first['loc'][0]}: {first['msg']}", "Go back and mend the form.") from None

@@ -1,0 +1,76 @@
+"""The pages' addresses: signing in and out, what all pages share, and the rooms of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from api.admin import access, asking, memory, pages, settling, signing, work
+from api.deps import Services
+from memsvc import errors
+
+_STATIC = Path(__file__).parent / "static"
+_FILES = {"admin.css": "text/css", "icon.svg": "image/svg+xml"}
+own, last = (APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page) for _ in range(2))
+Fields = Annotated[Mapping[str, str], Depends(signing.fields)]
+
+
+@own.get("/sign-in")
+def sign_in_page(request: Request, next: Annotated[str, Query()] = signing.PATH) -> Response:
+    return pages.show(request, "sign-in.html", None, next=pages.target(next), refused=None)
+
+
+@own.post("/sign-in")
+def sign_in(request: Request, said: Fields, service: Services) -> Response:
+    """A form of another site cannot get here: the guard refuses its Origin."""
+    goal = pages.target(said.get("next", ""))
+    reply = RedirectResponse(goal, 303)
+    try:
+        signing.begin(service, said.get("key", ""), reply, secure=request.url.scheme == "https")
+    except (errors.Unauthorized, errors.Forbidden) as refused:
+        return pages.show(request, "sign-in.html", None, refused.status, next=goal, refused=refused)
+    return reply
+
+
+@own.post("/sign-out")
+def sign_out(_: signing.Form) -> Response:
+    reply = RedirectResponse("/admin/sign-in", 303)
+    signing.end(reply)
+    return reply
+
+
+@own.post("/theme")
+def theme(request: Request, said: Fields) -> Response:
+    """Dark, light, or as the system has it; for this browser."""
+    reply = RedirectResponse(pages.target(said.get("back", "")), 303)
+    wanted = said.get("theme", "")
+    if wanted not in pages.THEMES:
+        raise errors.Invalid("There is no such theme.", "Choose auto, light or dark.")
+    secure = request.url.scheme == "https"
+    lasts_s = 365 * 86_400
+    reply.set_cookie(
+        pages.THEME_COOKIE, wanted, lasts_s, path=signing.PATH, secure=secure, httponly=True, samesite="strict"
+    )
+    return reply
+
+
+@own.get("/static/{name}")
+def static(name: str) -> Response:
+    if name not in _FILES:
+        raise errors.NotFound("There is no such file.", "Go to the overview.")
+    return FileResponse(_STATIC / name, media_type=_FILES[name], headers={"Cache-Control": "no-cache"})
+
+
+@last.get("/{rest:path}")
+def unknown(rest: str, session: signing.Reader) -> Response:
+    raise errors.NotFound("There is no such page.", "Go to the overview, and on from there.")
+
+
+router = APIRouter()
+# What no page answers comes last.
+for room in (own, memory.router, asking.router, settling.router, work.router, access.router, last):
+    router.include_router(room)

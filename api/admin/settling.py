@@ -1,0 +1,59 @@
+"""Duplicates and contradictions: pairs of units side by side, and what a person decides about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.admin import pages, signing
+from api.deps import NamespaceName, Services
+from memsvc import errors
+from memsvc.domain.link import LinkKind
+from memsvc.domain.unit import Status
+
+router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
+_PAGE = 20
+_REASON = "settled by hand"
+
+
+@router.get("/namespaces/{namespace}/pairs")
+def pairs(
+    request: Request,
+    namespace: NamespaceName,
+    session: signing.Reader,
+    service: Services,
+    kind: Literal["same", "supersedes", "near"] = "supersedes",
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Response:
+    found = service.inspect.pairs(session.principal.tenant_id, namespace, LinkKind(kind), offset, _PAGE + 1)
+    return pages.show(
+        request,
+        "pairs.html",
+        session,
+        namespace=namespace,
+        kind=kind,
+        pairs=found[:_PAGE],
+        earlier=max(0, offset - _PAGE) if offset else None,
+        later=offset + _PAGE if len(found) > _PAGE else None,
+    )
+
+
+@router.post("/namespaces/{namespace}/pairs")
+def settle(
+    request: Request, namespace: NamespaceName, session: signing.Writer, said: signing.Form, service: Services
+) -> Response:
+    """Keep one of a pair, or both. What a person decided no rule decides again."""
+    given = (session.principal.tenant_id, namespace)
+    ends = (said.get("newer", ""), said.get("older", ""))
+    keep = said.get("keep", "")
+    if keep not in ("newer", "older", "both"):
+        raise errors.Invalid("Nothing was chosen.", "Go back and choose which to keep.")
+    for end, unit_id in zip(("newer", "older"), ends, strict=True):
+        active = service.inspect.unit(*given, unit_id).unit.status is Status.ACTIVE
+        if keep in (end, "both") and not active:
+            service.revise.restore(*given, unit_id, _REASON)
+        elif keep not in (end, "both") and active:
+            service.revise.invalidate(*given, unit_id, _REASON)
+    return pages.back(request, said, "settled")

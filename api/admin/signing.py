@@ -1,0 +1,124 @@
+"""Who is signed in to the pages: a signed cookie made from an API key, checked against that key at every request.
+
+The cookie says whose key it is, until when, and a nonce; its signature is an HMAC under the service's own key and the
+stored hash of the API key. So it can be made neither by who reads the database alone nor by who holds another
+key, every server of an installation knows it, and it ends with its key: at once when that is revoked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+from starlette.responses import Response
+
+from memsvc import errors
+from memsvc.bootstrap import Service
+from memsvc.store import keys
+from memsvc.store.keys import Principal
+
+COOKIE = "memsvc_admin"
+PATH = "/admin"
+LASTS_S = 8 * 3600
+_MAX_FIELDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`csrf` stands in every form of the session's pages; `ends_at` in seconds since 1970."""
+
+    principal: Principal
+    csrf: str
+    ends_at: int
+
+
+def begin(service: Service, key: str, response: Response, *, secure: bool) -> None:
+    """Sign in with an API key. Raises Unauthorized for one that is not known, Forbidden for one that may not read."""
+    said = key.strip()
+    principal = keys.authenticate(service.database, said) if said.isascii() and said.isprintable() else None
+    found = keys.live(service.database, principal.key_id) if principal else None
+    if found is None:
+        raise errors.Unauthorized("The API key is not known, or was revoked.", "Sign in with a live key.")
+    principal, stored = found
+    if not principal.may("read"):
+        raise errors.Forbidden("This key may not read.", "Sign in with a key that has the scope read or admin.")
+    claim = f"{principal.key_id}.{int(time.time()) + LASTS_S}.{secrets.token_urlsafe(18)}"
+    value = f"{claim}.{_sign(service, stored, 'session', claim)}"
+    response.set_cookie(COOKIE, value, LASTS_S, path=PATH, secure=secure, httponly=True, samesite="strict")
+
+
+def end(response: Response) -> None:
+    response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict")
+
+
+def current(request: Request) -> Session | None:
+    """The session that the request's cookie stands for; None without one, or with one that has ended."""
+    service: Service = request.app.state.service
+    claim, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
+    parts = claim.split(".")
+    if len(parts) != 3 or not claim.isascii() or not signature.isascii() or not parts[1].isdigit():
+        return None
+    if len(parts[1]) > 12 or int(parts[1]) < time.time():
+        return None
+    found = keys.live(service.database, parts[0])
+    if found is None or not hmac.compare_digest(_sign(service, found[1], "session", claim), signature):
+        return None
+    request.state.key_id = parts[0]
+    return Session(found[0], _sign(service, found[1], "csrf", claim), int(parts[1]))
+
+
+class Allowed:
+    """A dependency that gives the session, if its key has the scope. Raises Unauthorized and Forbidden."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    def __call__(self, request: Request) -> Session:
+        session = current(request)
+        if session is None:
+            raise errors.Unauthorized("You are not signed in, or the session has ended.", "Sign in again.")
+        if not session.principal.may(self.scope):
+            raise errors.Forbidden(
+                f"The key you signed in with may not {self.scope}.",
+                f"Sign in with a key that has the scope {self.scope}.",
+            )
+        return session
+
+
+Reader = Annotated[Session, Depends(Allowed("read"))]
+Writer = Annotated[Session, Depends(Allowed("write"))]
+Admin = Annotated[Session, Depends(Allowed("admin"))]
+
+
+async def fields(request: Request) -> Mapping[str, str]:
+    """The fields of a posted form; of a repeated one all values, joined by a space. Raises Invalid."""
+    try:
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except (UnicodeDecodeError, ValueError):
+        raise errors.Invalid("The form cannot be read.", "Go back and send it again from the page.") from None
+    said: dict[str, str] = {}
+    for name, value in pairs:
+        said[name] = f"{said[name]} {value}" if name in said else value
+    return said
+
+
+def _meant(session: Reader, said: Annotated[Mapping[str, str], Depends(fields)]) -> Mapping[str, str]:
+    if not hmac.compare_digest(said.get("csrf", "").encode(), session.csrf.encode()):
+        raise errors.Forbidden("The form does not come from a page of this session.", "Reload the page and try again.")
+    return said
+
+
+# The fields of a form that one of the session's own pages held.
+Form = Annotated[Mapping[str, str], Depends(_meant)]
+
+
+def _sign(service: Service, stored: bytes, purpose: str, claim: str) -> str:
+    secret = hmac.digest(service.api_key.encode(), b"memsvc admin\x00" + stored, hashlib.sha256)
+    return hmac.new(secret, f"{purpose}\x00{claim}".encode(), hashlib.sha256).hexdigest()

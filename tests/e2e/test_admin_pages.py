@@ -1,0 +1,250 @@
+"""The admin pages in a real Chromium. MEMSVC_SCREENSHOTS=FOLDER keeps a picture of every page."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+
+from memsvc.bootstrap import Service
+from memsvc.demo import NAMESPACE, fill
+from memsvc.sdk import MemoryClient
+from memsvc.store import keys, tables, tenants
+
+CHROMIUM = os.environ.get("MEMSVC_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it, or name it in MEMSVC_CHROMIUM")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+PAYLOADS = [
+    "<script>document.title='ran'</script>", "<img src=x onerror=\"document.title='ran'\">",
+    "<svg onload=\"document.title='ran'\">", "\"><script>document.title='ran'</script>",
+    "'><img src=x onerror=document.title='ran'>", "<body onload=document.title='ran'>",
+    "<iframe srcdoc=\"<script>parent.document.title='ran'</script>\"></iframe>", "javascript:document.title='ran'",
+    "<a href=\"javascript:document.title='ran'\">x</a>", "\" autofocus onfocus=\"document.title='ran'",
+    "' autofocus onfocus='document.title=1", "</textarea><script>document.title='ran'</script>",
+    "</title><script>document.title='ran'</script>", "</style><script>document.title='ran'</script>",
+    "<style>@import 'javascript:alert(1)';</style>", "<math><mtext><script>document.title='ran'</script>",
+    "<details open ontoggle=\"document.title='ran'\">", "<video><source onerror=\"document.title='ran'\">",
+    "<input autofocus onfocus=document.title='ran'>", "<object data=\"data:text/html,<script>1</script>\">",
+    "<embed src=\"data:text/html,<script>1</script>\">", "<form><button formaction=javascript:1>x</button></form>",
+    "<meta http-equiv=refresh content=\"0;url=javascript:1\">", "<base href=\"https://evil.invalid/\">",
+    "<link rel=stylesheet href=\"https://evil.invalid/x.css\">", "{{ 7*7 }}<script>document.title='ran'</script>",
+    "{% raw %}<img src=x onerror=document.title='ran'>{% endraw %}", "<ScRiPt>document.title='ran'</sCrIpT>",
+    "<<script>script>document.title='ran'</script>", "&lt;script&gt;<script>document.title='ran'</script>",
+    "<svg><animate onbegin=document.title='ran' attributeName=x dur=1s>",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, base_url: str) -> Iterator[Page]:
+    """A page on which every complaint of the browser, a violated policy among them, fails the test."""
+    heard: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        heard.append("a dialog")
+        dialog.dismiss()
+
+    context = browser.new_context(base_url=base_url, viewport={"width": 1180, "height": 820})
+    made = context.new_page()
+    made.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
+    made.on("pageerror", lambda error: heard.append(str(error)))
+    made.on("dialog", refuse)
+    yield made
+    context.close()
+    assert heard == []
+
+
+def sign_in(page: Page, key: str) -> None:
+    page.goto("/admin")
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Sign out").wait_for()
+
+
+@pytest.fixture(scope="module")
+def filled(service: Service, base_url: str) -> tuple[str, str]:
+    """A key of an account with the demo and a contradiction; the id of a unit of it."""
+    tenant_id = tenants.ensure(service.database, f"pages-{uuid.uuid4()}")
+    key = keys.create(service.database, tenant_id, keys.SCOPES, "operator's own", "operator")[0]
+    keys.create(service.database, tenant_id, ["read", "write"], "chatbot", "operator")
+    fill(dataclasses.replace(service, tenant_id=tenant_id))
+    with MemoryClient(base_url, key) as client:
+        memory = client.namespace(NAMESPACE)
+        memory.add(
+            "I live in Oslo.", speaker="Ana", session_id="homes", occurred_at=dt.datetime(2024, 4, 1, tzinfo=dt.UTC)
+        )
+        memory.add(
+            "I live in Porto now.",
+            speaker="Ana",
+            session_id="homes",
+            occurred_at=dt.datetime(2024, 6, 1, tzinfo=dt.UTC),
+        )
+        client.namespace("team-notes").add("The release is on Friday.", speaker="Ben", session_id="s")
+        for _ in range(3):
+            with service.database.tenant(tenant_id) as connection:
+                connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
+            service.runner.run_due()
+        unit = memory.recall("What does Ana eat?").results[0].unit_id
+        memory.maintain("distill")
+    assert unit is not None
+    with service.database.tenant(tenant_id) as connection:
+        some = sa.select(tables.job.c.id).where(tables.job.c.state == "done").limit(1).scalar_subquery()
+        dead = {"state": "dead", "attempts": 5, "last_error": "TimeoutError: the model did not answer within 60 s"}
+        connection.execute(sa.update(tables.job).where(tables.job.c.id == some).values(dead))
+    return key, unit
+
+
+def addresses(unit: str) -> dict[str, str]:
+    here = f"/admin/namespaces/{NAMESPACE}"
+    return {
+        "overview": "/admin", "namespaces": "/admin/namespaces", "namespace": here, "units": f"{here}/units",
+        "unit": f"{here}/units/{unit}", "episodes": f"{here}/episodes", "message": f"{here}/messages/demo-kitchen-5",
+        "recall": f"{here}/recall?query=What+does+Ana+eat%3F&explain={unit}&limit=3", "pairs": f"{here}/pairs",
+        "jobs": "/admin/jobs", "audit": "/admin/audit", "keys": "/admin/keys",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_without_a_complaint_and_fits_a_phone(
+    page: Page, filled: tuple[str, str], scheme: str
+) -> None:
+    key, unit = filled
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    folder = os.environ.get("MEMSVC_SCREENSHOTS")
+    page.goto("/admin")
+    if folder:
+        page.screenshot(path=Path(folder) / f"sign-in-{scheme}.png")
+    sign_in(page, key)
+    for name, address in addresses(unit).items():
+        page.set_viewport_size({"width": 1180, "height": 820})
+        reply = page.goto(address)
+        assert reply is not None and reply.status == 200, (name, page.content())
+        policy = reply.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'") and "unsafe" not in policy
+        assert page.locator("h1").count() == 1
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}-{scheme}.png")
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+        if folder and scheme == "light" and name in ("unit", "jobs"):
+            page.screenshot(path=Path(folder) / f"{name}-phone.png")
+
+
+def test_thirty_stored_payloads_run_nowhere(service: Service, base_url: str, page: Page) -> None:
+    tenant_id = tenants.ensure(service.database, f"hostile-{uuid.uuid4()}")
+    key = keys.create(service.database, tenant_id, keys.SCOPES, PAYLOADS[0], "operator")[0]
+    assert len(PAYLOADS) >= 30
+    with MemoryClient(base_url, key) as client:
+        memory = client.namespace("hostile")
+        units: list[str] = []
+        for number, payload in enumerate(PAYLOADS):
+            keys.create(service.database, tenant_id, ["read"], payload[:200], "operator")
+            units += memory.add(
+                f"My favourite payload number {number} is {payload}", id=f"m{number}", speaker=payload,
+                session_id=payload, metadata={"note": True, "trick": payload, payload: 1},
+            ).units  # fmt: skip
+    assert len(units) >= 25
+    for _ in range(3):
+        with service.database.tenant(tenant_id) as connection:
+            connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
+        service.runner.run_due()
+    with service.database.tenant(tenant_id) as connection:
+        connection.execute(sa.update(tables.job).values(last_error=" ".join(PAYLOADS)))
+    sign_in(page, key)
+    here = "/admin/namespaces/hostile"
+    listed = ["/admin", "/admin/namespaces", here, f"{here}/units", f"{here}/units?contains=payload&cursor=25",
+              f"{here}/episodes", f"{here}/recall?query=payload", f"{here}/pairs?kind=near", f"{here}/pairs?kind=same",
+              "/admin/jobs", "/admin/keys", "/admin/audit"]  # fmt: skip
+    listed += [f"{here}/messages/m{number}" for number in range(len(PAYLOADS))]
+    listed += [f"{here}/units/{unit}" for unit in units]
+    for address in listed:
+        page.goto(address)
+        assert page.title().endswith("· memsvc"), address
+        assert (
+            page.evaluate("document.scripts.length + document.querySelectorAll('iframe, object, embed, base').length")
+            == 0
+        )
+    for number, payload in enumerate(PAYLOADS):
+        page.goto(f"{here}/messages/m{number}")
+        assert payload in page.locator(".verbatim").inner_text()
+
+
+def test_a_memory_is_found_changed_and_settled_by_the_keyboard(page: Page, filled: tuple[str, str]) -> None:
+    key, _ = filled
+    sign_in(page, key)
+    page.keyboard.press("Tab")
+    page.goto(f"/admin/namespaces/{NAMESPACE}/units")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.get_by_label("Text contains").focus()
+    page.keyboard.type("WALNUTS")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Open: Ana").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Never let it fade").focus()
+    page.keyboard.press("Enter")
+    assert "will not fade" in page.get_by_role("status").inner_text()
+    page.goto(f"/admin/namespaces/{NAMESPACE}/pairs")
+    page.get_by_role("button", name="Keep both").first.focus()
+    page.keyboard.press("Enter")
+    assert "settled" in page.get_by_role("status").inner_text()
+    page.goto("/admin/jobs?state=dead")
+    page.get_by_role("button", name="Run again").first.click()
+    assert "run again" in page.get_by_role("status").inner_text()
+
+
+def test_a_new_key_is_shown_once_and_a_revoked_one_is_signed_out_at_once(page: Page, filled: tuple[str, str]) -> None:
+    key, _ = filled
+    sign_in(page, key)
+    page.goto("/admin/keys")
+    page.get_by_text("Make a key").click()
+    page.get_by_label("Label").fill("short-lived")
+    page.get_by_role("button", name="Make the key").click()
+    fresh = page.locator("output").inner_text().strip()
+    page.goto("/admin/keys")
+    assert fresh not in page.content()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, fresh)
+    assert page.get_by_role("link", name="Keys").count() == 0
+    stolen = page.context.cookies()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, key)
+    page.goto("/admin/keys")
+    row = page.locator("tr", has_text="short-lived")
+    row.locator("summary").click()
+    row.get_by_role("button", name="Revoke").click()
+    page.context.add_cookies(stolen)  # type: ignore[arg-type]
+    page.goto("/admin")
+    assert "/admin/sign-in" in page.url
+
+
+def test_the_switch_makes_the_pages_dark_and_keeps_them_so(page: Page, filled: tuple[str, str]) -> None:
+    sign_in(page, filled[0])
+
+    def ground() -> object:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.get_by_role("button", name="Colours: light").click()
+    light = ground()
+    page.get_by_role("button", name="Colours: dark").click()
+    assert ground() != light
+    page.goto("/admin/jobs")
+    assert ground() != light

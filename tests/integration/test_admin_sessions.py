@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from memsvc.bootstrap import Service
+from memsvc.sdk import Namespace
+from memsvc.store import keys, tenants
+
+
+@pytest.fixture
+def tenant_id(service: Service) -> uuid.UUID:
+    return tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+
+
+@pytest.fixture
+def http(base_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=base_url, timeout=30) as made:
+        yield made
+
+
+def sign_in(http: httpx.Client, service: Service, tenant_id: uuid.UUID, *scopes: str) -> tuple[str, httpx.Response]:
+    key = keys.create(service.database, tenant_id, scopes, "test", "operator")[0]
+    return key, http.post("/admin/sign-in", data={"key": key})
+
+
+def test_the_cookie_is_for_the_pages_alone_and_no_script_can_read_it(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    key, reply = sign_in(http, service, tenant_id, "read")
+    assert reply.status_code == 303
+    said = reply.headers["set-cookie"].lower()
+    assert all(part in said for part in ("httponly", "samesite=strict", "path=/admin", "max-age=28800"))
+    assert key not in said
+    assert http.get("/admin").status_code == 200
+    assert http.get("/v1/jobs").status_code == 401
+
+
+def test_a_cookie_that_was_changed_or_signed_with_another_key_signs_nobody_in(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    sign_in(http, service, tenant_id, "read")
+    key_id, ends, nonce, signature = http.cookies["memsvc_admin"].split(".")
+    other = keys.key_id(keys.create(service.database, tenant_id, ["admin"], "", "operator")[0])
+    for forged in (
+        f"{other}.{ends}.{nonce}.{signature}", f"{key_id}.{int(ends) + 9}.{nonce}.{signature}",
+        f"{key_id}.1.{nonce}.{signature}", f"{key_id}.{ends}.{nonce}.", "x", "....", f"{key_id}.{'9' * 500}.{nonce}.a",
+    ):  # fmt: skip
+        reply = httpx.get(f"{http.base_url}/admin", headers={"Cookie": f"memsvc_admin={forged}"})
+        assert (reply.status_code, reply.headers["location"][:14]) == (303, "/admin/sign-in"), forged
+
+
+def test_a_form_without_the_token_of_the_session_changes_nothing(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    sign_in(http, service, tenant_id, "admin")
+    for said in ({}, {"csrf": "x"}, {"csrf": "é"}):
+        reply = http.post("/admin/keys", data={"scope": "admin"} | said)
+        assert reply.status_code == 403
+    assert len(keys.listed(service.database, tenant_id)) == 1
+    foreign = http.post("/admin/sign-in", data={"key": "x"}, headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+
+
+def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID, memory: Namespace
+) -> None:
+    unit = memory.add("The vault code is 4711.", session_id="s", id="m1").units[0]
+    sign_in(http, service, tenant_id, "read")
+    assert http.get("/admin/keys").status_code == http.get("/admin/audit").status_code == 403
+    here = f"/admin/namespaces/{memory.name}"
+    for part in (
+        "",
+        "/units",
+        f"/units/{unit}",
+        "/messages/m1",
+        "/episodes",
+        "/recall",
+        "/recall?query=vault",
+        "/pairs",
+    ):
+        reply = http.get(here + part)
+        assert reply.status_code == 404
+        assert "4711" not in reply.text
+    token = http.get("/admin").text.split('name="csrf" value="')[1].split('"')[0]
+    refused = http.post(f"{here}/units/{unit}/invalidate", data={"csrf": token})
+    assert refused.status_code == 403
+    assert memory.unit(unit).status == "active"
+    sign_in(http, service, tenant_id, "read", "write")
+    token = http.get("/admin").text.split('name="csrf" value="')[1].split('"')[0]
+    assert http.post(f"{here}/units/{unit}/invalidate", data={"csrf": token}).status_code == 404
+    assert memory.unit(unit).status == "active"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["units?cursor=x", "units?kind=none", "units?contains=%00", "pairs?kind=x", "pairs?offset=-1", "recall?query=a&limit=0",
+     "recall?query=a&as_of=x", "recall?query=%00", "episodes?cursor=-1"],
+)  # fmt: skip
+def test_an_odd_address_gets_a_page_that_says_what_to_do(
+    service: Service, http: httpx.Client, memory: Namespace, address: str
+) -> None:
+    memory.add("I row.", session_id="s")
+    sign_in(http, service, service.tenant_id, "read")
+    reply = http.get(f"/admin/namespaces/{memory.name}/{address}")
+    assert reply.status_code == 422, reply.text
+    assert "To the overview" in reply.text
+
+
+def test_signing_in_leads_to_pages_of_this_service_only(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    key = keys.create(service.database, tenant_id, ["read"], "", "operator")[0]
+    for goal in (
+        "https://evil.example",
+        "//evil.example",
+        "/admin/../v1",
+        "/admin\\evil",
+        "/adminx",
+        "/admin/\r\nX: 1",
+    ):
+        assert http.post("/admin/sign-in", data={"key": key, "next": goal}).headers["location"] == "/admin"
+    assert http.post("/admin/sign-in", data={"key": key, "next": "/admin/jobs"}).headers["location"] == "/admin/jobs"
+    assert http.post("/admin/sign-in", data={"key": "mk_no_no"}).status_code == 401
