@@ -20,7 +20,7 @@ _REFUSALS = ("no information available", "not mentioned")
 
 
 def locomo_tokens(text: str) -> list[str]:
-    """Commas out, lower case, punctuation out, a/an/the/and out, stemmed by NLTK's Porter (LoCoMo's evaluation code)."""
+    """Lower case, without punctuation and a, an, the, and; stemmed by NLTK's Porter, as in LoCoMo's own code."""
     plain = text.replace(",", "").lower().translate(_PUNCTUATION)
     return [_PORTER.stem(word) for word in _ARTICLES.sub(" ", plain).split()]
 

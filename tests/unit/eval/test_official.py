@@ -105,7 +105,7 @@ def test_half_a_nugget_counts_half_or_is_cast_to_nothing() -> None:
     assert official.nuggets([1, 0.5, 0], cast=False) == 0.5
     assert official.nuggets([1, 0.5, 0], cast=True) == pytest.approx(1 / 3)
     for bad in ([], [0.7]):
-        with pytest.raises(ValueError, match="0, 0.5 or 1"):
+        with pytest.raises(ValueError, match=r"0, 0\.5 or 1"):
             official.nuggets(bad, cast=False)
 
 
