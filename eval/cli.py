@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval import answering, baselines, html, report, runs, service, train
+from eval import answering, baselines, comparison, html, report, runs, service, train
 from eval import bench as benchmark
 from eval import retrieval as measurement
 from eval.datasets import read
@@ -99,6 +99,16 @@ def answers(
         return 2
     (folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n")
     Console().print_json(data=result)
+    return 0
+
+
+def compare(first: Path, second: Path) -> int:
+    """Two runs of answers, paired; the exit status."""
+    try:
+        Console().print_json(data=comparison.compare(first, second))
+    except comparison.NotComparable as error:
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
     return 0
 
 

@@ -257,6 +257,20 @@ def answers(
 
 
 @evaluation.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a run of `eval answers`.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another, over the same data.")],
+) -> None:
+    """What changed from one run of answers to another, paired by question."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.compare(first, second))
+
+
+@evaluation.command()
 def train(
     data: Annotated[list[Path], typer.Option(help="Sets to learn from; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Where to write the weights (.npz), for MEMSVC_RECALL_RANKER.")],
