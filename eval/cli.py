@@ -11,11 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
-from eval import baselines, html, report, runs, service, train
+from eval import answering, baselines, comparison, html, report, runs, service, train
 from eval import bench as benchmark
 from eval import retrieval as measurement
 from eval.datasets import read
 from eval.datasets.model import BadDataset, Dataset
+from eval.journal import Journal, JournalRefused
 from memsvc.errors import MemsvcError
 from memsvc.retrieval import ranker
 from memsvc.sdk import MemoryClient
@@ -71,6 +72,55 @@ def retrieval(
         json_out.write_text(json.dumps(results[0] if len(results) == 1 else results, indent=1) + "\n")
     if html_out is not None:
         html_out.write_text(html.page(results), encoding="utf-8")
+    return 0
+
+
+def answers(
+    data: Path,
+    folder: Path,
+    reader: answering.Reader,
+    *,
+    limit_conversations: int | None,
+    per_conversation: int | None,
+    seed: int,
+    budgets_tokens: tuple[int, int],
+) -> int:
+    """Answer the questions of a set with one reader for every contestant; the exit status.
+
+    A run that ended early goes on from `folder`, if nothing that bears on the figures has changed. Of ours the ranker
+    is off: the shipped weights may have seen the set.
+    """
+    try:
+        dataset = _limited(read(data), limit_conversations)
+        manifest = {
+            "dataset": dataset.name, "data_sha256": report.sha256(data), "reader": reader.name, "seed": seed,
+            "conversations": limit_conversations, "per_conversation": per_conversation, "ranker": measurement.NONE,
+            "budget_tokens": budgets_tokens[0], "full_tokens": budgets_tokens[1],
+            "max_answer_tokens": answering.MAX_ANSWER_TOKENS, "commit": report.commit(),
+        }  # fmt: skip
+        questions = answering.sample(dataset, per_conversation, seed)
+        with Journal(folder, manifest) as journal:
+            if len(journal.records) < len(answering.CONTESTANTS) * sum(map(len, questions.values())):
+                encode = baselines.minilm_encoder()
+                with service.running(MEMSVC_RECALL_RANKER=measurement.NONE) as client:
+                    runs.ingest(dataset, client, runs.Outcome())
+                    answering.run(dataset, questions, client, reader, journal, encode, budgets_tokens)
+            result = manifest | {"contestants": answering.summary(journal.records, dataset.adversarial)}
+    except (BadDataset, JournalRefused, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
+    (folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n")
+    Console().print_json(data=result)
+    return 0
+
+
+def compare(first: Path, second: Path) -> int:
+    """Two runs of answers, paired; the exit status."""
+    try:
+        Console().print_json(data=comparison.compare(first, second))
+    except comparison.NotComparable as error:
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
     return 0
 
 

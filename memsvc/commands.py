@@ -229,6 +229,49 @@ for _name in ("locomo", "beam", "longmemeval"):
 
 
 @evaluation.command()
+def answers(
+    data: Annotated[Path, typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one there goes on.")],
+    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=1, help="So many of each conversation, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
+    budget: Annotated[int, typer.Option(min=64, help="Tokens of every contestant's context.")] = 512,
+    full: Annotated[int, typer.Option(min=64, help="Tokens of the full context, as far as it fits.")] = 1500,
+) -> None:
+    """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL) given nothing, recent turns, all, a hybrid, and memsvc."""
+    from memsvc import bootstrap, rooms
+
+    reader = bootstrap.load_generator(Settings())
+    if reader is None:
+        raise errors.Invalid("Answers need a reader.", "Set MEMSVC_GENERATOR_MODEL, for example to smollm2.")
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(
+        cli.answers(
+            data, out, reader, limit_conversations=conversations, per_conversation=questions, seed=seed,
+            budgets_tokens=(budget, full),
+        )
+    )  # fmt: skip
+
+
+@evaluation.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a run of `eval answers`.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another, over the same data.")],
+) -> None:
+    """What changed from one run of answers to another, paired by question."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.compare(first, second))
+
+
+@evaluation.command()
 def train(
     data: Annotated[list[Path], typer.Option(help="Sets to learn from; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Where to write the weights (.npz), for MEMSVC_RECALL_RANKER.")],

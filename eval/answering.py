@@ -1,0 +1,193 @@
+"""Answers: one reader, the same questions, and as many tokens of context for every contestant."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from eval import baselines, measures, official, runs
+from eval.datasets.model import Conversation, Dataset, Question, Turn
+from eval.journal import Journal
+from memsvc.sdk import MemoryClient
+
+CONTESTANTS = ("nothing", "recent", "full", "hybrid", runs.OURS)
+MAX_ANSWER_TOKENS = 32
+_TIMEOUT_S = 300.0
+_REFUSAL = "Not mentioned"
+_SYSTEM = "You answer questions about a conversation."
+_RESAMPLES, _SEED = 1000, 20240508
+SCORES: Mapping[str, Callable[[str, str], float]] = {
+    "amem_f1": official.amem_f1, "bleu_1": official.bleu_1, "rouge_l": official.rouge_l,
+}  # fmt: skip
+
+
+class Reply(Protocol):
+    @property
+    def text(self) -> str: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+
+
+class Reader(Protocol):
+    """The text generators of the service are readers."""
+
+    @property
+    def name(self) -> str: ...
+    def generate(self, system: str, prompt: str, *, max_tokens: int, timeout_s: float) -> Reply: ...
+
+
+def sample(dataset: Dataset, per_conversation: int | None, seed: int) -> dict[str, list[Question]]:
+    """Conversation id -> the questions that can be scored, so many of each conversation, drawn by the seed alone."""
+    chosen = {}
+    for conversation in dataset.conversations:
+        usable = [q for q in conversation.questions if q.answer is not None or q.category == dataset.adversarial]
+        if per_conversation is not None and per_conversation < len(usable):
+            drawn = random.Random(f"{seed}:{conversation.id}").sample(range(len(usable)), per_conversation)
+            usable = [usable[place] for place in sorted(drawn)]
+        chosen[conversation.id] = usable
+    return chosen
+
+
+def run(
+    dataset: Dataset,
+    questions: Mapping[str, Sequence[Question]],
+    client: MemoryClient,
+    reader: Reader,
+    journal: Journal,
+    encode: baselines.Encode,
+    budgets_tokens: tuple[int, int],
+    *,
+    quiet: bool = False,
+) -> None:
+    """Answer what the journal lacks. `budgets_tokens`: of every context, and of "full" as far as it fits.
+
+    The client's service holds the conversations. A reader that fails ends the run with its error: no answer is no
+    zero, and the next run goes on from there.
+    """
+    done = {(record["question"], record["contestant"]) for record in journal.records}
+    with runs.bars(quiet=quiet) as progress:
+        total = len(CONTESTANTS) * sum(len(asked) for asked in questions.values())
+        answering = progress.add_task(f"{dataset.name}: answer", total=total, completed=len(done))
+        for conversation in dataset.conversations:
+            asked = questions[conversation.id]
+            if all((question.id, name) in done for question in asked for name in CONTESTANTS):
+                continue
+            contexts = _Contexts(dataset, conversation, client, encode, budgets_tokens)
+            for question in asked:
+                for name in CONTESTANTS:
+                    if (question.id, name) not in done:
+                        journal.append(_answered(dataset, question, name, contexts.of(name, question), reader))
+                        progress.advance(answering)
+
+
+def prompt(question: Question, context: str) -> str:
+    """The same words for every contestant."""
+    memory = f"Memory:\n{context}\n\nUsing only the memory, answer" if context else "Answer"
+    return (
+        f"{memory} in a few words. Say \"{_REFUSAL}\" when it was not said.\n"
+        f"Today is {question.asked_at:%d %B %Y}.\nQuestion: {question.text}"
+    )  # fmt: skip
+
+
+def summary(records: Sequence[Mapping[str, Any]], adversarial: str) -> dict[str, Any]:
+    """Contestant -> n, F1 by category, micro and macro without the trick questions, tokens, and our paired gain."""
+    result: dict[str, Any] = {}
+    by_question = {(r["question"], r["contestant"]): r["scores"]["f1"] for r in records}
+    for name in CONTESTANTS:
+        mine = [record for record in records if record["contestant"] == name]
+        kinds = sorted({record["category"] for record in mine})
+        f1 = {kind: [r["scores"]["f1"] for r in mine if r["category"] == kind] for kind in kinds}
+        honest = {kind: values for kind, values in f1.items() if kind != adversarial}
+        gains = [
+            by_question[record["question"], runs.OURS] - record["scores"]["f1"]
+            for record in mine
+            if record["category"] != adversarial and (record["question"], runs.OURS) in by_question
+        ]
+        result[name] = {
+            "n": len(mine),
+            "f1_by_category": {kind: {"n": len(v), "f1": round(sum(v) / len(v), 4)} for kind, v in f1.items()},
+            "f1_micro": _rounded(official.micro(honest)),
+            "f1_macro": _rounded(official.macro(honest)),
+            **{measure: _rounded(_mean([r["scores"].get(measure) for r in mine])) for measure in SCORES},
+            "context_tokens": _rounded(_mean([r["context_tokens"] for r in mine])),
+            "prompt_tokens": _rounded(_mean([r["prompt_tokens"] for r in mine])),
+            "memsvc_gain_95": paired_interval(gains),
+        }
+    return result
+
+
+def paired_interval(gains: Sequence[float]) -> list[float] | None:
+    """95 % bootstrap interval of the mean of paired differences; None without any."""
+    if not gains:
+        return None
+    generator = np.random.default_rng(_SEED)
+    means = generator.choice(np.array(gains), (_RESAMPLES, len(gains))).mean(axis=1)
+    return [round(float(np.percentile(means, share)), 4) for share in (2.5, 97.5)]
+
+
+class _Contexts:
+    """What each contestant hands to the reader, for one conversation."""
+
+    def __init__(
+        self, dataset: Dataset, conversation: Conversation, client: MemoryClient, encode: baselines.Encode,
+        budgets_tokens: tuple[int, int],
+    ) -> None:  # fmt: skip
+        self._memory = client.namespace(runs.namespace(dataset, conversation))
+        self._turns = conversation.turns
+        self._plain = baselines.Baselines(conversation, encode)
+        self._count = baselines.token_counter()
+        self._budget, self._full = budgets_tokens
+
+    def of(self, name: str, question: Question) -> tuple[str, int]:
+        """The text and its tokens, as the service counts them."""
+        if name == "nothing":
+            return "", 0
+        if name == runs.OURS:
+            served = self._memory.context(question.text, asked_at=question.asked_at, budget_tokens=self._budget)
+            return served.text, served.tokens
+        ranking: Sequence[Turn] = self._turns[::-1]
+        if name == "hybrid":
+            ranking = self._plain.rankings(question)["hybrid_sum"]
+        budget = self._full if name == "full" else self._budget
+        text, cited = baselines.pack(ranking, budget, self._count)
+        if name != "hybrid":  # packed from the newest, read from the oldest
+            text, _ = baselines.pack(ranking[: len(cited)][::-1], budget, self._count)
+        return text, self._count(text)
+
+
+def _answered(
+    dataset: Dataset, question: Question, contestant: str, context: tuple[str, int], reader: Reader
+) -> dict[str, Any]:
+    text, context_tokens = context
+    reply = reader.generate(_SYSTEM, prompt(question, text), max_tokens=MAX_ANSWER_TOKENS, timeout_s=_TIMEOUT_S)
+    answer = reply.text.strip()
+    scores: dict[str, float] = {}
+    if question.category == dataset.adversarial:
+        scores["f1"] = official.locomo_f1(answer, None, official.ADVERSARIAL)
+    elif question.answer is not None:
+        scores["f1"] = (
+            official.locomo_f1(answer, question.answer, question.category)
+            if dataset.name == "locomo"
+            else official.token_f1(answer, question.answer)
+        )
+        scores |= {measure: score(answer, question.answer) for measure, score in SCORES.items()}
+        coverage = measures.answer_coverage(text, question.answer)
+        if coverage is not None:
+            scores["answer_coverage"] = coverage
+    return {
+        "question": question.id, "contestant": contestant, "category": question.category, "answer": answer,
+        "gold": question.answer, "scores": scores, "context_tokens": context_tokens,
+        "prompt_tokens": reply.prompt_tokens,
+    }  # fmt: skip
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
