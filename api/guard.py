@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from memsvc import errors
@@ -108,8 +108,32 @@ class Rate:
             await asyncio.sleep(_PAUSE_S)
             await problems.response(refused)(scope, receive, send)
             return
-        async with bucket.places:
-            await self._app(scope, receive, send)
+        await self._placed(bucket, scope, receive, send)
+
+    async def _placed(self, bucket: _Bucket, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request in one of the key's places. A stream of events gives it back once it has begun: from then on it
+        waits for a model, and works no more than a page that is being read.
+        """
+        await bucket.places.acquire()
+        held = True
+
+        def leave() -> None:
+            nonlocal held
+            if held:
+                held = False
+                bucket.places.release()
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+                if kind.startswith("text/event-stream"):
+                    leave()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            leave()
 
     def _bucket(self, authorization: str) -> _Bucket:
         # A digest, so that no key stays in memory in the clear.

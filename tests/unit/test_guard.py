@@ -90,6 +90,35 @@ def test_a_flood_of_one_key_leaves_places_for_the_others() -> None:
     assert most == {"a": 3, "b": 1}
 
 
+def test_a_stream_of_events_gives_its_place_back_once_it_has_begun() -> None:
+    async def run(kind: bytes) -> bool:
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] != "/v1/long":
+                await fine(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
+            begun.set()
+            await over.wait()
+            await send({"type": "http.response.body", "body": b""})
+
+        app = guard.Rate(answer, LimitSettings(), 1)
+        long = asyncio.create_task(call(app, path="/v1/long", authorization="a"))
+        await begun.wait()
+        short = asyncio.create_task(call(app, authorization="a"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        passed = short.done()
+        over.set()
+        await asyncio.gather(long, short)
+        assert (await call(app, authorization="a"))[0] == 200  # the place was given back once, not twice
+        return passed
+
+    assert asyncio.run(run(b"text/event-stream; charset=utf-8"))
+    assert not asyncio.run(run(b"application/json"))
+
+
 def settings(**server: Any) -> Settings:
     return Settings(ServerSettings(**server))
 
