@@ -154,7 +154,8 @@ class _Contexts:
         budget = self._full if name == "full" else self._budget
         text, cited = baselines.pack(ranking, budget, self._count)
         if name != "hybrid":  # packed from the newest, read from the oldest
-            text, _ = baselines.pack(ranking[: len(cited)][::-1], budget, self._count)
+            chosen = set(cited)
+            text, _ = baselines.pack([turn for turn in self._turns if turn.id in chosen], budget, self._count)
         return text, self._count(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from eval.datasets.model import Conversation, Question, Turn
 
 NAMES = ("bm25", "dense", "hybrid", "hybrid_sum")
 _RRF_K = 60
+_SHORTEST_TOKENS = 8  # of a line with a date and a name
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Scores = NDArray[np.float64]
 
@@ -44,15 +46,17 @@ class Baselines:
 
 
 def pack(ranking: Sequence[Turn], budget_tokens: int, count_tokens: Callable[[str], int]) -> tuple[str, list[str]]:
-    """Turns in rank order, with their dates, while they fit: the text and the turn ids in it."""
+    """Turns in rank order, with their dates, those that fit: the text and the turn ids in it."""
     lines: list[str] = []
     cited: list[str] = []
     spent = 0
     for turn in ranking:
+        if budget_tokens - spent < _SHORTEST_TOKENS:
+            break
         line = f"[{turn.occurred_at:%d %B %Y}] {turn.words}"
         cost = count_tokens(line)
         if spent + cost > budget_tokens:
-            break
+            continue  # as the service does: a shorter one behind it may fit
         lines.append(line)
         cited.append(turn.id)
         spent += cost
@@ -80,7 +84,8 @@ def token_counter() -> Callable[[str], int]:
     tokenizer = Tokenizer.from_file(str(_minilm_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+    # The same turns are weighed for every question.
+    return functools.lru_cache(100_000)(lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
 
 
 def _minilm_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from eval import answering, baselines, comparison, html, report, runs, service, train
+from eval import answering, baselines, comparison, html, markdown, report, runs, service, train
 from eval import bench as benchmark
 from eval import retrieval as measurement
 from eval.datasets import read
@@ -111,6 +111,28 @@ def answers(
         return 2
     (folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n")
     Console().print_json(data=result)
+    return 0
+
+
+def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None) -> int:
+    """Show runs that are done; the exit status."""
+    try:
+        results = []
+        for path in files:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            results += found if isinstance(found, list) else [found]
+        text = markdown.figures(results)
+        _folders(html_out)
+        if page is not None:
+            markdown.place(page, text)
+        if html_out is not None:
+            html_out.write_text(html.page(results), encoding="utf-8")
+    except (OSError, ValueError, KeyError, TypeError, markdown.NoPlace) as error:
+        told = f"no figures of `eval retrieval` ({error!r})" if isinstance(error, KeyError | TypeError) else str(error)
+        Console(stderr=True).print(f"[red]eval: {told}[/red]", soft_wrap=True)
+        return 2
+    if page is None and html_out is None:
+        Console().print(text, end="", markup=False, soft_wrap=True, highlight=False)
     return 0
 
 

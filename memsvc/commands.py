@@ -271,6 +271,21 @@ def compare(
     sys.exit(cli.compare(first, second))
 
 
+@evaluation.command("report")
+def write_report(
+    results: Annotated[list[Path], typer.Argument(help="JSON of runs of `eval retrieval`.")],
+    page: Annotated[Path | None, typer.Option(help="Markdown whose figures to renew, between its marks.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
+) -> None:
+    """Tables and plots of runs that are done; without options the tables as Markdown."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.write_report(results, page, html))
+
+
 @evaluation.command()
 def train(
     data: Annotated[list[Path], typer.Option(help="Sets to learn from; may be repeated.")],

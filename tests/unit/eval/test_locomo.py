@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,11 @@ def test_baselines_rank_by_their_own_scores(tmp_path: Path) -> None:
     text, cited = baselines.pack(rankings["dense"], 12, lambda line: len(line.split()))
     assert cited == ["D1:2"]
     assert text == "[08 May 2023] Ben: I moved to Oslo."
+
+
+def test_a_baseline_leaves_out_the_turn_that_does_not_fit_and_takes_the_next(tmp_path: Path) -> None:
+    (conversation,) = locomo.read(write(tmp_path, [sample()])).conversations
+    first, second = conversation.turns[0], next(t for t in conversation.turns if t.id == "D1:2")
+    long = dataclasses.replace(first, text="word " * 50)
+    _, cited = baselines.pack([long, second], 12, lambda line: len(line.split()))
+    assert cited == [second.id]

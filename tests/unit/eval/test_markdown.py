@@ -1,0 +1,47 @@
+"""The README's figures are those of a run that is recorded beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eval import cli, markdown
+
+ROOT = Path(__file__).parents[3]
+RUN = ROOT / "docs" / "results" / "retrieval.json"
+
+
+def test_the_readme_shows_the_recorded_run_and_nothing_else() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown.placed(page, markdown.figures(json.loads(RUN.read_text(encoding="utf-8")))) == page
+
+
+def test_the_recorded_run_was_made_by_a_whole_commit_on_whole_sets() -> None:
+    for result in json.loads(RUN.read_text(encoding="utf-8")):
+        assert len(result["commit"]) == 40  # a run with uncommitted changes says "-dirty"
+        assert result["settings"]["ranker"] == "cross"
+
+
+def test_the_best_of_a_row_is_bold_and_what_was_not_measured_is_a_dash(tmp_path: Path) -> None:
+    run = json.loads(RUN.read_text(encoding="utf-8"))[:1]
+    run[0]["overall"]["mrr"], run[0]["baselines"]["bm25"]["overall"]["mrr"] = 0.25, 0.999
+    run[0]["baselines"]["dense"]["overall"]["mrr"] = None
+    row = next(line for line in markdown.figures(run).splitlines() if line.startswith("| mean reciprocal rank"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1] == "25.0" and "**99.9**" in cells and "-" in cells
+
+
+def test_what_is_no_run_and_a_page_without_marks_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing here\n")
+    assert cli.write_report([RUN], page, None) == 2
+    assert markdown.BEGIN in capsys.readouterr().err
+    assert page.read_text() == "nothing here\n"
+    other = tmp_path / "other.json"
+    other.write_text('{"overall": 1}')
+    assert cli.write_report([other], None, None) == 2
+    assert "no figures of `eval retrieval`" in capsys.readouterr().err
