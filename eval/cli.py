@@ -114,7 +114,7 @@ def answers(
     return 0
 
 
-def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None) -> int:
+def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None, plots: Path | None) -> int:
     """Show runs that are done; the exit status."""
     try:
         results = []
@@ -127,11 +127,16 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             markdown.place(page, text)
         if html_out is not None:
             html_out.write_text(html.page(results), encoding="utf-8")
+        if plots is not None:
+            plots.mkdir(parents=True, exist_ok=True)
+            for result in results:
+                for name, png in html.plots(result).items():
+                    (plots / f"{result['settings']['dataset']}-{name}.png").write_bytes(png)
     except (OSError, ValueError, KeyError, TypeError, markdown.NoPlace) as error:
         told = f"no figures of `eval retrieval` ({error!r})" if isinstance(error, KeyError | TypeError) else str(error)
         Console(stderr=True).print(f"[red]eval: {told}[/red]", soft_wrap=True)
         return 2
-    if page is None and html_out is None:
+    if page is None and html_out is None and plots is None:
         Console().print(text, end="", markup=False, soft_wrap=True, highlight=False)
     return 0
 

@@ -36,6 +36,16 @@ def page(results: Sequence[dict[str, Any]]) -> str:
     )
 
 
+def plots(result: dict[str, Any]) -> dict[str, bytes]:
+    """Name -> PNG: what is found against results and against tokens, and where a recall's time goes."""
+    systems = {OURS: result["overall"]} | {name: figures["overall"] for name, figures in result["baselines"].items()}
+    return {
+        "recall": _png(lambda axes: _cutoffs(axes, systems)),
+        "tokens": _png(lambda axes: _budgets(axes, systems)),
+        "latency": _png(lambda axes: _stages(axes, result["latency_ms"])),
+    }
+
+
 def _section(result: dict[str, Any]) -> str:
     settings = result["settings"]
     systems = {OURS: result["overall"]} | {name: figures["overall"] for name, figures in result["baselines"].items()}
@@ -45,12 +55,12 @@ def _section(result: dict[str, Any]) -> str:
         for category, figures in result["by_category"].items()
     ]
     latency = [[name, str(value["p50"]), str(value["p95"])] for name, value in result["latency_ms"].items()]
+    drawn = plots(result)
     parts = [
         f"<h2>{html.escape(settings['dataset'])}</h2><p>n = {result['overall']['n']} questions with evidence; ranker: "
         f"{html.escape(str(settings['ranker']))}; data {settings['data_sha256'][:16]}; commit {result['commit']}</p>",
         _table(["%", *systems], rows),
-        _plot(lambda axes: _cutoffs(axes, systems)),
-        _plot(lambda axes: _budgets(axes, systems)),
+        *(_embedded(title, drawn[title]) for title in ("recall", "tokens")),
         _table(["category", "n", "recall@10", "cited in 512 tokens"], kinds),
     ]
     if "ablation" in result:
@@ -59,7 +69,7 @@ def _section(result: dict[str, Any]) -> str:
             for row in result["ablation"]
         ]
         parts.append(_table(["off (before the ranker)", "recall@10", "what it brings, 95 %"], off))
-    parts += [_plot(lambda axes: _stages(axes, result["latency_ms"])), _table(["ms", "p50", "p95"], latency)]
+    parts += [_embedded("latency", drawn["latency"]), _table(["ms", "p50", "p95"], latency)]
     return "".join(parts)
 
 
@@ -87,15 +97,17 @@ def _stages(axes: Axes, latency: dict[str, dict[str, float]]) -> None:
     axes.set(xlabel="ms (median)", title="where a recall's time goes")
 
 
-def _plot(draw: Callable[[Axes], None]) -> str:
+def _png(draw: Callable[[Axes], None]) -> bytes:
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     draw(axes)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120)
-    title = axes.get_title()
     pyplot.close(figure)
-    data = base64.b64encode(stream.getvalue()).decode()
-    return f'<p><img alt="{html.escape(title)}" src="data:image/png;base64,{data}"></p>'
+    return stream.getvalue()
+
+
+def _embedded(name: str, png: bytes) -> str:
+    return f'<p><img alt="{name}" src="data:image/png;base64,{base64.b64encode(png).decode()}"></p>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

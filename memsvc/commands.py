@@ -276,6 +276,7 @@ def write_report(
     results: Annotated[list[Path], typer.Argument(help="JSON of runs of `eval retrieval`.")],
     page: Annotated[Path | None, typer.Option(help="Markdown whose figures to renew, between its marks.")] = None,
     html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for the plots as PNG.")] = None,
 ) -> None:
     """Tables and plots of runs that are done; without options the tables as Markdown."""
     from memsvc import rooms
@@ -283,7 +284,7 @@ def write_report(
     rooms.make_importable()
     from eval import cli
 
-    sys.exit(cli.write_report(results, page, html))
+    sys.exit(cli.write_report(results, page, html, plots))
 
 
 @evaluation.command()

@@ -38,10 +38,19 @@ def test_what_is_no_run_and_a_page_without_marks_are_told_apart(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing here\n")
-    assert cli.write_report([RUN], page, None) == 2
+    assert cli.write_report([RUN], page, None, None) == 2
     assert markdown.BEGIN in capsys.readouterr().err
     assert page.read_text() == "nothing here\n"
     other = tmp_path / "other.json"
     other.write_text('{"overall": 1}')
-    assert cli.write_report([other], None, None) == 2
+    assert cli.write_report([other], None, None, None) == 2
     assert "no figures of `eval retrieval`" in capsys.readouterr().err
+
+
+def test_a_report_is_one_page_and_a_picture_of_each_kind_for_each_set(tmp_path: Path) -> None:
+    assert cli.write_report([RUN], None, tmp_path / "page.html", tmp_path / "plots") == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 6
+    assert "http://" not in page and "https://" not in page
+    pictures = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert pictures == [f"{name}-{kind}.png" for name in ("beam", "locomo") for kind in ("latency", "recall", "tokens")]
