@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from eval import baselines, measures, official, runs
+from eval import baselines, measures, official, retrieval, runs, service, train
 from eval.datasets.model import Conversation, Dataset, Question, Turn
 from eval.journal import Journal
 from memsvc.sdk import MemoryClient
@@ -51,36 +55,94 @@ def sample(dataset: Dataset, per_conversation: int | None, seed: int) -> dict[st
     return chosen
 
 
-def run(
+def gather(
+    dataset: Dataset,
+    questions: Mapping[str, Sequence[Question]],
+    contexts: Journal,
+    encode: baselines.Encode,
+    budgets_tokens: tuple[int, int],
+    which: str = retrieval.CROSS,
+) -> None:
+    """Write down what each contestant hands to the reader, on services of our own. With the ranker "cross" ours is
+    asked with trees grown on the other conversations of the set, or with none where those have too few questions.
+    Raises ServiceFailed.
+    """
+    wanted = [conversation for conversation in dataset.conversations if conversation.id in questions]
+    with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
+        place = Path(folder)
+        given: list[train.Example] = []
+        with service.running(
+            place / "data", MEMSVC_RECALL_RANKER=retrieval.NONE if which == retrieval.CROSS else which
+        ) as client:
+            kept = dataset if which == retrieval.CROSS else replace(dataset, conversations=tuple(wanted))
+            runs.ingest(kept, client, runs.Outcome())
+            if which != retrieval.CROSS:
+                gather_from(dataset, questions, client, contexts, encode, budgets_tokens, which)
+                return
+            for conversation in dataset.conversations:
+                given += train.examples(client, dataset, conversation)
+        for chosen, client, told in retrieval.crossed([dataset], given, place, questions):
+            asked = {name: questions[name] for _, name in sorted(chosen) if name in questions}
+            gather_from(dataset, asked, client, contexts, encode, budgets_tokens, told)
+
+
+def gather_from(
     dataset: Dataset,
     questions: Mapping[str, Sequence[Question]],
     client: MemoryClient,
-    reader: Reader,
-    journal: Journal,
+    contexts: Journal,
     encode: baselines.Encode,
     budgets_tokens: tuple[int, int],
+    ranker: str,
     *,
     quiet: bool = False,
 ) -> None:
-    """Answer what the journal lacks. `budgets_tokens`: of every context, and of "full" as far as it fits.
-
-    The client's service holds the conversations. A reader that fails ends the run with its error: no answer is no
-    zero, and the next run goes on from there.
+    """Write down what each contestant hands to the reader, where the journal lacks it. `budgets_tokens`: of every
+    context, and of "full" as far as it fits. The client's service holds the conversations that `questions` names.
     """
+    done = {(record["question"], record["contestant"]) for record in contexts.records}
+    with runs.bars(quiet=quiet) as progress:
+        total = len(CONTESTANTS) * sum(len(asked) for asked in questions.values())
+        gathering = progress.add_task(f"{dataset.name}: contexts", total=total)
+        for conversation in (c for c in dataset.conversations if c.id in questions):
+            asked = questions[conversation.id]
+            if all((question.id, name) in done for question in asked for name in CONTESTANTS):
+                continue
+            served = _Contexts(dataset, conversation, client, encode, budgets_tokens)
+            for question in asked:
+                for name in CONTESTANTS:
+                    if (question.id, name) not in done:
+                        text, size = served.of(name, question)
+                        contexts.append(
+                            {"question": question.id, "contestant": name, "text": text, "tokens": size}
+                            | ({"ranker": ranker} if name == runs.OURS else {})
+                        )
+                    progress.advance(gathering)
+
+
+def run(
+    dataset: Dataset,
+    questions: Mapping[str, Sequence[Question]],
+    contexts: Journal,
+    reader: Reader,
+    journal: Journal,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Answer what the journal lacks, from `contexts`, which `gather` has filled.
+
+    A reader that fails ends the run with its error: no answer is no zero, and the next run goes on from there.
+    """
+    given = {(r["question"], r["contestant"]): (r["text"], r["tokens"]) for r in contexts.records}
     done = {(record["question"], record["contestant"]) for record in journal.records}
     with runs.bars(quiet=quiet) as progress:
         total = len(CONTESTANTS) * sum(len(asked) for asked in questions.values())
         answering = progress.add_task(f"{dataset.name}: answer", total=total, completed=len(done))
-        for conversation in dataset.conversations:
-            asked = questions[conversation.id]
-            if all((question.id, name) in done for question in asked for name in CONTESTANTS):
-                continue
-            contexts = _Contexts(dataset, conversation, client, encode, budgets_tokens)
-            for question in asked:
-                for name in CONTESTANTS:
-                    if (question.id, name) not in done:
-                        journal.append(_answered(dataset, question, name, contexts.of(name, question), reader))
-                        progress.advance(answering)
+        for question in itertools.chain.from_iterable(questions.values()):
+            for name in CONTESTANTS:
+                if (question.id, name) not in done:
+                    journal.append(_answered(dataset, question, name, given[question.id, name], reader))
+                    progress.advance(answering)
 
 
 def prompt(question: Question, context: str) -> str:

@@ -84,28 +84,30 @@ def answers(
     per_conversation: int | None,
     seed: int,
     budgets_tokens: tuple[int, int],
+    which: str = measurement.CROSS,
 ) -> int:
     """Answer the questions of a set with one reader for every contestant; the exit status.
 
-    A run that ended early goes on from `folder`, if nothing that bears on the figures has changed. Of ours the ranker
-    is off: the shipped weights may have seen the set.
+    A run that ended early goes on from `folder`, if nothing that bears on the figures has changed.
     """
     try:
-        dataset = _limited(read(data), limit_conversations)
+        dataset = read(data)
         manifest = {
             "dataset": dataset.name, "data_sha256": report.sha256(data), "reader": reader.name, "seed": seed,
-            "conversations": limit_conversations, "per_conversation": per_conversation, "ranker": measurement.NONE,
+            "conversations": limit_conversations, "per_conversation": per_conversation, "ranker": which,
             "budget_tokens": budgets_tokens[0], "full_tokens": budgets_tokens[1],
             "max_answer_tokens": answering.MAX_ANSWER_TOKENS, "commit": report.commit(),
         }  # fmt: skip
-        questions = answering.sample(dataset, per_conversation, seed)
-        with Journal(folder, manifest) as journal:
-            if len(journal.records) < len(answering.CONTESTANTS) * sum(map(len, questions.values())):
-                encode = baselines.minilm_encoder()
-                with service.running(MEMSVC_RECALL_RANKER=measurement.NONE) as client:
-                    runs.ingest(dataset, client, runs.Outcome())
-                    answering.run(dataset, questions, client, reader, journal, encode, budgets_tokens)
-            result = manifest | {"contestants": answering.summary(journal.records, dataset.adversarial)}
+        questions = answering.sample(_limited(dataset, limit_conversations), per_conversation, seed)
+        wanted = len(answering.CONTESTANTS) * sum(map(len, questions.values()))
+        with Journal(folder / "contexts", manifest) as contexts, Journal(folder, manifest) as journal:
+            if len(contexts.records) < wanted:
+                answering.gather(dataset, questions, contexts, baselines.minilm_encoder(), budgets_tokens, which)
+            answering.run(dataset, questions, contexts, reader, journal)
+            result = manifest | {
+                "rankers": sorted({record["ranker"] for record in contexts.records if "ranker" in record}),
+                "contestants": answering.summary(journal.records, dataset.adversarial),
+            }
     except (BadDataset, JournalRefused, service.ServiceFailed, MemsvcClientError, OSError) as error:
         Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
         return 2

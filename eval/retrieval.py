@@ -4,7 +4,7 @@ conversations only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from eval import baselines, runs, service, train
@@ -47,21 +47,30 @@ def run(
             return outcomes
         given, plainly = _without_ranker(datasets, client, quiet=quiet)
     keep(given)
-    dealt = train.folds(datasets)
-    for fold in sorted(set(dealt.values())):
-        asked = [d for d in datasets if any(dealt[d.name, c.id] == fold for c in d.conversations)]
-        seen = [example for example in given if dealt[example.dataset, example.conversation] != fold]
-        chosen = NONE
-        if len(seen) >= train.MIN_QUESTIONS:
-            chosen = str(folder / f"fold-{fold}.npz")
-            ranker.save(Path(chosen), train.grow(seen))
-        else:
-            for dataset in asked:
-                outcomes[dataset.name].ranker = f"none: only {len(seen)} questions to learn from"
-        with service.running(data, MEMSVC_RECALL_RANKER=chosen) as client:
-            chosen_ones = {name for name, number in dealt.items() if number == fold}
-            _ask(asked, chosen_ones, client, outcomes, encode, plainly, quiet=quiet)
+    for chosen, client, told in crossed(datasets, given, folder):
+        asked = [d for d in datasets if any((d.name, c.id) in chosen for c in d.conversations)]
+        for dataset in asked:
+            if told != CROSS:
+                outcomes[dataset.name].ranker = told
+        _ask(asked, chosen, client, outcomes, encode, plainly, quiet=quiet)
     return outcomes
+
+
+def crossed(
+    datasets: Sequence[Dataset], given: Sequence[train.Example], folder: Path, only: Collection[str] | None = None
+) -> Iterator[tuple[set[tuple[str, str]], MemoryClient, str]]:
+    """Fold by fold: its conversations (set and name), a service on `folder`/data whose trees were grown on what the
+    others give, and what the ranker is called. With `only` the folds that hold a conversation of these names.
+    """
+    dealt = train.folds(datasets)
+    for fold in sorted({fold for (_, name), fold in dealt.items() if only is None or name in only}):
+        seen = [example for example in given if dealt[example.dataset, example.conversation] != fold]
+        setting, told = NONE, f"none: only {len(seen)} questions to learn from"
+        if len(seen) >= train.MIN_QUESTIONS:
+            setting, told = str(folder / f"fold-{fold}.npz"), CROSS
+            ranker.save(Path(setting), train.grow(seen))
+        with service.running(folder / "data", MEMSVC_RECALL_RANKER=setting) as client:
+            yield {place for place, number in dealt.items() if number == fold}, client, told
 
 
 def ablate(

@@ -239,6 +239,7 @@ def answers(
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
     budget: Annotated[int, typer.Option(min=64, help="Tokens of every contestant's context.")] = 512,
     full: Annotated[int, typer.Option(min=64, help="Tokens of the full context, as far as it fits.")] = 1500,
+    ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
 ) -> None:
     """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL) given nothing, recent turns, all, a hybrid, and memsvc."""
     from memsvc import bootstrap, rooms
@@ -252,7 +253,7 @@ def answers(
     sys.exit(
         cli.answers(
             data, out, reader, limit_conversations=conversations, per_conversation=questions, seed=seed,
-            budgets_tokens=(budget, full),
+            budgets_tokens=(budget, full), which=ranker,
         )
     )  # fmt: skip
 

@@ -44,9 +44,10 @@ def _encode(texts: Any) -> NDArray[np.float32]:
 
 
 def _run(folder: Path, dataset: Dataset, reader: _Echo, client: MemoryClient) -> None:
-    with Journal(folder, {"seed": 1}) as journal:
-        questions = answering.sample(dataset, None, 1)
-        answering.run(dataset, questions, client, reader, journal, _encode, (64, 256), quiet=True)
+    questions = answering.sample(dataset, None, 1)
+    with Journal(folder / "contexts", {"seed": 1}) as contexts, Journal(folder, {"seed": 1}) as journal:
+        answering.gather_from(dataset, questions, client, contexts, _encode, (64, 256), "none", quiet=True)
+        answering.run(dataset, questions, contexts, reader, journal, quiet=True)
 
 
 def test_a_reader_that_fails_ends_the_run_and_the_next_one_goes_on_to_the_same_records(
