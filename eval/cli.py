@@ -117,13 +117,17 @@ def answers(
 
 
 def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None, plots: Path | None) -> int:
-    """Show runs that are done; the exit status."""
+    """Show runs that are done, of retrieval or of the reader's bench; the exit status."""
+    from eval import plots as pictures
+
     try:
         results = []
         for path in files:
             found = json.loads(path.read_text(encoding="utf-8"))
             results += found if isinstance(found, list) else [found]
-        text = markdown.figures(results)
+        of_readers = [result for result in results if "peaks" in result]
+        results = [result for result in results if "peaks" not in result]
+        text = "\n".join([*([markdown.figures(results)] if results else []), *map(markdown.reading, of_readers)])
         _folders(html_out)
         if page is not None:
             markdown.place(page, text)
@@ -131,11 +135,17 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             html_out.write_text(html.page(results), encoding="utf-8")
         if plots is not None:
             plots.mkdir(parents=True, exist_ok=True)
+            for figures in of_readers:
+                pictures.reading(figures, plots)
             for result in results:
                 for name, png in html.plots(result).items():
                     (plots / f"{result['settings']['dataset']}-{name}.png").write_bytes(png)
     except (OSError, ValueError, KeyError, TypeError, markdown.NoPlace) as error:
-        told = f"no figures of `eval retrieval` ({error!r})" if isinstance(error, KeyError | TypeError) else str(error)
+        told = (
+            f"no figures of `eval retrieval` or `bench reader` ({error!r})"
+            if isinstance(error, KeyError | TypeError)
+            else str(error)
+        )
         Console(stderr=True).print(f"[red]eval: {told}[/red]", soft_wrap=True)
         return 2
     if page is None and html_out is None and plots is None:
@@ -274,20 +284,27 @@ def bench(messages: int, json_out: Path | None) -> int:
     return 0
 
 
-def bench_reader(model: str | None, models: Path, json_out: Path | None, plot: Path | None) -> int:
-    """Time a model on this machine, cold and cached; the exit status."""
-    from eval import plots, reading
+def bench_reader(
+    model: str | None, models: Path, data: Path | None, json_out: Path | None, plots: Path | None, *, quick: bool
+) -> int:
+    """Measure a model that answers on this machine: cold and cached, and what bounded caches keep; the exit status."""
+    from eval import plots as pictures
+    from eval import reading
 
     try:
-        _folders(json_out, plot)
-        figures = reading.run(list(benchmark.texts(1_000)), model, models) | {"commit": report.commit()}
-    except (MemsvcError, OSError) as error:
+        _folders(json_out)
+        texts = list(benchmark.texts(1_000))
+        conversations = read(data).conversations[: 1 if quick else 3] if data else (reading.made_up(texts),)
+        sizes = {"sizes": (500, 1_000, 2_000), "questions": 6} if quick else {}
+        figures = reading.run(conversations, texts, model, models, **sizes)  # type: ignore[arg-type]
+    except (BadDataset, MemsvcError, OSError) as error:
         Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
         return 2
+    figures |= {"history": data.name if data else "made up", "commit": report.commit()}
     text = json.dumps(figures, indent=1)
     Console().print(text)
     if json_out is not None:
         json_out.write_text(text + "\n")
-    if plot is not None:
-        plots.first_token(figures["rows"], plot)
+    if plots is not None:
+        pictures.reading(figures, plots)
     return 0

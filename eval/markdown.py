@@ -30,6 +30,11 @@ def figures(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(_set(result) for result in results)
 
 
+def reading(figures: dict[str, Any]) -> str:
+    """The tables of `memsvc bench reader`."""
+    return f"{_first_token(figures)}\n{_kept(figures)}\n{_peaks(figures)}"
+
+
 def place(page: Path, text: str) -> None:
     """Put `text` between the marks of the page. Raises NoPlace."""
     page.write_text(placed(page.read_text(encoding="utf-8"), text, page.name), encoding="utf-8")
@@ -88,3 +93,65 @@ def _percent(value: float | None, best: float | None) -> str:
 
 def _gain(interval: Sequence[float]) -> str:
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def _first_token(figures: dict[str, Any]) -> str:
+    commit = (figures["commit"] or "unknown")[:12]
+    head = (
+        "tokens of memories", "first token, cold", "read ahead", "ratio", "a further token", "reading ahead",
+        "paid after", "in memory", "on disk", "same answers",
+    )  # fmt: skip
+    rows = []
+    for row in figures["rows"]:
+        paid, first = row["paid_after_questions"], [row[f"{way}_first_token_ms"] / 1e3 for way in ("cold", "cached")]
+        rows.append(
+            [
+                f"{row['prefix_tokens']:,}", f"{first[0]:.2f} s", f"{first[1]:.2f} s", f"{row['ratio']}",
+                f"{row['ms_per_token']:.0f} ms", f"{row['read_ahead_s']:.1f} s",
+                "never" if paid is None else f"{paid} questions", _mib(row["memory_bytes"]), _mib(row["disk_bytes"]),
+                "yes" if row["same_answers"] else "no",
+            ]
+        )  # fmt: skip
+    told = f"Model: {figures['model']}; one thread; medians of five questions. Commit {commit}."
+    return f"{told}\n\n{_table(head, rows)}"
+
+
+def _kept(figures: dict[str, Any]) -> str:
+    if not figures["bounded"]:
+        return ""
+    head = (
+        "way", "kept", "gold answer, nats a token", "token F1", "needles found at depth 0 / .25 / .5 / .75 / 1",
+        "bytes", "to read it",
+    )  # fmt: skip
+    rows = [
+        [
+            row["method"], {"all": "all", "nothing": "nothing"}.get(row["method"], f"1/{row['ratio']}"),
+            f"{row['log_likelihood']:.2f}", f"{row['f1']:.2f}", " / ".join(f"{found:g}" for found in row["needles"]),
+            _mib(row["bytes"]) if row["bytes"] else "-", f"{row['read_s']:.1f} s",
+        ]
+        for row in figures["bounded"]
+    ]  # fmt: skip
+    told = f"What is left of a history ({figures['history']}), {figures['bounded'][0]['questions']} questions:"
+    return f"{told}\n\n{_table(head, rows)}"
+
+
+def _peaks(figures: dict[str, Any]) -> str:
+    full = figures["peaks"][0]
+    head = ("way", "kept", "keys and values at their peak", "of all", "the process grew by")
+    rows = [
+        [
+            row["method"], "all" if row["method"] == "all" else f"1/{row['ratio']}", _mib(row["cache_bytes"]),
+            f"1/{full['cache_bytes'] / row['cache_bytes']:.2f}", _mib(row["process_bytes"]),
+        ]
+        for row in figures["peaks"]
+    ]  # fmt: skip
+    return f"Memory while {full['tokens']:,} tokens are read, each in a process of its own:\n\n{_table(head, rows)}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _mib(size: float) -> str:
+    return f"{size / 2**20:.0f} MiB"

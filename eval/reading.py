@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import re
 import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
+from eval import keeping, peak
+from eval.datasets.model import Conversation, Question, Turn
 from memsvc.models.local import SMALL_MODEL, LocalGenerator
 from memsvc.reader.asked import Place
 from memsvc.reader.disk import CacheFolder
-from memsvc.reader.evict import METHODS, Method
+from memsvc.reader.evict import Method
 from memsvc.reader.reader import Reader
 
 SIZES_TOKENS = (500, 1_000, 2_000, 4_000)
@@ -28,24 +32,49 @@ _QUESTIONS = (
     "Which order was the last one?",
 )
 _TOKENS = 8
-_BOUNDED_TOKENS = 2_000
-_RATIOS = (2, 4, 6)
-_NEEDLES = 12
+_DAY = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
 _ORDER = re.compile(r"for (\d+) euros, order (\d+)")
 
 
 def run(
-    texts: Sequence[str], model: str | None, models: Path, sizes: Sequence[int] = SIZES_TOKENS, *, quiet: bool = False
+    conversations: Sequence[Conversation],
+    texts: Sequence[str],
+    model: str | None,
+    models: Path,
+    sizes: Sequence[int] = SIZES_TOKENS,
+    *,
+    kept_tokens: int = 2_000,
+    peak_tokens: int = 8_000,
+    peak_ratios: Sequence[int] = keeping.RATIOS,
+    questions: int = 12,
+    quiet: bool = False,
 ) -> dict[str, Any]:
-    """A row per size, over five questions: medians in ms, bytes of the cache in memory and on disk, the seconds that
-    reading ahead took, after how many questions it has paid, and whether cold and cached answers are the same.
+    """Three tables. "rows", by size, over five questions: medians in ms, bytes of the cache in memory and on disk, the
+    seconds that reading ahead took, after how many questions it has paid, and whether cold and cached answers are the
+    same. "bounded": what is left of the conversations' first `kept_tokens` (see eval.keeping). "peaks": memory while
+    `peak_tokens` are read (see eval.peak).
     """
     generator = LocalGenerator(model or SMALL_MODEL, device=None, dtype="auto", threads=1, folder=models)
+    rows = _first_tokens(generator, texts, sizes, quiet=quiet)
+    loaded, tokenizer = generator.weights()
+    histories = [keeping.history(c, tokenizer, kept_tokens, questions) for c in conversations]
+    bounded = keeping.run(histories, generator, quiet=quiet) if len(rows) == len(sizes) else []
+    room = getattr(loaded.config, "max_position_embeddings", peak_tokens)
+    long = _memories(itertools.islice(itertools.cycle(texts), peak_tokens), tokenizer, 2 * peak_tokens)
+    ways: list[tuple[Method | None, int]] = [(None, 1), *(("patched", ratio) for ratio in peak_ratios)]
+    peaks = peak.rows(model or SMALL_MODEL, models, long, min(peak_tokens, room - 256), ways)
+    state = Reader(generator, CacheFolder(models, 0), 0).state()
+    return {"model": state, "rows": rows, "bounded": bounded, "peaks": peaks}
+
+
+def _first_tokens(
+    generator: LocalGenerator, texts: Sequence[str], sizes: Sequence[int], *, quiet: bool
+) -> list[dict[str, Any]]:
+    """A row per size; none from the first one on for which the model's cache is not trusted."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="memsvc-reader-") as folder:
         caches = CacheFolder(Path(folder), 2**40)
         reader = Reader(generator, caches, 2**40)
-        state = reader.state()
         _, tokenizer = generator.weights()
         for size in track(sizes, description="reading", disable=quiet):
             place = Place(uuid.uuid4(), uuid.uuid4(), "ep", ())
@@ -55,10 +84,11 @@ def run(
             made = reader.prepare(memories, place)
             build_s = time.perf_counter() - start
             if made is None:
-                break  # the model's cache is not trusted: the state says so
+                break
             reader.keep(place, *made)
             warm = [reader.answer(question, memories, place=place, max_tokens=_TOKENS) for question in _QUESTIONS]
             first = [statistics.median(a.timings_ms["first_token"] for a in found) for found in (cold, warm)]
+            saves = first[0] > first[1]
             written = sum(a.completion_tokens for a in cold + warm) or 1
             rows.append(
                 {
@@ -70,52 +100,27 @@ def run(
                     "memory_bytes": made[1].nbytes,
                     "disk_bytes": sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()),
                     "read_ahead_s": round(build_s, 2),
-                    "paid_after_questions": round(build_s / max(1e-9, (first[0] - first[1]) / 1e3), 1),
+                    "paid_after_questions": round(1e3 * build_s / (first[0] - first[1]), 1) if saves else None,
                     "same_answers": [a.text for a in cold] == [a.text for a in warm],
                 }
             )
             reader.discard(place.namespace_id)
-        bounded = _bounded(texts, generator, quiet=quiet)
-    return {"model": state, "rows": rows, "bounded": bounded}
-
-
-def _bounded(texts: Sequence[str], generator: LocalGenerator, *, quiet: bool) -> list[dict[str, Any]]:
-    """A row per way of keeping less: mean log-likelihood, in nats a token, of what is asked for, whose memories lie all
-    over the text; bytes kept and seconds to read.
-    """
-    _, tokenizer = generator.weights()
-    memories = _memories(texts, tokenizer, _BOUNDED_TOKENS)
-    lines = memories.split("\n")
-    asked = []
-    for line in lines[:: max(1, len(lines) // _NEEDLES)]:
-        found = _ORDER.search(line)
-        assert found is not None, "the texts are those of the bench"
-        asked.append((f"How many euros was order {found.group(2)}?", found.group(1)))
-    rows: list[dict[str, Any]] = []
-    ways: list[tuple[Method | None, int]] = [(None, 1), *((method, ratio) for ratio in _RATIOS for method in METHODS)]
-    for method, ratio in track(ways, description="keeping less", disable=quiet):
-        with tempfile.TemporaryDirectory(prefix="memsvc-reader-") as folder:
-            kept = None if method is None else _BOUNDED_TOKENS // ratio
-            reader = Reader(generator, CacheFolder(Path(folder), 2**40), 2**40, kept, method or "patched")
-            place = Place(uuid.uuid4(), uuid.uuid4(), "ep", ())
-            start = time.perf_counter()
-            made = reader.prepare(memories, place, about=lines[len(lines) // 2])
-            build_s = time.perf_counter() - start
-            if made is None:
-                return rows
-            reader.keep(place, *made)
-            values = [reader.log_likelihood(question, memories, answer, place=place) for question, answer in asked]
-            rows.append(
-                {
-                    "method": method or "all", "ratio": ratio, "questions": len(asked),
-                    "log_likelihood": round(statistics.mean(values), 3), "bytes": made[1].nbytes,
-                    "read_s": round(build_s, 2),
-                }
-            )  # fmt: skip
     return rows
 
 
-def _memories(texts: Sequence[str], tokenizer: Any, size: int) -> str:
+def made_up(texts: Sequence[str]) -> Conversation:
+    """The bench's own talk as a conversation, with questions for the numbers in it."""
+    turns, asked = [], []
+    for number, text in enumerate(texts):
+        found = _ORDER.search(text)
+        assert found is not None, "the texts are those of the bench"
+        turns.append(Turn(f"t{number}", "s", "user", "Ana", text, None, _DAY))
+        wanted = f"How many euros was order {found.group(2)}?"
+        asked.append(Question(f"q{number}", wanted, found.group(1), (f"t{number}",), "", _DAY))
+    return Conversation("made up", tuple(turns), tuple(asked))
+
+
+def _memories(texts: Iterable[str], tokenizer: Any, size: int) -> str:
     """So many lines that they are about `size` tokens of this model."""
     lines: list[str] = []
     count = 0

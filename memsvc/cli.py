@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Entry point. The SDK's light installation has the command too, and says what it lacks."""
+    # Before numpy is imported: the products of a recall are small, and a second thread of theirs only spins on a core
+    # that the background could use.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from memsvc import commands
     except ModuleNotFoundError as error:

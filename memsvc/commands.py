@@ -224,7 +224,7 @@ def retrieval(
 
 
 # The sets by their names: the same command, and the format is read from the file.
-for _name in ("locomo", "beam", "longmemeval"):
+for _name in ("locomo", "beam", "longmemeval", "own"):
     evaluation.command(_name, help=f"Retrieval on {_name}: as `eval retrieval`.")(retrieval)
 
 
@@ -341,7 +341,9 @@ def bench(
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
     messages: Annotated[int, typer.Option(min=100, help="service: how many messages to measure with.")] = 10_000,
     model: Annotated[str | None, typer.Option(help="reader: a folder or a name; default: the small model.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="reader: where to draw the time to the first token (PNG).")] = None,
+    data: Annotated[Path | None, typer.Option(help="reader: a set whose talk is kept; default: made up.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="reader: folder for plots (PNG).")] = None,
+    quick: Annotated[bool, typer.Option(help="reader: fewer sizes, questions and histories.")] = False,
 ) -> None:
     """Speed of recall and of writes, as ratios to plain libraries on the same data in the same run; or of answers, cold
     and read ahead.
@@ -353,7 +355,8 @@ def bench(
     from eval import cli
 
     if what == "reader":
-        sys.exit(cli.bench_reader(model, bootstrap.data_dir(Settings()) / "models", json_out, plot))
+        models = bootstrap.data_dir(Settings()) / "models"
+        sys.exit(cli.bench_reader(model, models, data, json_out, plots, quick=quick))
     sys.exit(cli.bench(messages, json_out))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.model import BadDataset, Conversation, Dataset, Question, Turn
+from eval.datasets.places import at, load, text
 
 # The authors mark the ends of user messages with their plan's bullet: "->-> 1,1".
 _PLAN_MARK = re.compile(r"\s*->->[^\n]*\Z")
@@ -27,12 +27,8 @@ def read(path: Path) -> Dataset:
         raise BadDataset(f"{path}: no chat.json in it or in its folders")
     conversations, dropped = [], 0
     for chat in chats:
-        try:
+        with at(f"{chat}, in the BEAM form"):
             conversation, lost = _conversation(chat)
-        except OSError as error:
-            raise BadDataset(f"{chat} cannot be read: {error.strerror}") from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadDataset(f"{chat} is not in the BEAM form: {error!r}") from error
         conversations.append(conversation)
         dropped += lost
     return Dataset("beam", tuple(conversations), _ABSTENTION, dropped)
@@ -44,14 +40,13 @@ def _number(path: Path) -> tuple[int, str]:
 
 
 def _conversation(folder: Path) -> tuple[Conversation, int]:
-    chat = json.loads((folder / "chat.json").read_text(encoding="utf-8"))
-    turns = tuple(_turns(chat))
+    turns = tuple(_turns(load(folder / "chat.json")))
     if not turns:
         raise ValueError("no messages")
     known = frozenset(turn.id for turn in turns)
     asked_at = max(turn.occurred_at for turn in turns).replace(hour=23, minute=59)
     questions, dropped = [], 0
-    probes = json.loads((folder / "probing_questions.json").read_text(encoding="utf-8"))
+    probes = load(folder / "probing_questions.json")
     for kind, items in probes.items():
         for place, item in enumerate(items):
             named = [str(value) for value in _flat(item.get("source_chat_ids") or [])]
@@ -61,7 +56,7 @@ def _conversation(folder: Path) -> tuple[Conversation, int]:
             questions.append(
                 Question(
                     f"{folder.name}:{kind}:{place}",
-                    item["question"],
+                    text(item, "question"),
                     None if kind == _ABSTENTION else answer,
                     evidence,
                     kind,
@@ -80,10 +75,9 @@ def _turns(chat: list[dict[str, Any]]) -> Iterator[Turn]:
             anchor = message.get("time_anchor")
             if anchor:
                 when = dt.datetime.strptime(anchor, "%B-%d-%Y").replace(tzinfo=dt.UTC)
-            text = message["content"]
-            if message["role"] == "user":
-                text = _PLAN_MARK.sub("", text)
-            yield Turn(str(message["id"]), session, message["role"], None, text, None, when)
+            with at(f"{session}, message {message.get('id')}"):
+                role, words, name = text(message, "role"), text(message, "content"), str(message["id"])
+            yield Turn(name, session, role, None, _PLAN_MARK.sub("", words) if role == "user" else words, None, when)
 
 
 def _flat(ids: Any) -> Iterator[Any]:

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.model import BadDataset, Conversation, Dataset, Question, Turn
+from eval.datasets.places import at, listed, load, text
 
 _SESSION = re.compile(r"session_(\d+)")
 _DIALOGUE_ID = re.compile(r"D:?(\d+):(\d+)")
 _ADVERSARIAL = "5"
+_DATE = "%I:%M %p on %d %B, %Y"
 
 
 def read(path: Path) -> Dataset:
     """Raises BadDataset with the place that is wrong."""
-    try:
-        samples = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadDataset(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise BadDataset(f"{path} is not JSON: {error}") from None
+    samples = load(path)
     if not isinstance(samples, list) or not samples:
         raise BadDataset(f"{path}: expected a list of conversations")
     conversations = []
     dropped = 0
     for number, sample in enumerate(samples):
-        try:
+        with at(f"{path}, in the LoCoMo form: conversation {number}"):
             conversation, lost = _conversation(sample, number)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadDataset(f"{path}: conversation {number} is not in the LoCoMo form: {error!r}") from error
         conversations.append(conversation)
         dropped += lost
     return Dataset("locomo", tuple(conversations), _ADVERSARIAL, dropped)
@@ -44,8 +38,8 @@ def evidence_ids(raw: Any, known: frozenset[str]) -> tuple[tuple[str, ...], int]
     """
     ids: dict[str, None] = {}
     dropped = 0
-    for text in raw or []:
-        matches = [f"D{int(session)}:{int(turn)}" for session, turn in _DIALOGUE_ID.findall(str(text))]
+    for named in raw or []:
+        matches = [f"D{int(session)}:{int(turn)}" for session, turn in _DIALOGUE_ID.findall(str(named))]
         found = [match for match in matches if match in known]
         dropped += max(len(matches), 1) - len(found)
         ids |= dict.fromkeys(found)
@@ -57,11 +51,12 @@ def _conversation(sample: dict[str, Any], number: int) -> tuple[Conversation, in
     sessions = sorted((key for key in talk if _SESSION.fullmatch(key)), key=lambda key: int(key.split("_")[1]))
     turns: list[Turn] = []
     for session in sessions:
-        when = dt.datetime.strptime(talk[f"{session}_date_time"], "%I:%M %p on %d %B, %Y").replace(tzinfo=dt.UTC)
-        turns.extend(
-            Turn(turn["dia_id"], session, "user", turn["speaker"], turn["text"], turn.get("blip_caption"), when)
-            for turn in talk[session]
-        )
+        when = dt.datetime.strptime(text(talk, f"{session}_date_time"), _DATE).replace(tzinfo=dt.UTC)
+        for place, turn in enumerate(listed(talk, session)):
+            with at(f"{session}, turn {place}"):
+                said = text(turn, "dia_id"), session, "user", text(turn, "speaker"), text(turn, "text")
+                caption = text(turn, "blip_caption") if turn.get("blip_caption") is not None else None
+            turns.append(Turn(*said, caption, when))
     if not turns:
         raise ValueError("no turns")
     # Questions are asked when everything has been said: at the end of the last session's day.
@@ -70,11 +65,11 @@ def _conversation(sample: dict[str, Any], number: int) -> tuple[Conversation, in
     name = str(sample.get("sample_id", number))
     questions = []
     dropped = 0
-    for place, item in enumerate(sample["qa"]):
-        evidence, lost = evidence_ids(item.get("evidence"), known)
-        dropped += lost
-        answer = str(item["answer"]) if "answer" in item and str(item["category"]) != _ADVERSARIAL else None
-        questions.append(
-            Question(f"{name}:{place}", item["question"], answer, evidence, str(item["category"]), asked_at)
-        )
+    for place, item in enumerate(listed(sample, "qa")):
+        with at(f"question {place}"):
+            evidence, lost = evidence_ids(item.get("evidence"), known)
+            dropped += lost
+            category = str(item["category"])
+            answer = str(item["answer"]) if "answer" in item and category != _ADVERSARIAL else None
+            questions.append(Question(f"{name}:{place}", text(item, "question"), answer, evidence, category, asked_at))
     return Conversation(name, tuple(turns), tuple(questions)), dropped

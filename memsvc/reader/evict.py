@@ -47,10 +47,12 @@ def read(
     bound: Bound,
     waits: Callable[[], bool] = lambda: True,
     base: Snapshot | None = None,
+    watch: Callable[[Snapshot], None] = lambda held: None,
 ) -> Snapshot:
     """A snapshot of `token_ids` in which no layer ever held more than the bound and one block. The first `protected`
-    tokens stay. With `base`, a snapshot of their beginning, reading goes on from there. Raises Abandoned, and
-    ValueError for a bound that leaves no room beside what must stay.
+    tokens stay. With `base`, a snapshot of their beginning, reading goes on from there. `watch` is shown what is held
+    after each block, before anything goes. Raises Abandoned, and ValueError for a bound that leaves no room beside what
+    must stay.
     """
     held = max(protected, SINKS)
     if bound.tokens <= held + bound.closing:
@@ -61,6 +63,7 @@ def read(
         going = cache.fork(model, base) if base is not None else cache.empty(model)
         decode.read(model, going, block, start, waits)
         base = cache.snapshot(going, token_ids[: start + len(block)])
+        watch(base)
         if _longest(model, base) > bound.tokens and start + len(block) < len(token_ids):
             base = _thinned(model, base, bound, held, 0)
     assert base is not None, "there is nothing to read"
@@ -97,26 +100,36 @@ def _scores(model: Any, base: Snapshot, bound: Bound) -> list[torch.Tensor | Non
     asking = bound.patch_ids[:_PATCH_TOKENS] if bound.method == "patched" else ()
     asking = asking or base.token_ids[-_WINDOW:]
     weights = _attention(model, base, asking)
-    return [
-        None if k is None else _by_head(weights[layer], k.shape[1])[:, : k.shape[2]] for layer, k in enumerate(full)
-    ]
+    return [None if k is None else weights[layer][:, : k.shape[2]] for layer, k in enumerate(full)]
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def _attention(model: Any, base: Snapshot, asking: Sequence[int]) -> list[torch.Tensor]:
-    """Per layer (heads, q, n + q): softmax(q k / sqrt d) of these tokens behind the snapshot, which stays as it was."""
+    """Per layer (groups, n + q): the most that any query head of the group gives from any of these tokens, behind the
+    snapshot, which stays as it was. Reduced layer by layer: together the weights are larger than the cache.
+    """
+    found: dict[int, torch.Tensor] = {}
+
+    def note(module: Any, _: Any, output: Any) -> None:
+        layer = module.layer_idx
+        found[layer] = _by_head(output[1][0].float(), base.keys[layer].shape[1]).cpu()
+
+    attentions = [module for name, module in model.named_modules() if name.endswith("self_attn")]
+    hooks = [module.register_forward_hook(note) for module in attentions]
     before = model.config._attn_implementation
     # Only the plain implementation gives its weights away.
     model.set_attn_implementation("eager")
     try:
         positions = torch.arange(base.length, base.length + len(asking), device=model.device)[None, :]
-        output = model(
+        model(
             input_ids=torch.tensor([list(asking)], device=model.device), position_ids=positions,
-            past_key_values=cache.fork(model, base), use_cache=True, output_attentions=True, logits_to_keep=1,
+            past_key_values=cache.fork(model, base), use_cache=True, logits_to_keep=1,
         )  # fmt: skip
     finally:
         model.set_attn_implementation(before)
-    return [weights[0].float().cpu() for weights in output.attentions]
+        for hook in hooks:
+            hook.remove()
+    return [found[layer] for layer in range(len(base.keys))]
 
 
 def _by_head(weights: torch.Tensor, groups: int) -> torch.Tensor:

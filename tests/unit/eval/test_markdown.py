@@ -44,7 +44,7 @@ def test_what_is_no_run_and_a_page_without_marks_are_told_apart(
     other = tmp_path / "other.json"
     other.write_text('{"overall": 1}')
     assert cli.write_report([other], None, None, None) == 2
-    assert "no figures of `eval retrieval`" in capsys.readouterr().err
+    assert "no figures of `eval retrieval` or `bench reader`" in capsys.readouterr().err
 
 
 def test_a_report_is_one_page_and_a_picture_of_each_kind_for_each_set(tmp_path: Path) -> None:

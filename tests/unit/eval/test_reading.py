@@ -4,29 +4,65 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eval import bench, plots, reading
+import pytest
+
+from eval import bench, keeping, markdown, plots, reading
 from memsvc.reader.evict import METHODS
 from tests.unit.reader import models
 
 
-def test_each_size_has_its_row_and_cached_answers_are_the_cold_ones(tmp_path: Path) -> None:
+@pytest.fixture
+def model(tmp_path: Path) -> str:
     tokenizer = models.tokenizer()
     models.model("qwen3", len(tokenizer)).save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+def test_the_bench_has_a_row_for_each_size_and_way_and_its_cached_answers_are_the_cold_ones(
+    tmp_path: Path, model: str
+) -> None:
+    texts = list(bench.texts(60))
     found = reading.run(
-        list(bench.texts(60)), str(tmp_path / "model"), tmp_path, sizes=(200, 600), quiet=True
+        [reading.made_up(texts)], texts, model, tmp_path, (200, 600), kept_tokens=500, peak_tokens=1500,
+        peak_ratios=(4,), questions=3, quiet=True,
     )  # fmt: skip
     assert "cache on" in found["model"]
     assert [row["same_answers"] for row in found["rows"]] == [True, True]
     small, large = found["rows"]
     assert 200 < small["prefix_tokens"] < 600 < large["prefix_tokens"] < 900
     # Four layers, keys and values of two groups of 16 numbers, four bytes each.
-    assert small["memory_bytes"] == small["prefix_tokens"] * 4 * 2 * 2 * 16 * 4
+    a_token = 4 * 2 * 2 * 16 * 4
+    assert small["memory_bytes"] == small["prefix_tokens"] * a_token
     assert all(row["disk_bytes"] >= row["memory_bytes"] for row in found["rows"])
-    # No more than 60 lines of the text there are, so the tightest bounds alone let something go.
+
     ways = {(row["method"], row["ratio"]): row for row in found["bounded"]}
-    assert set(ways) == {("all", 1), *((method, ratio) for method in METHODS for ratio in (2, 4, 6))}
-    assert ways["patched", 6]["bytes"] < ways["all", 1]["bytes"]
-    assert all(row["log_likelihood"] < 0 for row in ways.values())
-    plots.first_token(found["rows"], tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    bounded = [(method, ratio) for method in (*METHODS, "text") for ratio in keeping.RATIOS]
+    assert set(ways) == {("all", 1), ("nothing", 1), *bounded}
+    assert ways["patched", 6]["bytes"] < ways["patched", 2]["bytes"] < ways["all", 1]["bytes"]
+    assert ways["text", 2]["bytes"] == 0
+    for row in ways.values():
+        assert row["log_likelihood"] < 0 <= row["f1"] <= 1
+        assert (row["questions"], len(row["needles"])) == (3, len(keeping.DEPTHS))
+
+    peaks = {(row["method"], row["ratio"]): row for row in found["peaks"]}
+    assert peaks["all", 1]["cache_bytes"] == 1500 * a_token
+    # What is kept, and one block.
+    assert peaks["patched", 4]["cache_bytes"] == (1500 // 4 + 256) * a_token
+    tables = markdown.reading(found | {"commit": None, "history": "made up"})
+    assert tables.count("\n| --- |") == 3
+    assert f"| {small['prefix_tokens']:,} |" in tables
+    plots.reading(found, tmp_path / "plots")
+    assert len(list((tmp_path / "plots").glob("reader-*.png"))) == 3
+
+
+def test_a_history_holds_the_evidence_of_its_questions_and_a_needle_at_each_depth(model: str) -> None:
+    talk = reading.made_up(list(bench.texts(40)))
+    history = keeping.history(talk, models.tokenizer(), 700, 4)
+    lines = "\n".join(history.lines)
+    assert len(history.asked) == 4
+    for _, answer in history.asked:
+        assert answer in lines
+    needles = [place for place, line in enumerate(history.lines) if line.startswith("Note: the code of")]
+    assert len(needles) == len(keeping.DEPTHS)
+    assert (needles[0], needles[-1]) == (0, len(history.lines) - 1)
