@@ -76,10 +76,10 @@ def get_all(
 
 @router.delete("/v1/memories/")
 def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[str, Any]:
-    """All memories of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
+    """Erase all of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
     if not ids.ids:
         raise errors.Invalid("delete_all needs to know whose.", "Give user_id, agent_id, app_id or run_id.")
-    return {"message": f"Memories deleted successfully! ({max(0, entities.delete(memories, ids.ids))})"}
+    return {"message": f"Memories deleted successfully! ({entities.delete(memories, ids.ids)})"}
 
 
 @router.put("/v1/batch/")
@@ -111,8 +111,7 @@ def users(memories: Held) -> dict[str, Any]:
 
 @router.delete("/v2/entities/{entity}/{name:path}/")
 def delete_entity(entity: str, name: EntityName, memories: Held) -> dict[str, Any]:
-    if entities.delete(memories, entities.named(entity, name)) < 0:
-        raise errors.NotFound(f"There is no {entity} {name!r}.", "users() lists those that have memories.")
+    entities.delete(memories, entities.named(entity, name))
     return {"message": "Entity deleted successfully!"}
 
 

@@ -101,6 +101,13 @@ def delete_units(
     return counts, sorted(connection.execute(freed).scalars())
 
 
+def delete_records(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
+    """Delete the records that programs keep beside these units, under their ids; the number of them."""
+    r = tables.record
+    condition = tables.any_of(r.c.key, unit_ids)
+    return connection.execute(sa.delete(r).where(*tables.within(r, namespace), condition)).rowcount
+
+
 def forget_gained(connection: sa.Connection, namespace: Namespace) -> None:
     """Take away what units took on from others, in all versions: it may be words of what is erased. The next
     consolidation gives them what is left of it.
