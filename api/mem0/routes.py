@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from api.auth import Caller, Reader
+from api.auth import Author, Caller, Reader
 from api.deps import Services
 from api.mem0 import bodies, entities
 from api.mem0.memories import Memories
@@ -28,9 +28,15 @@ def _read(caller: Reader, service: Services) -> Memories:
     return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
 
 
+def _changed(caller: Author, service: Services) -> Memories:
+    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
+
+
 Held = Annotated[Memories, Depends(_memories)]
 # For what reads and is a POST.
 Seen = Annotated[Memories, Depends(_read)]
+# For what puts a memory away, as PATCH …/units/{id} does, and is a DELETE.
+Changed = Annotated[Memories, Depends(_changed)]
 MemoryId = Annotated[Text, Path()]
 EntityName = Annotated[bodies.EntityId, Path()]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
@@ -93,7 +99,7 @@ def batch_update(body: bodies.BatchUpdate, memories: Held) -> dict[str, Any]:
 
 
 @router.delete("/v1/batch/")
-def batch_delete(body: bodies.BatchDelete, memories: Held) -> dict[str, Any]:
+def batch_delete(body: bodies.BatchDelete, memories: Changed) -> dict[str, Any]:
     """Nothing is deleted when one of them is not there."""
     ids = list(dict.fromkeys(item.memory_id for item in body.memories))
     for memory_id in ids:
@@ -131,6 +137,6 @@ def update(memory_id: MemoryId, body: bodies.Update, memories: Held) -> dict[str
 
 
 @router.delete("/v1/memories/{memory_id}/")
-def delete(memory_id: MemoryId, memories: Held, delete_linked: bool = False) -> dict[str, Any]:
+def delete(memory_id: MemoryId, memories: Changed, delete_linked: bool = False) -> dict[str, Any]:
     memories.delete(memory_id, linked=delete_linked)
     return {"message": "Memory deleted successfully!"}

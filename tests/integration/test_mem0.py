@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from memsvc.bootstrap import Service
@@ -316,6 +317,42 @@ def test_a_reset_deletes_everybodys_memories_in_its_own_account(
         process.terminate()
         process.communicate(timeout=30)
     assert client.namespace("user:elsewhere").stats().messages == 1
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_a_key_that_may_not_erase_puts_memories_away_and_erases_nothing(
+    version: str, base_url: str, service: Service, tmp_path: Path
+) -> None:
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    key, _ = keys.create(service.database, tenant_id, ["read", "write"], "test", "operator")
+    process = start(version, "sync", base_url, key, tmp_path)
+    mem0 = Mem0(process)
+    for animal in ("heron", "badger", "weasel"):
+        mem0.add(f"I photographed a {animal} near the canal.", user_id="u")
+    first, second, third = (item["id"] for item in mem0.get_all(filters={"user_id": "u"})["results"])
+    mem0.delete(first)
+    mem0.batch_delete([{"memory_id": second}])
+    for call in (mem0.delete_all, mem0.delete_users):
+        with pytest.raises(Mem0Error, match="may not erase"):
+            call(user_id="u")
+    assert [item["id"] for item in mem0.get_all(filters={"user_id": "u"})["results"]] == [third]
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+def test_each_deletion_needs_the_scope_of_the_route_that_it_stands_for(base_url: str, service: Service) -> None:
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    deletions: dict[str, tuple[str, Any]] = {
+        "/v1/memories/u_none/": ("write", None),
+        "/v1/batch/": ("write", {"memories": [{"memory_id": "u_none"}]}),
+        "/v1/memories/?user_id=nobody": ("erase", None),
+        "/v2/entities/user/nobody/": ("erase", None),
+    }
+    for scope in keys.SCOPES:
+        key, _ = keys.create(service.database, tenant_id, [scope], "test", "operator")
+        for path, (wanted, body) in deletions.items():
+            reply = httpx.request("DELETE", base_url + path, json=body, headers={"Authorization": f"Token {key}"})
+            assert (reply.status_code == 403) == (scope not in (wanted, "admin")), (scope, path, reply.text)
 
 
 def test_long_and_foreign_ids_keep_their_memories_apart_and_are_read_back(mem0: Mem0) -> None:
