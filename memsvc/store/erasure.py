@@ -36,6 +36,7 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
+    namespaces.count_messages(connection, namespace, -counts["message"])
     _shorten_exchanges(connection, namespace, touched_ids, set(gone))
     counts["exchange"] = connection.execute(
         sa.delete(e).where(
