@@ -117,7 +117,11 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
     ] * 2
 
 
-def test_a_tool_needs_the_scope_of_the_route_that_it_stands_for(base_url: str, service: Service) -> None:
+def test_a_tool_needs_the_scope_of_the_route_that_it_stands_for(
+    base_url: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.answers, "_reader", None)
+    monkeypatch.setattr(service.answers, "_endpoint", None)
     tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
 
     async def tried(key: str, *names: str) -> dict[str, str]:
@@ -148,7 +152,7 @@ def test_a_tool_needs_the_scope_of_the_route_that_it_stands_for(base_url: str, s
             "read": set(writes), "write": set(reads), "erase": {*reads, *writes}, "admin": set()
         }[scope], (scope, said)  # fmt: skip
         assert ("archived" in said["forget"]) == (scope in ("write", "admin"))
-        # This service runs without a model; whoever may ask is told so.
+        # Without a model, whoever may ask is told so.
         assert ("No language model" in said["answer"]) == (scope in ("read", "admin"))
 
 
