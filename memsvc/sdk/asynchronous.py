@@ -155,6 +155,7 @@ class AsyncNamespace:
     stats = _in_it(calls.stats)
     maintain = _in_it(calls.maintain)
     erase = _in_it(calls.erase)
+    erase_unit = _in_it(calls.erase_unit)
     erase_part = _in_it(calls.erase_part)
     quarantine = _in_it(calls.quarantine)
     release = _in_it(calls.release)

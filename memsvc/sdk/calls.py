@@ -271,6 +271,12 @@ def erase_part(namespace: str, by: Part, value: str) -> Call[selections.PartEras
     return _moved(namespace, "erasures", by, value, selections.PartErasure)
 
 
+def erase_unit(namespace: str, unit_id: str) -> Call[selections.PartErasure]:
+    """Erase a unit with the messages that it was made from, and all else made of them; `invalidate` keeps them."""
+    read = selections.PartErasure.model_validate_json
+    return Call("DELETE", place(namespace, "units", unit_id), read, repeatable=False)
+
+
 def quarantine(namespace: str, by: Part, value: str) -> Call[selections.QuarantineReceipt]:
     """Take a part out of memory with all that was made of it; it is kept."""
     return _moved(namespace, "quarantine", by, value, selections.QuarantineReceipt)
