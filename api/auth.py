@@ -1,7 +1,7 @@
 """Who asks, and whether it may: the API key of the Authorization header and its scopes.
 
-Every route under /v1 takes one of `Caller`, `Reader`, `Eraser` and `Admin`; a test walks them. `Caller` goes by the
-method: GET reads, DELETE erases, anything else writes.
+Every route under /v1 takes one of `Caller`, `Reader`, `Author`, `Eraser` and `Admin`; a test walks them. `Caller` goes
+by the method: GET reads, DELETE erases, anything else writes.
 """
 
 from __future__ import annotations
@@ -88,5 +88,6 @@ _BY_METHOD = {"GET": "read", "HEAD": "read", "DELETE": "erase"}
 
 Caller = Annotated[Principal, Depends(Allowed())]
 Reader = Annotated[Principal, Depends(Allowed("read"))]
+Author = Annotated[Principal, Depends(Allowed("write"))]
 Eraser = Annotated[Principal, Depends(Allowed("erase"))]
 Admin = Annotated[Principal, Depends(Allowed("admin"))]

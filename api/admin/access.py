@@ -12,25 +12,36 @@ from starlette.responses import Response
 from api.admin import pages, signing
 from api.deps import Services
 from memsvc import errors
-from memsvc.bootstrap import Service
 from memsvc.store import audit
 from memsvc.store import keys as store
 from memsvc.wire.keys import NewKey
 
 router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _SHOWN = 50
+_KEYS = f"{signing.PATH}/keys"
 _GRACE = dt.timedelta(hours=24)
 KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]
 
 
 @router.get("/keys")
 def keys(request: Request, session: signing.Admin, service: Services) -> Response:
-    return _keys(request, session, service)
+    """After a key was made, that key: this once."""
+    listed = store.listed(service.database, session.principal.tenant_id)
+    reply = pages.show(
+        request,
+        "keys.html",
+        session,
+        keys=sorted(listed, key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp())),
+        scopes=store.SCOPES,
+        whole=signing.shown_once(request, session),
+        now=dt.datetime.now(dt.UTC),
+    )
+    signing.was_shown(reply, _KEYS)
+    return reply
 
 
 @router.post("/keys")
 def create(request: Request, session: signing.Admin, said: signing.Form, service: Services) -> Response:
-    """The new key stands on this one page, and nowhere else ever."""
     try:
         wanted = NewKey.model_validate(
             {"scopes": said.get("scope", "").split(), "label": said.get("label", ""),
@@ -45,14 +56,14 @@ def create(request: Request, session: signing.Admin, said: signing.Form, service
     whole, _ = store.create(
         service.database, principal.tenant_id, wanted.scopes, wanted.label, principal.key_id, wanted.max_trust
     )
-    return _keys(request, session, service, whole)
+    return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 
 
 @router.post("/keys/{key_id}/rotate")
 def rotate(request: Request, key_id: KeyId, session: signing.Admin, _: signing.Form, service: Services) -> Response:
     principal = session.principal
     whole, _key = store.rotate(service.database, principal.tenant_id, key_id, _GRACE, principal.key_id)
-    return _keys(request, session, service, whole)
+    return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 
 
 @router.post("/keys/{key_id}/revoke")
@@ -73,16 +84,3 @@ def trail(
         found = audit.recent(connection, tenant_id, int(before) if before else None, _SHOWN)
     older = found[-1].seq if len(found) == _SHOWN and found[-1].seq > 1 else None
     return pages.show(request, "audit.html", session, entries=found, older=older, first=before is None)
-
-
-def _keys(request: Request, session: signing.Session, service: Service, whole: str | None = None) -> Response:
-    listed = store.listed(service.database, session.principal.tenant_id)
-    return pages.show(
-        request,
-        "keys.html",
-        session,
-        keys=sorted(listed, key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp())),
-        scopes=store.SCOPES,
-        whole=whole,
-        now=dt.datetime.now(dt.UTC),
-    )

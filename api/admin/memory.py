@@ -20,6 +20,8 @@ from memsvc.store.units import Sought
 router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _PAGE = 25
 _EPISODES = 50
+# Of the line that shows how the memories grew.
+_STEPS = 60
 Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$")]
 
 
@@ -28,6 +30,7 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
     tenant_id = session.principal.tenant_id
     spaces = service.directory.spaces(tenant_id)
     recent = service.maintain.listed(tenant_id, [], None, 8)
+    first, grown = service.directory.growth(tenant_id, _STEPS)
     return pages.show(
         request,
         "overview.html",
@@ -44,6 +47,10 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
         jobs=recent,
         names={space.id: space.name for space in spaces},
         encoder=service.encoder.name,
+        first=first,
+        grown=grown,
+        line=drawing.rise([count for _, count in grown]),
+        index_bytes=service.pool.resident_bytes({space.id for space in spaces}),
     )
 
 

@@ -135,6 +135,15 @@ def _number(value: int) -> str:
     return f"{value:,}"
 
 
+def _size(count: int) -> str:
+    """Bytes, in the unit that leaves one to three digits before the point."""
+    size, names = float(count), ["bytes", "KiB", "MiB", "GiB"]
+    while size >= 1000 and len(names) > 1:
+        size /= 1024
+        names.pop(0)
+    return f"{size:.0f} {names[0]}" if names[0] == "bytes" or size >= 100 else f"{size:.1f} {names[0]}"
+
+
 # What a page says after a form was carried out, by the word in its address: never the caller's own words.
 _SAID = {
     "edited": "The memory has new words; the old ones are a version of it.",
@@ -157,4 +166,4 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters.update(ago=ago, absolute=_absolute, day=_day, json=_json, number=_number)
+_TEMPLATES.filters.update(ago=ago, absolute=_absolute, day=_day, json=_json, number=_number, size=_size)

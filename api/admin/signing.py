@@ -17,7 +17,7 @@ from typing import Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from memsvc import errors
 from memsvc.bootstrap import Service
@@ -27,6 +27,9 @@ from memsvc.store.keys import Principal
 COOKIE = "memsvc_admin"
 PATH = "/admin"
 LASTS_S = 8 * 3600
+SHOWN = "memsvc_shown_once"
+# From the reply to a form to the page behind it.
+_CARRIED_S = 60
 _MAX_FIELDS = 50
 
 
@@ -117,6 +120,32 @@ def _meant(session: Reader, said: Annotated[Mapping[str, str], Depends(fields)])
 
 # The fields of a form that one of the session's own pages held.
 Form = Annotated[Mapping[str, str], Depends(_meant)]
+
+
+def show_once(session: Session, page: str, secret: str, *, secure: bool) -> Response:
+    """To a page that shows a secret this one time: reloading it neither shows it again nor repeats what made it.
+
+    The browser carries the secret over, for that page alone, where no script reads it and other sessions do not see it.
+    """
+    reply = RedirectResponse(page, 303)
+    value = f"{secret}.{_mark(session, secret)}"
+    reply.set_cookie(SHOWN, value, _CARRIED_S, path=page, secure=secure, httponly=True, samesite="strict")
+    return reply
+
+
+def shown_once(request: Request, session: Session) -> str | None:
+    """What the page that sent the browser here wants shown; the reply must then end it with `was_shown`."""
+    secret, _, mark = request.cookies.get(SHOWN, "").rpartition(".")
+    genuine = hmac.compare_digest(mark.encode(), _mark(session, secret).encode())
+    return secret if secret and genuine else None
+
+
+def was_shown(reply: Response, page: str) -> None:
+    reply.delete_cookie(SHOWN, path=page, httponly=True, samesite="strict")
+
+
+def _mark(session: Session, secret: str) -> str:
+    return hmac.new(session.csrf.encode(), f"shown once\x00{secret}".encode(), hashlib.sha256).hexdigest()
 
 
 def _sign(service: Service, stored: bytes, purpose: str, claim: str) -> str:

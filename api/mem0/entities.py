@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from api.mem0 import scope
 from api.mem0.memories import Memories
 from memsvc import errors
-from memsvc.domain.unit import Status
-
-_HELD = (Status.ACTIVE, Status.SUPERSEDED, Status.MERGED)
+from memsvc.domain.selection import By, Selection
+from memsvc.store.directory import Session
 
 
 def listed(memories: Memories) -> list[dict[str, Any]]:
-    """Every user, agent, app and run with a memory. Users come last, so that who deletes all in this order deletes
-    each while it is still there.
-    """
+    """Every user, agent, app and run with a memory, the first seen first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for session in memories.service.directory.sessions(memories.tenant_id):
         ids = scope.of_marks(session.marks, session.namespace).ids
@@ -30,29 +28,28 @@ def listed(memories: Memories) -> list[dict[str, Any]]:
             })  # fmt: skip
             entry["total_memories"] += session.units
             entry["updated_at"] = max(entry["updated_at"], session.changed_at.isoformat())
-    return sorted(found.values(), key=lambda entry: (-scope.ENTITIES.index(entry["type"]), entry["created_at"]))
+    return list(found.values())
 
 
 def delete(memories: Memories, ids: Mapping[str, str]) -> int:
-    """Delete all memories with these ids (`*`: whoever has one); how many there were.
+    """Erase all that was said and made under these ids (`*`: whoever has one); how many memories there were.
 
-    What belongs to the one that a namespace is named for is erased, messages and all; of what only shares the ids
-    within another's namespace the memories are put away. -1 when nobody ever had these ids.
+    What belongs to the one that a namespace is named for goes as a whole, of another's namespace the sessions that have
+    the ids. Whoever is gone already is deleted.
     """
-    service, tenant_id = memories.service, memories.tenant_id
-    count, known = 0, False
-    for name, sessions in _sessions(memories, ids).items():
-        known = True
-        held = service.directory.all_units(tenant_id, name, _HELD)
+    count = 0
+    for name, sessions in _places(memories, ids).items():
+        count += sum(session.units for session in sessions)
+        actor = memories.writer.actor or ""
+        # Somebody else may have erased it since it was looked up.
         if _is_named_for(name, ids):
-            count += sum(item.stored.unit.status is Status.ACTIVE for item in held)
-            service.erase.namespace(tenant_id, memories.writer.actor or "", name)
+            with contextlib.suppress(errors.NotFound):
+                memories.service.erase.namespace(memories.tenant_id, actor, name)
             continue
-        for item in held:
-            if item.stored.session_id in sessions:
-                count += item.stored.unit.status is Status.ACTIVE
-                service.revise.invalidate(tenant_id, name, item.stored.unit.id, None)
-    return count if known else -1
+        for session in sessions:
+            with contextlib.suppress(errors.NotFound):
+                memories.service.erase.part(memories.tenant_id, actor, name, Selection(By.SESSION, session.id))
+    return count
 
 
 def _is_named_for(name: str, ids: Mapping[str, str]) -> bool:
@@ -64,15 +61,19 @@ def _is_named_for(name: str, ids: Mapping[str, str]) -> bool:
     return name.startswith(f"{entity}:") if value == "*" else name == scope.namespace(entity, value)
 
 
-def _sessions(memories: Memories, ids: Mapping[str, str]) -> dict[str, set[str]]:
-    """Namespace -> its sessions that have these ids."""
+def _places(memories: Memories, ids: Mapping[str, str]) -> dict[str, list[Session]]:
+    """Namespace -> its sessions that have these ids; one that is named for them also when it holds no session."""
+    directory, tenant_id = memories.service.directory, memories.tenant_id
+    own = [scope.namespace(field.removesuffix("_id"), value) for field, value in ids.items() if value != "*"]
+    found: dict[str, list[Session]] = {
+        name: [] for name in own if _is_named_for(name, ids) and directory.has(tenant_id, name)
+    }
     owner = ids.get("user_id")
     names = [scope.namespace("user", owner)] if owner not in (None, "*") else None
-    found: dict[str, set[str]] = {}
-    for session in memories.service.directory.sessions(memories.tenant_id, names):
+    for session in directory.sessions(tenant_id, names):
         held = scope.of_marks(session.marks, session.namespace).ids
         if all(field in held and value in ("*", held[field]) for field, value in ids.items()):
-            found.setdefault(session.namespace, set()).add(session.id)
+            found.setdefault(session.namespace, []).append(session)
     return found
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from api.auth import Caller, Reader
+from api.auth import Author, Caller, Reader
 from api.deps import Services
 from api.mem0 import bodies, entities
 from api.mem0.memories import Memories
@@ -28,9 +28,15 @@ def _read(caller: Reader, service: Services) -> Memories:
     return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
 
 
+def _changed(caller: Author, service: Services) -> Memories:
+    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
+
+
 Held = Annotated[Memories, Depends(_memories)]
 # For what reads and is a POST.
 Seen = Annotated[Memories, Depends(_read)]
+# For what puts a memory away, as PATCH …/units/{id} does, and is a DELETE.
+Changed = Annotated[Memories, Depends(_changed)]
 MemoryId = Annotated[Text, Path()]
 EntityName = Annotated[bodies.EntityId, Path()]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
@@ -76,10 +82,10 @@ def get_all(
 
 @router.delete("/v1/memories/")
 def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[str, Any]:
-    """All memories of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
+    """Erase all of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
     if not ids.ids:
         raise errors.Invalid("delete_all needs to know whose.", "Give user_id, agent_id, app_id or run_id.")
-    return {"message": f"Memories deleted successfully! ({max(0, entities.delete(memories, ids.ids))})"}
+    return {"message": f"Memories deleted successfully! ({entities.delete(memories, ids.ids)})"}
 
 
 @router.put("/v1/batch/")
@@ -93,7 +99,7 @@ def batch_update(body: bodies.BatchUpdate, memories: Held) -> dict[str, Any]:
 
 
 @router.delete("/v1/batch/")
-def batch_delete(body: bodies.BatchDelete, memories: Held) -> dict[str, Any]:
+def batch_delete(body: bodies.BatchDelete, memories: Changed) -> dict[str, Any]:
     """Nothing is deleted when one of them is not there."""
     ids = list(dict.fromkeys(item.memory_id for item in body.memories))
     for memory_id in ids:
@@ -111,8 +117,7 @@ def users(memories: Held) -> dict[str, Any]:
 
 @router.delete("/v2/entities/{entity}/{name:path}/")
 def delete_entity(entity: str, name: EntityName, memories: Held) -> dict[str, Any]:
-    if entities.delete(memories, entities.named(entity, name)) < 0:
-        raise errors.NotFound(f"There is no {entity} {name!r}.", "users() lists those that have memories.")
+    entities.delete(memories, entities.named(entity, name))
     return {"message": "Entity deleted successfully!"}
 
 
@@ -132,6 +137,6 @@ def update(memory_id: MemoryId, body: bodies.Update, memories: Held) -> dict[str
 
 
 @router.delete("/v1/memories/{memory_id}/")
-def delete(memory_id: MemoryId, memories: Held, delete_linked: bool = False) -> dict[str, Any]:
+def delete(memory_id: MemoryId, memories: Changed, delete_linked: bool = False) -> dict[str, Any]:
     memories.delete(memory_id, linked=delete_linked)
     return {"message": "Memory deleted successfully!"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.auth import Admin, Caller, Eraser
-from api.deps import NamespaceName, Services
+from api.deps import NamespaceName, Services, UnitId
 from memsvc.domain.selection import By, Selection
 from memsvc.wire import reads as wire
 from memsvc.wire import selections
@@ -28,6 +28,15 @@ def erase_part(
     writes and imports of the same messages are refused.
     """
     done = service.erase.part(caller.tenant_id, caller.key_id, namespace, _selection(body))
+    return selections.PartErasure(namespace=namespace, erased=done.erased, remaining=done.remaining)
+
+
+@router.delete("/namespaces/{namespace}/units/{unit_id}", response_model=selections.PartErasure)
+def erase_unit(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> selections.PartErasure:
+    """Erase a unit with the messages that it was made from, those of the units merged into it, and all else that was
+    made of them. To put it away and keep what was said, PATCH it.
+    """
+    done = service.erase.part(caller.tenant_id, caller.key_id, namespace, Selection(By.UNIT, unit_id))
     return selections.PartErasure(namespace=namespace, erased=done.erased, remaining=done.remaining)
 
 

@@ -1,4 +1,4 @@
-"""Which messages of a namespace are meant: one, a session's, a person's, or all that came from one source."""
+"""Which messages of a namespace are meant: one, a unit's, a session's, a person's, or all that came from one source."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from enum import StrEnum
 
 
 class By(StrEnum):
-    """`subject`: said by a person, saying its name, or cited by a unit about it; `actor` is the key that wrote."""
+    """`unit`: what a unit was made from; `subject`: said by a person, saying its name, or cited by a unit about it;
+    `actor` is the key that wrote.
+    """
 
     MESSAGE = "message"
+    UNIT = "unit"
     SESSION = "session"
     SUBJECT = "subject"
     SOURCE = "source"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import uuid
+from collections.abc import Collection
 
 from memsvc.index.dense import Codec
 from memsvc.index.namespace import NamespaceIndex
@@ -44,9 +45,12 @@ class IndexPool:
                 del self._indexes[key]
                 total -= sizes[key]
 
-    def resident_bytes(self) -> int:
+    def resident_bytes(self, namespace_ids: Collection[uuid.UUID] | None = None) -> int:
+        """An estimate of the memory that the indexes of these namespaces take, or of all."""
         with self._lock:
-            return sum(index.resident_bytes() for index in self._indexes.values())
+            held = self._indexes.items()
+            counted = [index for key, index in held if namespace_ids is None or key in namespace_ids]
+        return sum(index.resident_bytes() for index in counted)
 
     def __len__(self) -> int:
         return len(self._indexes)

@@ -29,7 +29,9 @@ class CrossEncoder:
             ) from error
         torch.set_num_threads(threads)
         try:
-            self._model: Any = sentence_transformers.CrossEncoder(model, device=device, num_labels=1)
+            self._model: Any = sentence_transformers.CrossEncoder(
+                model, device=device, num_labels=1, model_kwargs={"use_safetensors": True}
+            )
         except (OSError, ValueError) as error:
             raise errors.Unavailable(
                 f"The cross-encoder {model} could not be loaded: {error}",

@@ -127,7 +127,7 @@ class _SentenceTransformers:
             ) from error
         torch.set_num_threads(threads)
         try:
-            self._model: Any = SentenceTransformer(model, device=device)
+            self._model: Any = SentenceTransformer(model, device=device, model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
             raise errors.Unavailable(
                 f"The encoder {model} could not be loaded: {error}",

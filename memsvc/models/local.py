@@ -204,7 +204,10 @@ def _read(source: str, dtype: str, is_local: bool) -> tuple[Any, Any]:
     with _quiet():
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), local_files_only=is_local)
+        # The other format of weights is a pickle, which can run what its author likes.
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=getattr(torch, dtype), local_files_only=is_local, use_safetensors=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=is_local)
     return model, tokenizer
 

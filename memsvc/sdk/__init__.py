@@ -24,12 +24,15 @@ from memsvc.sdk.errors import (
     Unavailable,
 )
 from memsvc.wire.exchanges import NewExchange, NewMessage, WriteResponse, WriteResult
+from memsvc.wire.keys import AuditEntry, KeyResult
 from memsvc.wire.reads import ContextResponse, ErasureReceipt, Health, MessageResult, RecallResponse, UnitResult
+from memsvc.wire.transfer import ImportReceipt
 
 __all__ = [
     "ApiError",
     "AsyncMemoryClient",
     "AsyncNamespace",
+    "AuditEntry",
     "BadArgument",
     "BadReply",
     "Conflict",
@@ -38,7 +41,9 @@ __all__ = [
     "ErasureReceipt",
     "Forbidden",
     "Health",
+    "ImportReceipt",
     "Invalid",
+    "KeyResult",
     "MemoryClient",
     "MemsvcClientError",
     "MessageResult",

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from memsvc.sdk import calls
+from memsvc.sdk import account, calls
 from memsvc.sdk.calls import Pages
 from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
 
@@ -22,6 +22,14 @@ def _asks(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncMemoryCli
     @functools.wraps(describe)
     async def method(self: AsyncMemoryClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.send(describe(*args, **kwargs))
+
+    return method
+
+
+def _lists(describe: Callable[P, Pages[T]]) -> Callable[Concatenate[AsyncMemoryClient, P], AsyncIterator[T]]:
+    @functools.wraps(describe)
+    def method(self: AsyncMemoryClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self.walk(describe(*args, **kwargs))
 
     return method
 
@@ -45,11 +53,16 @@ class AsyncMemoryClient:
         """A memory space of the tenant; nothing is sent before its first use."""
         return AsyncNamespace(self, name)
 
-    health = _asks(calls.health)
-    job = _asks(calls.job)
-    jobs = _asks(calls.listed_jobs)
-    retry_job = _asks(calls.retry_job)
-    cancel_job = _asks(calls.cancel_job)
+    health = _asks(account.health)
+    job = _asks(account.job)
+    jobs = _asks(account.listed_jobs)
+    retry_job = _asks(account.retry_job)
+    cancel_job = _asks(account.cancel_job)
+    api_keys = _asks(account.listed_keys)
+    create_key = _asks(account.create_key)
+    rotate_key = _asks(account.rotate_key)
+    revoke_key = _asks(account.revoke_key)
+    audit = _lists(account.audit)
 
     async def ready(self) -> bool:
         """Whether the service can work right now; asks once."""
@@ -142,9 +155,12 @@ class AsyncNamespace:
     stats = _in_it(calls.stats)
     maintain = _in_it(calls.maintain)
     erase = _in_it(calls.erase)
+    erase_unit = _in_it(calls.erase_unit)
     erase_part = _in_it(calls.erase_part)
     quarantine = _in_it(calls.quarantine)
     release = _in_it(calls.release)
+    export = _in_it(calls.export)
+    load = _in_it(calls.load)
     put_record = _in_it(calls.put_record)
     record = _in_it(calls.record)
     delete_record = _in_it(calls.delete_record)

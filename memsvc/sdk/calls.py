@@ -1,11 +1,13 @@
-"""Every call of the API, described once: its arguments, what is sent, how the reply is read.
+"""Every call on a namespace, described once: its arguments, what is sent, how the reply is read.
 
-The first argument of most is the namespace; MemoryClient and AsyncMemoryClient turn each into a method.
+The first argument is the namespace; MemoryClient and AsyncMemoryClient turn each into a method.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import answers, exchanges, jobs, reads, records, selections
+from memsvc.wire import answers, exchanges, jobs, reads, records, selections, transfer
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -89,7 +91,7 @@ def write(
     body = exchanges.WriteRequest(exchanges=items)
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     return Call(
-        "POST", _path(namespace, "exchanges"), exchanges.WriteResponse.model_validate_json, _dump(body), headers=headers
+        "POST", place(namespace, "exchanges"), exchanges.WriteResponse.model_validate_json, dump(body), headers=headers
     )
 
 
@@ -114,7 +116,7 @@ def recall(
         query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
         min_trust=min_trust, explain=explain,
     )  # fmt: skip
-    path = _path(namespace, "recall")
+    path = place(namespace, "recall")
     return Call("POST", path, reads.RecallResponse.model_validate_json, body.model_dump(mode="json"))
 
 
@@ -134,7 +136,7 @@ def context(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only,
         min_trust=min_trust,
     )  # fmt: skip
-    path = _path(namespace, "context")
+    path = place(namespace, "context")
     return Call("POST", path, reads.ContextResponse.model_validate_json, body.model_dump(mode="json"))
 
 
@@ -157,7 +159,7 @@ def answer(
         only=only,
         min_trust=min_trust,
     )
-    path = _path(namespace, "answer")
+    path = place(namespace, "answer")
     return Call("POST", path, answers.AnswerResponse.model_validate_json, body.model_dump(mode="json"))
 
 
@@ -165,7 +167,7 @@ def messages(namespace: str, *, page_size: int = 100) -> Pages[reads.MessageResu
     """Everything that was said, in the order it was stored; pages are fetched as they are needed."""
 
     def page(cursor: str | None) -> Call[Page[reads.MessageResult]]:
-        found = _get(reads.MessagePage, _path(namespace, "messages"), limit=str(page_size), cursor=cursor)
+        found = get(reads.MessagePage, place(namespace, "messages"), limit=str(page_size), cursor=cursor)
         return found.then(lambda reply: Page(reply.messages, reply.next_cursor))
 
     return page
@@ -173,14 +175,14 @@ def messages(namespace: str, *, page_size: int = 100) -> Pages[reads.MessageResu
 
 def message(namespace: str, message_id: str) -> Call[reads.MessageResult]:
     """One message, word for word."""
-    return _get(reads.MessageResult, _path(namespace, "messages", message_id))
+    return get(reads.MessageResult, place(namespace, "messages", message_id))
 
 
 def units(namespace: str, *, page_size: int = 100) -> Pages[reads.UnitResult]:
     """All units, of every status, in the order they were made; pages are fetched as they are needed."""
 
     def page(cursor: str | None) -> Call[Page[reads.UnitResult]]:
-        found = _get(reads.UnitPage, _path(namespace, "units"), limit=str(page_size), cursor=cursor)
+        found = get(reads.UnitPage, place(namespace, "units"), limit=str(page_size), cursor=cursor)
         return found.then(lambda reply: Page(reply.units, reply.next_cursor))
 
     return page
@@ -188,7 +190,7 @@ def units(namespace: str, *, page_size: int = 100) -> Pages[reads.UnitResult]:
 
 def unit(namespace: str, unit_id: str) -> Call[reads.UnitResult]:
     """One memory unit with all its fields."""
-    return _get(reads.UnitResult, _path(namespace, "units", unit_id))
+    return get(reads.UnitResult, place(namespace, "units", unit_id))
 
 
 def edit(namespace: str, unit_id: str, text: str, *, reason: str | None = None) -> Call[reads.UnitResult]:
@@ -223,32 +225,32 @@ def expire(namespace: str, unit_id: str, at: dt.datetime | None) -> Call[reads.U
 
 def links(namespace: str, unit_id: str) -> Call[list[reads.UnitLink]]:
     """How a unit stands to others, the strongest first."""
-    return _get(reads.UnitLinks, _path(namespace, "units", unit_id, "links")).then(lambda reply: reply.links)
+    return get(reads.UnitLinks, place(namespace, "units", unit_id, "links")).then(lambda reply: reply.links)
 
 
 def episodes(namespace: str) -> Call[list[reads.EpisodeResult]]:
     """Stretches of talk about one matter, the earliest first."""
-    return _get(reads.EpisodeList, _path(namespace, "episodes")).then(lambda reply: reply.episodes)
+    return get(reads.EpisodeList, place(namespace, "episodes")).then(lambda reply: reply.episodes)
 
 
 def profiles(namespace: str, subject: str | None = None) -> Call[list[reads.ProfileResult]]:
     """What holds of each person now, or of one."""
-    return _get(reads.ProfileList, _path(namespace, "profile"), subject=subject).then(lambda reply: reply.profiles)
+    return get(reads.ProfileList, place(namespace, "profile"), subject=subject).then(lambda reply: reply.profiles)
 
 
 def history(namespace: str, unit_id: str) -> Call[list[reads.UnitVersion]]:
     """Every version of a unit with its cause, the current one first."""
-    return _get(reads.UnitHistory, _path(namespace, "units", unit_id, "history")).then(lambda reply: reply.versions)
+    return get(reads.UnitHistory, place(namespace, "units", unit_id, "history")).then(lambda reply: reply.versions)
 
 
 def sources(namespace: str, unit_id: str) -> Call[list[reads.CitedSource]]:
     """The sentences that a unit was made from, word for word."""
-    return _get(reads.UnitSources, _path(namespace, "units", unit_id, "sources")).then(lambda reply: reply.sources)
+    return get(reads.UnitSources, place(namespace, "units", unit_id, "sources")).then(lambda reply: reply.sources)
 
 
 def stats(namespace: str) -> Call[reads.NamespaceStats]:
     """What the namespace holds, what was left out and why, and how far it was compressed."""
-    return _get(reads.NamespaceStats, _path(namespace, "stats"))
+    return get(reads.NamespaceStats, place(namespace, "stats"))
 
 
 def maintain(namespace: str, kind: str, *, dry_run: bool = False) -> Call[jobs.JobResult]:
@@ -256,17 +258,23 @@ def maintain(namespace: str, kind: str, *, dry_run: bool = False) -> Call[jobs.J
     `dry_run` its result says what it would do, and nothing is changed.
     """
     params = {"dry_run": "true"} if dry_run else {}
-    return Call("POST", _path(namespace, "maintenance", kind), jobs.JobResult.model_validate_json, params=params)
+    return Call("POST", place(namespace, "maintenance", kind), jobs.JobResult.model_validate_json, params=params)
 
 
 def erase(namespace: str) -> Call[reads.ErasureReceipt]:
     """Erase the namespace and everything in it."""
-    return Call("DELETE", _path(namespace), reads.ErasureReceipt.model_validate_json, repeatable=False)
+    return Call("DELETE", place(namespace), reads.ErasureReceipt.model_validate_json, repeatable=False)
 
 
 def erase_part(namespace: str, by: Part, value: str) -> Call[selections.PartErasure]:
     """Erase a message, a session, a person, or what came from a source, a channel or an actor, with all made of it."""
     return _moved(namespace, "erasures", by, value, selections.PartErasure)
+
+
+def erase_unit(namespace: str, unit_id: str) -> Call[selections.PartErasure]:
+    """Erase a unit with the messages that it was made from, and all else made of them; `invalidate` keeps them."""
+    read = selections.PartErasure.model_validate_json
+    return Call("DELETE", place(namespace, "units", unit_id), read, repeatable=False)
 
 
 def quarantine(namespace: str, by: Part, value: str) -> Call[selections.QuarantineReceipt]:
@@ -285,22 +293,22 @@ def put_record(
     """Keep a document beside the memory, over the one that stands there; `text` is what it is found by."""
     body = records.NewRecord(path=list(path), key=key, value=value, text=text)
     return Call(
-        "PUT", _path(namespace, "records"), records.RecordResult.model_validate_json, body.model_dump(mode="json")
+        "PUT", place(namespace, "records"), records.RecordResult.model_validate_json, body.model_dump(mode="json")
     )
 
 
 def record(namespace: str, path: Sequence[str], key: str) -> Call[records.RecordResult | None]:
     """The document at a path and key."""
     body = records.Place(path=list(path), key=key)
-    found = Call("POST", _path(namespace, "records", "find"), records.RecordFound.model_validate_json, _dump(body))
+    found = Call("POST", place(namespace, "records", "find"), records.RecordFound.model_validate_json, dump(body))
     return found.then(lambda reply: reply.record)
 
 
 def delete_record(namespace: str, path: Sequence[str], key: str) -> Call[bool]:
     """Delete a document for good; whether there was one."""
     body = records.Place(path=list(path), key=key)
-    path = _path(namespace, "records", "delete")
-    done = Call("POST", path, records.RecordDeleted.model_validate_json, _dump(body), repeatable=False)
+    path = place(namespace, "records", "delete")
+    done = Call("POST", path, records.RecordDeleted.model_validate_json, dump(body), repeatable=False)
     return done.then(lambda reply: reply.deleted)
 
 
@@ -319,7 +327,7 @@ def search_records(
     )
     found = Call(
         "POST",
-        _path(namespace, "records", "search"),
+        place(namespace, "records", "search"),
         records.RecordList.model_validate_json,
         body.model_dump(mode="json"),
     )
@@ -328,61 +336,55 @@ def search_records(
 
 def record_paths(namespace: str) -> Call[list[list[str]]]:
     """All paths that hold a document."""
-    return _get(records.RecordPaths, _path(namespace, "records", "paths")).then(lambda reply: reply.paths)
+    return get(records.RecordPaths, place(namespace, "records", "paths")).then(lambda reply: reply.paths)
 
 
-def job(job_id: str) -> Call[jobs.JobResult]:
-    """A background job: its state, how far it is, what came of it, or why it failed."""
-    return _get(jobs.JobResult, _job_path(job_id))
+def export(namespace: str) -> Call[bytes]:
+    """Everything in the namespace as JSON lines, lossless, all in memory; checked to be whole. `memsvc export` writes a
+    file as it comes.
+    """
+    return Call("GET", place(namespace, "export"), _whole)
 
 
-def listed_jobs(
-    *, namespace: str | None = None, state: str | None = None, limit: int = 100
-) -> Call[list[jobs.JobResult]]:
-    """The newest background jobs, newest first."""
-    found = _get(jobs.JobList, "/v1/jobs", namespace=namespace, state=state, limit=str(limit))
-    return found.then(lambda reply: reply.jobs)
+def load(namespace: str, exported: bytes) -> Call[transfer.ImportReceipt]:
+    """Make the namespace, which must not be there, from an export: all of it or nothing."""
+    read = transfer.ImportReceipt.model_validate_json
+    headers = {"Content-Type": "application/x-ndjson"}
+    return Call("POST", place(namespace, "import"), read, headers=headers, repeatable=False, content=exported)
 
 
-def retry_job(job_id: str) -> Call[jobs.JobResult]:
-    """Let a dead or cancelled job run again."""
-    return Call("POST", f"{_job_path(job_id)}/retry", jobs.JobResult.model_validate_json, repeatable=False)
+def _whole(exported: bytes) -> bytes:
+    """Raises BadReply for an export that broke off or was changed: its last line has the hash of all before it."""
+    before, _, last = exported.rstrip(b"\n").rpartition(b"\n")
+    try:
+        said = json.loads(last)["sha256"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    if said != hashlib.sha256(before + b"\n").hexdigest():
+        raise errors.BadReply("The export is not whole. Export again.")
+    return exported
 
 
-def cancel_job(job_id: str) -> Call[jobs.JobResult]:
-    """Stop a job that waits or runs."""
-    return Call("POST", f"{_job_path(job_id)}/cancel", jobs.JobResult.model_validate_json, repeatable=False)
-
-
-def health() -> Call[reads.Health]:
-    """Whether the service can work, and with what. Raises Unavailable, naming what is missing, when it cannot."""
-    return _get(reads.Health, "/readyz")
-
-
-def _get(reply: type[ReplyT], path: str, **params: str | None) -> Call[ReplyT]:
+def get(reply: type[ReplyT], path: str, **params: str | None) -> Call[ReplyT]:
     given = {name: value for name, value in params.items() if value is not None}
     return Call("GET", path, reply.model_validate_json, params=given)
 
 
 def _change(namespace: str, unit_id: str, change: reads.UnitChange) -> Call[reads.UnitResult]:
-    path = _path(namespace, "units", unit_id)
-    return Call("PATCH", path, reads.UnitResult.model_validate_json, _dump(change), repeatable=False)
+    path = place(namespace, "units", unit_id)
+    return Call("PATCH", path, reads.UnitResult.model_validate_json, dump(change), repeatable=False)
 
 
 def _moved(namespace: str, what: str, by: Part, value: str, reply: type[ReplyT]) -> Call[ReplyT]:
     body = selections.Selection(by=by, value=value)
-    return Call("POST", _path(namespace, what), reply.model_validate_json, _dump(body), repeatable=False)
+    return Call("POST", place(namespace, what), reply.model_validate_json, dump(body), repeatable=False)
 
 
-def _path(namespace: str, *parts: str) -> str:
-    return "/v1/namespaces/" + "/".join(_segment(part) for part in (namespace, *parts))
+def place(namespace: str, *parts: str) -> str:
+    return "/v1/namespaces/" + "/".join(segment(part) for part in (namespace, *parts))
 
 
-def _job_path(job_id: str) -> str:
-    return f"/v1/jobs/{_segment(job_id)}"
-
-
-def _segment(part: str) -> str:
+def segment(part: str) -> str:
     """One segment of a path, whatever is in it. Raises BadArgument for an empty one, which would name another path."""
     if not part:
         raise errors.BadArgument("A namespace and an id must not be empty.")
@@ -390,5 +392,5 @@ def _segment(part: str) -> str:
     return part.replace(".", "%2E") if part in (".", "..") else quote(part, safe="", errors="replace")
 
 
-def _dump(body: BaseModel) -> Any:
+def dump(body: BaseModel) -> Any:
     return body.model_dump(mode="json", exclude_none=True)

@@ -66,6 +66,14 @@ class Profiles(BaseModel):
     profiles: list[reads.ProfileResult]
 
 
+class Answered(BaseModel):
+    """`abstained`: the memory does not hold the answer. `message_ids` are the messages that it was read from."""
+
+    answer: str
+    abstained: bool
+    message_ids: list[str]
+
+
 class Changed(BaseModel):
     unit_id: str
     text: str
@@ -93,6 +101,18 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         """What the memory holds about a question: a short text, oldest first, every line numbered and dated."""
         async with _memory(open_client, ctx, namespace) as memory:
             return (await memory.context(query, budget_tokens=budget_tokens)).text
+
+    @server.tool(annotations=only_reads)
+    async def answer(
+        ctx: Context[object, object],
+        query: Annotated[str, Field(description="A question.")],
+        namespace: NamespaceArg = None,
+    ) -> Answered:
+        """A short answer from what is remembered, by the service's own language model, where it has one."""
+        async with _memory(open_client, ctx, namespace) as memory:
+            found = await memory.answer(query)
+        cited = list(dict.fromkeys(citation.message_id for citation in found.citations))
+        return Answered(answer=found.answer, abstained=found.abstained, message_ids=cited)
 
     @server.tool(annotations=only_reads)
     async def recall(

@@ -44,19 +44,33 @@ class Call(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
+    # A body that is not JSON, as it is.
+    content: bytes | None = None
 
     def then(self, pick: Callable[[T], U]) -> Call[U]:
         """The same request, of whose reply only a part is wanted."""
         read = self.read
         return Call(
-            self.method, self.path, lambda body: pick(read(body)), self.json, self.params, self.headers, self.repeatable
+            self.method,
+            self.path,
+            lambda body: pick(read(body)),
+            self.json,
+            self.params,
+            self.headers,
+            self.repeatable,
+            self.content,
         )
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Raises BadArgument for what no request can carry."""
         try:
             return http.build_request(
-                self.method, self.path, json=self.json, params=dict(self.params), headers=dict(self.headers)
+                self.method,
+                self.path,
+                json=self.json,
+                content=self.content,
+                params=dict(self.params),
+                headers=dict(self.headers),
             )
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
             raise errors.BadArgument(f"The call to {self.path} cannot be sent: {error}") from error

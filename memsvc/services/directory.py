@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Directory:
         """All sessions of these namespaces, or of all, the oldest first."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             return directory.sessions(connection, tenant_id, names)
+
+    def growth(self, tenant_id: uuid.UUID, steps: int) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
+        """How the active memories of the tenant became so many; as the store has it."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            return directory.growth(connection, tenant_id, steps)
 
     def namespace_of_unit(self, tenant_id: uuid.UUID, unit_id: str) -> str | None:
         with self._database.tenant(tenant_id) as connection:

@@ -1,9 +1,9 @@
 """Erase: a message, a session, a person, what came from one source, a namespace, a tenant; in one transaction each,
 with a receipt that was checked.
 
-With the messages go their units with all versions, vectors, links and episodes, and the units next behind them, which
-may hold words of theirs: those are distilled again from what is left. Tombstones keep late writes and imports from
-bringing anything back.
+With the messages go their units with all versions, vectors, links, episodes and the records beside them, and the
+units next behind them, which may hold words of theirs: those are distilled again from what is left. Tombstones keep
+late writes and imports from bringing anything back.
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ def remove(connection: sa.Connection, space: Namespace, message_ids: Collection[
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
+    counts["record"] = erasure.delete_records(connection, space, own)
     erasure.forget_gained(connection, space)
     counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
     counts.update(erasure.delete_messages(connection, space, message_ids))

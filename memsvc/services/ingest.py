@@ -145,7 +145,6 @@ class Ingest:
             if replay:
                 return replay
             named = [message.id for item in distilled for message in item.admission.messages]
-            tenants.admit(connection, locked.tenant_id, len(named), fresh_namespace=locked.head == 0)
             tombstones.refuse_erased(connection, locked, named)
             seq = locked.head
             changes: list[feed.Change] = []
@@ -159,7 +158,9 @@ class Ingest:
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
-            namespaces.advance(connection, locked, seq)
+            namespaces.advance(connection, locked, seq, len(named))
+            fresh = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(named)}
+            tenants.keep_quota(connection, locked.tenant_id, **fresh)
             return receipt
 
 

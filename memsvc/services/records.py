@@ -14,7 +14,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.record import Condition, Record
 from memsvc.models.encoder import TextEncoder
 from memsvc.services.ingest import require_encoder
-from memsvc.store import namespaces, records
+from memsvc.store import namespaces, records, tenants
 from memsvc.store.database import Database
 
 
@@ -36,14 +36,17 @@ class Records:
     ) -> Record:
         """Write a record over the one that stands there. `text` is what it is found by; None: by filters alone.
 
-        Raises Conflict when the namespace belongs to another encoder.
+        Raises Conflict when the namespace belongs to another encoder, Forbidden when a new one would pass the quota.
         """
         embedding = self._encoder.encode([text])[0].astype("<f4").tobytes() if text else None
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock(connection, fresh)
             require_encoder(space, self._encoder.name)
-            return records.put(connection, space, path, key, value, embedding)
+            written = records.put(connection, space, path, key, value, embedding)
+            if space.id == fresh.id:
+                tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=False)
+            return written
 
     def find(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], keys: Sequence[str]) -> dict[str, Record]:
         """Key -> record, of those that are there."""

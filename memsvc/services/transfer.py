@@ -72,8 +72,9 @@ class Transfer:
                 raise errors.Invalid(
                     f"The rows do not fit together near line {lines.number}: {reason}", _WHOLE
                 ) from None
-            tenants.admit(connection, tenant_id, 0, fresh_namespace=True)
+            namespaces.count_messages(connection, space, counts[tables.message.name])
             head = self._bury(connection, space)
+            tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=True)
             audit.add(connection, tenant_id, writer.actor or "operator", "import", f"namespace:{space.id}", counts)
             if head != space.head:
                 erase.remake(connection, space, head)

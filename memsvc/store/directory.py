@@ -97,6 +97,29 @@ def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[st
     ]
 
 
+def growth(
+    connection: sa.Connection, tenant_id: uuid.UUID, steps: int
+) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
+    """When the tenant's first memory was made, and how many of those that are active now there were at the end of each
+    of `steps` equal parts of the time since then. (None, []) when there is none.
+    """
+    active = (_U.c.tenant_id == tenant_id, _U.c.status == Status.ACTIVE.value)
+    first, now = connection.execute(sa.select(sa.func.min(_U.c.created_at), sa.func.now()).where(*active)).one()
+    if first is None:
+        return None, []
+    step = max((now - first) / steps, dt.timedelta(milliseconds=1))
+    since = sa.extract("epoch", _U.c.created_at - first)
+    part = sa.cast(sa.func.least(sa.func.floor(since / step.total_seconds()), steps - 1), sa.Integer).label("part")
+    made = {row.part: row.made for row in connection.execute(
+        sa.select(part, sa.func.count().label("made")).where(*active).group_by(part)
+    )}  # fmt: skip
+    total, grown = 0, []
+    for number in range(steps):
+        total += made.get(number, 0)
+        grown.append((first + (number + 1) * step, total))
+    return first, grown
+
+
 def namespace_of_unit(connection: sa.Connection, tenant_id: uuid.UUID, unit_id: str) -> str | None:
     """One look into the key of each namespace, rather than a walk over all units."""
     same = (_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.id == unit_id)

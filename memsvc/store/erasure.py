@@ -36,6 +36,7 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
+    namespaces.count_messages(connection, namespace, -counts["message"])
     _shorten_exchanges(connection, namespace, touched_ids, set(gone))
     counts["exchange"] = connection.execute(
         sa.delete(e).where(
@@ -99,6 +100,13 @@ def delete_units(
         .returning(u.c.id)
     )
     return counts, sorted(connection.execute(freed).scalars())
+
+
+def delete_records(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
+    """Delete the records that programs keep beside these units, under their ids; the number of them."""
+    r = tables.record
+    condition = tables.any_of(r.c.key, unit_ids)
+    return connection.execute(sa.delete(r).where(*tables.within(r, namespace), condition)).rowcount
 
 
 def forget_gained(connection: sa.Connection, namespace: Namespace) -> None:

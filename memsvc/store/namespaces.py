@@ -57,11 +57,18 @@ def by_id(
     return _namespace(connection.execute(statement).one_or_none())
 
 
-def advance(connection: sa.Connection, namespace: Namespace, head: int) -> None:
-    """The last statement of a write: publish the changes up to `head`."""
+def advance(connection: sa.Connection, namespace: Namespace, head: int, messages: int = 0) -> None:
+    """The last statement of a write: publish the changes up to `head`, of which `messages` are new messages."""
+    values = {"head": head, "messages": _T.c.messages + messages}
     connection.execute(
-        sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id).values(head=head)
+        sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id).values(values)
     )
+
+
+def count_messages(connection: sa.Connection, namespace: Namespace, more: int) -> None:
+    """Note that the namespace holds so many messages more, or fewer."""
+    own = sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
+    connection.execute(own.values(messages=_T.c.messages + more))
 
 
 def erase(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:

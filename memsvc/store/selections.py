@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
+from memsvc.domain.unit import Status
 from memsvc.store import tables
 
 _M = tables.message
@@ -28,9 +29,21 @@ _REACH = 8
 def messages(connection: sa.Connection, namespace: Namespace, selection: Selection) -> list[str]:
     """Ids of the selected messages, in the order they were stored."""
     statement = sa.select(_M.c.id).where(*tables.within(_M, namespace)).order_by(_M.c.seq)
+    if selection.by is By.UNIT:
+        return list(connection.execute(statement.where(_M.c.id.in_(_behind(namespace, selection.value)))).scalars())
     if selection.by is By.SUBJECT:
         return list(connection.execute(statement.where(_about(namespace, selection.value))).scalars())
     return list(connection.execute(statement.where(_COLUMN[selection.by] == selection.value)).scalars())
+
+
+def _behind(namespace: Namespace, unit_id: str) -> sa.Select[tuple[str]]:
+    """Ids of the messages that a unit was made from, and those that say the same and were merged into it."""
+    merged = sa.and_(_U.c.superseded_by == unit_id, _U.c.status == Status.MERGED.value)
+    return (
+        sa.select(_S.c.message_id)
+        .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
+        .where(*tables.within(_S, namespace), sa.or_(_U.c.id == unit_id, merged))
+    )
 
 
 def _about(namespace: Namespace, name: str) -> sa.ColumnElement[bool]:

@@ -53,6 +53,8 @@ namespace = sa.Table(
     sa.Column("head", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("encoder", sa.Text, nullable=False),
     columns.recorded("created_at"),
+    # How many it holds: counting them at every write that has a quota would cost more than the write.
+    sa.Column("messages", sa.BigInteger, nullable=False, server_default="0"),
     # Up to where the change feed has been consolidated.
     sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("tenant_id", "name"),

@@ -51,27 +51,26 @@ def existing(database: Database, name: str) -> uuid.UUID:
     return tenant_id
 
 
-def admit(connection: sa.Connection, tenant_id: uuid.UUID, fresh_messages: int, *, fresh_namespace: bool) -> None:
-    """Raises Forbidden when a write would pass the tenant's quota.
+def keep_quota(connection: sa.Connection, tenant_id: uuid.UUID, *, fresh_namespace: bool, fresh_messages: bool) -> None:
+    """Raises Forbidden when the tenant, with what this transaction adds, holds more than its quota.
 
-    Counts only where a limit is set. Writes to several namespaces at the same moment may pass it by what they carry.
+    The last statement of a write. Where a limit is set it locks the tenant's row until the commit: of two writes at
+    the same moment the later one counts what the earlier one stored.
     """
-    limits = connection.execute(
-        sa.select(_T.c.max_namespaces, _T.c.max_messages).where(_T.c.id == tenant_id)
-    ).one_or_none()
+    limited = sa.or_(_T.c.max_namespaces.is_not(None), _T.c.max_messages.is_not(None))
+    statement = sa.select(_T.c.max_namespaces, _T.c.max_messages).where(_T.c.id == tenant_id, limited)
+    # NO KEY UPDATE: rows that refer to the tenant can be inserted meanwhile.
+    limits = connection.execute(statement.with_for_update(key_share=True)).one_or_none()
     if limits is None:
         return
-    if fresh_namespace and limits.max_namespaces is not None:
-        _within(connection, tables.namespace, tenant_id, limits.max_namespaces, "namespaces")
-    if limits.max_messages is not None:
-        _within(connection, tables.message, tenant_id, limits.max_messages - fresh_messages, "messages")
-
-
-def _within(connection: sa.Connection, table: sa.Table, tenant_id: uuid.UUID, at_most: int, what: str) -> None:
-    count = connection.execute(
-        sa.select(sa.func.count()).select_from(table).where(table.c.tenant_id == tenant_id)
-    ).scalar_one()
-    if count > at_most:
-        raise errors.Forbidden(
-            f"The tenant's quota of {what} is used up.", "Erase what is not needed, or ask the operator for more."
-        )
+    n = tables.namespace
+    held = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(n.c.messages), 0)).where(n.c.tenant_id == tenant_id)
+    namespaces, messages = connection.execute(held).one()
+    for fresh, count, limit, what in (
+        (fresh_namespace, namespaces, limits.max_namespaces, "namespaces"),
+        (fresh_messages, messages, limits.max_messages, "messages"),
+    ):
+        if fresh and limit is not None and count > limit:
+            raise errors.Forbidden(
+                f"The tenant's quota of {what} is used up.", "Erase what is not needed, or ask the operator for more."
+            )

@@ -5,78 +5,21 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Page
 
 from memsvc.bootstrap import Service
 from memsvc.demo import NAMESPACE, fill
 from memsvc.sdk import MemoryClient
 from memsvc.store import keys, tables, tenants
+from tests.e2e.chromium import NEEDED, browser, page, sign_in
 
-CHROMIUM = os.environ.get("MEMSVC_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it, or name it in MEMSVC_CHROMIUM")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
-PAYLOADS = [
-    "<script>document.title='ran'</script>", "<img src=x onerror=\"document.title='ran'\">",
-    "<svg onload=\"document.title='ran'\">", "\"><script>document.title='ran'</script>",
-    "'><img src=x onerror=document.title='ran'>", "<body onload=document.title='ran'>",
-    "<iframe srcdoc=\"<script>parent.document.title='ran'</script>\"></iframe>", "javascript:document.title='ran'",
-    "<a href=\"javascript:document.title='ran'\">x</a>", "\" autofocus onfocus=\"document.title='ran'",
-    "' autofocus onfocus='document.title=1", "</textarea><script>document.title='ran'</script>",
-    "</title><script>document.title='ran'</script>", "</style><script>document.title='ran'</script>",
-    "<style>@import 'javascript:alert(1)';</style>", "<math><mtext><script>document.title='ran'</script>",
-    "<details open ontoggle=\"document.title='ran'\">", "<video><source onerror=\"document.title='ran'\">",
-    "<input autofocus onfocus=document.title='ran'>", "<object data=\"data:text/html,<script>1</script>\">",
-    "<embed src=\"data:text/html,<script>1</script>\">", "<form><button formaction=javascript:1>x</button></form>",
-    "<meta http-equiv=refresh content=\"0;url=javascript:1\">", "<base href=\"https://evil.invalid/\">",
-    "<link rel=stylesheet href=\"https://evil.invalid/x.css\">", "{{ 7*7 }}<script>document.title='ran'</script>",
-    "{% raw %}<img src=x onerror=document.title='ran'>{% endraw %}", "<ScRiPt>document.title='ran'</sCrIpT>",
-    "<<script>script>document.title='ran'</script>", "&lt;script&gt;<script>document.title='ran'</script>",
-    "<svg><animate onbegin=document.title='ran' attributeName=x dur=1s>",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Browser, base_url: str) -> Iterator[Page]:
-    """A page on which every complaint of the browser, a violated policy among them, fails the test."""
-    heard: list[str] = []
-
-    def refuse(dialog: Dialog) -> None:
-        heard.append("a dialog")
-        dialog.dismiss()
-
-    context = browser.new_context(base_url=base_url, viewport={"width": 1180, "height": 820})
-    made = context.new_page()
-    made.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
-    made.on("pageerror", lambda error: heard.append(str(error)))
-    made.on("dialog", refuse)
-    yield made
-    context.close()
-    assert heard == []
-
-
-def sign_in(page: Page, key: str) -> None:
-    page.goto("/admin")
-    page.get_by_label("API key").fill(key)
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Sign out").wait_for()
+pytestmark = NEEDED
+__all__ = ["browser", "page"]
 
 
 @pytest.fixture(scope="module")
@@ -148,45 +91,6 @@ def test_every_page_opens_without_a_complaint_and_fits_a_phone(
             page.screenshot(path=Path(folder) / f"{name}-phone.png")
 
 
-def test_thirty_stored_payloads_run_nowhere(service: Service, base_url: str, page: Page) -> None:
-    tenant_id = tenants.ensure(service.database, f"hostile-{uuid.uuid4()}")
-    key = keys.create(service.database, tenant_id, keys.SCOPES, PAYLOADS[0], "operator")[0]
-    assert len(PAYLOADS) >= 30
-    with MemoryClient(base_url, key) as client:
-        memory = client.namespace("hostile")
-        units: list[str] = []
-        for number, payload in enumerate(PAYLOADS):
-            keys.create(service.database, tenant_id, ["read"], payload[:200], "operator")
-            units += memory.add(
-                f"My favourite payload number {number} is {payload}", id=f"m{number}", speaker=payload,
-                session_id=payload, metadata={"note": True, "trick": payload, payload: 1},
-            ).units  # fmt: skip
-    assert len(units) >= 25
-    for _ in range(3):
-        with service.database.tenant(tenant_id) as connection:
-            connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
-        service.runner.run_due()
-    with service.database.tenant(tenant_id) as connection:
-        connection.execute(sa.update(tables.job).values(last_error=" ".join(PAYLOADS)))
-    sign_in(page, key)
-    here = "/admin/namespaces/hostile"
-    listed = ["/admin", "/admin/namespaces", here, f"{here}/units", f"{here}/units?contains=payload&cursor=25",
-              f"{here}/episodes", f"{here}/recall?query=payload", f"{here}/pairs?kind=near", f"{here}/pairs?kind=same",
-              "/admin/jobs", "/admin/keys", "/admin/audit"]  # fmt: skip
-    listed += [f"{here}/messages/m{number}" for number in range(len(PAYLOADS))]
-    listed += [f"{here}/units/{unit}" for unit in units]
-    for address in listed:
-        page.goto(address)
-        assert page.title().endswith("· memsvc"), address
-        assert (
-            page.evaluate("document.scripts.length + document.querySelectorAll('iframe, object, embed, base').length")
-            == 0
-        )
-    for number, payload in enumerate(PAYLOADS):
-        page.goto(f"{here}/messages/m{number}")
-        assert payload in page.locator(".verbatim").inner_text()
-
-
 def test_a_memory_is_found_changed_and_settled_by_the_keyboard(page: Page, filled: tuple[str, str]) -> None:
     key, _ = filled
     sign_in(page, key)
@@ -219,7 +123,8 @@ def test_a_new_key_is_shown_once_and_a_revoked_one_is_signed_out_at_once(page: P
     page.get_by_label("Label").fill("short-lived")
     page.get_by_role("button", name="Make the key").click()
     fresh = page.locator("output").inner_text().strip()
-    page.goto("/admin/keys")
+    page.reload()
+    assert page.locator("code", has_text=fresh.split("_")[1]).count() == 1
     assert fresh not in page.content()
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, fresh)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case
 from schemathesis.core.failures import Failure, FailureGroup
@@ -15,8 +20,13 @@ from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from memsvc import bootstrap
 from memsvc.bootstrap import Service
+from memsvc.sdk import MemoryClient
+from memsvc.services.answer import _Queue
+from memsvc.settings import ReaderSettings, ServerSettings, Settings
 from memsvc.store import keys, tenants
+from tests.unit.reader import models
 
 _EXAMPLES = 60
 # Some rules no JSON schema can say (a moment between two years, text without lone surrogates): what obeys the document
@@ -35,6 +45,66 @@ def key(service: Service) -> str:
     """A key with all rights over an account of its own, which the generated requests may wreck."""
     tenant_id = tenants.ensure(service.database, f"generated-{uuid.uuid4()}")
     return keys.create(service.database, tenant_id, keys.SCOPES, "generated", "operator")[0]
+
+
+def test_no_request_names_an_address_for_the_service_to_call(base_url: str) -> None:
+    """Where language models and traces are is the operator's to say, in the environment."""
+    document = httpx.get(f"{base_url}/openapi.json").json()
+    fields = {name for schema in document["components"]["schemas"].values() for name in schema.get("properties", {})}
+    fields |= {
+        given["name"]
+        for path in document["paths"].values()
+        for one in path.values()
+        for given in one.get("parameters", [])
+    }
+    assert len(fields) > 100
+    assert [name for name in fields if re.search("url|uri|endpoint|webhook|callback|host|proxy", name, re.I)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["none", "one that answers, and none may wait"])
+def test_a_question_to_be_answered_gets_an_answer_or_a_clear_refusal_whatever_it_is(
+    service: Service, base_url: str, key: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MemoryClient(base_url, key) as client:
+        client.namespace("bees").add("I keep bees on the roof.", speaker="Ana", session_id="s")
+    monkeypatch.setattr(service.answers, "_reader", None)
+    monkeypatch.setattr(service.answers, "_endpoint", None)
+    if model != "none":
+        tokenizer = models.tokenizer()
+        models.model("llama", len(tokenizer)).save_pretrained(tmp_path)
+        tokenizer.save_pretrained(tmp_path)
+        chosen = Settings(ServerSettings(data_dir=tmp_path))
+        chosen.reader = ReaderSettings(model=str(tmp_path), max_tokens=8)
+        monkeypatch.setattr(service.answers, "_reader", bootstrap.load_reader(chosen, None))
+        monkeypatch.setattr(service.answers, "_queue", _Queue(0))
+    document = schemathesis.openapi.from_url(f"{base_url}/openapi.json")
+    operation = document["/v1/namespaces/{namespace}/answer"]["POST"]
+    cases: list[Case[Any]] = []
+    for mode in GenerationMode:
+
+        @settings(
+            max_examples=_EXAMPLES, deadline=None, derandomize=True, database=None,
+            suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+        )  # fmt: skip
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def collect(case: Case[Any]) -> None:
+            case.path_parameters = {"namespace": "bees"}
+            cases.append(case)
+
+        collect()
+
+    def send(case: Case[Any]) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return case.call_and_validate(headers=headers, timeout=60, excluded_checks=_BEYOND_A_SCHEMA).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        statuses = collections.Counter(pool.map(send, cases))
+    if model == "none":
+        assert set(statuses) <= {422, 400, 405, 401, 413}
+    else:
+        assert statuses[200] > 10
+        assert statuses[429] > 0
 
 
 @pytest.mark.slow

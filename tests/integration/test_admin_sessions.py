@@ -65,6 +65,63 @@ def test_a_form_without_the_token_of_the_session_changes_nothing(
     assert foreign.status_code == 403
 
 
+def test_reloading_after_a_key_was_made_neither_makes_another_nor_shows_it_again(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    sign_in(http, service, tenant_id, "admin")
+    token = http.get("/admin").text.split('name="csrf" value="')[1].split('"')[0]
+    for address in ("/admin/keys", "rotate"):
+        if address == "rotate":
+            newest = keys.listed(service.database, tenant_id)[-1].id
+            address = f"/admin/keys/{newest}/rotate"
+        before = len(keys.listed(service.database, tenant_id))
+        reply = http.post(address, data={"csrf": token, "scope": "read"})
+        assert (reply.status_code, reply.headers["location"]) == (303, "/admin/keys")
+        carried = reply.headers["set-cookie"].lower()
+        assert all(part in carried for part in ("httponly", "samesite=strict", "path=/admin/keys", "max-age=60"))
+        whole = http.cookies["memsvc_shown_once"].rpartition(".")[0]
+        assert keys.authenticate(service.database, whole) is not None
+        assert whole in http.get("/admin/keys").text
+        for _ in range(2):
+            assert whole not in http.get("/admin/keys").text
+        assert len(keys.listed(service.database, tenant_id)) == before + 1
+
+
+def test_a_key_that_another_session_made_or_a_stranger_wrote_is_not_shown(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    sign_in(http, service, tenant_id, "admin")
+    token = http.get("/admin").text.split('name="csrf" value="')[1].split('"')[0]
+    http.post("/admin/keys", data={"csrf": token, "scope": "read"})
+    carried = http.cookies["memsvc_shown_once"]
+    http.cookies.clear()
+    sign_in(http, service, tenant_id, "admin")
+    session = http.cookies["memsvc_admin"]
+    for said in (carried, "mk_evil_key.x", ".", "x", f"{carried}x"):
+        cookies = f"memsvc_admin={session}; memsvc_shown_once={said}"
+        reply = httpx.get(f"{http.base_url}/admin/keys", headers={"Cookie": cookies})
+        assert reply.status_code == 200
+        assert "Copy the key now" not in reply.text, said
+
+
+def test_the_overview_shows_how_memories_grew_and_what_the_accounts_indexes_take(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID, memory: Namespace
+) -> None:
+    sign_in(http, service, tenant_id, "read")
+    empty = http.get("/admin").text
+    assert "<polyline" not in empty and "0 bytes" in empty  # another account's index is none of this one's
+    memory.add("I keep bees.", session_id="s")
+    memory.recall("bees")
+    sign_in(http, service, service.tenant_id, "read")
+    page = http.get("/admin").text
+    points = [tuple(map(float, point.split(","))) for point in page.split('polyline points="')[1].split('"')[0].split()]
+    assert len(points) == 61 and points[0] == (0.0, 160.0)
+    assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
+    active = sum(space.units for space in service.directory.spaces(service.tenant_id))
+    assert f"{active:,} now" in page
+    assert "0 bytes" not in page.split("memory of indexes")[1][:150]
+
+
 def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
     service: Service, http: httpx.Client, tenant_id: uuid.UUID, memory: Namespace
 ) -> None:

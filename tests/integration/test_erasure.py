@@ -135,6 +135,29 @@ def test_erasing_a_person_takes_what_others_said_about_it(
     assert rows_with(service, service.tenant_id, "numbat") == {}
 
 
+def test_erasing_a_unit_takes_what_it_was_made_from_and_what_says_the_same(
+    memory: Namespace, service: Service, settle: Callable[[], None]
+) -> None:
+    say(
+        memory,
+        "s",
+        ("m1", "Ana", "I adopted a numbat called Zyxomu."),
+        ("m2", "Ben", "Bananas are my favourite fruit."),
+    )
+    say(memory, "t", ("m3", "Ana", "I adopted a numbat called Zyxomu."))
+    settle()
+    unit = memory.recall("Which animal did Ana adopt?").results[0].unit_id
+    assert unit is not None
+    assert {source.message_id for source in memory.sources(unit)} <= {"m1", "m3"}
+    done = memory.erase_unit(unit)
+    assert (done.remaining, done.erased["message"]) == (0, 2)
+    settle()
+    assert [message.id for message in memory.messages()] == ["m2"]
+    assert rows_with(service, service.tenant_id, "zyxomu") == {}
+    with pytest.raises(NotFound):
+        memory.erase_unit(unit)
+
+
 def test_what_was_erased_is_not_written_again_by_a_late_retry(memory: Namespace, http: httpx.Client) -> None:
     batch = [NewExchange(id="e1", session_id="s", messages=[NewMessage(id="m1", role="user", content="I like figs.")])]
     memory.write(batch, idempotency_key="k1")

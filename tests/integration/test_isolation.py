@@ -34,6 +34,24 @@ def test_every_table_has_row_level_security_enabled_and_forced(service: Service)
     assert {owner for *_, owner in rows} == {"memsvc_owner"}
 
 
+def test_no_view_reads_with_its_owners_rights_and_unique_keys_are_the_tenants_own(service: Service) -> None:
+    with service.database.tenant(service.tenant_id) as connection:
+        views = connection.execute(sa.text(
+            "SELECT relname FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
+            " AND NOT coalesce('security_invoker=true' = ANY (reloptions), false)"
+        )).scalars().all()  # fmt: skip
+        unique = connection.execute(sa.text(
+            "SELECT c.relname, (SELECT attname FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[0])"
+            " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+            " WHERE i.indisunique AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'"
+        )).all()  # fmt: skip
+    assert views == []
+    # A key is looked up before its tenant is known; a tenant is what the others belong to.
+    foreign = {(table, first) for table, first in unique if first != "tenant_id"}
+    assert foreign == {("api_key", "id"), ("tenant", "id"), ("tenant", "name")}
+    assert len(unique) > 20
+
+
 def test_the_services_role_cannot_pass_row_level_security_or_change_tables(service: Service) -> None:
     with service.database.tenant(service.tenant_id) as connection:
         role = connection.execute(

@@ -145,21 +145,6 @@ def test_the_audit_trail_is_chained_and_the_service_can_neither_change_nor_short
             connection.execute(sa.text(statement))
 
 
-def test_a_quota_stops_the_write_that_would_pass_it_and_stores_nothing_of_it(
-    service: Service, http: httpx.Client
-) -> None:
-    limited = tenants.ensure(service.database, f"small-{uuid.uuid4()}", tenants.Quota(1, 2))
-    key = bearer(made(service, limited, "read", "write"))
-    for _ in range(2):
-        http.post("/v1/namespaces/one/exchanges", json=WRITE, headers=key).raise_for_status()
-    for name in ("one", "two"):
-        refused = http.post(f"/v1/namespaces/{name}/exchanges", json=WRITE, headers=key)
-        assert refused.status_code == 403
-        assert "quota" in refused.json()["detail"]
-    assert len(http.get("/v1/namespaces/one/messages", headers=key).json()["messages"]) == 2
-    assert http.get("/v1/namespaces/two/messages", headers=key).status_code == 404
-
-
 def test_a_tenant_that_is_not_there_is_told(service: Service) -> None:
     with pytest.raises(errors.NotFound, match="keys create"):
         tenants.existing(service.database, "nobody")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_a_model_that_is_not_there_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_MODEL"):
         tiny(tmp_path / "empty").generate("s", "p", max_tokens=4, timeout_s=1)
+
+
+def test_weights_that_are_a_pickle_are_not_read(folder: Path, tmp_path: Path) -> None:
+    import safetensors.torch
+    import torch
+
+    pickled = shutil.copytree(folder, tmp_path / "pickled")
+    torch.save(safetensors.torch.load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    with pytest.raises(errors.Invalid, match="safetensors"):
+        tiny(pickled).generate("w1", "w2", max_tokens=4, timeout_s=60)
 
 
 @pytest.mark.parametrize("package", ["torch", "transformers"])

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 import api.mcp
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
+from memsvc.store import keys, tenants
 
 _names = itertools.count()
 Use = Callable[[Client], Awaitable[None]]
@@ -86,7 +88,7 @@ async def refusal(client: Client, name: str, **arguments: Any) -> str:
 def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespace: str, client: MemoryClient) -> None:
     async def use(agent: Client) -> None:
         tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
-        assert set(tools) == {"remember", "recall", "context", "profile", "sources", "correct", "forget"}
+        assert set(tools) == {"remember", "recall", "context", "answer", "profile", "sources", "correct", "forget"}
         assert all(tool.description for tool in tools.values())
         made = await call(
             agent, "remember", text="I live in Lisbon and I prefer tea.", speaker="Ana", session="kitchen"
@@ -113,6 +115,45 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
     assert [message.metadata for message in client.namespace(namespace).messages()] == [
         {"via": "mcp", "note": True}
     ] * 2
+
+
+def test_a_tool_needs_the_scope_of_the_route_that_it_stands_for(
+    base_url: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.answers, "_reader", None)
+    monkeypatch.setattr(service.answers, "_endpoint", None)
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+
+    async def tried(key: str, *names: str) -> dict[str, str]:
+        """Tool -> what it said, of these tools on one memory."""
+        said: dict[str, str] = {}
+        async with _over_http(base_url, {"Authorization": f"Bearer {key}"}) as agent:
+            for name in names:
+                result = await agent.call_tool(name, arguments[name])
+                said[name] = " ".join(block.text for block in result.content if block.type == "text")
+        return said
+
+    def made(*scopes: str) -> str:
+        return keys.create(service.database, tenant_id, scopes, "test", "operator")[0]
+
+    with MemoryClient(base_url, made("write")) as writing:
+        unit_id = writing.namespace("default").add("My boat is called Albatross.", session_id="s").units[0]
+    reads = ("recall", "context", "answer", "profile", "sources")
+    writes = ("remember", "correct", "forget")
+    arguments: dict[str, dict[str, Any]] = {
+        "recall": {"query": "boat"}, "context": {"query": "boat"}, "answer": {"query": "boat"}, "profile": {},
+        "sources": {"unit_id": unit_id}, "remember": {"text": "I repair clocks."},
+        "correct": {"unit_id": unit_id, "text": "My boat is called Petrel."}, "forget": {"unit_id": unit_id},
+    }  # fmt: skip
+    for scope in keys.SCOPES:
+        said = asyncio.run(tried(made(scope), *reads, *writes))
+        refused = {name for name, text in said.items() if "may not" in text}
+        assert refused == {
+            "read": set(writes), "write": set(reads), "erase": {*reads, *writes}, "admin": set()
+        }[scope], (scope, said)  # fmt: skip
+        assert ("archived" in said["forget"]) == (scope in ("write", "admin"))
+        # Without a model, whoever may ask is told so.
+        assert ("No language model" in said["answer"]) == (scope in ("read", "admin"))
 
 
 def test_what_goes_wrong_is_told_to_the_model_in_words(connect: Connect) -> None:

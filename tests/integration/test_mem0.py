@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.store import keys, tenants
+from tests.integration.test_erasure import rows_with
 
 CLIENTS = sorted(path.name for path in (Path(sys.prefix) / "mem0").glob("*"))
 _users = itertools.count()
@@ -162,19 +164,56 @@ def test_users_agents_and_runs_keep_their_memories_apart(mem0: Mem0, user: str) 
     assert found(user_id=user) == {"roof."}
     mem0.delete_users(user_id=user)
     assert found(OR=[{"user_id": user}, {"user_id": other}]) == {"uncle."}
-    with mem0.refuses("MemoryNotFoundError"):
-        mem0.delete_users(user_id=user)
 
 
 def test_deleting_all_of_a_user_erases_what_was_said(mem0: Mem0, user: str, client: MemoryClient) -> None:
     mem0.add("My locker code is 4711.", user_id="plain-user")
     said = [message.content for message in client.namespace("user:plain-user").messages()]
     assert said == ["My locker code is 4711."]
-    mem0.delete_all(user_id="plain-user")
-    mem0.delete_all(user_id="plain-user")
+    for _ in range(2):
+        assert "deleted" in mem0.delete_all(user_id="plain-user")["message"]
     assert "plain-user" not in {item["name"] for item in mem0.users()["results"]}
     with pytest.raises(Exception, match="no namespace"):
         client.namespace("user:plain-user").stats()
+
+
+def test_deleting_all_of_a_run_erases_its_words_within_the_users_memory_and_nothing_else(
+    mem0: Mem0, service: Service, client: MemoryClient
+) -> None:
+    memory = client.namespace("user:runner")
+    word = f"Zyxo{uuid.uuid4().hex[:8]}"
+    mem0.add("I keep bees on the roof.", user_id="runner")
+    mem0.add("My knee hurts after running.", user_id="runner", run_id="clinic")
+    (hidden,) = mem0.add(f"My doctor is called {word}.", user_id="runner", agent_id="nurse", run_id="clinic")["results"]
+    mem0.update(hidden["id"], text=f"My new doctor is called {word}.", metadata={"name": word})
+    assert set(rows_with(service, service.tenant_id, word)) >= {"message", "unit", "unit_version", "record"}
+    for _ in range(2):
+        mem0.delete_all(run_id="clinic")
+        assert rows_with(service, service.tenant_id, word) == {}
+        assert [message.content for message in memory.messages()] == ["I keep bees on the roof."]
+    with mem0.refuses("MemoryNotFoundError"):
+        mem0.history(hidden["id"])
+    assert not {"clinic", "nurse"} & {item["name"] for item in mem0.users()["results"]}
+    mem0.delete_all(user_id="runner")
+
+
+def test_deleting_one_memory_puts_it_away_and_keeps_what_was_said(mem0: Mem0, client: MemoryClient) -> None:
+    (memory,) = mem0.add("My boat is called Albatross.", user_id="sailor")["results"]
+    mem0.delete(memory["id"])
+    assert [message.content for message in client.namespace("user:sailor").messages()] == [
+        "My boat is called Albatross."
+    ]
+    assert mem0.history(memory["id"])[-1]["event"] == "DELETE"
+    mem0.delete_all(user_id="sailor")
+
+
+def test_deleting_who_is_gone_or_was_never_there_succeeds(mem0: Mem0, user: str) -> None:
+    mem0.add("I answer briefly.", agent_id=f"{user}-agent")
+    for _ in range(2):
+        mem0.delete_users(agent_id=f"{user}-agent")
+        assert f"{user}-agent" not in {item["name"] for item in mem0.users()["results"]}
+    mem0.delete_users(user_id=f"{user}-never")
+    mem0.delete_all(run_id=f"{user}-never")
 
 
 def test_filters_look_at_metadata_categories_words_and_times(mem0: Mem0, user: str) -> None:
@@ -278,6 +317,42 @@ def test_a_reset_deletes_everybodys_memories_in_its_own_account(
         process.terminate()
         process.communicate(timeout=30)
     assert client.namespace("user:elsewhere").stats().messages == 1
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_a_key_that_may_not_erase_puts_memories_away_and_erases_nothing(
+    version: str, base_url: str, service: Service, tmp_path: Path
+) -> None:
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    key, _ = keys.create(service.database, tenant_id, ["read", "write"], "test", "operator")
+    process = start(version, "sync", base_url, key, tmp_path)
+    mem0 = Mem0(process)
+    for animal in ("heron", "badger", "weasel"):
+        mem0.add(f"I photographed a {animal} near the canal.", user_id="u")
+    first, second, third = (item["id"] for item in mem0.get_all(filters={"user_id": "u"})["results"])
+    mem0.delete(first)
+    mem0.batch_delete([{"memory_id": second}])
+    for call in (mem0.delete_all, mem0.delete_users):
+        with pytest.raises(Mem0Error, match="may not erase"):
+            call(user_id="u")
+    assert [item["id"] for item in mem0.get_all(filters={"user_id": "u"})["results"]] == [third]
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+def test_each_deletion_needs_the_scope_of_the_route_that_it_stands_for(base_url: str, service: Service) -> None:
+    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+    deletions: dict[str, tuple[str, Any]] = {
+        "/v1/memories/u_none/": ("write", None),
+        "/v1/batch/": ("write", {"memories": [{"memory_id": "u_none"}]}),
+        "/v1/memories/?user_id=nobody": ("erase", None),
+        "/v2/entities/user/nobody/": ("erase", None),
+    }
+    for scope in keys.SCOPES:
+        key, _ = keys.create(service.database, tenant_id, [scope], "test", "operator")
+        for path, (wanted, body) in deletions.items():
+            reply = httpx.request("DELETE", base_url + path, json=body, headers={"Authorization": f"Token {key}"})
+            assert (reply.status_code == 403) == (scope not in (wanted, "admin")), (scope, path, reply.text)
 
 
 def test_long_and_foreign_ids_keep_their_memories_apart_and_are_read_back(mem0: Mem0) -> None:

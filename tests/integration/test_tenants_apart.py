@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from fastapi.routing import APIRoute
 from sqlalchemy.sql import visitors
 from starlette.testclient import TestClient
 
@@ -97,6 +98,62 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
     assert len(unfiltered) > 40
     with MemoryClient(base_url, mine) as client:
         assert client.namespace("vault").message("m1").content == "The vault code is 4711."
+
+
+def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_shows_or_changes_anything_foreign(
+    service: Service, base_url: str, unfiltered: list[int]
+) -> None:
+    mine, foreign = account(service), account(service)
+    with MemoryClient(base_url, mine) as client:
+        memory = client.namespace("vault")
+        unit = memory.add("The vault code is 4711.", session_id="s", id="m1").units[0]
+        job = memory.maintain("distill").id
+        client.namespace("user:keeper").add("The vault code is 4711.", session_id="s")
+        before = [memory.unit(unit), client.job(job)]
+    # The second half of what a pair's form names is foreign as well.
+    ids = {
+        "namespace": "vault", "message_id": "m1", "unit_id": unit, "memory_id": unit, "job_id": job,
+        "kind": "distill", "key_id": keys.key_id(mine), "entity": "user", "name": "keeper",
+    }  # fmt: skip
+    form = {"newer": unit, "older": unit, "keep": "newer", "text": "mine", "scope": "read", "label": "mine"}
+    bodies = {"/v1/memories/": {"text": "mine"}, "/v1/batch/": {"memories": [{"memory_id": unit, "text": "mine"}]}}
+    alone = ("/sign-in", "/sign-out", "/theme", "/static/{name}", "/{rest:path}")
+    tried = set()
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=30) as http:
+        http.post("/admin/sign-in", data={"key": foreign})
+        form["csrf"] = http.get("/admin").text.split('name="csrf" value="')[1].split('"')[0]
+        for route in every_route(application.create(service).routes):
+            admin = route.path.startswith("/admin")
+            mem0 = any(part in route.path for part in ("{memory_id}", "/v1/batch/", "/v2/entities/", "/v1/entities/"))
+            if not (admin or mem0) or (admin and route.path.removeprefix("/admin").endswith(alone)):
+                continue
+            for method in route.methods:
+                for action in ("edit", "invalidate", "pin") if "{action}" in route.path else ("",):
+                    path = route.path.replace("{name:path}", "{name}").format(**ids, action=action)
+                    body = next((value for start, value in bodies.items() if path.startswith(start)), {})
+                    given: dict[str, Any] = {"data": form} if admin else {"json": body}
+                    reply = http.request(method, path, **given if method != "GET" else {}, params={"query": "code"})
+                    assert "4711" not in reply.text and "vault" not in reply.text.replace(path, ""), (method, path)
+                    # A page of an account lists what is the account's; whoever is not there is deleted already.
+                    own = ("{" not in route.path and path != "/v1/batch/") or path.startswith("/v2/entities/")
+                    assert (reply.status_code in (200, 303)) if own else (reply.status_code == 404), (method, path)
+                    tried.add((method, route.path))
+        found = http.post("/v3/memories/search/", json={"query": "code", "filters": {"user_id": "*"}}).json()
+        assert found == {"results": []}
+        assert http.delete("/v1/memories/", params={"user_id": "*"}).status_code == 200
+    assert len(tried) > 25
+    assert len(unfiltered) > 40
+    with MemoryClient(base_url, mine) as client:
+        assert [client.namespace("vault").unit(unit), client.job(job)] == before
+        assert client.namespace("user:keeper").stats().messages == 1
+
+
+def every_route(listed: Any) -> Iterator[APIRoute]:
+    for route in listed:
+        if isinstance(route, APIRoute):
+            yield route
+        elif hasattr(route, "original_router"):
+            yield from every_route(route.original_router.routes)
 
 
 def test_a_thousand_interleaved_requests_on_one_connection_leak_nothing(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from memsvc.bootstrap import Service
-from memsvc.sdk import MemoryClient, Namespace
+from memsvc.sdk import Conflict, MemoryClient, Namespace
 from memsvc.store import keys, tenants
 from memsvc.wire.exchanges import NewExchange, NewMessage
 
@@ -37,6 +37,30 @@ def test_a_message_keeps_where_it_came_from_and_its_units_are_trusted_no_more(
     assert (shown["channel"], shown["source"], shown["trust"]) == ("crawler", "https://a.example", 0.3)
     assert shown["actor"] == keys.key_id(service.api_key)
     assert [unit["trust"] for unit in http.get(f"/v1/namespaces/{memory.name}/units").json()["units"]] == [0.3]
+
+
+def test_where_a_message_came_from_is_changed_by_nothing(
+    memory: Namespace, http: httpx.Client, settle: Callable[[], None]
+) -> None:
+    origin = {"channel": "crawler", "source": "https://a.example", "trust": 0.3}
+    say(memory, "m1", "The office moved to Lisbon in March.", **origin)
+    here = f"/v1/namespaces/{memory.name}"
+    before = http.get(f"{here}/messages/m1").json()
+    unit = memory.recall("office").results[0].unit_id
+    assert unit is not None
+    for field in ("channel", "source", "trust", "actor"):
+        body = {"action": "edit", "text": "The office is in Lisbon.", field: origin.get(field, "somebody")}
+        assert http.patch(f"{here}/units/{unit}", json=body).status_code == 422
+    memory.edit(unit, "The office is in Lisbon.")
+    memory.quarantine("message", "m1")
+    memory.release("message", "m1")
+    memory.maintain("distill")
+    settle()
+    assert http.get(f"{here}/messages/m1").json() == before
+    again = NewMessage(id="m1", role="user", content="The office moved to Lisbon in March.", source="https://b.example")
+    with pytest.raises(Conflict):
+        memory.write([NewExchange(session_id="chat", messages=[again])])
+    assert {each.trust for each in memory.units()} == {0.3}
 
 
 def test_nothing_written_with_a_key_is_trusted_more_than_the_key(service: Service, base_url: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -32,6 +33,19 @@ def test_an_installed_wheel_finds_its_rooms_and_serves_from_them(tmp_path: Path)
         text=True, check=True,
     )  # fmt: skip
     assert done.stdout.count(str(tmp_path / "site" / "memsvc" / "_bundled")) == 2
+
+
+def test_no_file_is_read_by_a_parser_that_could_run_it() -> None:
+    """Beside ruff's S301 and S302, which refuse pickle and marshal: the libraries' own ways around."""
+    unsafe = re.compile(
+        r"\b(torch\.load|joblib|dill|shelve|yaml\.load)\b|allow_pickle\s*=\s*True|trust_remote_code\s*=\s*True"
+        r"|use_safetensors\s*=\s*False|weights_only\s*=\s*False"
+    )
+    read = [path for room in ("memsvc", "api", "eval", "workers") for path in (ROOT / room).rglob("*.py")]
+    assert len(read) > 100
+    assert [str(path) for path in read if unsafe.search(path.read_text())] == []
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert {"S301", "S302"} <= set(lint["select"])
 
 
 def test_the_base_dependencies_stay_light() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email.utils
+import hashlib
 import inspect
 import json
 import types
@@ -110,11 +111,23 @@ def test_a_change_whose_reply_was_lost_is_not_sent_again_but_one_that_never_left
             lambda client: client.namespace("ana").edit("u", "other words"),
             lambda client: client.namespace("ana").erase(),
             lambda client: client.cancel_job("j"),
+            lambda client: client.create_key(["read"]),
+            lambda client: client.rotate_key("k"),
+            lambda client: client.namespace("ana").load(b"lines"),
         ):
             service = Service(loss)
             with pytest.raises(ConnectionFailed, match="http://service does not answer"):
                 ask(service, change)
             assert len(service.requests) == attempts
+
+
+def test_an_export_that_broke_off_or_was_changed_is_told(ask: Ask) -> None:
+    lines = b'{"format": "x"}\n{"table": "message"}\n'
+    whole = lines + json.dumps({"rows": 1, "sha256": hashlib.sha256(lines).hexdigest()}).encode() + b"\n"
+    assert ask(Service(httpx.Response(200, content=whole)), lambda client: client.namespace("ana").export()) == whole
+    for broken in (b"", lines, whole[:-9], whole.replace(b"message", b"massage"), b"5\n", b"[]\n"):
+        with pytest.raises(BadReply, match="not whole"):
+            ask(Service(httpx.Response(200, content=broken)), lambda client: client.namespace("ana").export())
 
 
 def test_retry_after_is_followed_in_seconds_and_as_a_date_up_to_a_cap(ask: Ask, waited: list[float]) -> None:
