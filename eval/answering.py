@@ -75,13 +75,15 @@ def gather(
             place / "data", MEMSVC_RECALL_RANKER=retrieval.NONE if which == retrieval.CROSS else which
         ) as client:
             kept = dataset if which == retrieval.CROSS else replace(dataset, conversations=tuple(wanted))
-            runs.ingest(kept, client, runs.Outcome())
+            runs.ingest(kept, client)
             if which != retrieval.CROSS:
                 gather_from(dataset, questions, client, contexts, encode, budgets_tokens, which)
                 return
             for conversation in dataset.conversations:
                 given += train.examples(client, dataset, conversation)
-        for chosen, client, told in retrieval.crossed([dataset], given, place, questions):
+        for chosen, client, told in retrieval.crossed(
+            [dataset], given, place, {(dataset.name, name) for name in questions}
+        ):
             asked = {name: questions[name] for _, name in sorted(chosen) if name in questions}
             gather_from(dataset, asked, client, contexts, encode, budgets_tokens, told)
 

@@ -34,16 +34,18 @@ def retrieval(
     which: str = measurement.CROSS,
     ablate: bool = False,
     weights: Path | None = None,
+    folder: Path | None = None,
 ) -> int:
     """Retrieval over sets of any of the formats; the exit status (2: a file or the service failed, with the reason).
 
     Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key, and the
-    ranker is the service's own, whatever it saw. With `weights` those grown on all questions are written too.
+    ranker is the service's own, whatever it saw. With `weights` those grown on all questions are written too. A run in
+    `folder` that ended early goes on from there.
     """
 
     def keep(examples: list[train.Example]) -> None:
-        if weights is not None:
-            _grow(examples, datasets, weights)
+        assert weights is not None
+        _grow(examples, datasets, weights)
 
     try:
         datasets = {path: _limited(read(path), limit_conversations) for path in data}
@@ -54,11 +56,13 @@ def retrieval(
             with MemoryClient(base_url) as client:
                 outcomes = _on_a_service(list(datasets.values()), client, encode)
         else:
-            with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
-                given = list(datasets.values()), Path(folder)
-                outcomes = measurement.run(*given, encode, which, keep=keep)
+            told = _manifest(datasets, which, limit_conversations, with_baselines=with_baselines)
+            with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
+                given = list(datasets.values()), folder or Path(temporary)
+                kept = keep if weights is not None else None
+                outcomes = measurement.run(*given, encode, which, manifest=told, keep=kept)
                 stages = measurement.ablate(*given) if ablate else {}
-    except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
+    except (BadDataset, JournalRefused, service.ServiceFailed, MemsvcClientError, OSError) as error:
         Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
         return 2
     results = []
@@ -211,13 +215,25 @@ def _folders(*files: Path | None) -> None:
 def _on_a_service(
     datasets: Sequence[Dataset], client: MemoryClient, encode: baselines.Encode | None
 ) -> dict[str, runs.Outcome]:
-    outcomes = {dataset.name: runs.Outcome() for dataset in datasets}
+    written: list[dict[str, Any]] = []
+    asked: list[dict[str, Any]] = []
     for dataset in datasets:
-        runs.ingest(dataset, client, outcomes[dataset.name])
+        runs.ingest(dataset, client, written.append)
         for conversation in dataset.conversations:
-            for _ in runs.ask(dataset, conversation, client, outcomes[dataset.name], encode):
-                pass
-    return outcomes
+            asked += runs.ask(dataset, conversation, client, "as the service has it", encode)
+    return {dataset.name: runs.collect(dataset, written, asked) for dataset in datasets}
+
+
+def _manifest(
+    datasets: Mapping[Path, Dataset], which: str, limit_conversations: int | None, *, with_baselines: bool
+) -> dict[str, Any]:
+    """What bears on the figures of a run."""
+    return {
+        "data": {dataset.name: report.sha256(path) for path, dataset in datasets.items()},
+        "ranker": train.digest(ranker.load(ranker.SHIPPED)) if which == measurement.SHIPPED else which,
+        "conversations": limit_conversations, "baselines": with_baselines, "seed": train.SEED,
+        "settings": service.settings(), "commit": report.commit(),
+    }  # fmt: skip
 
 
 def distillation(data: Sequence[Path], json_out: Path | None, plot: Path | None) -> int:

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 
 from nltk.stem.porter import PorterStemmer
 
+from eval.datasets.model import Conversation
+
 _PORTER = PorterStemmer()
 _ARTICLES = re.compile(r"\b(a|an|the|and)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ROUGE_GAP = re.compile(r"[^a-z0-9]+")
 MULTI_HOP, OPEN_DOMAIN, ADVERSARIAL = "1", "3", "5"
+LONGMEMEVAL_CUTOFFS = (5, 10, 30, 50)
 _REFUSALS = ("no information available", "not mentioned")
 
 
@@ -93,6 +96,29 @@ def longmemeval_ndcg(ranking: Sequence[str], evidence: frozenset[str], k: int) -
     discounts = [1 / math.log2(max(rank, 2)) for rank in range(1, k + 1)]
     gain = sum(discount for item, discount in zip(ranking, discounts, strict=False) if item in evidence)
     return gain / sum(discounts[: len(evidence)])
+
+
+def longmemeval(ranking: Sequence[str], evidence: frozenset[str], conversation: Conversation) -> dict[str, float]:
+    """LongMemEval's measures of turns and of sessions, over what users said, as its code ranks them; none where no user
+    said any of the evidence, which its means leave out.
+    """
+    turns = {turn.id: turn for turn in conversation.turns if turn.role == "user"}
+    wanted = evidence & turns.keys()
+    if not wanted:
+        return {}
+    levels = {
+        "turn": ([turn for turn in ranking if turn in turns], frozenset(wanted)),
+        "session": (
+            list(dict.fromkeys(turns[turn].session_id for turn in ranking if turn in turns)),
+            frozenset(turns[turn].session_id for turn in wanted),
+        ),
+    }
+    return {
+        f"{level}_{name}@{k}": measure(ranked, right, k)
+        for level, (ranked, right) in levels.items()
+        for name, measure in (("recall_any", recall_any), ("recall_all", recall_all), ("ndcg_any", longmemeval_ndcg))
+        for k in LONGMEMEVAL_CUTOFFS
+    }
 
 
 def nuggets(scores: Sequence[float], *, cast: bool) -> float:

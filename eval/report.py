@@ -42,6 +42,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
     groups: dict[str, list[Record]] = {"overall": records, "no_adversarial": plain}
     return {
         **{name: _means(group, OURS) for name, group in groups.items()},
+        "means_of_categories": {system: _macro(plain, system) for system in systems},
         "by_category": {
             category: _means([r for r in records if r.question.category == category], OURS)
             for category in sorted({record.question.category for record in records})
@@ -52,6 +53,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             for system in systems
             if system != OURS
         },
+        **({"longmemeval": _longmemeval(plain, systems)} if dataset.name == "longmemeval" else {}),
         "latency_ms": {
             name: {"p50": _percentile(values, 50), "p95": _percentile(values, 95)}
             for name, values in outcome.latencies_ms.items()
@@ -147,6 +149,24 @@ def _means(records: Sequence[Record], system: str) -> dict[str, Any]:
         values = [record.figures[system][measure] for record in records if measure in record.figures.get(system, {})]
         means[measure] = round(float(np.mean(values)), 4) if values else None
     return means
+
+
+def _macro(records: Sequence[Record], system: str) -> dict[str, float | None]:
+    """Means of the categories' means: every kind of question counts as much, however many there are."""
+    kinds = sorted({record.question.category for record in records})
+    by_kind = [_means([r for r in records if r.question.category == kind], system) for kind in kinds]
+    known = {measure: [means[measure] for means in by_kind if means[measure] is not None] for measure in MEASURES}
+    return {measure: round(float(np.mean(values)), 4) if values else None for measure, values in known.items()}
+
+
+def _longmemeval(records: Sequence[Record], systems: Sequence[str]) -> dict[str, Any]:
+    """Its own measures of turns and sessions: means over the questions of which a user said some of the evidence."""
+    counted = [record for record in records if "turn_recall_any@5" in record.figures.get(OURS, {})]
+    names = [name for name in counted[0].figures[OURS] if name.startswith(("turn_", "session_"))] if counted else []
+    return {"n": len(counted)} | {
+        system: {name: round(float(np.mean([r.figures[system][name] for r in counted])), 4) for name in names}
+        for system in systems
+    }
 
 
 def _paired_interval(records: Sequence[Record], system: str) -> list[float]:

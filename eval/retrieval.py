@@ -4,11 +4,14 @@ conversations only.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from eval import baselines, runs, service, train
 from eval.datasets.model import Dataset
+from eval.journal import Journal
 from eval.runs import Outcome
 from memsvc.retrieval import ranker
 from memsvc.sdk import MemoryClient
@@ -29,41 +32,57 @@ def run(
     encode: baselines.Encode | None,
     which: str = CROSS,
     *,
-    keep: Callable[[list[train.Example]], None] = lambda examples: None,
+    manifest: Mapping[str, Any] | None = None,
+    keep: Callable[[list[train.Example]], None] | None = None,
     quiet: bool = False,
 ) -> dict[str, Outcome]:
-    """Outcomes by set's name, on a service of our own whose data stay in `folder`. Raises ServiceFailed.
+    """Outcomes by set's name, on a service of our own whose data stay in `folder`, beside a line for each conversation
+    and question: a run that was stopped at any point goes on there. Raises ServiceFailed, and JournalRefused when the
+    folder is that of another `manifest`.
 
     With `which` "cross" each conversation is asked with trees grown on the others (of all sets given); where those have
     too few questions, without trees. `keep` is given what there is to learn from.
     """
-    outcomes = {dataset.name: Outcome(ranker=which) for dataset in datasets}
-    data = folder / "data"
-    with service.running(data, MEMSVC_RECALL_RANKER=SHIPPED if which == SHIPPED else NONE) as client:
-        for dataset in datasets:
-            runs.ingest(dataset, client, outcomes[dataset.name], quiet=quiet)
-        if which != CROSS:
-            _ask(datasets, None, client, outcomes, encode, {}, quiet=quiet)
-            return outcomes
-        given, plainly = _without_ranker(datasets, client, quiet=quiet)
-    keep(given)
-    for chosen, client, told in crossed(datasets, given, folder):
-        asked = [d for d in datasets if any((d.name, c.id) in chosen for c in d.conversations)]
-        for dataset in asked:
-            if told != CROSS:
-                outcomes[dataset.name].ranker = told
-        _ask(asked, chosen, client, outcomes, encode, plainly, quiet=quiet)
-    return outcomes
+    told = json.loads(json.dumps(manifest or {}))
+    with Journal(folder / "written", told) as written, Journal(folder, told) as asked:
+        left = {(d.name, c.id) for d in datasets for c in d.conversations} - _whole(datasets, asked)
+        if left or keep is not None:
+            ranker_at_first = SHIPPED if which == SHIPPED else NONE
+            with service.running(folder / "data", MEMSVC_RECALL_RANKER=ranker_at_first) as client:
+                for dataset in datasets:
+                    done = {line["conversation"] for line in written.records if line["set"] == dataset.name}
+                    runs.ingest(dataset, client, written.append, done, quiet=quiet)
+                if which != CROSS:
+                    _ask(datasets, left, client, which, asked, encode, {}, quiet=quiet)
+                else:
+                    given, plainly = _without_ranker(datasets, client, quiet=quiet)
+            if which == CROSS:
+                if keep is not None:
+                    keep(given)
+                for chosen, client, ranked_by in crossed(datasets, given, folder, left):
+                    _ask(datasets, chosen & left, client, ranked_by, asked, encode, plainly, quiet=quiet)
+        return {dataset.name: runs.collect(dataset, written.records, asked.records) for dataset in datasets}
+
+
+def _whole(datasets: Sequence[Dataset], asked: Journal) -> set[tuple[str, str]]:
+    """The conversations of which every question has its line."""
+    there = {(line["set"], line["conversation"], line["question"]) for line in asked.records}
+    return {
+        (dataset.name, conversation.id)
+        for dataset in datasets
+        for conversation in dataset.conversations
+        if all((dataset.name, conversation.id, question.id) in there for question in conversation.questions)
+    }
 
 
 def crossed(
-    datasets: Sequence[Dataset], given: Sequence[train.Example], folder: Path, only: Collection[str] | None = None
+    datasets: Sequence[Dataset], given: Sequence[train.Example], folder: Path, only: Collection[tuple[str, str]]
 ) -> Iterator[tuple[set[tuple[str, str]], MemoryClient, str]]:
     """Fold by fold: its conversations (set and name), a service on `folder`/data whose trees were grown on what the
-    others give, and what the ranker is called. With `only` the folds that hold a conversation of these names.
+    others give, and what the ranker is called; of the folds that hold one of `only`.
     """
     dealt = train.folds(datasets)
-    for fold in sorted({fold for (_, name), fold in dealt.items() if only is None or name in only}):
+    for fold in sorted({fold for place, fold in dealt.items() if place in only}):
         seen = [example for example in given if dealt[example.dataset, example.conversation] != fold]
         setting, told = NONE, f"none: only {len(seen)} questions to learn from"
         if len(seen) >= train.MIN_QUESTIONS:
@@ -90,7 +109,7 @@ def learn(datasets: Sequence[Dataset], *, quiet: bool = False) -> list[train.Exa
     """Examples of all questions, for the weights that are shipped."""
     with service.running(MEMSVC_RECALL_RANKER=NONE) as client:
         for dataset in datasets:
-            runs.ingest(dataset, client, Outcome(), quiet=quiet)
+            runs.ingest(dataset, client, quiet=quiet)
         return _without_ranker(datasets, client, quiet=quiet)[0]
 
 
@@ -112,22 +131,29 @@ def _without_ranker(
 
 def _ask(
     datasets: Sequence[Dataset],
-    only: set[tuple[str, str]] | None,
+    only: Collection[tuple[str, str]],
     client: MemoryClient,
-    outcomes: Mapping[str, Outcome],
+    ranked_by: str,
+    asked: Journal,
     encode: baselines.Encode | None,
     plainly: Mapping[str, dict[str, dict[str, float]]],
     *,
     quiet: bool,
 ) -> None:
-    """Ask the conversations of these sets and names, or all."""
+    """Ask what has no line yet of the conversations of these sets and names."""
     with runs.bars(quiet=quiet) as progress:
         for dataset in datasets:
-            chosen = [c for c in dataset.conversations if only is None or (dataset.name, c.id) in only]
+            chosen = [c for c in dataset.conversations if (dataset.name, c.id) in only]
+            if not chosen:
+                continue
             asking = progress.add_task(f"{dataset.name}: ask", total=sum(len(c.questions) for c in chosen))
             for conversation in chosen:
                 known = plainly.get(runs.namespace(dataset, conversation))
-                for _ in runs.ask(dataset, conversation, client, outcomes[dataset.name], encode, known):
+                place = dataset.name, conversation.id
+                done = {r["question"] for r in asked.records if (r["set"], r["conversation"]) == place}
+                progress.advance(asking, len(done))
+                for line in runs.ask(dataset, conversation, client, ranked_by, encode, known, done):
+                    asked.append(line)
                     progress.advance(asking)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eval import baselines, measures
+from eval import baselines, measures, official
 from eval.datasets.model import Conversation, Dataset, Question, Turn
 from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage, RecallResponse
 
@@ -18,6 +19,7 @@ COVERAGE_BUDGET_TOKENS = 512
 OURS = "memsvc"
 WITHOUT_RANKER = "memsvc, no ranker"
 _SETTLE_S = 600.0
+Keep = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,29 @@ class Outcome:
     context_tokens: dict[int, list[int]] = field(default_factory=dict)
 
 
+def collect(dataset: Dataset, written: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]) -> Outcome:
+    """The outcome of a set from the lines of `ingest` and `ask`, in the order of its questions."""
+    outcome = Outcome()
+    for line in written:
+        if line["set"] == dataset.name:
+            outcome.messages += line["messages"]
+            outcome.units += line["units"]
+            outcome.skipped += line["skipped"]
+            outcome.write_seconds += line["write_s"]
+    lines = {(line["conversation"], line["question"]): line for line in asked if line["set"] == dataset.name}
+    for conversation in dataset.conversations:
+        for question in conversation.questions:
+            line = lines[conversation.id, question.id]
+            outcome.records.append(Record(question, line["figures"]))
+            for name, values in line["ms"].items():
+                outcome.latencies_ms.setdefault(name, []).extend(values)
+            for budget, tokens in line["tokens"].items():
+                outcome.context_tokens.setdefault(int(budget), []).append(tokens)
+    rankers = sorted({line["ranker"] for line in lines.values()}, key=lambda told: not told.startswith("none"))
+    outcome.ranker = rankers[0] if rankers else outcome.ranker
+    return outcome
+
+
 def bars(*, quiet: bool) -> Progress:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
@@ -53,42 +78,66 @@ def namespace(dataset: Dataset, conversation: Conversation) -> str:
     return f"{dataset.name}-{conversation.id}"
 
 
-def ingest(dataset: Dataset, client: MemoryClient, outcome: Outcome, *, quiet: bool = False) -> None:
-    """Write every conversation and wait until the background has done its work."""
+def ingest(
+    dataset: Dataset,
+    client: MemoryClient,
+    keep: Keep = lambda line: None,
+    done: Collection[str] = (),
+    *,
+    quiet: bool = False,
+) -> None:
+    """Write every conversation that is not done and wait until the background has done its work; `keep` is given a line
+    for each.
+    """
     with bars(quiet=quiet) as progress:
-        writing = progress.add_task(f"{dataset.name}: in", total=sum(len(c.turns) for c in dataset.conversations))
+        total = sum(len(conversation.turns) for conversation in dataset.conversations)
+        writing = progress.add_task(f"{dataset.name}: in", total=total)
         for conversation in dataset.conversations:
+            if conversation.id in done:
+                progress.advance(writing, len(conversation.turns))
+                continue
             memory = client.namespace(namespace(dataset, conversation))
-            for count in _ingest(memory, conversation, outcome):
-                progress.advance(writing, count)
+            line = {"set": dataset.name, "conversation": conversation.id, "messages": 0, "units": 0, "skipped": 0}
+            seconds = 0.0
+            for written in _ingest(memory, conversation):
+                seconds += written.pop("seconds")
+                line |= {name: line[name] + count for name, count in written.items()}
+                progress.advance(writing, written["messages"])
             _settle(client, memory)
+            keep(line | {"write_s": seconds})
 
 
 def ask(
     dataset: Dataset,
     conversation: Conversation,
     client: MemoryClient,
-    outcome: Outcome,
+    ranker: str,
     encode: baselines.Encode | None = None,
-    plainly: dict[str, dict[str, float]] | None = None,
-) -> Iterator[Question]:
-    """Ask every question of a conversation that is in, and yield it when it is measured.
+    plainly: Mapping[str, dict[str, float]] | None = None,
+    done: Collection[str] = (),
+) -> Iterator[dict[str, Any]]:
+    """Ask every question that is not done of a conversation that is in, and yield a line with its figures by system,
+    what its calls took, and its contexts' tokens.
 
     `encode` None leaves the baselines out; `plainly` are figures by question id of the same pipeline without its
     ranker. Retrieval is told the question and its date, nothing else.
     """
     memory = client.namespace(namespace(dataset, conversation))
-    plain = baselines.Baselines(conversation, encode) if encode else None
-    count_tokens = baselines.token_counter() if encode else None
-    for question in conversation.questions:
-        figures = {OURS: _ask(memory, question, outcome)}
+    left = [question for question in conversation.questions if question.id not in done]
+    plain = baselines.Baselines(conversation, encode) if encode and left else None
+    count_tokens = baselines.token_counter() if plain else None
+    for question in left:
+        line: dict[str, Any] = {
+            "set": dataset.name, "conversation": conversation.id, "question": question.id, "ranker": ranker,
+            "figures": {}, "ms": {}, "tokens": {},
+        }  # fmt: skip
+        line["figures"][OURS] = _ask(memory, conversation, question, line)
         if plainly is not None and question.id in plainly:
-            figures[WITHOUT_RANKER] = plainly[question.id]
+            line["figures"][WITHOUT_RANKER] = plainly[question.id]
         if plain is not None and count_tokens is not None:
             for name, ranking in plain.rankings(question).items():
-                figures[name] = _measure_baseline(ranking, question, count_tokens)
-        outcome.records.append(Record(question, figures))
-        yield question
+                line["figures"][name] = _measure_baseline(ranking, conversation, question, count_tokens)
+        yield line
 
 
 def rank_only(dataset: Dataset, conversation: Conversation, client: MemoryClient) -> dict[str, dict[str, float]]:
@@ -96,14 +145,16 @@ def rank_only(dataset: Dataset, conversation: Conversation, client: MemoryClient
     memory = client.namespace(namespace(dataset, conversation))
     return {
         question.id: _ranked(
-            _sources(memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])), question
+            _sources(memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])),
+            conversation,
+            question,
         )
         for question in conversation.questions
     }
 
 
-def _ingest(memory: Namespace, conversation: Conversation, outcome: Outcome) -> Iterator[int]:
-    """Write session by session; yields the number of messages written."""
+def _ingest(memory: Namespace, conversation: Conversation) -> Iterator[dict[str, Any]]:
+    """Write session by session; yields the counts of each and its seconds."""
     for session_id in dict.fromkeys(turn.session_id for turn in conversation.turns):
         turns = [turn for turn in conversation.turns if turn.session_id == session_id]
         exchange = NewExchange(
@@ -114,11 +165,9 @@ def _ingest(memory: Namespace, conversation: Conversation, outcome: Outcome) -> 
         )
         start = time.perf_counter()
         written = memory.write([exchange])
-        outcome.write_seconds += time.perf_counter() - start
-        outcome.messages += len(turns)
-        outcome.units += len(written.results[0].units)
-        outcome.skipped += len(written.results[0].skipped)
-        yield len(turns)
+        result = written.results[0]
+        counts = {"messages": len(turns), "units": len(result.units), "skipped": len(result.skipped)}
+        yield counts | {"seconds": time.perf_counter() - start}
 
 
 def _settle(client: MemoryClient, memory: Namespace) -> None:
@@ -137,16 +186,16 @@ def _message(turn: Turn) -> NewMessage:
     )  # fmt: skip
 
 
-def _ask(memory: Namespace, question: Question, outcome: Outcome) -> dict[str, float]:
+def _ask(memory: Namespace, conversation: Conversation, question: Question, line: dict[str, Any]) -> dict[str, float]:
     start = time.perf_counter()
     found = memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])
-    _note(outcome, "recall", start, found.timings_ms)
-    figures = _ranked(_sources(found), question)
+    _note(line, "recall", start, found.timings_ms)
+    figures = _ranked(_sources(found), conversation, question)
     for budget in BUDGETS_TOKENS:
         start = time.perf_counter()
         served = memory.context(question.text, asked_at=question.asked_at, budget_tokens=budget)
-        _note(outcome, "context", start, served.timings_ms)
-        outcome.context_tokens.setdefault(budget, []).append(served.tokens)
+        _note(line, "context", start, served.timings_ms)
+        line["tokens"][str(budget)] = served.tokens
         cited = [source.message_id for passage in served.passages for source in passage.sources]
         figures |= _served(served.text, cited, question, budget)
     return figures
@@ -156,21 +205,23 @@ def _sources(found: RecallResponse) -> list[str]:
     return measures.first_mentions([[source.message_id for source in result.sources] for result in found.results])
 
 
-def _note(outcome: Outcome, call: str, start: float, stages: dict[str, float]) -> None:
-    outcome.latencies_ms.setdefault(call, []).append(1e3 * (time.perf_counter() - start))
+def _note(line: dict[str, Any], call: str, start: float, stages: dict[str, float]) -> None:
+    line["ms"].setdefault(call, []).append(round(1e3 * (time.perf_counter() - start), 3))
     for stage, value in stages.items():
-        outcome.latencies_ms.setdefault(f"{call}.{stage}", []).append(value)
+        line["ms"].setdefault(f"{call}.{stage}", []).append(value)
 
 
-def _measure_baseline(ranking: list[Turn], question: Question, count_tokens: Callable[[str], int]) -> dict[str, float]:
-    figures = _ranked([turn.id for turn in ranking[: CUTOFFS[-1]]], question)
+def _measure_baseline(
+    ranking: list[Turn], conversation: Conversation, question: Question, count_tokens: Callable[[str], int]
+) -> dict[str, float]:
+    figures = _ranked([turn.id for turn in ranking[: CUTOFFS[-1]]], conversation, question)
     for budget in BUDGETS_TOKENS:
         text, cited = baselines.pack(ranking, budget, count_tokens)
         figures |= _served(text, cited, question, budget)
     return figures
 
 
-def _ranked(ranking: list[str], question: Question) -> dict[str, float]:
+def _ranked(ranking: list[str], conversation: Conversation, question: Question) -> dict[str, float]:
     evidence = frozenset(question.evidence)
     if not evidence:
         return {}
@@ -180,6 +231,7 @@ def _ranked(ranking: list[str], question: Question) -> dict[str, float]:
         "all@10": measures.all_found(ranking, evidence, 10),
         "mrr": measures.reciprocal_rank(ranking, evidence),
         "ndcg@10": measures.ndcg(ranking, evidence, 10),
+        **official.longmemeval(ranking, evidence, conversation),
     }
 
 

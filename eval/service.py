@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from memsvc.sdk import MemoryClient
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
+_BUSY = "is in use by another memsvc server"
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ServiceFailed(Exception):
@@ -36,25 +41,12 @@ def running(data: Path | None = None, **settings: str) -> Iterator[MemoryClient]
             sys.executable, "-m", "memsvc.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
             "--data-dir", str(data or Path(folder) / "data"), "--no-demo",
         ]  # fmt: skip
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                env=environment(key) | settings,
-            )
-        try:
-            with MemoryClient(f"http://127.0.0.1:{port}", key, timeout_s=300.0) as client:
-                _await_ready(client, process, log)
-                yield client
-        finally:
-            process.terminate()
+        with MemoryClient(f"http://127.0.0.1:{port}", key, timeout_s=300.0) as client:
+            process = _started(command, environment(key) | settings, log, client)
             try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                yield client
+            finally:
+                _stop(process)
 
 
 def environment(key: str) -> dict[str, str]:
@@ -63,8 +55,64 @@ def environment(key: str) -> dict[str, str]:
     return kept | {"MEMSVC_API_KEY": key}
 
 
-def _await_ready(client: MemoryClient, process: subprocess.Popen[bytes], log: Path) -> None:
+def settings() -> dict[str, str]:
+    """The user's own MEMSVC_ variables that a run's service gets, without what is secret."""
+    given = environment("")
+    hidden = ("KEY", "PASSWORD", "URL", "TOKEN")
+    return {
+        name: value
+        for name, value in sorted(given.items())
+        if name.startswith("MEMSVC_") and not any(word in name for word in hidden)
+    }
+
+
+def _started(
+    command: Sequence[str], variables: Mapping[str, str], log: Path, client: MemoryClient
+) -> subprocess.Popen[bytes]:
+    """The service's process, ready. Waits for one that a killed run has left on the same folder, and that is ending.
+    Raises ServiceFailed.
+    """
     deadline = time.monotonic() + _START_TIMEOUT_S
+    while True:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                env=variables,
+                preexec_fn=_ends_with_its_parent if _LIBC is not None else None,
+            )
+        try:
+            _await_ready(client, process, log, deadline)
+        except ServiceFailed as error:
+            _stop(process)
+            if _BUSY not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(1.0)
+        except BaseException:
+            _stop(process)
+            raise
+        else:
+            return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _ends_with_its_parent() -> None:
+    """Ask the kernel for SIGTERM when the run is gone, however it went: nobody else would stop its service."""
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _await_ready(client: MemoryClient, process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
     while not client.ready():
         if process.poll() is not None or time.monotonic() > deadline:
             raise ServiceFailed(f"The service did not become ready: {log.read_text(errors='replace')[-2000:]}")

@@ -40,6 +40,8 @@ app.command("import")(administration.load)
 
 def run() -> None:
     """Run a command; an error of ours ends it with its words and status 2, never with a traceback."""
+    # What a command has started is stopped with it, also while it is starting: no database is left behind.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except errors.MemsvcError as error:
@@ -71,8 +73,6 @@ def serve(
     # A job's thread that computes must not keep a request waiting for the interpreter's usual 5 ms at every turn.
     sys.setswitchinterval(0.0005)
     listener = _listen(settings.server.host, settings.server.port)
-    # A stop during start-up must leave no database behind.
-    signal.signal(signal.SIGTERM, _interrupt)
     kicker = None
     if settings.jobs.broker_url is not None:
         from workers import app as celery_app
@@ -208,6 +208,7 @@ def retrieval(
     ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
     ablate: Annotated[bool, typer.Option(help="Also with each stage switched off.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Write the ranker grown on all questions here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one there goes on.")] = None,
 ) -> None:
     """Retrieval on published sets: ingest every conversation, ask every question, compare with baselines."""
     from memsvc import rooms
@@ -218,7 +219,7 @@ def retrieval(
     sys.exit(
         cli.retrieval(
             data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
-            which=ranker, ablate=ablate, weights=weights,
+            which=ranker, ablate=ablate, weights=weights, folder=out,
         )
     )  # fmt: skip
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +52,84 @@ def test_one_published_conversation_is_measured_above_every_baseline(tmp_path: P
     page = out.with_suffix(".html").read_text()
     assert page.count("data:image/png;base64,") == 3
     assert "recall@10" in page
+
+
+def small_set(path: Path) -> Path:
+    """Three people who own things, and a question for each thing."""
+    things = ("kayak", "loom", "parrot", "tractor", "cello", "beehive", "kiln", "sundial")
+    people = ("Ana", "Ben", "Chloe")
+    talk = [
+        {
+            "id": person,
+            "turns": [
+                {"id": f"{n}", "speaker": person, "text": f"I own a {thing} since {1990 + n}.", "at": f"2024-05-0{n + 1}T10:00:00Z"}
+                for n, thing in enumerate(things)
+            ],
+            "questions": [
+                {"text": f"Since when does {person} own a {thing}?", "evidence": [f"{n}"], "answer": f"{1990 + n}"}
+                for n, thing in enumerate(things)
+            ],
+        }
+        for person in people
+    ]  # fmt: skip
+    path.write_text(json.dumps({"conversations": talk}))
+    return path
+
+
+def evaluate(data: Path, out: Path, report: Path) -> list[str]:
+    command = [sys.executable, "-m", "memsvc.cli", "eval", "own", "--data", str(data), "--out", str(out)]
+    return [*command, "--json", str(report), "--no-baselines"]
+
+
+def figures(report: Path) -> dict[str, Any]:
+    """Without what the clock says."""
+    found = json.loads(report.read_text())
+    return {name: value for name, value in found.items() if name not in ("latency_ms", "writes_per_s")}
+
+
+def services_on(folder: Path) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                told = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if "serve" in told and str(folder) in " ".join(told):
+                found.append(entry.name)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_killed_goes_on_to_the_same_figures_and_leaves_no_service(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    data = small_set(tmp_path / "own.json")
+    subprocess.run(evaluate(data, tmp_path / "straight", tmp_path / "straight.json"), capture_output=True, check=True)
+    stopped = tmp_path / "stopped"
+    command = evaluate(data, stopped, tmp_path / "stopped.json")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    lines = stopped / "records.jsonl"
+    while not lines.exists() or lines.read_bytes().count(b"\n") < 5:
+        assert process.poll() is None, "the run was over before it could be stopped"
+        time.sleep(0.005)
+    os.kill(process.pid, how)
+    process.wait(60)
+    assert not (tmp_path / "stopped.json").exists()
+    kept = lines.read_bytes().count(b"\n")
+    assert 5 <= kept < 24
+    deadline = time.monotonic() + 60
+    while services_on(stopped):
+        assert time.monotonic() < deadline, "the service goes on without its run"
+        time.sleep(0.2)
+    subprocess.run(command, capture_output=True, check=True)
+    assert lines.read_bytes().count(b"\n") == 24
+    assert figures(tmp_path / "stopped.json") == figures(tmp_path / "straight.json")
+    # Done is done: nothing is started again.
+    before = time.monotonic()
+    subprocess.run(command, capture_output=True, check=True)
+    assert time.monotonic() - before < 60
+    other = subprocess.run([*command, "--conversations", "1"], capture_output=True, text=True, check=False)
+    assert (other.returncode, "other settings" in other.stderr) == (2, True)

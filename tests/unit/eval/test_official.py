@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+import math
 import random
 
 import ir_measures
@@ -11,6 +13,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from scipy.stats import kendalltau
 
 from eval import measures, official
+from eval.datasets.model import Conversation, Turn
 
 _SENTENCES = st.lists(st.sampled_from("the cat sat on a mat and dogs dog ran 7".split()), max_size=9).map(" ".join)
 
@@ -99,6 +102,20 @@ def test_the_ranking_measures_are_what_ir_measures_computes() -> None:
                 official.recall_any(ranking, evidence, 10),
             ]
         )
+
+
+def test_longmemeval_ranks_what_users_said_and_the_sessions_it_stands_in() -> None:
+    def turn(name: str, session: str, role: str) -> Turn:
+        return Turn(name, session, role, None, "words", None, dt.datetime(2024, 5, 8, tzinfo=dt.UTC))
+
+    said = (turn("a1", "a", "user"), turn("a2", "a", "assistant"), turn("b1", "b", "user"), turn("c1", "c", "user"))
+    talk = Conversation("q", said, ())
+    # The assistant's turn is no document of theirs: the user's are ranked b1, c1, a1.
+    found = official.longmemeval(["b1", "a2", "c1", "a1"], frozenset({"a1", "a2"}), talk)
+    assert found["turn_recall_any@5"] == found["session_recall_all@5"] == 1
+    assert found["turn_ndcg_any@5"] == pytest.approx(1 / math.log2(3))
+    assert found["session_ndcg_any@5"] == pytest.approx(1 / math.log2(3))
+    assert official.longmemeval(["a2"], frozenset({"a2"}), talk) == {}
 
 
 def test_half_a_nugget_counts_half_or_is_cast_to_nothing() -> None:
