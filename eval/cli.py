@@ -121,7 +121,7 @@ def answers(
 
 
 def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None, plots: Path | None) -> int:
-    """Show runs that are done, of retrieval or of the reader's bench; the exit status."""
+    """Show runs that are done, of retrieval, of answers or of the reader's bench; the exit status."""
     from eval import plots as pictures
 
     try:
@@ -130,13 +130,21 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             found = json.loads(path.read_text(encoding="utf-8"))
             results += found if isinstance(found, list) else [found]
         of_readers = [result for result in results if "peaks" in result]
-        results = [result for result in results if "peaks" not in result]
-        text = "\n".join([*([markdown.figures(results)] if results else []), *map(markdown.reading, of_readers)])
+        summaries = [result for result in results if "contestants" in result]
+        results = [result for result in results if "overall" in result]
+        text = "\n".join(
+            [
+                *([markdown.figures(results)] if results else []), *map(markdown.answers, summaries),
+                *map(markdown.reading, of_readers),
+            ]
+        )  # fmt: skip
+        if not text:
+            raise ValueError("none of these files holds figures of `eval retrieval`, `eval answers` or `bench reader`")
         _folders(html_out)
         if page is not None:
             markdown.place(page, text)
         if html_out is not None:
-            html_out.write_text(html.page(results), encoding="utf-8")
+            html_out.write_text(html.page(results, summaries), encoding="utf-8")
         if plots is not None:
             plots.mkdir(parents=True, exist_ok=True)
             for figures in of_readers:
@@ -146,9 +154,7 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
                     (plots / f"{result['settings']['dataset']}-{name}.png").write_bytes(png)
     except (OSError, ValueError, KeyError, TypeError, markdown.NoPlace) as error:
         told = (
-            f"no figures of `eval retrieval` or `bench reader` ({error!r})"
-            if isinstance(error, KeyError | TypeError)
-            else str(error)
+            f"the figures are of another version ({error!r})" if isinstance(error, KeyError | TypeError) else str(error)
         )
         Console(stderr=True).print(f"[red]eval: {told}[/red]", soft_wrap=True)
         return 2

@@ -26,10 +26,10 @@ img { background: #fff; } }
 """
 
 
-def page(results: Sequence[dict[str, Any]]) -> str:
-    """The page of one or several sets' reports."""
-    parts = [_section(result) for result in results]
-    title = "memsvc: retrieval"
+def page(results: Sequence[dict[str, Any]], summaries: Sequence[dict[str, Any]] = ()) -> str:
+    """The page of one or several sets' reports, and of runs of answers."""
+    parts = [*map(_section, results), *map(_answers, summaries)]
+    title = "memsvc: evaluation"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
         f"<h1>{title}</h1>{''.join(parts)}</html>\n"
@@ -71,6 +71,34 @@ def _section(result: dict[str, Any]) -> str:
         parts.append(_table(["off (before the ranker)", "recall@10", "what it brings, 95 %"], off))
     parts += [_embedded("latency", drawn["latency"]), _table(["ms", "p50", "p95"], latency)]
     return "".join(parts)
+
+
+def _answers(summary: dict[str, Any]) -> str:
+    contestants = summary["contestants"]
+    kinds = sorted({kind for found in contestants.values() for kind in found["f1_by_category"]})
+    rows = [
+        [
+            name, _percent(found["f1_micro"]), _percent(found["f1_macro"]),
+            *(_percent(found["f1_by_category"].get(kind, {}).get("f1")) for kind in kinds),
+            f"{found['context_tokens'] or 0:.0f}",
+        ]
+        for name, found in contestants.items()
+    ]  # fmt: skip
+    plot = _embedded("answers", _png(lambda axes: _against_tokens(axes, contestants)))
+    table = _table(["F1, %", "all", "macro", *kinds, "tokens"], rows)
+    return (
+        f"<h2>{html.escape(summary['dataset'])}: answers</h2><p>{html.escape(summary['reader'])}, "
+        f"n = {contestants[OURS]['n']}; commit {summary['commit']}</p>{table}{plot}"
+    )
+
+
+def _against_tokens(axes: Axes, contestants: dict[str, Any]) -> None:
+    for name, found in contestants.items():
+        axes.plot(
+            [found["context_tokens"] or 0], [100 * (found["f1_micro"] or 0)], marker="o", linestyle="", label=name
+        )
+    axes.set(xlabel="tokens of context", ylabel="F1 without trick questions, %", title="answers against tokens")
+    axes.legend()
 
 
 def _cutoffs(axes: Axes, systems: dict[str, dict[str, Any]]) -> None:

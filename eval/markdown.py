@@ -35,6 +35,47 @@ def reading(figures: dict[str, Any]) -> str:
     return f"{_first_token(figures)}\n{_kept(figures)}\n{_peaks(figures)}"
 
 
+def answers(summary: dict[str, Any]) -> str:
+    """The table of `memsvc eval answers`: official F1 in percent, the best of a column in bold."""
+    contestants = summary["contestants"]
+    kinds = sorted({kind for found in contestants.values() for kind in found["f1_by_category"]})
+    head = [
+        "given",
+        "F1",
+        "macro",
+        *(f"category {kind}" for kind in kinds),
+        "BLEU-1",
+        "ROUGE-L",
+        "tokens of context",
+        "memsvc's F1 is higher by, 95 %",
+    ]
+    columns = (
+        [{name: found[measure] for name, found in contestants.items()} for measure in ("f1_micro", "f1_macro")]
+        + [
+            {name: found["f1_by_category"].get(kind, {}).get("f1") for name, found in contestants.items()}
+            for kind in kinds
+        ]
+        + [{name: found[measure] for name, found in contestants.items()} for measure in ("bleu_1", "rouge_l")]
+    )
+    best = [max((value for value in column.values() if value is not None), default=None) for column in columns]
+    rows = []
+    for name, found in contestants.items():
+        gain = found["memsvc_gain_95"]
+        rows.append(
+            [
+                name, *(_percent(column[name], top) for column, top in zip(columns, best, strict=True)),
+                f"{found['context_tokens'] or 0:.0f}", "" if name == OURS or gain is None else _gain(gain),
+            ]
+        )  # fmt: skip
+    told = (
+        f"**{_NAMES.get(summary['dataset'], summary['dataset'])}**, answers of {summary['reader']} to "
+        f"{contestants[OURS]['n']} questions of {summary['conversations'] or 'all'} conversations (drawn by seed "
+        f"{summary['seed']}); F1 and macro without trick questions. Ranker: {', '.join(summary['rankers'])}. "
+        f"Data: sha256 {summary['data_sha256'][:12]}. Commit {(summary['commit'] or 'unknown')[:12]}."
+    )
+    return f"{told}\n\n{_table(head, rows)}"
+
+
 def place(page: Path, text: str) -> None:
     """Put `text` between the marks of the page. Raises NoPlace."""
     page.write_text(placed(page.read_text(encoding="utf-8"), text, page.name), encoding="utf-8")

@@ -275,7 +275,7 @@ def compare(
 
 @evaluation.command("report")
 def write_report(
-    results: Annotated[list[Path], typer.Argument(help="JSON of runs of `eval retrieval`.")],
+    results: Annotated[list[Path], typer.Argument(help="JSON of `eval retrieval`, summary.json of `eval answers`, …")],
     page: Annotated[Path | None, typer.Option(help="Markdown whose figures to renew, between its marks.")] = None,
     html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots as PNG.")] = None,

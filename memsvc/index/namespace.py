@@ -95,20 +95,21 @@ class NamespaceIndex:
         moment = moment or Moment()
         with self._lock:
             passing = self._passing(only, messages, units)
-            scores, lexical_best = self._search_lexical(query_text, per_arm, term_limit, passing)
+            terms = dict.fromkeys(words.terms(query_text))
+            scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
             dense_best = self._search_dense(vector, per_arm, passing)
             found = dict.fromkeys([*lexical_best, *dense_best, *self._search_standing(vector)])
             if passing is not None:
                 found = {message_id: None for message_id in found if message_id in passing}
             found = {message_id: None for message_id in found if self._existed(message_id, moment)}
-            cosines, rows = self._cosines(vector, found, moment, units)
+            cosines, own = self._cosines(vector, found, moment, units)
             # A message of which nothing stands says what is no longer so, or what was put away.
             found = {m: None for m in found if cosines[m] or not self._messages[m].units}
-            weights = self._weights(query_text)
+            weights = self._weights(terms)
             return [
                 self._candidate(
                     self._messages[message_id], float(scores[self._slot_of[message_id]]), cosines[message_id],
-                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights, rows, vector,
+                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights, own,
                 )
                 for message_id in found
             ]  # fmt: skip
@@ -184,14 +185,10 @@ class NamespaceIndex:
         return neighbours
 
     def _neighbours(self, entry: Entry) -> list[str]:
-        return [near for near in self._beside(entry) if near is not None]
-
-    def _beside(self, entry: Entry) -> tuple[str | None, str | None]:
         """The messages before and after it in its session."""
         turns = self._sessions[entry.session_id]
         place = bisect.bisect_left(turns, (entry.place, entry.id))
-        before, after = (turns[near][1] if 0 <= near < len(turns) else None for near in (place - 1, place + 1))
-        return before, after
+        return [turns[near][1] for near in (place - 1, place + 1) if 0 <= near < len(turns)]
 
     def _rekey(self, message_ids: Iterable[str]) -> None:
         """Write the lexical keys of messages whose own words or neighbours changed."""
@@ -262,12 +259,12 @@ class NamespaceIndex:
         }
 
     def _search_lexical(
-        self, text: str, count: int, term_limit: int, passing: set[str] | None
+        self, terms: Iterable[str], count: int, term_limit: int, passing: set[str] | None
     ) -> tuple[NDArray[np.float64], dict[str, int]]:
         """Scores of all slots (n,) float64, and message id -> rank of the best `count` of those that pass."""
-        terms = [term for term in dict.fromkeys(words.terms(text)) if self._lexical.df(term)]
-        terms = sorted(terms, key=lambda term: (self._lexical.df(term), term))[:term_limit]
-        slots, values = self._lexical.scores(terms)
+        known = [term for term in terms if self._lexical.df(term)]
+        known = sorted(known, key=lambda term: (self._lexical.df(term), term))[:term_limit]
+        slots, values = self._lexical.scores(known)
         scores = np.zeros(len(self._slots))
         scores[slots] = values
         hits = np.flatnonzero(scores > 0)
@@ -280,10 +277,10 @@ class NamespaceIndex:
         best_.sort(key=lambda entry: (-scores[self._slot_of[entry.id]], entry.seq))
         return scores, {entry.id: rank for rank, entry in enumerate(best_[:count], start=1)}
 
-    def _weights(self, text: str) -> dict[str, float]:
+    def _weights(self, terms: Iterable[str]) -> dict[str, float]:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
         count = len(self._messages)
-        found = {t: math.log((count + 1) / df) for t in dict.fromkeys(words.terms(text)) if (df := self._lexical.df(t))}
+        found = {t: math.log((count + 1) / df) for t in terms if (df := self._lexical.df(t))}
         total = sum(found.values())
         return {term: weight / total for term, weight in found.items()} if total > 0 else {}
 
@@ -327,9 +324,9 @@ class NamespaceIndex:
 
     def _cosines(
         self, vector: NDArray[np.float32], message_ids: Iterable[str], moment: Moment, among: Collection[str] | None
-    ) -> tuple[dict[str, list[tuple[str, float]]], dict[str, NDArray[np.float32]]]:
+    ) -> tuple[dict[str, list[tuple[str, float]]], dict[str, tuple[NDArray[np.float32], float]]]:
         """Message id -> its units with the mean cosine of their rows, best first; and unit id -> the row (d,) of its
-        own words.
+        own words with its cosine.
         """
 
         def stands(unit: str) -> bool:
@@ -341,15 +338,16 @@ class NamespaceIndex:
         }
         units = [self._units[unit_id] for unit_id in dict.fromkeys(unit for units in held.values() for unit in units)]
         means: dict[str, float] = {}
-        own: dict[str, NDArray[np.float32]] = {}
+        own: dict[str, tuple[NDArray[np.float32], float]] = {}
         if units:
             ids = [unit.slot * _ROW_STRIDE + row for unit in units for row in range(unit.rows)]
             counts = np.array([unit.rows for unit in units])
             starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
             rows = self._dense.rows(ids)
-            values = np.add.reduceat(rows @ vector, starts) / counts
-            means = dict(zip((unit.id for unit in units), values.tolist(), strict=True))
-            own = dict(zip((unit.id for unit in units), rows[starts], strict=True))
+            cosines = rows @ vector
+            names = [unit.id for unit in units]
+            means = dict(zip(names, (np.add.reduceat(cosines, starts) / counts).tolist(), strict=True))
+            own = dict(zip(names, zip(rows[starts], cosines[starts].tolist(), strict=True), strict=True))
         ranked = {
             message_id: sorted(((unit, means[unit]) for unit in units_), key=lambda pair: -pair[1])
             for message_id, units_ in held.items()
@@ -365,12 +363,12 @@ class NamespaceIndex:
         dense_rank: int | None,
         moment: Moment,
         weights: Mapping[str, float],
-        rows: Mapping[str, NDArray[np.float32]],
-        query: NDArray[np.float32],
+        own: Mapping[str, tuple[NDArray[np.float32], float]],
     ) -> Candidate:
-        previous, following = self._beside(entry)
-        own = rows[units[0][0]] if units else None
-        spans = (self._units[unit_id].span for unit_id, _ in units)
+        turns = self._sessions[entry.session_id]
+        place = bisect.bisect_left(turns, (entry.place, entry.id))
+        row, own_cosine = own[units[0][0]] if units else (None, 0.0)
+        held = [self._units[unit_id] for unit_id, _ in units]
         return Candidate(
             message_id=entry.id,
             session_id=entry.session_id,
@@ -379,19 +377,19 @@ class NamespaceIndex:
             seq=entry.seq,
             occurred_at=entry.occurred_at,
             units=tuple(units),
-            spans=tuple(span for span in spans if span),
+            spans=tuple(unit.span for unit in held if unit.span),
             lexical=lexical_score,
             dense=units[0][1] if units else None,
             lexical_rank=lexical_rank,
             dense_rank=dense_rank,
-            superseded=frozenset(unit_id for unit_id, _ in units if self._units[unit_id].ends(moment)),
+            superseded=frozenset(unit.id for unit in held if unit.superseded_at and unit.ends(moment)),
             form=entry.form,
             coverage=sum(weight for term, weight in weights.items() if term in entry.counts),
-            previous=previous,
-            next=following,
-            place=bisect.bisect_left(self._sessions[entry.session_id], (entry.place, entry.id)),
-            session_size=len(self._sessions[entry.session_id]),
-            vector=own,
-            own_cosine=float(own @ query) if own is not None else 0.0,
-            standing=any(unit_id in self._standing for unit_id, _ in units),
+            previous=turns[place - 1][1] if place else None,
+            next=turns[place + 1][1] if place + 1 < len(turns) else None,
+            place=place,
+            session_size=len(turns),
+            vector=row,
+            own_cosine=own_cosine,
+            standing=bool(self._standing) and any(unit.id in self._standing for unit in held),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,21 @@ class Trees:
     right: NDArray[np.int64]
     value: NDArray[np.float32]
     depth: int
+    # The same trees with every leaf at the full depth: level by level `feature` and `threshold` (t, 2^level), and the
+    # leaves' `value` (t, 2^depth). The children of a level's place n are the places 2n and 2n + 1 of the next.
+    _levels: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(init=False, repr=False, compare=False)
+    _leaves: NDArray[np.float32] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        trees = np.arange(len(self.feature))[:, None]
+        nodes = np.zeros((len(self.feature), 1), dtype=np.int64)
+        levels = []
+        for _ in range(self.depth):
+            # A leaf leads to itself on both sides, so whatever is compared there leads to its value.
+            levels.append((np.maximum(self.feature[trees, nodes], 0), self.threshold[trees, nodes]))
+            nodes = np.stack((self.left[trees, nodes], self.right[trees, nodes]), axis=2).reshape(len(nodes), -1)
+        object.__setattr__(self, "_levels", levels)
+        object.__setattr__(self, "_leaves", self.value[trees, nodes])
 
     def scores(self, rows: NDArray[np.float32], deadline: float) -> NDArray[np.float32] | None:
         """(n,) float32 of rows (n, f) float32: the sum over all trees; None when `deadline` (monotonic, s) passes."""
@@ -50,16 +65,14 @@ class Trees:
             if time.monotonic() > deadline:
                 return None
             part = slice(start, start + _CHUNK)
-            count, width = self.feature[part].shape
-            feature, threshold = self.feature[part].ravel(), self.threshold[part].ravel()
-            left, right = self.left[part].ravel(), self.right[part].ravel()
-            root = (np.arange(count) * width)[None, :]
-            node = np.broadcast_to(root, (len(rows), count))
-            for _ in range(self.depth):
-                # A leaf leads to itself on both sides.
-                goes_left = flat[at + np.maximum(feature[node], 0)] <= threshold[node]
-                node = root + np.where(goes_left, left[node], right[node])
-            total += self.value[part].ravel()[node].sum(axis=1)
+            count = len(self._leaves[part])
+            tree = np.arange(count)[None, :]
+            node = np.zeros((len(rows), count), dtype=np.int64)
+            for level, (feature, threshold) in enumerate(self._levels):
+                place = (tree << level) + node
+                goes_right = flat[at + feature[part].ravel()[place]] > threshold[part].ravel()[place]
+                node = 2 * node + goes_right
+            total += self._leaves[part].ravel()[(tree << self.depth) + node].sum(axis=1)
         return total
 
 

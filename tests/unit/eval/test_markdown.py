@@ -44,7 +44,7 @@ def test_what_is_no_run_and_a_page_without_marks_are_told_apart(
     other = tmp_path / "other.json"
     other.write_text('{"overall": 1}')
     assert cli.write_report([other], None, None, None) == 2
-    assert "no figures of `eval retrieval` or `bench reader`" in capsys.readouterr().err
+    assert "of another version" in capsys.readouterr().err
 
 
 def test_a_report_is_one_page_and_a_picture_of_each_kind_for_each_set(tmp_path: Path) -> None:
@@ -54,3 +54,30 @@ def test_a_report_is_one_page_and_a_picture_of_each_kind_for_each_set(tmp_path: 
     assert "http://" not in page and "https://" not in page
     pictures = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert pictures == [f"{name}-{kind}.png" for name in ("beam", "locomo") for kind in ("latency", "recall", "tokens")]
+
+
+def test_answers_stand_in_the_same_page_with_their_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def found(f1: float, gain: list[float] | None) -> dict[str, object]:
+        kinds = {"1": {"n": 2, "f1": f1}, "5": {"n": 1, "f1": 1.0}}
+        return {
+            "n": 3, "f1_by_category": kinds, "f1_micro": f1, "f1_macro": f1, "amem_f1": 0.2, "bleu_1": 0.1, "rouge_l": 0.2,
+            "context_tokens": 500.0, "prompt_tokens": 600.0, "memsvc_gain_95": gain,
+        }  # fmt: skip
+
+    summary = {
+        "dataset": "locomo", "data_sha256": "ab" * 32, "reader": "tiny", "seed": 1, "conversations": 3, "rankers": ["cross"],
+        "commit": None, "contestants": {"nothing": found(0.1, [0.2, 0.4]), "memsvc": found(0.4, [0.0, 0.0])},
+    }  # fmt: skip
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(summary))
+    assert cli.write_report([RUN, path], None, tmp_path / "page.html", None) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 7
+    assert cli.write_report([path], None, None, None) == 0
+    told = capsys.readouterr().out
+    assert "| nothing | 10.0 | 10.0 | 10.0 | **100.0** |" in told
+    assert "| memsvc | **40.0** |" in told
+    assert "20.0 to 40.0" in told
+    empty = tmp_path / "empty.json"
+    empty.write_text("[]")
+    assert cli.write_report([empty], None, None, None) == 2
