@@ -126,7 +126,7 @@ def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_show
             mem0 = any(part in route.path for part in ("{memory_id}", "/v1/batch/", "/v2/entities/", "/v1/entities/"))
             if not (admin or mem0) or (admin and route.path.removeprefix("/admin").endswith(alone)):
                 continue
-            for method in route.methods:
+            for method in route.methods or ():
                 for action in ("edit", "invalidate", "pin") if "{action}" in route.path else ("",):
                     path = route.path.replace("{name:path}", "{name}").format(**ids, action=action)
                     body = next((value for start, value in bodies.items() if path.startswith(start)), {})
