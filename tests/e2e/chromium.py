@@ -41,7 +41,7 @@ def page(browser: Browser, base_url: str) -> Iterator[Page]:
     made.on("dialog", refuse)
     yield made
     context.close()
-    assert heard == []
+    assert heard == [], heard
 
 
 def sign_in(page: Page, key: str) -> None:

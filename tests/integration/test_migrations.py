@@ -61,7 +61,8 @@ def test_a_filled_database_of_an_early_version_is_brought_up_with_nothing_lost(e
             connection.execute(_ACT_FOR, {"tenant": str(owner)})
             for table in early.sorted_tables:
                 for number in range(1, 2 if table.name in ("tenant", "namespace") else 4):
-                    connection.execute(sa.insert(table), {c.name: _filling(c, owner, number) for c in table.columns})
+                    given = [column for column in table.columns if column.identity is None]
+                    connection.execute(sa.insert(table), {c.name: _filling(c, owner, number) for c in given})
     before = [_rows(engine, early, owner) for owner in owners]
     assert all(len(rows) >= 1 for one in before for rows in one.values())
     schema.upgrade(empty_url, migrations)

@@ -42,7 +42,7 @@ def test_a_message_keeps_where_it_came_from_and_its_units_are_trusted_no_more(
 def test_where_a_message_came_from_is_changed_by_nothing(
     memory: Namespace, http: httpx.Client, settle: Callable[[], None]
 ) -> None:
-    origin = {"channel": "crawler", "source": "https://a.example", "trust": 0.3}
+    origin: dict[str, Any] = {"channel": "crawler", "source": "https://a.example", "trust": 0.3}
     say(memory, "m1", "The office moved to Lisbon in March.", **origin)
     here = f"/v1/namespaces/{memory.name}"
     before = http.get(f"{here}/messages/m1").json()
