@@ -27,12 +27,18 @@ router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 # How often a waiting request looks whether its client is still there.
 _LOOK_S = 0.25
 _CLIENT_LEFT = 499
+# Of a stream each event, as the OpenAPI document has it.
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["delta", "answer", "error"]}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
 
 
 @router.post(
     "/answer",
     response_model=wire.AnswerResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )
 async def answer(
     namespace: NamespaceName, body: wire.AnswerRequest, request: Request, caller: Reader, service: Services

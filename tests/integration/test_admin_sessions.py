@@ -119,7 +119,7 @@ def test_the_overview_shows_how_memories_grew_and_what_the_accounts_indexes_take
     assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
     active = sum(space.units for space in service.directory.spaces(service.tenant_id))
     assert f"{active:,} now" in page
-    assert "0 bytes" not in page.split("memory of indexes")[1][:150]
+    assert "0 bytes" not in page.split("index memory")[1][:150]
 
 
 def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
