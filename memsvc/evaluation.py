@@ -89,8 +89,8 @@ def judge(
     from memsvc.models.generator import GeneratorFailed
 
     settings = Settings()
-    chosen = settings.generator
-    chosen.url, chosen.model = url or chosen.url, model or chosen.model
+    given = {name: value for name, value in (("url", url), ("model", model)) if value is not None}
+    chosen = settings.generator = settings.generator.model_copy(update=given)
     loaded = bootstrap.load_generator(settings)
     if loaded is None:
         raise errors.Invalid("Judging needs a model.", "Give --url and --model.")

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from eval import cli, html, judging, markdown
 from eval.journal import Journal
+from memsvc import commands
+from memsvc.errors import Invalid
 from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from tests.unit.models.test_generator import Endpoint, answers, says
 
@@ -165,6 +168,21 @@ def test_a_finished_run_is_judged_into_a_folder_of_its_own_and_shown(
     assert "<td>75.0</td><td>50.0</td><td>100.0</td>" in html.page([], [], [summary])
     (run / "records.jsonl").write_text(json.dumps(record("q1", answer="changed")) + "\n")
     assert judge(run, endpoint) == 2
+
+
+def test_the_command_names_what_is_wrong_in_a_line(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.behave = thinks(fair)
+    command = ["eval", "judge", str(finished_run(tmp_path / "run"))]
+    done = CliRunner().invoke(
+        commands.app, [*command, "--url", endpoint.url, "--model", "j", "--out", str(tmp_path / "j")]
+    )
+    assert done.exit_code == 0, done.output
+    assert len(endpoint.requests) == 3 * len(RECORDS)
+    assert isinstance(CliRunner().invoke(commands.app, command).exception, Invalid)
+    nowhere = CliRunner().invoke(
+        commands.app, ["eval", "judge", str(tmp_path / "j"), "--url", "http://x", "--model", "j"]
+    )
+    assert nowhere.exit_code == 2
 
 
 def test_a_run_that_is_not_finished_or_of_another_version_is_not_judged(tmp_path: Path) -> None:
