@@ -243,9 +243,9 @@ def _answered(
         if coverage is not None:
             scores["answer_coverage"] = coverage
     return {
-        "question": question.id, "contestant": contestant, "category": question.category, "answer": answer,
-        "gold": question.answer, "scores": scores, "context_tokens": context_tokens,
-        "prompt_tokens": reply.prompt_tokens,
+        "question": question.id, "contestant": contestant, "category": question.category, "text": question.text,
+        "answer": answer, "gold": question.answer, "rubric": list(question.rubric), "scores": scores,
+        "context_tokens": context_tokens, "prompt_tokens": reply.prompt_tokens,
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
-from eval import answering, baselines, comparison, html, markdown, report, runs, service, train
+from eval import answering, baselines, comparison, html, judging, markdown, report, runs, service, train
 from eval import bench as benchmark
 from eval import retrieval as measurement
 from eval.datasets import read
@@ -120,6 +122,30 @@ def answers(
     return 0
 
 
+def judge(
+    run: Path, folder: Path | None, by: judging.Judge, away: type[MemsvcError], *, max_tokens: int, timeout_s: float
+) -> int:
+    """Judge the answers of a finished run; the exit status. `away` is what a judge raises that cannot be reached; what
+    was judged until then is kept in `folder`, and the next call goes on.
+    """
+    try:
+        answered, records = judging.finished(run)
+        folder = folder or run / f"judged-{re.sub(r'[^A-Za-z0-9._-]+', '-', by.name).strip('-.')}"
+        told = judging.manifest(answered, records, by)
+        with Journal(folder, told) as journal:
+            judging.run(records, by, journal, away, max_tokens=max_tokens, timeout_s=timeout_s)
+            result = told | {"commit": report.commit(), "verdicts": judging.summary(journal.records)}
+    except (judging.NotJudged, JournalRefused, MemsvcError, OSError) as error:
+        # A model's own next step is for a service that asks again by itself.
+        kept = "What was judged is kept: the same command goes on."
+        words = f"{error.detail} {kept}" if isinstance(error, away) else str(error)
+        Console(stderr=True).print(f"[red]eval: {escape(words)}[/red]", soft_wrap=True)
+        return 2
+    (folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n")
+    Console().print_json(data=result)
+    return 0
+
+
 def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None, plots: Path | None) -> int:
     """Show runs that are done, of retrieval, of answers or of the reader's bench; the exit status."""
     from eval import plots as pictures
@@ -131,20 +157,23 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             results += found if isinstance(found, list) else [found]
         of_readers = [result for result in results if "peaks" in result]
         summaries = [result for result in results if "contestants" in result]
+        judged = [result for result in results if "verdicts" in result]
         results = [result for result in results if "overall" in result]
         text = "\n".join(
             [
                 *([markdown.figures(results)] if results else []), *map(markdown.answers, summaries),
-                *map(markdown.reading, of_readers),
+                *map(markdown.verdicts, judged), *map(markdown.reading, of_readers),
             ]
         )  # fmt: skip
         if not text:
-            raise ValueError("none of these files holds figures of `eval retrieval`, `eval answers` or `bench reader`")
+            raise ValueError(
+                "none of these files holds figures of `eval retrieval`, `eval answers`, `eval judge` or `bench reader`"
+            )
         _folders(html_out)
         if page is not None:
             markdown.place(page, text)
         if html_out is not None:
-            html_out.write_text(html.page(results, summaries), encoding="utf-8")
+            html_out.write_text(html.page(results, summaries, judged), encoding="utf-8")
         if plots is not None:
             plots.mkdir(parents=True, exist_ok=True)
             for figures in of_readers:

@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
+from eval.judging import rows as judged_rows
 from eval.report import MEASURES
 from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS
 
@@ -26,9 +27,13 @@ img { background: #fff; } }
 """
 
 
-def page(results: Sequence[dict[str, Any]], summaries: Sequence[dict[str, Any]] = ()) -> str:
-    """The page of one or several sets' reports, and of runs of answers."""
-    parts = [*map(_section, results), *map(_answers, summaries)]
+def page(
+    results: Sequence[dict[str, Any]],
+    summaries: Sequence[dict[str, Any]] = (),
+    judged: Sequence[dict[str, Any]] = (),
+) -> str:
+    """The page of one or several sets' reports, of runs of answers, and of what judges said about these."""
+    parts = [*map(_section, results), *map(_answers, summaries), *map(_verdicts, judged)]
     title = "memsvc: evaluation"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
@@ -89,6 +94,15 @@ def _answers(summary: dict[str, Any]) -> str:
     return (
         f"<h2>{html.escape(summary['dataset'])}: answers</h2><p>{html.escape(summary['reader'])}, "
         f"n = {contestants[OURS]['n']}; commit {summary['commit']}</p>{table}{plot}"
+    )
+
+
+def _verdicts(summary: dict[str, Any]) -> str:
+    head, rows = judged_rows(summary)
+    n = next(iter(summary["verdicts"].values()))["strict"]["n"]
+    return (
+        f"<h2>{html.escape(summary['dataset'])}: judged</h2><p>{html.escape(summary['reader'])}, judged by "
+        f"{html.escape(summary['judge'])}, n = {n}; commit {summary['commit']}</p>{_table(head, rows)}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eval import judging
 from eval.runs import OURS
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -72,6 +73,17 @@ def answers(summary: dict[str, Any]) -> str:
         f"{contestants[OURS]['n']} questions of {summary['conversations'] or 'all'} conversations (drawn by seed "
         f"{summary['seed']}); F1 and macro without trick questions. Ranker: {', '.join(summary['rankers'])}. "
         f"Data: sha256 {summary['data_sha256'][:12]}. Commit {(summary['commit'] or 'unknown')[:12]}."
+    )
+    return f"{told}\n\n{_table(head, rows)}"
+
+
+def verdicts(summary: dict[str, Any]) -> str:
+    """The table of `memsvc eval judge`."""
+    head, rows = judging.rows(summary)
+    told = (
+        f"**{_NAMES.get(summary['dataset'], summary['dataset'])}**, answers of {summary['reader']} judged by "
+        f"{summary['judge']} (n {next(iter(summary['verdicts'].values()))['strict']['n']}), %. "
+        f"Prompts: sha256 {summary['prompts_sha256'][:12]}. Commit {(summary['commit'] or 'unknown')[:12]}."
     )
     return f"{told}\n\n{_table(head, rows)}"
 

@@ -15,7 +15,7 @@ import rich
 import typer
 from rich import markup
 
-from memsvc import __version__, administration, errors
+from memsvc import __version__, administration, errors, evaluation
 from memsvc.settings import ServerSettings, Settings
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Ranker = Literal["cross", "shipped", "none"]
-evaluation = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
-app.add_typer(evaluation, name="eval")
+app.add_typer(evaluation.app, name="eval")
 app.add_typer(administration.keys, name="keys")
 app.add_typer(administration.tenants, name="tenants")
 app.command("scrub")(administration.scrub)
@@ -195,143 +193,6 @@ def distill(
 def version() -> None:
     """Print the version."""
     rich.print(__version__)
-
-
-@evaluation.command()
-def retrieval(
-    data: Annotated[list[Path], typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder. May be repeated.")],
-    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
-    url: Annotated[str | None, typer.Option(help="Use a running service instead of starting one.")] = None,
-    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many of each set.")] = None,
-    baselines: Annotated[bool, typer.Option(help="Measure the baselines in the same run.")] = True,
-    ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
-    ablate: Annotated[bool, typer.Option(help="Also with each stage switched off.")] = False,
-    weights: Annotated[Path | None, typer.Option(help="Write the ranker grown on all questions here.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one there goes on.")] = None,
-) -> None:
-    """Retrieval on published sets: ingest every conversation, ask every question, compare with baselines."""
-    from memsvc import rooms
-
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(
-        cli.retrieval(
-            data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
-            which=ranker, ablate=ablate, weights=weights, folder=out,
-        )
-    )  # fmt: skip
-
-
-# The sets by their names: the same command, and the format is read from the file.
-for _name in ("locomo", "beam", "longmemeval", "own"):
-    evaluation.command(_name, help=f"Retrieval on {_name}: as `eval retrieval`.")(retrieval)
-
-
-@evaluation.command()
-def answers(
-    data: Annotated[Path, typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one there goes on.")],
-    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
-    questions: Annotated[
-        int | None, typer.Option(min=1, help="So many of each conversation, drawn by the seed.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
-    budget: Annotated[int, typer.Option(min=64, help="Tokens of every contestant's context.")] = 512,
-    full: Annotated[int, typer.Option(min=64, help="Tokens of the full context, as far as it fits.")] = 1500,
-    ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
-) -> None:
-    """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL) given nothing, recent turns, all, a hybrid, and memsvc."""
-    from memsvc import bootstrap, rooms
-
-    reader = bootstrap.load_generator(Settings())
-    if reader is None:
-        raise errors.Invalid("Answers need a reader.", "Set MEMSVC_GENERATOR_MODEL, for example to smollm2.")
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(
-        cli.answers(
-            data, out, reader, limit_conversations=conversations, per_conversation=questions, seed=seed,
-            budgets_tokens=(budget, full), which=ranker,
-        )
-    )  # fmt: skip
-
-
-@evaluation.command()
-def compare(
-    first: Annotated[Path, typer.Argument(help="Folder of a run of `eval answers`.")],
-    second: Annotated[Path, typer.Argument(help="Folder of another, over the same data.")],
-) -> None:
-    """What changed from one run of answers to another, paired by question."""
-    from memsvc import rooms
-
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(cli.compare(first, second))
-
-
-@evaluation.command("report")
-def write_report(
-    results: Annotated[list[Path], typer.Argument(help="JSON of `eval retrieval`, summary.json of `eval answers`, …")],
-    page: Annotated[Path | None, typer.Option(help="Markdown whose figures to renew, between its marks.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Folder for the plots as PNG.")] = None,
-) -> None:
-    """Tables and plots of runs that are done; without options the tables as Markdown."""
-    from memsvc import rooms
-
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(cli.write_report(results, page, html, plots))
-
-
-@evaluation.command()
-def train(
-    data: Annotated[list[Path], typer.Option(help="Sets to learn from; may be repeated.")],
-    out: Annotated[Path, typer.Option(help="Where to write the weights (.npz), for MEMSVC_RECALL_RANKER.")],
-    card: Annotated[Path | None, typer.Option(help="Where to write what they saw (JSON).")] = None,
-) -> None:
-    """Grow the learned ranker on questions with known evidence."""
-    from memsvc import rooms
-
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(cli.learn(data, out, card))
-
-
-@evaluation.command()
-def distillation(
-    data: Annotated[list[Path], typer.Option(help="locomo10.json, or a folder of BEAM chats; may be repeated.")],
-    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Where to draw coverage against compression (PNG).")] = None,
-) -> None:
-    """What the distiller keeps: compression, answer words, dates, speed. Starts no service."""
-    from memsvc import rooms
-
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(cli.distillation(data, json_out, plot))
-
-
-@evaluation.command()
-def compression(
-    data: Annotated[list[Path], typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder. May be repeated.")],
-    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
-    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many of each set.")] = None,
-) -> None:
-    """What compressed vectors cost and lose: bytes, time, neighbours, evidence found. Starts no service."""
-    from memsvc import rooms
-
-    rooms.make_importable()
-    from eval import cli
-
-    sys.exit(cli.compression(data, json_out, conversations))
 
 
 @app.command()

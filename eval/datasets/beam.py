@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.model import BadDataset, Conversation, Dataset, Question, Turn
-from eval.datasets.places import at, load, text
+from eval.datasets.places import at, listed, load, text
 
 # The authors mark the ends of user messages with their plan's bullet: "->-> 1,1".
 _PLAN_MARK = re.compile(r"\s*->->[^\n]*\Z")
@@ -61,6 +61,7 @@ def _conversation(folder: Path) -> tuple[Conversation, int]:
                     evidence,
                     kind,
                     asked_at,
+                    tuple(map(str, listed(item, "rubric"))) if "rubric" in item else (),
                 )
             )
     return Conversation(folder.name, turns, tuple(questions)), dropped

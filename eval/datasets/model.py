@@ -31,7 +31,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`evidence` are turn ids (none: not ranked); `answer` is None where the set gives none (not covered)."""
+    """`evidence` are turn ids (none: not ranked); `answer` is None where the set gives none (not covered); `rubric` are
+    what a good answer does, one demand each, where the set has them.
+    """
 
     id: str
     text: str
@@ -39,6 +41,7 @@ class Question:
     evidence: tuple[str, ...]
     category: str
     asked_at: dt.datetime
+    rubric: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
