@@ -172,7 +172,7 @@ def load_reader(settings: Settings, text_generator: TextGenerator | None) -> Laz
 
 def caches(settings: Settings) -> CacheFolder:
     """What readers have read, in the data folder."""
-    return CacheFolder(data_dir(settings) / "caches", settings.reader.disk_bytes)
+    return CacheFolder(data_dir(settings) / "caches", settings.reader.disk_bytes, settings.reader.disk_codec)
 
 
 def load_ranker(settings: Settings) -> Trees | None:

@@ -128,6 +128,7 @@ class ReaderSettings(BaseSettings):
     )
     memory_bytes: int = Field(1 * 1024**3, ge=0, description="for what was read ahead, in memory")
     disk_bytes: int = Field(8 * 1024**3, ge=0, description="and in the data folder")
+    disk_codec: Literal["none", "int8", "int4"] = Field("none", description="the form of it there; all but none round")
 
 
 class JobSettings(BaseSettings):

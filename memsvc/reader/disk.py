@@ -13,7 +13,7 @@ import shutil
 import uuid
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import structlog
@@ -22,33 +22,49 @@ if TYPE_CHECKING:
     import torch
 
     from memsvc.reader.cache import Snapshot
+    from memsvc.reader.codec import Codec
 
 _log = structlog.get_logger("memsvc.reader")
 _SUFFIX = ".safetensors"
 
 
 class CacheFolder:
-    """`quota_bytes` bounds all files together. Several processes may share the folder."""
+    """`quota_bytes` bounds all files together, and `codec` is the form of what is in them. Several processes may share
+    the folder.
+    """
 
-    def __init__(self, folder: Path, quota_bytes: int) -> None:
+    def __init__(self, folder: Path, quota_bytes: int, codec: Codec = "none") -> None:
         self._folder = folder
         self._quota_bytes = quota_bytes
+        self._codec: Codec = codec
+
+    @property
+    def codec(self) -> Codec:
+        """Part of what a cache is found by: with another one the numbers that come back are others."""
+        return self._codec
 
     def put(self, namespace_id: uuid.UUID, key: str, base: Snapshot, unit_ids: Collection[str]) -> None:
-        """Store; older ones leave to make room. A snapshot beyond the quota is not stored."""
+        """Store; older ones leave to make room. What is beyond the quota is not stored."""
         import torch
         from safetensors.torch import save_file
 
-        if base.nbytes > self._quota_bytes:
+        from memsvc.reader import codec
+
+        tensors = {"ids": torch.tensor(base.token_ids, dtype=torch.int64)}
+        for layer, (keys, values) in enumerate(zip(base.keys, base.values, strict=True)):
+            parts = codec.encode(keys, values, self._codec)
+            tensors |= {f"{layer}.{name}": tensor for name, tensor in parts.items()}
+        if sum(tensor.nbytes for tensor in tensors.values()) > self._quota_bytes:
             return
         target = self._path(namespace_id, key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {f"k{n}": t.contiguous() for n, t in enumerate(base.keys)}
-        tensors |= {f"v{n}": t.contiguous() for n, t in enumerate(base.values)}
-        tensors["ids"] = torch.tensor(base.token_ids, dtype=torch.int64)
+        facts = {
+            "units": json.dumps(sorted(unit_ids)), "layers": str(len(base.keys)), "codec": self._codec,
+            "dtype": str(base.keys[0].dtype),
+        }  # fmt: skip
         fresh = target.with_name(f"{uuid.uuid4().hex}.part")
         try:
-            save_file(tensors, fresh, metadata={"units": json.dumps(sorted(unit_ids)), "layers": str(len(base.keys))})
+            save_file(tensors, fresh, metadata=facts)
             with fresh.open("rb") as file:
                 os.fsync(file.fileno())
             fresh.replace(target)
@@ -57,18 +73,11 @@ class CacheFolder:
         self._make_room(target)
 
     def get(self, namespace_id: uuid.UUID, key: str, device: torch.device) -> Snapshot | None:
-        """None for one that is not there or cannot be read, which is then removed."""
-        from memsvc.reader.cache import Snapshot
-
+        """None for one that is not there, or that cannot be read or is of another codec, which is then removed."""
         path = self._path(namespace_id, key)
         try:
             with safetensors.safe_open(path, framework="pt", device=str(device)) as stored:
-                layers = int(stored.metadata()["layers"])
-                found = Snapshot(
-                    tuple(stored.get_tensor("ids").tolist()),
-                    tuple(stored.get_tensor(f"k{n}") for n in range(layers)),
-                    tuple(stored.get_tensor(f"v{n}") for n in range(layers)),
-                )
+                found = self._decoded(stored)
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -95,6 +104,28 @@ class CacheFolder:
                 path.unlink(missing_ok=True)
                 gone += 1
         return gone
+
+    def _decoded(self, stored: Any) -> Snapshot:
+        """Raises KeyError, ValueError and TypeError for a file of another form."""
+        import torch
+
+        from memsvc.reader import codec
+        from memsvc.reader.cache import Snapshot
+
+        facts = stored.metadata()
+        if facts["codec"] != self._codec:
+            raise ValueError(f"the file is written as {facts['codec']}")
+        dtype = {str(each): each for each in (torch.float32, torch.float16, torch.bfloat16)}[facts["dtype"]]
+        names: dict[str, list[str]] = {}
+        for name in stored.keys():  # noqa: SIM118 - a file of safetensors is no mapping
+            layer, _, part = name.partition(".")
+            names.setdefault(layer, []).append(part)
+        pairs = [
+            codec.decode({part: stored.get_tensor(f"{n}.{part}") for part in names[str(n)]}, self._codec, dtype)
+            for n in range(int(facts["layers"]))
+        ]
+        keys, values = zip(*pairs, strict=True)
+        return Snapshot(tuple(stored.get_tensor("ids").tolist()), keys, values)
 
     def _path(self, namespace_id: uuid.UUID, key: str) -> Path:
         return self._folder / namespace_id.hex / f"{key}{_SUFFIX}"

@@ -212,7 +212,7 @@ class Reader:
                 total -= gone.nbytes
 
     def _key(self, name: str, place: Place, ids: Sequence[int]) -> str:
-        how = f"{name} {self._kept_tokens} {self._method if self._kept_tokens else ''}"
+        how = f"{name} {self._caches.codec} {self._kept_tokens} {self._method if self._kept_tokens else ''}"
         return fingerprint.of_cache(how, place.tenant_id, place.namespace_id, place.episode_id, ids)
 
     def _load(self) -> tuple[Any, Any, prompt.Frame, str, bool]:

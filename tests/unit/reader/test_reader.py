@@ -180,6 +180,18 @@ def test_any_other_model_words_or_setting_is_another_key(folder: Path) -> None:
     assert len(names) == 6
 
 
+def test_a_cache_in_fewer_bytes_is_another_cache_and_is_answered_from(
+    reader: Reader, folder: Path, caches: CacheFolder, place: Place, tmp_path: Path
+) -> None:
+    read_ahead(reader, MEMORIES, place)
+    small = Reader(generator(folder), CacheFolder(tmp_path / "caches", 2**26, "int8"), 2**26)
+    assert small.answer("Who rows?", MEMORIES, place=place, max_tokens=4).path == "text"
+    read_ahead(small, MEMORIES, place)
+    again = Reader(generator(folder), CacheFolder(tmp_path / "caches", 2**26, "int8"), 2**26)
+    assert again.answer("Who rows?", MEMORIES, place=place, max_tokens=4).path == "episode_cache"
+    assert reader.is_ahead(MEMORIES, place)
+
+
 def test_a_model_whose_cache_does_not_hold_answers_from_text(
     reader: Reader, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
