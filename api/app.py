@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 
 import anyio.to_thread
@@ -75,5 +76,6 @@ def _stand_guard(app: FastAPI, service: Service) -> None:
     """What a request passes before its route, the last added first."""
     server, limits = service.settings.server, service.settings.limits
     app.add_middleware(body_limit.BodyLimit, limit_bytes=limits.body_bytes)
-    app.add_middleware(guard.Rate, limits=limits, places=max(1, server.threads // 2))
+    cores = os.cpu_count() or 1
+    app.add_middleware(guard.Rate, limits=limits, places=max(1, server.threads // 2), shared_places=max(1, cores // 2))
     app.add_middleware(guard.Origin, hosts=safety.own_hosts(server), origins=safety.listed(server.allowed_origins))

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import math
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ from memsvc.settings import LimitSettings
 
 _REMEMBERED = 10_000
 _PAUSE_S = 0.25
+# A key is about for so long after its last request.
+_ABOUT_S = 1.0
 
 
 class Origin:
@@ -73,23 +75,32 @@ class _Bucket:
 
     tokens: float
     at: float
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    working: int = 0
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 class Rate:
     """Refuses what comes faster than `limits` allow, key by key; requests without a key share one bucket.
 
-    A key holds at most `places` of the requests that are worked on at once, so that a flood by one leaves room for the
-    others; further ones wait their turn. Counted in this process: several servers allow as many times the rate.
+    A key holds at most `places` of the requests that are worked on at once, and `shared_places` while another key is
+    about, so that a flood by one leaves room for the others; further ones wait their turn. Counted in this process:
+    several servers allow as many times the rate.
     """
 
     def __init__(
-        self, app: ASGIApp, limits: LimitSettings, places: int, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        limits: LimitSettings,
+        places: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        shared_places: int | None = None,
     ) -> None:
         self._app = app
         self._rate = limits.requests_per_s
         self._burst = limits.burst
         self._places = places
+        self._shared_places = min(places, shared_places or places)
         self._clock = clock
         self._buckets: OrderedDict[bytes, _Bucket] = OrderedDict()
 
@@ -114,14 +125,15 @@ class Rate:
         """The request in one of the key's places. A stream of events gives it back once it has begun: from then on it
         waits for a model, and works no more than a page that is being read.
         """
-        await bucket.places.acquire()
+        await self._enter(bucket)
         held = True
 
         def leave() -> None:
             nonlocal held
             if held:
                 held = False
-                bucket.places.release()
+                bucket.working -= 1
+                self._wake(bucket)
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -135,12 +147,44 @@ class Rate:
         finally:
             leave()
 
+    async def _enter(self, bucket: _Bucket) -> None:
+        """Wait for a place, first come first served."""
+        if bucket.working < self._room(bucket) and not bucket.waiting:
+            bucket.working += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        bucket.waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the place was given while the caller left
+                bucket.working -= 1
+                self._wake(bucket)
+            raise
+
+    def _wake(self, bucket: _Bucket) -> None:
+        while bucket.waiting and bucket.working < self._room(bucket):
+            turn = bucket.waiting.popleft()
+            if not turn.done():
+                bucket.working += 1
+                turn.set_result(None)
+
+    def _room(self, bucket: _Bucket) -> int:
+        """How many places the key has now. Somebody waits only while at least one is taken, so that its release looks
+        again.
+        """
+        now = self._clock()
+        latest = (other for other in reversed(self._buckets.values()) if other is not bucket)
+        other = next(latest, None)
+        about = other is not None and (other.working > 0 or now - other.at < _ABOUT_S)
+        return self._shared_places if about else self._places
+
     def _bucket(self, authorization: str) -> _Bucket:
         # A digest, so that no key stays in memory in the clear.
         name = hashlib.sha256(authorization.encode()).digest()
         bucket = self._buckets.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = _Bucket(self._burst, self._clock(), asyncio.Semaphore(self._places))
+            bucket = self._buckets[name] = _Bucket(self._burst, self._clock())
             if len(self._buckets) > _REMEMBERED:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(name)

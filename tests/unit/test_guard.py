@@ -90,6 +90,57 @@ def test_a_flood_of_one_key_leaves_places_for_the_others() -> None:
     assert most == {"a": 3, "b": 1}
 
 
+def test_a_key_holds_fewer_places_while_another_is_about() -> None:
+    now = 0.0
+    at_work = most = 0
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(0.001)
+        at_work -= 1
+        await fine(scope, receive, send)
+
+    async def flood(app: guard.Rate) -> int:
+        nonlocal most
+        most = 0
+        replies = await asyncio.gather(*(call(app, authorization="a") for _ in range(20)))
+        assert {status for status, _ in replies} == {200}
+        return most
+
+    async def run() -> list[int]:
+        nonlocal now
+        app = guard.Rate(slow, LimitSettings(), 3, lambda: now, shared_places=1)
+        alone = await flood(app)
+        await call(app, authorization="b")
+        beside = await flood(app)
+        now = 2.0
+        return [alone, beside, await flood(app)]
+
+    assert asyncio.run(run()) == [3, 1, 3]
+
+
+def test_who_leaves_while_waiting_for_a_place_takes_none_along() -> None:
+    async def run() -> None:
+        over = asyncio.Event()
+
+        async def held(scope: Any, receive: Any, send: Any) -> None:
+            await over.wait()
+            await fine(scope, receive, send)
+
+        app = guard.Rate(held, LimitSettings(), 1)
+        first, second, third = (asyncio.create_task(call(app, authorization="a")) for _ in range(3))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.sleep(0)
+        over.set()
+        assert (await first)[0] == (await third)[0] == 200
+        assert (await call(app, authorization="a"))[0] == 200
+
+    asyncio.run(run())
+
+
 def test_a_stream_of_events_gives_its_place_back_once_it_has_begun() -> None:
     async def run(kind: bytes) -> bool:
         begun, over = asyncio.Event(), asyncio.Event()
