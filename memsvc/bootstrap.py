@@ -167,7 +167,9 @@ def load_reader(settings: Settings, text_generator: TextGenerator | None) -> Laz
         )  # fmt: skip
     else:
         return None
-    return LazyReader(model, caches(settings), chosen.memory_bytes, chosen.kept_tokens, chosen.kept_by)
+    return LazyReader(
+        model, caches(settings), chosen.memory_bytes, chosen.kept_tokens, chosen.kept_by, chosen.layer_exponent
+    )
 
 
 def caches(settings: Settings) -> CacheFolder:
