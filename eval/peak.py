@@ -46,6 +46,6 @@ def _peak(model: str, models: Path, text: str, tokens: int, method: Method | Non
         watch(cache.snapshot(going, ids))
     else:
         bound = Bound(len(ids) // ratio, method, tuple(ids[len(ids) // 2 :][:128]))
-        evict.read(loaded, ids, len(frame.before), bound, watch=watch)
+        evict.read(loaded, ids, len(frame.before), bound, look=watch)
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     return {"method": method or "all", "ratio": ratio, "tokens": len(ids), "cache_bytes": peak, "process_bytes": grown}

@@ -15,7 +15,7 @@ from memsvc.index.pool import IndexPool
 from memsvc.models import encoder, generator, local
 from memsvc.models.cross_encoder import CrossEncoder
 from memsvc.models.encoder import TextEncoder
-from memsvc.models.generator import TextGenerator
+from memsvc.models.generator import EndpointGenerator, TextGenerator
 from memsvc.models.local import LocalGenerator
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
@@ -167,7 +167,9 @@ def load_reader(settings: Settings, text_generator: TextGenerator | None) -> Laz
         )  # fmt: skip
     else:
         return None
-    return LazyReader(model, caches(settings), chosen.memory_bytes, chosen.kept_tokens, chosen.kept_by)
+    return LazyReader(
+        model, caches(settings), chosen.memory_bytes, chosen.kept_tokens, chosen.kept_by, chosen.layer_exponent
+    )
 
 
 def caches(settings: Settings) -> CacheFolder:
@@ -265,6 +267,7 @@ def _wire(
     text_generator = load_generator(settings)
     reader = load_reader(settings, text_generator)
     handlers = _handlers(settings, text_encoder, text_generator, reader, aside)
+    endpoint = text_generator if reader is None and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
     follow_ups = [refine.KIND] if settings.distill.with_model else []
@@ -286,7 +289,7 @@ def _wire(
         pool=pool,
         ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
         recall=recall,
-        answers=Answers(database, recall, reader, None if reader else text_generator, settings.reader, runner.kick),
+        answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
         inspect=Inspect(database),
         maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),

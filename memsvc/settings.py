@@ -126,6 +126,9 @@ class ReaderSettings(BaseSettings):
     kept_by: Literal["patched", "snapkv", "keydiff", "recency", "random"] = Field(
         "patched", description="how they are chosen"
     )
+    layer_exponent: float = Field(
+        0.0, ge=0, le=8, description="how unevenly layers share kept_tokens, by their sensitivity; 0: all the same"
+    )
     memory_bytes: int = Field(1 * 1024**3, ge=0, description="for what was read ahead, in memory")
     disk_bytes: int = Field(8 * 1024**3, ge=0, description="and in the data folder")
     disk_codec: Literal["none", "int8", "int4"] = Field("none", description="the form of it there; all but none round")

@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -16,8 +16,15 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from memsvc import errors
+from memsvc.models.events import Broken, Events, storable
 
 MAX_RESPONSE_BYTES = 1_000_000
+# A streamed token comes in an event of about 250 bytes.
+_EVENT_BYTES = 16
+# An answer to a request that the server takes for wrong.
+_NOT_TAKEN = (400, 404, 415, 422, 501)
+# How often a call looks whether anybody still waits for it.
+_LOOK_S = 0.25
 
 
 class GeneratorFailed(errors.Unavailable):
@@ -98,6 +105,7 @@ class EndpointGenerator:
         self._model = model
         self._max_response_bytes = max_response_bytes
         self._knows_schemas = True
+        self._streams = True
         # Bytes are counted as they come, so a compressed reply, which could swell, is not asked for.
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
         self._http = httpx.Client(
@@ -124,16 +132,11 @@ class EndpointGenerator:
         opening: str = "",
     ) -> Generated:
         deadline = time.monotonic() + timeout_s
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}],
-            "max_tokens": max_tokens,
-            "temperature": 0,
-        }
+        body = self._body(system, prompt, max_tokens) | {"temperature": 0}
         if schema is not None and self._knows_schemas:
             form = {"name": "reply", "schema": dict(schema), "strict": True}
             status, raw = self._post(body | {"response_format": {"type": "json_schema", "json_schema": form}}, deadline)
-            if status not in (400, 404, 415, 422, 501):
+            if status not in _NOT_TAKEN:
                 return self._read(status, raw)
             fallback = self._post(body, deadline)
             # Only a server that answers without the schema has refused the schema.
@@ -141,18 +144,80 @@ class EndpointGenerator:
             return self._read(*fallback)
         return self._read(*self._post(body, deadline))
 
+    def stream(
+        self,
+        system: str,
+        prompt: str,
+        *,
+        max_tokens: int,
+        timeout_s: float,
+        options: Mapping[str, Any],
+        tell: Callable[[str], None],
+        waits: Callable[[], bool] = lambda: True,
+    ) -> Generated:
+        """A reply that `tell` is given piece by piece as it comes; at once from a server that does not stream.
+        `options` are of the request: temperature, top_p, seed. What came until the time limit is the reply.
+
+        Raises GeneratorFailed, also when `waits` is no longer true, and GeneratorRefused.
+        """
+        deadline = time.monotonic() + timeout_s
+        body = self._body(system, prompt, max_tokens) | dict(options)
+        if self._streams:
+            events = Events(tell)
+            asked = body | {"stream": True, "stream_options": {"include_usage": True}}
+            try:
+                status, raw = self._post(asked, deadline, events, waits)
+            except GeneratorFailed:
+                if events.text and time.monotonic() >= deadline:
+                    return self._streamed(events, "time")
+                raise
+            if events.received:
+                if not events.ended:
+                    raise GeneratorFailed(f"{self._url} broke off its reply.", "Try again.")
+                return self._streamed(events, "tokens" if events.finish_reason == "length" else "end")
+            if status not in _NOT_TAKEN:
+                return self._at_once(status, raw, tell)
+        status, raw = self._post(body, deadline, waits=waits)
+        # Only a server that answers without a stream has refused the stream.
+        self._streams = self._streams and status != 200
+        return self._at_once(status, raw, tell)
+
     def close(self) -> None:
         self._http.close()
 
-    def _post(self, body: dict[str, Any], deadline: float) -> tuple[int, bytes]:
-        """Status and body. Raises GeneratorFailed at the deadline, GeneratorRefused for a body that is not taken."""
+    def _body(self, system: str, prompt: str, max_tokens: int) -> dict[str, Any]:
+        turns = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
+        return {"model": self._model, "messages": turns, "max_tokens": max_tokens}
+
+    def _streamed(self, events: Events, stopped: Literal["end", "tokens", "time"]) -> Generated:
+        return Generated(events.text, events.prompt_tokens, events.completion_tokens, stopped)
+
+    def _at_once(self, status: int, raw: bytes, tell: Callable[[str], None]) -> Generated:
+        made = self._read(status, raw)
+        if made.text:
+            tell(made.text)
+        return made
+
+    def _post(
+        self,
+        body: dict[str, Any],
+        deadline: float,
+        events: Events | None = None,
+        waits: Callable[[], bool] = lambda: True,
+    ) -> tuple[int, bytes]:
+        """Status and body, which goes into `events` instead where they are given and come. Raises GeneratorFailed at
+        the deadline or when nobody waits, GeneratorRefused for a body that is not taken.
+        """
         late = GeneratorFailed(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise late
-        with _Hangup(left_s) as hangup:
+        with _Hangup(left_s, waits) as hangup:
             try:
-                reply = self._exchange(body, left_s, hangup)
+                reply = self._exchange(body, left_s, hangup, events)
+            except Broken as error:
+                why = self._shown(str(error))
+                raise GeneratorFailed(f"{self._url} ended its reply with an error: {why}", "Try again.") from None
             except httpx.TimeoutException:
                 raise late from None
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -169,7 +234,9 @@ class EndpointGenerator:
                 raise late
             return reply
 
-    def _exchange(self, body: dict[str, Any], timeout_s: float, hangup: _Hangup) -> tuple[int, bytes]:
+    def _exchange(
+        self, body: dict[str, Any], timeout_s: float, hangup: _Hangup, events: Events | None
+    ) -> tuple[int, bytes]:
         received = bytearray()
         extensions = {"trace": hangup.trace}
         with self._http.stream("POST", self._address, json=body, timeout=timeout_s, extensions=extensions) as response:
@@ -179,6 +246,10 @@ class EndpointGenerator:
                     f"{self._url} sent the encoding {self._shown(encoding)!r}, which was not asked for.",
                     "Look at what answers there.",
                 )
+            kind = response.headers.get("Content-Type", "").strip().lower()
+            if events is not None and response.status_code == 200 and kind.startswith("text/event-stream"):
+                self._follow(response, events)
+                return 200, b""
             for chunk in response.iter_raw():
                 received += chunk
                 if len(received) > self._max_response_bytes:
@@ -186,6 +257,19 @@ class EndpointGenerator:
                         f"{self._url} sent more than {self._max_response_bytes} bytes.", "Look at what answers there."
                     )
             return response.status_code, bytes(received)
+
+    def _follow(self, response: httpx.Response, events: Events) -> None:
+        limit = _EVENT_BYTES * self._max_response_bytes
+        for chunk in response.iter_raw():
+            if response.num_bytes_downloaded > limit:
+                raise GeneratorRefused(f"{self._url} sent more than {limit} bytes.", "Look at what answers there.")
+            try:
+                events.feed(chunk)
+            except ValueError as error:
+                raise GeneratorRefused(
+                    f"{self._url} does not stream as a chat endpoint does ({self._shown(str(error))}).",
+                    "Its address usually ends in /v1.",
+                ) from None
 
     def _read(self, status: int, raw: bytes) -> Generated:
         shown = self._shown(raw.decode("utf-8", "replace"))
@@ -208,7 +292,7 @@ class EndpointGenerator:
                 f"{self._url} did not answer as a chat endpoint does ({self._shown(repr(error))}): {shown}",
                 "Its address usually ends in /v1.",
             ) from None
-        return Generated(_storable(text), *counts, "tokens" if choice.get("finish_reason") == "length" else "end")
+        return Generated(storable(text), *counts, "tokens" if choice.get("finish_reason") == "length" else "end")
 
     def _shown(self, text: str) -> str:
         """At most 300 characters for a message. Servers echo headers, so the key is taken out before the cut."""
@@ -217,25 +301,27 @@ class EndpointGenerator:
 
 
 class _Hangup:
-    """Closes a call's connection after `after_s` seconds; `done` says that the time was up.
+    """Closes a call's connection after `after_s` seconds, or when `waits` is no longer true; `done` says that it did.
 
     A timeout of the HTTP client bounds each wait for bytes, so a server that sends one now and then, be it in its
     headers, could hold a call for hours.
     """
 
-    def __init__(self, after_s: float) -> None:
+    def __init__(self, after_s: float, waits: Callable[[], bool]) -> None:
         self.done = False
+        self._ends = time.monotonic() + after_s
+        self._waits = waits
+        self._over = threading.Event()
         self._lock = threading.Lock()
         self._connections: list[socket.socket] = []
-        self._timer = threading.Timer(after_s, self._close)
-        self._timer.daemon = True
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> _Hangup:
-        self._timer.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._over.set()
         with self._lock:
             for connection in self._connections:
                 connection.close()
@@ -250,17 +336,18 @@ class _Hangup:
         if self.done:
             self._close()
 
+    def _watch(self) -> None:
+        while (left_s := self._ends - time.monotonic()) > 0 and self._waits():
+            if self._over.wait(min(left_s, _LOOK_S)):
+                return
+        self._close()
+
     def _close(self) -> None:
         self.done = True
         with self._lock:
             for connection in self._connections:
                 with contextlib.suppress(OSError):  # the other side was quicker
                     connection.shutdown(socket.SHUT_RDWR)
-
-
-def _storable(text: str) -> str:
-    """Without NUL and half surrogate pairs, which a reply cut inside an emoji has and neither UTF-8 nor a database."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
 def load(

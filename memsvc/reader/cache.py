@@ -2,11 +2,13 @@
 
 The one file that knows transformers' cache (5.23) from inside. A layer's `update` makes new tensors, so that a fork
 over the same ones costs nothing and leaves them as they were. Layers with a sliding window need their length told:
-their tensors hold only its end.
+their tensors hold only its end. Where layers have let different numbers of tokens go, the one mask that transformers
+makes is as wide as the longest of them, and each layer takes the right end of it.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +18,15 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicS
 
 from memsvc import errors
 
+# Models whose layers take their own part of the mask.
+_narrowed: weakref.WeakSet[Any] = weakref.WeakSet()
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A model's state after `token_ids`: per layer keys and values (1, heads, n, d) in the model's dtype, rotated to
-    their positions. n is smaller than the number of tokens in a layer with a window, and where tokens were let go.
+    their positions. n is smaller than the number of tokens in a layer with a window, and where tokens were let go; it
+    may differ from layer to layer.
     """
 
     token_ids: tuple[int, ...]
@@ -60,11 +66,16 @@ def snapshot(cache: Cache, token_ids: Sequence[int]) -> Snapshot:
 def fork(model: Any, base: Snapshot) -> Cache:
     """A cache that goes on from `base`, which stays as it is."""
     cache = empty(model)
+    slides = [isinstance(layer, DynamicSlidingWindowLayer) for layer in cache.layers]
+    sizes = [keys.shape[-2] for keys, sliding in zip(base.keys, slides, strict=True) if not sliding]
+    longest = max(sizes, default=0)
+    if min(sizes, default=0) < longest:
+        _narrow_masks(model)
     for place, (layer, keys, values) in enumerate(zip(cache.layers, base.keys, base.values, strict=True)):
-        if isinstance(layer, DynamicSlidingWindowLayer):
+        if slides[place]:
             layer.cumulative_length = base.length
         elif keys.shape[-2] < base.length:
-            cache.layers[place] = layer = _Thinned(base.length - keys.shape[-2])
+            cache.layers[place] = layer = _Thinned(base.length - keys.shape[-2], longest - keys.shape[-2])
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
     return cache
@@ -83,14 +94,43 @@ def thin(base: Snapshot, kept: Sequence[torch.Tensor | None]) -> Snapshot:
 
 
 class _Thinned(DynamicLayer):  # type: ignore[misc]
-    """A layer that has let tokens go: it is longer in positions than in tensors."""
+    """A layer that has let `gone` tokens go: it is longer in positions than in tensors. The longest layer has
+    `shorter` tokens more; the mask is asked of any one of them and must do for all.
+    """
 
-    def __init__(self, gone: int) -> None:
+    def __init__(self, gone: int, shorter: int) -> None:
         super().__init__()
         self._gone = gone
+        self._shorter = shorter
+
+    @property
+    def held(self) -> int:
+        """Tokens in the tensors."""
+        return int(super().get_seq_length())
 
     def get_seq_length(self) -> int:
-        return int(super().get_seq_length()) + self._gone
+        return self.held + self._gone
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return int(super().get_seq_length()) + query_length, self._gone
+        return self.held + self._shorter + query_length, self._gone - self._shorter
+
+
+def _narrow_masks(model: Any) -> None:
+    """Let every attention of the model take the right end of a mask that is wider than its layer: all that was read
+    before is seen by all that comes, so any part of it will do, and the end is the block that is read now.
+    """
+    if model in _narrowed:
+        return
+    for module in model.modules():
+        if isinstance(getattr(module, "layer_idx", None), int):
+            module.register_forward_pre_hook(_narrowly, with_kwargs=True)
+    _narrowed.add(model)
+
+
+def _narrowly(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    mask, cache = kwargs.get("attention_mask"), kwargs.get("past_key_values")
+    layer = cache.layers[module.layer_idx] if cache is not None else None
+    if isinstance(layer, _Thinned) and isinstance(mask, torch.Tensor):
+        # Some kernels want their mask in one piece.
+        kwargs["attention_mask"] = mask[..., -(layer.held + mask.shape[-2]) :].contiguous()
+    return args, kwargs

@@ -1,7 +1,7 @@
 """Reading a long text into a bounded cache: block by block, and after each block only the tokens that matter stay.
 
 After EpiCache (Kim et al. 2025): what a short text about the matter attends to is what questions about it will need.
-The first tokens and the template's always stay; each key-value head keeps its own tokens, all heads and layers equally
+The first tokens and the template's always stay; each key-value head keeps its own tokens, all heads of a layer equally
 many. Layers with a sliding window keep what they have.
 """
 
@@ -30,14 +30,18 @@ _SEED = 20240508
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """At most `tokens` of what was read stay in each layer, among them the last `closing`; `patch_ids` is the text
-    about the matter for "patched".
+    """At most `tokens` of what was read stay in each layer, or as many as `layers` says of each, among them the last
+    `closing`; `patch_ids` is the text about the matter for "patched".
     """
 
     tokens: int
     method: Method = "patched"
     patch_ids: tuple[int, ...] = ()
     closing: int = 0
+    layers: tuple[int, ...] = ()
+
+    def of(self, layer: int) -> int:
+        return self.layers[layer] if self.layers else self.tokens
 
 
 def read(
@@ -47,49 +51,55 @@ def read(
     bound: Bound,
     waits: Callable[[], bool] = lambda: True,
     base: Snapshot | None = None,
-    watch: Callable[[Snapshot], None] = lambda held: None,
+    look: Callable[[Snapshot], None] = lambda held: None,
 ) -> Snapshot:
-    """A snapshot of `token_ids` in which no layer ever held more than the bound and one block. The first `protected`
-    tokens stay. With `base`, a snapshot of their beginning, reading goes on from there. `watch` is shown what is held
-    after each block, before anything goes. Raises Abandoned, and ValueError for a bound that leaves no room beside what
-    must stay.
+    """A snapshot of `token_ids` in which no layer ever held more than its bound and one block. The first `protected`
+    tokens stay. With `base`, a snapshot of their beginning, reading goes on from there. `look` is given what is held
+    behind each block, before any of it goes. Raises Abandoned, and ValueError for a bound that leaves no room beside
+    what must stay.
     """
     held = max(protected, SINKS)
-    if bound.tokens <= held + bound.closing:
-        raise ValueError(f"{bound.tokens} tokens leave no room beside the {held + bound.closing} that must stay")
+    least = min((size for layer, size in enumerate(bound.layers) if is_full(model, layer)), default=bound.tokens)
+    if bound.tokens <= held + bound.closing or least < held + bound.closing:
+        raise ValueError(f"{least} tokens leave no room beside the {held + bound.closing} that must stay")
     done = base.length if base is not None else 0
     for start in range(done, len(token_ids), BLOCK):
         block = token_ids[start : start + BLOCK]
         going = cache.fork(model, base) if base is not None else cache.empty(model)
         decode.read(model, going, block, start, waits)
         base = cache.snapshot(going, token_ids[: start + len(block)])
-        watch(base)
-        if _longest(model, base) > bound.tokens and start + len(block) < len(token_ids):
-            base = _thinned(model, base, bound, held, 0)
+        look(base)
+        last = start + len(block) == len(token_ids)
+        base = _thinned(model, base, bound, held, bound.closing if last else 0)
     assert base is not None, "there is nothing to read"
-    return _thinned(model, base, bound, held, bound.closing) if _longest(model, base) > bound.tokens else base
+    return base
 
 
 def _thinned(model: Any, base: Snapshot, bound: Bound, held: int, closing: int) -> Snapshot:
-    """Only the best `bound.tokens` of every head. Places of a layer are not positions: what went is gone already."""
+    """Only the best of every head, where there are more than the bound. Places of a layer are not positions: what went
+    is gone already.
+    """
+    over = [is_full(model, layer) and keys.shape[2] > bound.of(layer) for layer, keys in enumerate(base.keys)]
+    if not any(over):
+        return base
     scores = _scores(model, base, bound)
     kept: list[torch.Tensor | None] = []
     for layer, score in enumerate(scores):
-        if score is None:
+        if score is None or not over[layer]:
             kept.append(None)
             continue
         score = score.clone()
         score[:, : min(held, score.shape[1])] = torch.inf
         score[:, score.shape[1] - closing :] = torch.inf
         # Ties go to the earlier token, so that the same text always leaves the same cache.
-        order = score.argsort(dim=-1, descending=True, stable=True)[:, : bound.tokens]
+        order = score.argsort(dim=-1, descending=True, stable=True)[:, : bound.of(layer)]
         kept.append(order.sort(dim=-1).values.to(base.keys[layer].device))
     return cache.thin(base, kept)
 
 
 def _scores(model: Any, base: Snapshot, bound: Bound) -> list[torch.Tensor | None]:
     """Per layer (key-value heads, n) float32; None for a layer that keeps all it has."""
-    full = [keys if _is_full(model, layer) else None for layer, keys in enumerate(base.keys)]
+    full = [keys if is_full(model, layer) else None for layer, keys in enumerate(base.keys)]
     if bound.method == "recency":
         return [None if k is None else torch.arange(k.shape[2]).float().expand(k.shape[1], -1) for k in full]
     if bound.method == "random":
@@ -145,10 +155,7 @@ def _unlike_the_mean(keys: torch.Tensor) -> torch.Tensor:
     return -(unit * mean).sum(dim=-1).cpu()
 
 
-def _is_full(model: Any, layer: int) -> bool:
+def is_full(model: Any, layer: int) -> bool:
+    """Whether the layer sees all that was read, and not a window of it."""
     kinds: Any = getattr(model.config, "layer_types", None)
     return not kinds or kinds[layer] == "full_attention"
-
-
-def _longest(model: Any, base: Snapshot) -> int:
-    return max((keys.shape[2] for layer, keys in enumerate(base.keys) if _is_full(model, layer)), default=0)

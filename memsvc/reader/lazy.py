@@ -25,8 +25,9 @@ class LazyReader:
         memory_bytes: int,
         kept_tokens: int | None = None,
         method: Method = "patched",
+        layer_exponent: float = 0.0,
     ) -> None:
-        self._bound = kept_tokens, method
+        self._bound = kept_tokens, method, layer_exponent
         self._generator = generator
         self._caches = caches
         self._memory_bytes = memory_bytes

@@ -15,7 +15,7 @@ import torch
 
 from memsvc import errors
 from memsvc.models.local import LocalGenerator
-from memsvc.reader import cache, decode, evict, fingerprint, prompt
+from memsvc.reader import budgets, cache, decode, evict, fingerprint, prompt
 from memsvc.reader.asked import GREEDY, Answer, Place, Sampling
 from memsvc.reader.cache import Snapshot
 from memsvc.reader.disk import CacheFolder
@@ -30,7 +30,8 @@ _PROBE = "Ana said that she keeps bees on the roof of her house in Porto."
 
 class Reader:
     """One model, one answer at a time. `memory_bytes` bounds the caches in memory beside those on disk; with
-    `kept_tokens` a cache keeps no more of what was read than so many tokens in each layer, chosen by `method`.
+    `kept_tokens` a cache keeps no more of what was read than so many tokens in each layer, chosen by `method`. With a
+    `layer_exponent` above 0 that is the mean of the layers, and they share by how sensitive they are.
     """
 
     def __init__(
@@ -40,7 +41,10 @@ class Reader:
         memory_bytes: int,
         kept_tokens: int | None = None,
         method: Method = "patched",
+        layer_exponent: float = 0.0,
     ) -> None:
+        self._layer_exponent = layer_exponent
+        self._sensitivity: tuple[float | None, ...] | None = None
         self._kept_tokens = kept_tokens
         self._method = method
         self._generator = generator
@@ -152,7 +156,14 @@ class Reader:
                 decode.read(model, fresh, ids, 0, waits)
                 return key, cache.snapshot(fresh, ids)
             patch = tuple(tokenizer(about, add_special_tokens=False, split_special_tokens=True)["input_ids"])
-            bound = Bound(self._kept_tokens, self._method, patch, len(frame.between))
+            must = max(len(frame.before), evict.SINKS) + len(frame.between)
+            if self._kept_tokens <= must:
+                raise errors.Invalid(
+                    f"{self._kept_tokens} kept tokens leave no room beside the {must} of the instructions.",
+                    f"Set MEMSVC_READER_KEPT_TOKENS to more than {must}; twice as much is a sensible least.",
+                )
+            layers = self._layers(model, tokenizer, must, len(ids)) if self._layer_exponent else ()
+            bound = Bound(self._kept_tokens, self._method, patch, len(frame.between), layers)
             return key, evict.read(model, ids, len(frame.before), bound, waits)
 
     def keep(self, place: Place, key: str, base: Snapshot) -> None:
@@ -181,6 +192,14 @@ class Reader:
         """What the model is and whether its cache is used, for people."""
         model, _, _, _, trusted = self._load()
         return f"{self.name} on {model.device.type} in {model.dtype}, cache {'on' if trusted else 'off'}"
+
+    def _layers(self, model: Any, tokenizer: Any, least: int, most: int) -> tuple[int, ...]:
+        """The tokens that each layer keeps. The model is measured at the first use."""
+        assert self._kept_tokens is not None
+        if self._sensitivity is None:
+            ids = budgets.calibration_ids(model, tokenizer)
+            self._sensitivity = budgets.sensitivity(model, ids, self._method)
+        return budgets.divide(self._sensitivity, self._layer_exponent, self._kept_tokens, least, most)
 
     def _find(self, place: Place, ids: Sequence[int]) -> Snapshot | None:
         assert self._model is not None
@@ -212,7 +231,8 @@ class Reader:
                 total -= gone.nbytes
 
     def _key(self, name: str, place: Place, ids: Sequence[int]) -> str:
-        how = f"{name} {self._caches.codec} {self._kept_tokens} {self._method if self._kept_tokens else ''}"
+        kept = f"{self._kept_tokens} {self._method} {self._layer_exponent}" if self._kept_tokens else "all"
+        how = f"{name} {self._caches.codec} {kept}"
         return fingerprint.of_cache(how, place.tenant_id, place.namespace_id, place.episode_id, ids)
 
     def _load(self) -> tuple[Any, Any, prompt.Frame, str, bool]:
@@ -220,7 +240,8 @@ class Reader:
         if self._model is None:
             model, tokenizer = self._generator.weights()
             frame = prompt.frame(tokenizer)
-            trusted = _agrees(model, tokenizer, frame)
+            ragged = bool(self._kept_tokens and self._layer_exponent)
+            trusted = _agrees(model, tokenizer, frame, ragged=ragged)
             if not trusted:
                 _log.warning("cache off", model=self.name, reason="cached and full reading differ")
             self._model = model, tokenizer, frame, fingerprint.of_model(model, tokenizer), trusted
@@ -259,8 +280,10 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(end for end in (*found, tokenizer.eos_token_id) if end is not None)
 
 
-def _agrees(model: Any, tokenizer: Any, frame: prompt.Frame) -> bool:
-    """Whether reading in two parts over a cache gives what reading at once gives, and the base stays as it was."""
+def _agrees(model: Any, tokenizer: Any, frame: prompt.Frame, *, ragged: bool) -> bool:
+    """Whether reading in two parts over a cache gives what reading at once gives, and the base stays as it was; with
+    `ragged` also whether this holds for layers of different length.
+    """
     before = prompt.prefix(tokenizer, frame, _PROBE)
     after = prompt.suffix(tokenizer, frame, "Where does Ana keep bees?", None)
     try:
@@ -269,8 +292,26 @@ def _agrees(model: Any, tokenizer: Any, frame: prompt.Frame) -> bool:
         decode.read(model, first, before, 0)
         base = cache.snapshot(first, before)
         twice = [decode.read(model, cache.fork(model, base), after, base.length) for _ in range(2)]
+        apart = _parted(model, base, after) if ragged else (whole, whole)
     except Exception as error:  # whatever a model of any make does here, text still answers
         _log.warning("cache probe failed", error=f"{type(error).__name__}: {error}")
         return False
     limit = _TOLERANCE.get(model.dtype, 1e-4) * float(whole.max() - whole.min())
-    return all(bool((logits - whole).abs().max() <= limit) for logits in twice) and torch.equal(*twice)
+    pairs = ((twice[0], whole), (twice[1], whole), apart)
+    return all(bool((one - two).abs().max() <= limit) for one, two in pairs) and torch.equal(*twice)
+
+
+def _parted(model: Any, base: Snapshot, after: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits behind these tokens over a cache whose every second layer lacks a token: read at once, and one by one,
+    for which no mask is needed.
+    """
+    full = [layer for layer in range(len(base.keys)) if evict.is_full(model, layer)]
+    kept: list[torch.Tensor | None] = [None] * len(base.keys)
+    for layer in full[1::2]:
+        heads, size = base.keys[layer].shape[1:3]
+        kept[layer] = torch.arange(1, size, device=model.device).expand(heads, -1)
+    thinned = cache.thin(base, kept)
+    going = cache.fork(model, thinned)
+    for place, token in enumerate(after):
+        stepwise = decode.read(model, going, [token], base.length + place)
+    return decode.read(model, cache.fork(model, thinned), after, base.length), stepwise

@@ -21,9 +21,9 @@ from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
-from memsvc.models.generator import TextGenerator
+from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from memsvc.reader import prompt
-from memsvc.reader.asked import Place, Sampling
+from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval.support import Support
 from memsvc.services import episode_context
@@ -62,7 +62,7 @@ class Answers:
         database: Database,
         recall: Recall,
         reader: LazyReader | None,
-        endpoint: TextGenerator | None,
+        endpoint: EndpointGenerator | None,
         settings: ReaderSettings,
         kick: Callable[[], None] = lambda: None,
     ) -> None:
@@ -100,7 +100,7 @@ class Answers:
             if not served.context.passages:
                 return _unknown(served)
             if self._reader is None:
-                return self._from_endpoint(served, query, max_tokens)
+                return self._from_endpoint(served, query, max_tokens, sampling, tell, waits)
             context, place = self._episode(tenant_id, name, query, served)
             found = self._reader.get().answer(
                 query.text, context.text, asked_at=query.asked_at, place=place, max_tokens=max_tokens,
@@ -112,19 +112,45 @@ class Answers:
                 served.timings_ms | {f"reader_{stage}": value for stage, value in found.timings_ms.items()},
             )  # fmt: skip
 
-    def _from_endpoint(self, served: Served, query: Query, max_tokens: int) -> Answered:
+    def _from_endpoint(
+        self,
+        served: Served,
+        query: Query,
+        max_tokens: int,
+        sampling: Sampling,
+        tell: Callable[[str], None],
+        waits: Callable[[], bool],
+    ) -> Answered:
         assert self._endpoint is not None
         begun = time.monotonic()
-        made = self._endpoint.generate(
-            prompt.system(served.context.text), prompt.question(query.text, query.asked_at), max_tokens=max_tokens,
-            timeout_s=self._settings.timeout_s,
-        )  # fmt: skip
+        first: list[float] = []
+
+        def told(text: str) -> None:
+            if not first:
+                first.append(time.monotonic())
+            tell(text)
+
+        try:
+            made = self._endpoint.stream(
+                prompt.system(served.context.text), prompt.question(query.text, query.asked_at), max_tokens=max_tokens,
+                timeout_s=self._settings.timeout_s, options=_options(sampling), tell=told, waits=waits,
+            )  # fmt: skip
+        except GeneratorFailed:
+            if not waits():
+                raise Abandoned from None
+            raise
+        if not waits():
+            raise Abandoned
+        done = time.monotonic()
         text = made.text.strip()
         abstained = prompt.abstains(text)
         return Answered(
             served.seq, text, _cited(served.context, prompt.numbers(text), text, abstained), "text", abstained,
             served.support, made.prompt_tokens, 0, made.completion_tokens,
-            served.timings_ms | {"reader_total": round(1e3 * (time.monotonic() - begun), 3)},
+            served.timings_ms | {
+                "reader_first_token": round(1e3 * ((first[0] if first else done) - begun), 3),
+                "reader_total": round(1e3 * (done - begun), 3),
+            },
         )  # fmt: skip
 
     def _episode(self, tenant_id: uuid.UUID, name: str, query: Query, served: Served) -> tuple[Context, Place | None]:
@@ -150,6 +176,13 @@ class Answers:
                 jobs.enqueue(connection, space, KIND, f"{KIND}:{uuid.uuid4()}", {"episode": place.episode_id})
         self._kick()
         return served.context, None
+
+
+def _options(sampling: Sampling) -> dict[str, float | int]:
+    """As a chat endpoint calls them; a seed says nothing where the likeliest word is taken."""
+    if sampling.temperature <= 0:
+        return {"temperature": 0}
+    return {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
 
 
 class _Queue:

@@ -243,6 +243,143 @@ def test_a_refused_connection_and_a_bad_address_are_told_apart(endpoint: Endpoin
         EndpointGenerator("no-scheme", "tiny").generate("s", "p", max_tokens=9, timeout_s=1)
 
 
+def streams(*events: object, kind: str = "text/event-stream; charset=utf-8", pause_s: float = 0.0) -> Behaviour:
+    """Server-sent events, one by one; those that are bytes as they are."""
+
+    def behave(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        handler.wfile.write(f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode())
+        for event in events:
+            handler.wfile.write(event if isinstance(event, bytes) else f"data: {json.dumps(event)}\n\n".encode())
+            handler.wfile.flush()
+            time.sleep(pause_s)
+
+    return behave
+
+
+def piece(text: str | None, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}], "usage": None}
+
+
+USAGE = {"choices": [], "usage": {"prompt_tokens": 21, "completion_tokens": 3}}
+DONE = b"data: [DONE]\n\n"
+
+
+def follow(
+    endpoint: Endpoint,
+    told: list[str],
+    *,
+    timeout_s: float = 5.0,
+    waits: Callable[[], bool] = lambda: True,
+    client: EndpointGenerator | None = None,
+    **options: float,
+) -> generator.Generated:
+    return (client or EndpointGenerator(endpoint.url, "tiny", "secret-key")).stream(
+        "system", "prompt", max_tokens=9, timeout_s=timeout_s, options=options or {"temperature": 0}, tell=told.append,
+        waits=waits,
+    )  # fmt: skip
+
+
+def test_a_streamed_reply_is_told_piece_by_piece_and_counted(endpoint: Endpoint) -> None:
+    comment = b": keep-alive\n\n"
+    endpoint.behave = streams(piece(""), comment, piece("sugar "), piece("in winter"), piece(None, "stop"), USAGE, DONE)
+    told: list[str] = []
+    found = follow(endpoint, told, temperature=0.5, top_p=0.9, seed=3)
+    assert told == ["sugar ", "in winter"]
+    assert found == generator.Generated("sugar in winter", 21, 3, "end")
+    (asked,) = endpoint.requests
+    assert asked["stream"] and asked["stream_options"] == {"include_usage": True}
+    assert (asked["temperature"], asked["top_p"], asked["seed"], asked["max_tokens"]) == (0.5, 0.9, 3, 9)
+
+
+def test_pieces_come_while_the_server_still_writes(endpoint: Endpoint) -> None:
+    endpoint.behave = streams(piece("a"), piece("b"), piece("c", "length"), DONE, pause_s=0.3)
+    times: list[float] = []
+    made = EndpointGenerator(endpoint.url, "tiny").stream(
+        "s", "p", max_tokens=9, timeout_s=5, options={}, tell=lambda text: times.append(time.monotonic())
+    )
+    assert made.stopped == "tokens" and made.text == "abc"
+    assert times[2] - times[0] > 0.4
+
+
+def test_events_cut_anywhere_and_an_emoji_in_halves_come_out_whole(endpoint: Endpoint) -> None:
+    event = f"data: {json.dumps(piece('naïve'), ensure_ascii=False)}\r\n\r\n".encode()
+    halves = [piece("\ud83d"), piece("\ude00!")]
+    endpoint.behave = streams(*(event[n : n + 1] for n in range(len(event))), *halves, piece(None, "stop"), DONE)
+    told: list[str] = []
+    assert follow(endpoint, told).text == "naïve😀!"
+    assert "".join(told) == "naïve😀!"
+    json.dumps(told, ensure_ascii=False).encode()
+
+
+def test_a_server_that_does_not_stream_is_told_at_once(endpoint: Endpoint) -> None:
+    told: list[str] = []
+    assert follow(endpoint, told) == generator.Generated("hello", 7, 2, "end")
+    assert told == ["hello"]
+
+
+def test_a_server_that_refuses_a_stream_is_asked_without_from_then_on(endpoint: Endpoint) -> None:
+    def picky(handler: http.server.BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        (answers(422, b"no streams here") if "stream" in body else says("plain"))(handler, body)
+
+    endpoint.behave = picky
+    client = EndpointGenerator(endpoint.url, "tiny")
+    for _ in range(2):
+        told: list[str] = []
+        assert follow(endpoint, told, client=client).text == "plain"
+        assert told == ["plain"]
+    assert ["stream" in body for body in endpoint.requests] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("behave", "kind", "says_why"),
+    [
+        pytest.param(streams(piece("a"), b"data: {broken\n\n"), GeneratorRefused, "does not stream", id="no JSON"),
+        pytest.param(streams(b"data: 7\n\n"), GeneratorRefused, "does not stream", id="no object"),
+        pytest.param(streams({"choices": [{"delta": {"content": 7}}]}), GeneratorRefused, "stream", id="no text"),
+        pytest.param(streams({"choices": 7}), GeneratorRefused, "does not stream", id="no choices"),
+        pytest.param(streams(piece("a")), GeneratorFailed, "broke off", id="cut"),
+        pytest.param(streams({"error": {"message": "secret-key full"}}), GeneratorFailed, r"\[key\] full", id="error"),
+        pytest.param(answers(500, b"oh no"), GeneratorFailed, "500", id="500"),
+        pytest.param(answers(401, b"oh no"), GeneratorRefused, "API_KEY", id="401"),
+    ],
+)
+def test_a_stream_that_goes_wrong_says_how(
+    endpoint: Endpoint, behave: Behaviour, kind: type[Exception], says_why: str
+) -> None:
+    endpoint.behave = behave
+    with pytest.raises(kind, match=says_why) as raised:
+        follow(endpoint, [])
+    assert "secret-key" not in str(raised.value)
+
+
+def test_a_stream_ends_at_the_time_limit_with_what_came(endpoint: Endpoint) -> None:
+    endpoint.behave = streams(*(piece(f"{n} ") for n in range(40)), pause_s=0.1)
+    start = time.monotonic()
+    found = follow(endpoint, [], timeout_s=1.0)
+    assert time.monotonic() - start < 1.7
+    assert found.stopped == "time" and found.text.startswith("0 1 2 ")
+    endpoint.behave = streams(b"", pause_s=2.0)
+    with pytest.raises(GeneratorFailed, match="in time"):
+        follow(endpoint, [], timeout_s=0.5)
+
+
+def test_a_stream_that_nobody_waits_for_is_left_also_before_its_first_word(endpoint: Endpoint) -> None:
+    endpoint.behave = streams(b"", b"", b"", b"", pause_s=1.0)
+    start = time.monotonic()
+    with pytest.raises(GeneratorFailed):
+        follow(endpoint, [], timeout_s=30, waits=lambda: time.monotonic() - start < 0.5)
+    assert time.monotonic() - start < 2
+
+
+def test_a_stream_may_be_as_long_as_the_limit_and_no_longer(endpoint: Endpoint) -> None:
+    client = EndpointGenerator(endpoint.url, "tiny", max_response_bytes=1_000)
+    endpoint.behave = streams(*[piece("x" * 1000)] * 13, DONE)
+    assert len(follow(endpoint, [], client=client).text) == 13_000
+    endpoint.behave = streams(*[piece("x" * 1000)] * 20, DONE)
+    with pytest.raises(GeneratorRefused, match="16000 bytes"):
+        follow(endpoint, [], client=client)
+
+
 def test_a_half_configuration_says_what_is_missing(tmp_path: Any) -> None:
     given: dict[str, Any] = {"api_key": None, "device": None, "dtype": "auto", "threads": 1, "folder": tmp_path}
     assert generator.load(model=None, url=None, **given) is None

@@ -29,7 +29,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def full_layers(model: Any) -> list[int]:
-    return [layer for layer in range(4) if evict._is_full(model, layer)]
+    return [layer for layer in range(4) if evict.is_full(model, layer)]
 
 
 def test_a_bound_that_is_never_reached_changes_nothing(model: Any) -> None:
@@ -112,3 +112,69 @@ def test_what_cannot_be_and_who_does_not_wait_is_said(model: Any) -> None:
         evict.read(model, IDS, 60, Bound(48))
     with pytest.raises(Abandoned):
         evict.read(model, IDS, HEAD, Bound(48), lambda: False)
+
+
+def uneven(model: Any) -> tuple[int, ...]:
+    """Layers of all lengths, one of them longer than the text."""
+    return tuple((20, 60, 300, 33)[layer] if evict.is_full(model, layer) else 0 for layer in range(4))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_layers_keep_as_many_as_each_may(model: Any, method: evict.Method) -> None:
+    found = evict.read(model, IDS, HEAD, Bound(48, method, PATCH, layers=uneven(model)))
+    assert found.length == len(IDS)
+    for layer in full_layers(model):
+        assert found.keys[layer].shape[2] == found.values[layer].shape[2] == min(200, uneven(model)[layer])
+
+
+def test_layers_of_the_same_bound_one_by_one_are_the_bound_of_all(model: Any) -> None:
+    one = evict.read(model, IDS, HEAD, Bound(48, "patched", PATCH))
+    two = evict.read(model, IDS, HEAD, Bound(48, "patched", PATCH, layers=(48,) * 4))
+    assert all(torch.equal(*pair) for pair in zip((*one.keys, *one.values), (*two.keys, *two.values), strict=True))
+
+
+def test_what_goes_on_from_layers_of_different_length_is_the_same_at_once_and_step_by_step(model: Any) -> None:
+    """Step by step there is no mask at all, so it tells what the masks of a block must be."""
+    base = evict.read(model, IDS, HEAD, Bound(48, "patched", PATCH, layers=uneven(model)))
+    at_once = cache.fork(model, base)
+    logits = decode.read(model, at_once, PATCH, len(IDS))
+    going = cache.fork(model, base)
+    for place, token in enumerate(PATCH):
+        stepwise = decode.read(model, going, [token], len(IDS) + place)
+    torch.testing.assert_close(logits, stepwise, atol=1e-5, rtol=0)
+    for one, two in zip(at_once.layers, going.layers, strict=True):
+        torch.testing.assert_close(one.keys, two.keys, atol=1e-5, rtol=0)
+    assert len({layer.keys.shape[2] for layer in at_once.layers}) > 1
+
+
+def test_layers_of_different_length_see_what_plain_attention_sees(model: Any) -> None:
+    base = evict.read(model, IDS, HEAD, Bound(48, "keydiff", layers=uneven(model)))
+    fast = decode.read(model, cache.fork(model, base), PATCH, len(IDS))
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        plain = decode.read(model, cache.fork(model, base), PATCH, len(IDS))
+    finally:
+        model.set_attn_implementation(before)
+    torch.testing.assert_close(fast, plain, atol=1e-5, rtol=0)
+
+
+def test_forks_of_layers_of_different_length_leave_their_base_and_each_other_alone(model: Any) -> None:
+    base = evict.read(model, IDS, HEAD, Bound(48, "keydiff", layers=uneven(model)))
+    whole = decode.read(model, cache.empty(model), IDS[:50], 0)
+    before = [tensor.clone() for tensor in (*base.keys, *base.values)]
+    written = [
+        decode.write(
+            model, cache.fork(model, base), PATCH, base.length, ends=frozenset(), max_tokens=6, timeout_s=60
+        ).token_ids
+        for _ in range(2)
+    ]  # fmt: skip
+    assert written[0] == written[1]
+    assert all(torch.equal(*pair) for pair in zip(before, (*base.keys, *base.values), strict=True))
+    # And the model reads without a cache of this kind as it did.
+    assert torch.equal(decode.read(model, cache.empty(model), IDS[:50], 0), whole)
+
+
+def test_a_layer_without_room_for_what_must_stay_is_said(model: Any) -> None:
+    with pytest.raises(ValueError, match="no room"):
+        evict.read(model, IDS, 40, Bound(48, layers=uneven(model)))

@@ -13,7 +13,7 @@ import torch
 
 from memsvc import errors
 from memsvc.models.local import LocalGenerator
-from memsvc.reader import cache, decode, fingerprint, prompt
+from memsvc.reader import cache, decode, evict, fingerprint, prompt
 from memsvc.reader.asked import Place
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.reader import Reader
@@ -249,3 +249,35 @@ def test_a_bounded_reader_keeps_no_more_than_its_bound_and_answers_from_it(
     assert bounded.log_likelihood("Who rows?", memories, "Ben", place=place) < 0
     # Another bound, or none, is another cache.
     assert reader.answer("Who rows?", memories, place=place, max_tokens=4).path == "text"
+
+
+def test_layers_of_different_length_are_kept_on_disk_and_answered_from(
+    folder: Path, caches: CacheFolder, place: Place
+) -> None:
+    memories = MEMORIES + " ".join(f"[{n}] Ana: I painted boat {n} in Porto." for n in range(3, 60))
+    uneven, even = (Reader(generator(folder), caches, 2**26, 256, "keydiff", exponent) for exponent in (1.0, 0.0))
+    made = uneven.prepare(memories, place, about="Ana paints boats.")
+    assert made is not None
+    key, base = made
+    full = [keys.shape[2] for layer, keys in enumerate(base.keys) if evict.is_full(uneven._load()[0], layer)]
+    assert len(set(full)) > 1 and sum(full) <= 256 * len(full)
+    uneven.keep(place, key, base)
+    warm = uneven.answer("Who rows?", memories, place=place, max_tokens=6)
+    assert warm.path == "episode_cache"
+    other = Reader(generator(folder), caches, 0, 256, "keydiff", 1.0)
+    found = other.answer("Who rows?", memories, place=place, max_tokens=6)
+    assert (found.path, found.text) == ("episode_cache", warm.text)
+    assert even.answer("Who rows?", memories, place=place, max_tokens=1).path == "text"
+
+
+def test_a_model_whose_layers_must_be_of_one_length_answers_from_text(
+    folder: Path, caches: CacheFolder, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_narrow_masks", lambda model: None)
+    assert "cache off" in Reader(generator(folder), caches, 2**26, 256, "keydiff", 1.0).state()
+    assert "cache on" in Reader(generator(folder), caches, 2**26, 256, "keydiff").state()
+
+
+def test_too_few_kept_tokens_say_how_many(folder: Path, caches: CacheFolder, place: Place) -> None:
+    with pytest.raises(errors.Invalid, match="MEMSVC_READER_KEPT_TOKENS"):
+        Reader(generator(folder), caches, 2**26, 40).prepare(MEMORIES, place)
