@@ -25,6 +25,8 @@ _REMEMBERED = 10_000
 _PAUSE_S = 0.25
 # A key is about for so long after its last request.
 _ABOUT_S = 1.0
+# What takes longer waits for a model or a disk rather than takes the processor from others.
+_LONG_S = 0.5
 
 
 class Origin:
@@ -76,15 +78,16 @@ class _Bucket:
     tokens: float
     at: float
     working: int = 0
+    long: int = 0  # of those at work, how many have taken so long that they mostly wait themselves
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 class Rate:
     """Refuses what comes faster than `limits` allow, key by key; requests without a key share one bucket.
 
-    A key holds at most `places` of the requests that are worked on at once, and `shared_places` while another key is
-    about, so that a flood by one leaves room for the others; further ones wait their turn. Counted in this process:
-    several servers allow as many times the rate.
+    A key holds at most `places` of the requests that are worked on at once, and while another key is about
+    `shared_places` beside those that take long, so that a flood by one leaves room for the others; further ones wait
+    their turn. Counted in this process: several servers allow as many times the rate.
     """
 
     def __init__(
@@ -126,13 +129,22 @@ class Rate:
         waits for a model, and works no more than a page that is being read.
         """
         await self._enter(bucket)
-        held = True
+        held, long = True, False
+
+        def age() -> None:
+            nonlocal long
+            if held:
+                long = True
+                bucket.long += 1
+                self._wake(bucket)
 
         def leave() -> None:
             nonlocal held
             if held:
                 held = False
+                clock.cancel()
                 bucket.working -= 1
+                bucket.long -= long
                 self._wake(bucket)
 
         async def watched(message: Message) -> None:
@@ -142,6 +154,7 @@ class Rate:
                     leave()
             await send(message)
 
+        clock = asyncio.get_running_loop().call_later(_LONG_S, age)
         try:
             await self._app(scope, receive, watched)
         finally:
@@ -149,7 +162,7 @@ class Rate:
 
     async def _enter(self, bucket: _Bucket) -> None:
         """Wait for a place, first come first served."""
-        if bucket.working < self._room(bucket) and not bucket.waiting:
+        if not bucket.waiting and self._has_room(bucket):
             bucket.working += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -163,21 +176,22 @@ class Rate:
             raise
 
     def _wake(self, bucket: _Bucket) -> None:
-        while bucket.waiting and bucket.working < self._room(bucket):
+        while bucket.waiting and self._has_room(bucket):
             turn = bucket.waiting.popleft()
             if not turn.done():
                 bucket.working += 1
                 turn.set_result(None)
 
-    def _room(self, bucket: _Bucket) -> int:
-        """How many places the key has now. Somebody waits only while at least one is taken, so that its release looks
-        again.
+    def _has_room(self, bucket: _Bucket) -> bool:
+        """Whether the key may work on one more. Somebody waits only while at least one is worked on, so that its end
+        looks again.
         """
-        now = self._clock()
+        if bucket.working >= self._places:
+            return False
         latest = (other for other in reversed(self._buckets.values()) if other is not bucket)
         other = next(latest, None)
-        about = other is not None and (other.working > 0 or now - other.at < _ABOUT_S)
-        return self._shared_places if about else self._places
+        about = other is not None and (other.working > 0 or self._clock() - other.at < _ABOUT_S)
+        return not about or bucket.working - bucket.long < self._shared_places
 
     def _bucket(self, authorization: str) -> _Bucket:
         # A digest, so that no key stays in memory in the clear.

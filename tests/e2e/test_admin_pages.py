@@ -145,6 +145,7 @@ def test_the_switch_makes_the_pages_dark_and_keeps_them_so(page: Page, filled: t
     sign_in(page, filled[0])
 
     def ground() -> object:
+        page.wait_for_load_state("load")  # until then the style sheet may be on its way
         return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
     page.get_by_role("button", name="Colours: light").click()

@@ -121,6 +121,29 @@ def test_a_key_holds_fewer_places_while_another_is_about() -> None:
     assert asyncio.run(run()) == [3, 1, 3]
 
 
+def test_what_takes_long_keeps_nothing_else_of_its_key_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_LONG_S", 0.01)
+
+    async def run() -> None:
+        over = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/v1/long":
+                await over.wait()
+            await fine(scope, receive, send)
+
+        rate = guard.Rate(app, LimitSettings(), 2, lambda: 0.0, shared_places=1)
+        await call(rate, authorization="b")
+        long = asyncio.create_task(call(rate, path="/v1/long", authorization="a"))
+        await asyncio.sleep(0)
+        assert (await asyncio.wait_for(call(rate, authorization="a"), 5))[0] == 200
+        over.set()
+        assert (await long)[0] == 200
+        assert (await call(rate, authorization="a"))[0] == 200
+
+    asyncio.run(run())
+
+
 def test_who_leaves_while_waiting_for_a_place_takes_none_along() -> None:
     async def run() -> None:
         over = asyncio.Event()
