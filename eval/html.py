@@ -15,7 +15,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from eval.judging import rows as judged_rows
-from eval.report import MEASURES
+from eval.report import MEASURES, cost_rows
 from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS
 
 _STYLE = """
@@ -74,6 +74,10 @@ def _section(result: dict[str, Any]) -> str:
             for row in result["ablation"]
         ]
         parts.append(_table(["off (before the ranker)", "recall@10", "what it brings, 95 %"], off))
+    if "costs" in result:
+        head, costs = cost_rows(result)
+        products = "; ".join(f"{name}: {about}" for name, about in settings["products"].items())
+        parts += [_table(head, costs), f"<p>{html.escape(products)}</p>" if products else ""]
     parts += [_embedded("latency", drawn["latency"]), _table(["ms", "p50", "p95"], latency)]
     return "".join(parts)
 

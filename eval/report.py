@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.datasets.model import Dataset
-from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS, Outcome, Record
+from eval.runs import BUDGETS_TOKENS, COVERAGE_BUDGET_TOKENS, CUTOFFS, OURS, Outcome, Record
 
 MEASURES = (
     *(f"recall@{k}" for k in CUTOFFS), "hit@10", "all@10", "mrr", "ndcg@10",
@@ -58,6 +58,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             name: {"p50": _percentile(values, 50), "p95": _percentile(values, 95)}
             for name, values in outcome.latencies_ms.items()
         },
+        "costs": {system: _cost(outcome, system) for system in systems},
         "writes_per_s": round(outcome.messages / outcome.write_seconds, 1) if outcome.write_seconds else None,
         "tokens_per_question": {str(b): round(float(np.mean(t)), 1) for b, t in outcome.context_tokens.items()},
         "counts": {
@@ -70,6 +71,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             "dataset": dataset.name, "data": data.name, "data_sha256": sha256(data), "ranker": outcome.ranker,
             "recall_limit": CUTOFFS[-1], "budgets_tokens": list(BUDGETS_TOKENS),
             "tokenizer": "all-MiniLM-L6-v2 WordPiece", "service": "defaults",
+            "products": {line["system"]: line["about"] for line in outcome.costs if "about" in line},
             "baselines": "a turn per item; BM25Okapi k1 1.2 b .75; MiniLM fp32; hybrid: RRF k 60; hybrid_sum: min-max",
         },
         "commit": commit(),
@@ -120,6 +122,13 @@ def table(report: dict[str, Any], console: Console) -> None:
                 row["off"], _percent(row["recall@10"]), _percent(row["mrr"]), f"{100 * low:+.1f} to {100 * high:+.1f}"
             )
         console.print(stages)
+    head, rows = cost_rows(report)
+    costs = Table(title="cost and speed")
+    for heading in head:
+        costs.add_column(heading, justify="right")
+    for row in rows:
+        costs.add_row(*row)
+    console.print(costs)
     latency = report["latency_ms"]
     console.print(
         f"writes/s {report['writes_per_s']}; "
@@ -140,6 +149,50 @@ def commit() -> str | None:
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _cost(outcome: Outcome, system: str) -> dict[str, float | None]:
+    """What a system takes, None where it was not measured: tokens of its context at the budget at which answers are
+    looked for, messages written a second, seconds until all was in and settled, milliseconds of a search (ours over
+    HTTP), bytes of its process at their peak.
+    """
+    mine = [line for line in outcome.costs if line["system"] == system]
+    tokens = outcome.spent_tokens.get(system, [])
+    searched = outcome.latencies_ms.get(f"{system}.search", [])
+    messages, write_s = sum(line.get("messages", 0) for line in mine), sum(line.get("write_s", 0.0) for line in mine)
+    build_s = write_s
+    if system == OURS:
+        tokens, searched = (
+            outcome.context_tokens.get(COVERAGE_BUDGET_TOKENS, []),
+            outcome.latencies_ms.get("recall", []),
+        )
+        messages, write_s = outcome.messages, outcome.write_seconds
+        build_s = write_s + outcome.settle_seconds
+    return {
+        f"tokens@{COVERAGE_BUDGET_TOKENS}": round(float(np.mean(tokens)), 1) if tokens else None,
+        "writes_per_s": round(messages / write_s, 1) if write_s else None,
+        "build_s": round(build_s, 1) if build_s else None,
+        "search_ms_p50": _percentile(searched, 50) if searched else None,
+        "search_ms_p95": _percentile(searched, 95) if searched else None,
+        "peak_bytes": max((line["peak_bytes"] for line in mine), default=None),
+    }
+
+
+def cost_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and a row for each system: what it takes."""
+
+    def shown(value: float | None, form: str = ",.1f") -> str:
+        return "-" if value is None else format(value, form)
+
+    head = ["cost", "tokens of 512", "writes/s", "build, s", "search p50, ms", "p95, ms", "peak memory, MiB"]
+    return head, [
+        [
+            system, *(shown(value) for name, value in cost.items() if name != "peak_bytes"),
+            shown(None if cost["peak_bytes"] is None else cost["peak_bytes"] / 2**20, ",.0f"),
+        ]
+        for system, cost in report["costs"].items()
+        if any(value is not None for value in cost.values())
+    ]  # fmt: skip
 
 
 def _means(records: Sequence[Record], system: str) -> dict[str, Any]:

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from memsvc.sdk import MemoryClient
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
+Peak = Callable[[int], None]
 _BUSY = "is in use by another memsvc server"
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -29,9 +30,10 @@ class ServiceFailed(Exception):
 
 
 @contextlib.contextmanager
-def running(data: Path | None = None, **settings: str) -> Iterator[MemoryClient]:
+def running(data: Path | None = None, peak: Peak | None = None, **settings: str) -> Iterator[MemoryClient]:
     """A client of a service on the folder `data`, or on one that is removed at the end; `settings` are variables of its
-    environment. Raises ServiceFailed.
+    environment. At the end `peak` is given the most memory that its process has held, in bytes, where the system tells
+    (Linux; PostgreSQL's processes and the helper's are not in it). Raises ServiceFailed.
     """
     with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
         key = secrets.token_hex(16)
@@ -46,6 +48,9 @@ def running(data: Path | None = None, **settings: str) -> Iterator[MemoryClient]
             try:
                 yield client
             finally:
+                held = _peak_bytes(process.pid)
+                if peak is not None and held is not None:
+                    peak(held)
                 _stop(process)
 
 
@@ -104,6 +109,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _peak_bytes(pid: int) -> int | None:
+    """The largest resident size a process has had, from /proc (proc_pid_status(5): VmHWM, in KiB)."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return 1024 * int(value.split()[0])
+    return None
 
 
 def _ends_with_its_parent() -> None:
