@@ -39,6 +39,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
     records = outcome.records
     plain = [record for record in records if record.question.category != dataset.adversarial]
     systems = list(records[0].figures) if records else [OURS]
+    own = {"longmemeval": _longmemeval(records, systems, dataset.adversarial)} if dataset.name == "longmemeval" else {}
     groups: dict[str, list[Record]] = {"overall": records, "no_adversarial": plain}
     return {
         **{name: _means(group, OURS) for name, group in groups.items()},
@@ -53,7 +54,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             for system in systems
             if system != OURS
         },
-        **({"longmemeval": _longmemeval(plain, systems)} if dataset.name == "longmemeval" else {}),
+        **own,
         "latency_ms": {
             name: {"p50": _percentile(values, 50), "p95": _percentile(values, 95)}
             for name, values in outcome.latencies_ms.items()
@@ -103,6 +104,9 @@ def table(report: dict[str, Any], console: Console) -> None:
         for measure in MEASURES:
             grid.add_row(measure, *(_percent(figures.get(measure)) for figures in columns.values()))
         console.print(grid)
+    macro = report["means_of_categories"]
+    rows = [[measure, *(_percent(means[measure]) for means in macro.values())] for measure in MEASURES]
+    _grid(console, "means of the categories' means, %", ["measure", *macro], rows)
     categories = Table(title="by category, %")
     for heading in ("category", "n", "recall@10", "mrr", "budget_recall@512", "answer_coverage@512"):
         categories.add_column(heading, justify="right")
@@ -122,19 +126,24 @@ def table(report: dict[str, Any], console: Console) -> None:
                 row["off"], _percent(row["recall@10"]), _percent(row["mrr"]), f"{100 * low:+.1f} to {100 * high:+.1f}"
             )
         console.print(stages)
-    head, rows = cost_rows(report)
-    costs = Table(title="cost and speed")
-    for heading in head:
-        costs.add_column(heading, justify="right")
-    for row in rows:
-        costs.add_row(*row)
-    console.print(costs)
+    if "longmemeval" in report:
+        _grid(console, *longmemeval_rows(report))
+    _grid(console, "cost and speed", *cost_rows(report))
     latency = report["latency_ms"]
     console.print(
         f"writes/s {report['writes_per_s']}; "
         f"recall p50 {latency['recall']['p50']} ms, p95 {latency['recall']['p95']} ms; "
         f"context p50 {latency['context']['p50']} ms; commit {report['commit']}"
     )
+
+
+def _grid(console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    grid = Table(title=title)
+    for heading in head:
+        grid.add_column(heading, justify="right")
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
 
 
 def commit() -> str | None:
@@ -212,14 +221,38 @@ def _macro(records: Sequence[Record], system: str) -> dict[str, float | None]:
     return {measure: round(float(np.mean(values)), 4) if values else None for measure, values in known.items()}
 
 
-def _longmemeval(records: Sequence[Record], systems: Sequence[str]) -> dict[str, Any]:
-    """Its own measures of turns and sessions: means over the questions of which a user said some of the evidence."""
+def _longmemeval(records: Sequence[Record], systems: Sequence[str], abstention: str) -> dict[str, Any]:
+    """Its own measures of turns and sessions: means over the questions of which a user said some of the evidence, of
+    all systems over all of them, and of ours by type; and how many its means leave out.
+    """
     counted = [record for record in records if "turn_recall_any@5" in record.figures.get(OURS, {})]
     names = [name for name in counted[0].figures[OURS] if name.startswith(("turn_", "session_"))] if counted else []
-    return {"n": len(counted)} | {
-        system: {name: round(float(np.mean([r.figures[system][name] for r in counted])), 4) for name in names}
-        for system in systems
-    }
+    types = sorted({record.question.category for record in counted})
+    abstaining = sum(record.question.category == abstention for record in records)
+
+    def means(chosen: Sequence[Record], system: str) -> dict[str, float]:
+        return {name: round(float(np.mean([r.figures[system][name] for r in chosen])), 4) for name in names}
+
+    of_type = {kind: [record for record in counted if record.question.category == kind] for kind in types}
+    return {
+        "n": len(counted),
+        "left_out": {
+            abstention: abstaining, "no user said any of the evidence": len(records) - len(counted) - abstaining,
+        },
+        "systems": {system: means(counted, system) for system in systems},
+        "by_type": {kind: {"n": len(chosen)} | means(chosen, OURS) for kind, chosen in of_type.items()},
+    }  # fmt: skip
+
+
+def longmemeval_rows(report: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]]:
+    """What the means are over; head, and a row for each of LongMemEval's measures in percent: of each system, and of
+    ours for each type.
+    """
+    found = report["longmemeval"]
+    left_out = ", ".join(f"{count} {why}" for why, count in found["left_out"].items())
+    columns = found["systems"] | {f"{kind} (n {of['n']})": of for kind, of in found["by_type"].items()}
+    rows = [[name, *(_percent(of[name]) for of in columns.values())] for name in found["systems"][OURS]]
+    return f"LongMemEval's measures, n = {found['n']} (left out: {left_out}), %", ["measure", *columns], rows
 
 
 def _paired_interval(records: Sequence[Record], system: str) -> list[float]:
