@@ -288,7 +288,7 @@ def _manifest(
         "data": {dataset.name: report.sha256(path) for path, dataset in datasets.items()},
         "ranker": train.digest(ranker.load(ranker.SHIPPED)) if which == measurement.SHIPPED else which,
         "conversations": limit_conversations, "baselines": with_baselines, "products": products, "seed": train.SEED,
-        "settings": service.settings(), "commit": report.commit(),
+        "settings": service.settings(), "packages": service.packages(), "commit": report.commit(),
     }  # fmt: skip
 
 

