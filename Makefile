@@ -50,14 +50,15 @@ bench: setup ## Measure speed as ratios to plain baselines (ARGS="--json OUT")
 # Every step goes on where it was stopped; a finished one is not done again.
 DATA ?= data
 OUT ?= results
+WITH ?=
 SETS = $(wildcard $(DATA)/locomo*.json $(DATA)/longmemeval*.json $(DATA)/beam*)
 TALK = $(firstword $(wildcard $(DATA)/locomo*.json))
 eval: setup ## Retrieval and answers over the sets in a folder, one page (DATA=folder OUT=results): about an hour
 	@test -n "$(SETS)" || { echo "No set in $(DATA): give make eval DATA=folder with locomo*.json, longmemeval*.json or beam*/"; exit 2; }
 	mkdir -p $(OUT)
-	$(BIN)/memsvc eval retrieval $(SETS:%=--data %) --out $(OUT)/retrieval --json $(OUT)/retrieval.json
+	$(BIN)/memsvc eval retrieval $(SETS:%=--data %) $(WITH:%=--with %) --out $(OUT)/retrieval --json $(OUT)/retrieval.json
 	$(if $(TALK),MEMSVC_GENERATOR_MODEL=$${MEMSVC_GENERATOR_MODEL:-smollm2} $(BIN)/memsvc eval answers --data $(TALK) --out $(OUT)/answers --conversations 3 --questions 20)
-	$(BIN)/memsvc eval report $(OUT)/retrieval.json $(if $(TALK),$(OUT)/answers/summary.json) --html $(OUT)/report.html --plots $(OUT)
+	$(BIN)/memsvc eval report $(OUT)/retrieval.json $(if $(TALK),$(OUT)/answers/summary.json $(wildcard $(OUT)/answers/judged-*/summary.json)) --html $(OUT)/report.html --plots $(OUT)
 
 fmt: setup ## Format the code
 	$(BIN)/ruff format .

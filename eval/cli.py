@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tempfile
@@ -16,6 +17,8 @@ from rich.markup import escape
 from eval import answering, baselines, comparison, html, judging, markdown, report, runs, service, train
 from eval import bench as benchmark
 from eval import retrieval as measurement
+from eval.adapters import product
+from eval.adapters.product import ProductFailed
 from eval.datasets import read
 from eval.datasets.model import BadDataset, Dataset
 from eval.journal import Journal, JournalRefused
@@ -37,12 +40,15 @@ def retrieval(
     ablate: bool = False,
     weights: Path | None = None,
     folder: Path | None = None,
+    products: Sequence[str] = (),
+    environments: Path,
 ) -> int:
     """Retrieval over sets of any of the formats; the exit status (2: a file or the service failed, with the reason).
 
     Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key, and the
     ranker is the service's own, whatever it saw. With `weights` those grown on all questions are written too. A run in
-    `folder` that ended early goes on from there.
+    `folder` that ended early goes on from there. `products` are other products asked the same questions, each
+    installed in `environments`.
     """
 
     def keep(examples: list[train.Example]) -> None:
@@ -56,16 +62,18 @@ def retrieval(
         stages: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] = {}
         if base_url:
             with MemoryClient(base_url) as client:
-                outcomes = _on_a_service(list(datasets.values()), client, encode)
+                outcomes = _on_a_service(list(datasets.values()), client, encode, products, environments)
         else:
-            told = _manifest(datasets, which, limit_conversations, with_baselines=with_baselines)
+            told = _manifest(datasets, which, limit_conversations, products, with_baselines=with_baselines)
             with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
                 given = list(datasets.values()), folder or Path(temporary)
                 kept = keep if weights is not None else None
-                outcomes = measurement.run(*given, encode, which, manifest=told, keep=kept)
+                outcomes = measurement.run(
+                    *given, encode, which, manifest=told, keep=kept, products=products, environments=environments
+                )
                 stages = measurement.ablate(*given) if ablate else {}
-    except (BadDataset, JournalRefused, service.ServiceFailed, MemsvcClientError, OSError) as error:
-        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+    except (BadDataset, JournalRefused, ProductFailed, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {escape(str(error))}[/red]", soft_wrap=True)
         return 2
     results = []
     for path, dataset in datasets.items():
@@ -248,26 +256,39 @@ def _folders(*files: Path | None) -> None:
 
 
 def _on_a_service(
-    datasets: Sequence[Dataset], client: MemoryClient, encode: baselines.Encode | None
+    datasets: Sequence[Dataset],
+    client: MemoryClient,
+    encode: baselines.Encode | None,
+    products: Sequence[str],
+    environments: Path,
 ) -> dict[str, runs.Outcome]:
     written: list[dict[str, Any]] = []
     asked: list[dict[str, Any]] = []
-    for dataset in datasets:
-        runs.ingest(dataset, client, written.append)
-        for conversation in dataset.conversations:
-            asked += runs.ask(dataset, conversation, client, "as the service has it", encode)
-    return {dataset.name: runs.collect(dataset, written, asked) for dataset in datasets}
+    costs: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(product.running(name, environments)) for name in products]
+        beside = runs.Beside(encode, started, costs.append)
+        for dataset in datasets:
+            runs.ingest(dataset, client, written.append)
+            for conversation in dataset.conversations:
+                asked += runs.ask(dataset, conversation, client, "as the service has it", beside)
+    return {dataset.name: runs.collect(dataset, written, asked, costs) for dataset in datasets}
 
 
 def _manifest(
-    datasets: Mapping[Path, Dataset], which: str, limit_conversations: int | None, *, with_baselines: bool
+    datasets: Mapping[Path, Dataset],
+    which: str,
+    limit_conversations: int | None,
+    products: Sequence[str],
+    *,
+    with_baselines: bool,
 ) -> dict[str, Any]:
     """What bears on the figures of a run."""
     return {
         "data": {dataset.name: report.sha256(path) for path, dataset in datasets.items()},
         "ranker": train.digest(ranker.load(ranker.SHIPPED)) if which == measurement.SHIPPED else which,
-        "conversations": limit_conversations, "baselines": with_baselines, "seed": train.SEED,
-        "settings": service.settings(), "commit": report.commit(),
+        "conversations": limit_conversations, "baselines": with_baselines, "products": products, "seed": train.SEED,
+        "settings": service.settings(), "packages": service.packages(), "commit": report.commit(),
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from eval.judging import rows as judged_rows
-from eval.report import MEASURES
+from eval.report import MEASURES, cost_rows, longmemeval_rows
 from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS
 
 _STYLE = """
@@ -74,6 +74,17 @@ def _section(result: dict[str, Any]) -> str:
             for row in result["ablation"]
         ]
         parts.append(_table(["off (before the ranker)", "recall@10", "what it brings, 95 %"], off))
+    if "means_of_categories" in result:
+        macro = result["means_of_categories"]
+        means = [[measure, *(_percent(of[measure]) for of in macro.values())] for measure in MEASURES]
+        parts.append(_table(["means of the categories' means, %", *macro], means))
+    if "longmemeval" in result:
+        told, head, rows = longmemeval_rows(result)
+        parts += [f"<p>{html.escape(told)}</p>", _table(head, rows)]
+    if "costs" in result:
+        head, costs = cost_rows(result)
+        products = "; ".join(f"{name}: {about}" for name, about in settings["products"].items())
+        parts += [_table(head, costs), f"<p>{html.escape(products)}</p>" if products else ""]
     parts += [_embedded("latency", drawn["latency"]), _table(["ms", "p50", "p95"], latency)]
     return "".join(parts)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.datasets.model import Dataset
-from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS, Outcome, Record
+from eval.runs import BUDGETS_TOKENS, COVERAGE_BUDGET_TOKENS, CUTOFFS, OURS, Outcome, Record
 
 MEASURES = (
     *(f"recall@{k}" for k in CUTOFFS), "hit@10", "all@10", "mrr", "ndcg@10",
@@ -39,6 +39,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
     records = outcome.records
     plain = [record for record in records if record.question.category != dataset.adversarial]
     systems = list(records[0].figures) if records else [OURS]
+    own = {"longmemeval": _longmemeval(records, systems, dataset.adversarial)} if dataset.name == "longmemeval" else {}
     groups: dict[str, list[Record]] = {"overall": records, "no_adversarial": plain}
     return {
         **{name: _means(group, OURS) for name, group in groups.items()},
@@ -53,11 +54,12 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             for system in systems
             if system != OURS
         },
-        **({"longmemeval": _longmemeval(plain, systems)} if dataset.name == "longmemeval" else {}),
+        **own,
         "latency_ms": {
             name: {"p50": _percentile(values, 50), "p95": _percentile(values, 95)}
             for name, values in outcome.latencies_ms.items()
         },
+        "costs": {system: _cost(outcome, system) for system in systems},
         "writes_per_s": round(outcome.messages / outcome.write_seconds, 1) if outcome.write_seconds else None,
         "tokens_per_question": {str(b): round(float(np.mean(t)), 1) for b, t in outcome.context_tokens.items()},
         "counts": {
@@ -70,6 +72,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             "dataset": dataset.name, "data": data.name, "data_sha256": sha256(data), "ranker": outcome.ranker,
             "recall_limit": CUTOFFS[-1], "budgets_tokens": list(BUDGETS_TOKENS),
             "tokenizer": "all-MiniLM-L6-v2 WordPiece", "service": "defaults",
+            "products": {line["system"]: line["about"] for line in outcome.costs if "about" in line},
             "baselines": "a turn per item; BM25Okapi k1 1.2 b .75; MiniLM fp32; hybrid: RRF k 60; hybrid_sum: min-max",
         },
         "commit": commit(),
@@ -101,6 +104,9 @@ def table(report: dict[str, Any], console: Console) -> None:
         for measure in MEASURES:
             grid.add_row(measure, *(_percent(figures.get(measure)) for figures in columns.values()))
         console.print(grid)
+    macro = report["means_of_categories"]
+    rows = [[measure, *(_percent(means[measure]) for means in macro.values())] for measure in MEASURES]
+    _grid(console, "means of the categories' means, %", ["measure", *macro], rows)
     categories = Table(title="by category, %")
     for heading in ("category", "n", "recall@10", "mrr", "budget_recall@512", "answer_coverage@512"):
         categories.add_column(heading, justify="right")
@@ -120,12 +126,24 @@ def table(report: dict[str, Any], console: Console) -> None:
                 row["off"], _percent(row["recall@10"]), _percent(row["mrr"]), f"{100 * low:+.1f} to {100 * high:+.1f}"
             )
         console.print(stages)
+    if "longmemeval" in report:
+        _grid(console, *longmemeval_rows(report))
+    _grid(console, "cost and speed", *cost_rows(report))
     latency = report["latency_ms"]
     console.print(
         f"writes/s {report['writes_per_s']}; "
         f"recall p50 {latency['recall']['p50']} ms, p95 {latency['recall']['p95']} ms; "
         f"context p50 {latency['context']['p50']} ms; commit {report['commit']}"
     )
+
+
+def _grid(console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    grid = Table(title=title)
+    for heading in head:
+        grid.add_column(heading, justify="right")
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
 
 
 def commit() -> str | None:
@@ -140,6 +158,50 @@ def commit() -> str | None:
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _cost(outcome: Outcome, system: str) -> dict[str, float | None]:
+    """What a system takes, None where it was not measured: tokens of its context at the budget at which answers are
+    looked for, messages written a second, seconds until all was in and settled, milliseconds of a search (ours over
+    HTTP), bytes of its process at their peak.
+    """
+    mine = [line for line in outcome.costs if line["system"] == system]
+    tokens = outcome.spent_tokens.get(system, [])
+    searched = outcome.latencies_ms.get(f"{system}.search", [])
+    messages, write_s = sum(line.get("messages", 0) for line in mine), sum(line.get("write_s", 0.0) for line in mine)
+    build_s = write_s
+    if system == OURS:
+        tokens, searched = (
+            outcome.context_tokens.get(COVERAGE_BUDGET_TOKENS, []),
+            outcome.latencies_ms.get("recall", []),
+        )
+        messages, write_s = outcome.messages, outcome.write_seconds
+        build_s = write_s + outcome.settle_seconds
+    return {
+        f"tokens@{COVERAGE_BUDGET_TOKENS}": round(float(np.mean(tokens)), 1) if tokens else None,
+        "writes_per_s": round(messages / write_s, 1) if write_s else None,
+        "build_s": round(build_s, 1) if build_s else None,
+        "search_ms_p50": _percentile(searched, 50) if searched else None,
+        "search_ms_p95": _percentile(searched, 95) if searched else None,
+        "peak_bytes": max((line["peak_bytes"] for line in mine), default=None),
+    }
+
+
+def cost_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and a row for each system: what it takes."""
+
+    def shown(value: float | None, form: str = ",.1f") -> str:
+        return "-" if value is None else format(value, form)
+
+    head = ["cost", "tokens of 512", "writes/s", "build, s", "search p50, ms", "p95, ms", "peak memory, MiB"]
+    return head, [
+        [
+            system, *(shown(value) for name, value in cost.items() if name != "peak_bytes"),
+            shown(None if cost["peak_bytes"] is None else cost["peak_bytes"] / 2**20, ",.0f"),
+        ]
+        for system, cost in report["costs"].items()
+        if any(value is not None for value in cost.values())
+    ]  # fmt: skip
 
 
 def _means(records: Sequence[Record], system: str) -> dict[str, Any]:
@@ -159,14 +221,38 @@ def _macro(records: Sequence[Record], system: str) -> dict[str, float | None]:
     return {measure: round(float(np.mean(values)), 4) if values else None for measure, values in known.items()}
 
 
-def _longmemeval(records: Sequence[Record], systems: Sequence[str]) -> dict[str, Any]:
-    """Its own measures of turns and sessions: means over the questions of which a user said some of the evidence."""
+def _longmemeval(records: Sequence[Record], systems: Sequence[str], abstention: str) -> dict[str, Any]:
+    """Its own measures of turns and sessions: means over the questions of which a user said some of the evidence, of
+    all systems over all of them, and of ours by type; and how many its means leave out.
+    """
     counted = [record for record in records if "turn_recall_any@5" in record.figures.get(OURS, {})]
     names = [name for name in counted[0].figures[OURS] if name.startswith(("turn_", "session_"))] if counted else []
-    return {"n": len(counted)} | {
-        system: {name: round(float(np.mean([r.figures[system][name] for r in counted])), 4) for name in names}
-        for system in systems
-    }
+    types = sorted({record.question.category for record in counted})
+    abstaining = sum(record.question.category == abstention for record in records)
+
+    def means(chosen: Sequence[Record], system: str) -> dict[str, float]:
+        return {name: round(float(np.mean([r.figures[system][name] for r in chosen])), 4) for name in names}
+
+    of_type = {kind: [record for record in counted if record.question.category == kind] for kind in types}
+    return {
+        "n": len(counted),
+        "left_out": {
+            abstention: abstaining, "no user said any of the evidence": len(records) - len(counted) - abstaining,
+        },
+        "systems": {system: means(counted, system) for system in systems},
+        "by_type": {kind: {"n": len(chosen)} | means(chosen, OURS) for kind, chosen in of_type.items()},
+    }  # fmt: skip
+
+
+def longmemeval_rows(report: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]]:
+    """What the means are over; head, and a row for each of LongMemEval's measures in percent: of each system, and of
+    ours for each type.
+    """
+    found = report["longmemeval"]
+    left_out = ", ".join(f"{count} {why}" for why, count in found["left_out"].items())
+    columns = found["systems"] | {f"{kind} (n {of['n']})": of for kind, of in found["by_type"].items()}
+    rows = [[name, *(_percent(of[name]) for of in columns.values())] for name in found["systems"][OURS]]
+    return f"LongMemEval's measures, n = {found['n']} (left out: {left_out}), %", ["measure", *columns], rows
 
 
 def _paired_interval(records: Sequence[Record], system: str) -> list[float]:

@@ -4,15 +4,17 @@ conversations only.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eval import baselines, runs, service, train
+from eval.adapters import product
 from eval.datasets.model import Dataset
 from eval.journal import Journal
-from eval.runs import Outcome
+from eval.runs import Beside, Outcome
 from memsvc.retrieval import ranker
 from memsvc.sdk import MemoryClient
 
@@ -34,6 +36,8 @@ def run(
     *,
     manifest: Mapping[str, Any] | None = None,
     keep: Callable[[list[train.Example]], None] | None = None,
+    products: Sequence[str] = (),
+    environments: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Outcome]:
     """Outcomes by set's name, on a service of our own whose data stay in `folder`, beside a line for each conversation
@@ -41,27 +45,42 @@ def run(
     folder is that of another `manifest`.
 
     With `which` "cross" each conversation is asked with trees grown on the others (of all sets given); where those have
-    too few questions, without trees. `keep` is given what there is to learn from.
+    too few questions, without trees. `keep` is given what there is to learn from. `products` are asked the same
+    questions, each installed in `environments`, or in `folder`. Raises ProductFailed.
     """
     told = json.loads(json.dumps(manifest or {}))
-    with Journal(folder / "written", told) as written, Journal(folder, told) as asked:
+    with contextlib.ExitStack() as stack:
+        written, asked, costs = (
+            stack.enter_context(Journal(place, told)) for place in (folder / "written", folder, folder / "costs")
+        )
+
+        def peak(size: int) -> None:
+            costs.append({"system": runs.OURS, "set": None, "peak_bytes": size})
+
         left = {(d.name, c.id) for d in datasets for c in d.conversations} - _whole(datasets, asked)
         if left or keep is not None:
+            beside = Beside(
+                encode,
+                [stack.enter_context(product.running(name, environments or folder)) for name in products if left],
+                costs.append,
+            )
             ranker_at_first = SHIPPED if which == SHIPPED else NONE
-            with service.running(folder / "data", MEMSVC_RECALL_RANKER=ranker_at_first) as client:
+            with service.running(folder / "data", peak, MEMSVC_RECALL_RANKER=ranker_at_first) as client:
                 for dataset in datasets:
                     done = {line["conversation"] for line in written.records if line["set"] == dataset.name}
                     runs.ingest(dataset, client, written.append, done, quiet=quiet)
                 if which != CROSS:
-                    _ask(datasets, left, client, which, asked, encode, {}, quiet=quiet)
+                    _ask(datasets, left, client, which, asked, beside, {}, quiet=quiet)
                 else:
                     given, plainly = _without_ranker(datasets, client, quiet=quiet)
             if which == CROSS:
                 if keep is not None:
                     keep(given)
-                for chosen, client, ranked_by in crossed(datasets, given, folder, left):
-                    _ask(datasets, chosen & left, client, ranked_by, asked, encode, plainly, quiet=quiet)
-        return {dataset.name: runs.collect(dataset, written.records, asked.records) for dataset in datasets}
+                for chosen, client, ranked_by in crossed(datasets, given, folder, left, peak):
+                    _ask(datasets, chosen & left, client, ranked_by, asked, beside, plainly, quiet=quiet)
+        return {
+            dataset.name: runs.collect(dataset, written.records, asked.records, costs.records) for dataset in datasets
+        }
 
 
 def _whole(datasets: Sequence[Dataset], asked: Journal) -> set[tuple[str, str]]:
@@ -76,7 +95,11 @@ def _whole(datasets: Sequence[Dataset], asked: Journal) -> set[tuple[str, str]]:
 
 
 def crossed(
-    datasets: Sequence[Dataset], given: Sequence[train.Example], folder: Path, only: Collection[tuple[str, str]]
+    datasets: Sequence[Dataset],
+    given: Sequence[train.Example],
+    folder: Path,
+    only: Collection[tuple[str, str]],
+    peak: service.Peak | None = None,
 ) -> Iterator[tuple[set[tuple[str, str]], MemoryClient, str]]:
     """Fold by fold: its conversations (set and name), a service on `folder`/data whose trees were grown on what the
     others give, and what the ranker is called; of the folds that hold one of `only`.
@@ -88,7 +111,7 @@ def crossed(
         if len(seen) >= train.MIN_QUESTIONS:
             setting, told = str(folder / f"fold-{fold}.npz"), CROSS
             ranker.save(Path(setting), train.grow(seen))
-        with service.running(folder / "data", MEMSVC_RECALL_RANKER=setting) as client:
+        with service.running(folder / "data", peak, MEMSVC_RECALL_RANKER=setting) as client:
             yield {place for place, number in dealt.items() if number == fold}, client, told
 
 
@@ -100,7 +123,7 @@ def ablate(
     """
     rows: dict[str, dict[str, dict[str, list[float]]]] = {}
     for stage, settings in {"nothing": {}, **STAGES}.items():
-        with service.running(folder / "data", MEMSVC_RECALL_RANKER=NONE, **settings) as client:
+        with service.running(folder / "data", None, MEMSVC_RECALL_RANKER=NONE, **settings) as client:
             rows[stage] = {dataset.name: _ranked(dataset, client, quiet=quiet) for dataset in datasets}
     return rows
 
@@ -135,7 +158,7 @@ def _ask(
     client: MemoryClient,
     ranked_by: str,
     asked: Journal,
-    encode: baselines.Encode | None,
+    beside: Beside,
     plainly: Mapping[str, dict[str, dict[str, float]]],
     *,
     quiet: bool,
@@ -152,7 +175,7 @@ def _ask(
                 place = dataset.name, conversation.id
                 done = {r["question"] for r in asked.records if (r["set"], r["conversation"]) == place}
                 progress.advance(asking, len(done))
-                for line in runs.ask(dataset, conversation, client, ranked_by, encode, known, done):
+                for line in runs.ask(dataset, conversation, client, ranked_by, beside, known, done):
                     asked.append(line)
                     progress.advance(asking)
 

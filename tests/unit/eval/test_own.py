@@ -97,6 +97,23 @@ LONGMEMEVAL = [
         "haystack_sessions": [[{"role": "user", "content": "I moved.", "has_answer": True}]],
     }
 ]  # fmt: skip
+BEAM_CHAT = [
+    {
+        "batch_number": 1,
+        "turns": [
+            [
+                {"id": 0, "role": "user", "content": "I moved. ->-> 1,1", "time_anchor": "March-15-2024"},
+                {"id": 1, "role": "assistant", "content": "Where to?"},
+            ]
+        ],
+    }
+]
+BEAM_PROBES = {
+    "information_extraction": [
+        {"question": "Who moved?", "answer": "Ana", "source_chat_ids": {"first": [0]}, "rubric": ["says Ana"]}
+    ],
+    "abstention": [{"question": "Which cat?", "ideal_response": "It was not said.", "rubric": ["says so"]}],
+}
 _NONSENSE = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5),
     st.lists(st.integers(), max_size=2), st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
@@ -115,6 +132,36 @@ def test_a_broken_file_is_a_dataset_or_told_and_never_a_crash(
     tmp_path: Path, content: Any, data: st.DataObject
 ) -> None:
     assert isinstance(read(written(tmp_path, content)), Dataset)
+    read_or_told(written(tmp_path, mutated(content, data)), "mine.json")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_broken_chat_of_beam_is_a_dataset_or_told_and_never_a_crash(tmp_path: Path, data: st.DataObject) -> None:
+    def write(chat: Any, probes: Any) -> Path:
+        folder = tmp_path / "7"
+        folder.mkdir(exist_ok=True)
+        (folder / "chat.json").write_text(json.dumps(chat), encoding="utf-8")
+        (folder / "probing_questions.json").write_text(json.dumps(probes), encoding="utf-8")
+        return tmp_path
+
+    (conversation,) = read(write(BEAM_CHAT, BEAM_PROBES)).conversations
+    assert conversation.questions[0].rubric == ("says Ana",)
+    if data.draw(st.booleans()):
+        read_or_told(write(mutated(BEAM_CHAT, data), BEAM_PROBES), str(tmp_path / "7"))
+    else:
+        read_or_told(write(BEAM_CHAT, mutated(BEAM_PROBES, data)), str(tmp_path / "7"))
+
+
+def test_a_question_of_beam_without_words_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "chat.json").write_text(json.dumps(BEAM_CHAT))
+    (tmp_path / "probing_questions.json").write_text(json.dumps({"abstention": [{"rubric": []}]}))
+    with pytest.raises(BadDataset, match=r"probing_questions.json, abstention, question 0: 'question' is missing"):
+        read(tmp_path)
+
+
+def mutated(content: Any, data: st.DataObject) -> Any:
+    """With one place deleted or replaced by nonsense."""
     broken = copy.deepcopy(content)
     place = data.draw(st.sampled_from(_places(broken)[1:]))
     inner: Any = broken
@@ -124,10 +171,15 @@ def test_a_broken_file_is_a_dataset_or_told_and_never_a_crash(
         del inner[place[-1]]
     else:
         inner[place[-1]] = data.draw(_NONSENSE)
+    return broken
+
+
+def read_or_told(path: Path, name: str) -> None:
+    """A dataset whose parts are of their types, or an error that names the file."""
     try:
-        dataset = read(written(tmp_path, broken))
+        dataset = read(path)
     except BadDataset as error:
-        assert "mine.json" in str(error)
+        assert name in str(error)
         return
     for conversation in dataset.conversations:
         for turn in conversation.turns:
