@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -379,4 +379,31 @@ def bench_reader(
         json_out.write_text(text + "\n")
     if plots is not None:
         pictures.reading(figures, plots)
+    return 0
+
+
+def bench_experiment(
+    what: Literal["batches", "chunks"], model: str | None, models: Path, data: Path | None, json_out: Path | None
+) -> int:
+    """Time prefixes read together and apart, or measure contexts put together from lines that were read one by one; the
+    exit status.
+    """
+    from eval import batches, chunk_reuse, reading
+
+    try:
+        _folders(json_out)
+        texts = list(benchmark.texts(1_000))
+        if what == "batches":
+            figures = batches.run(texts, model, models)
+        else:
+            conversations = read(data).conversations[:3] if data else (reading.made_up(texts),)
+            figures = chunk_reuse.run(conversations, model, models)
+            figures["history"] = data.name if data else "made up"
+    except (BadDataset, MemsvcError, OSError) as error:
+        Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
+        return 2
+    text = json.dumps(figures | {"commit": report.commit()}, indent=1)
+    Console().print(text)
+    if json_out is not None:
+        json_out.write_text(text + "\n")
     return 0

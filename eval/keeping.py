@@ -26,6 +26,8 @@ RATIOS = (2, 4, 6)
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _DOORS = (("green", "7314"), ("blue", "2965"), ("red", "8401"), ("white", "5578"), ("brown", "1690"))
 _ANSWER_TOKENS = 16
+# "patched" with a share for each layer; the exponent is about EpiCache's.
+LAYERED, _EXPONENT = "patched, by layer", 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,13 @@ def history(conversation: Conversation, tokenizer: Any, tokens: int, questions: 
 
 
 def run(histories: Sequence[History], generator: LocalGenerator, *, quiet: bool = False) -> list[dict[str, Any]]:
-    """A row for each way: everything read; each method at each of RATIOS; as much text as that, chosen for each
-    question by BM25 and read when it is asked; nothing. Means over the questions of all histories: log-likelihood in
-    nats a token, token F1; needles found at each of DEPTHS; bytes; seconds to read a history.
+    """A row for each way: everything read; each method at each of RATIOS, and "patched" with a budget for each layer;
+    as much text as that, chosen for each question by BM25 and read when it is asked; nothing. Means over the questions
+    of all histories: log-likelihood in nats a token, token F1; needles found at each of DEPTHS; bytes; seconds to read
+    a history.
     """
     ways: list[tuple[str, int]] = [("all", 1), ("nothing", 1)]
-    ways += [(method, ratio) for ratio in RATIOS for method in (*METHODS, "text")]
+    ways += [(method, ratio) for ratio in RATIOS for method in (*METHODS, LAYERED, "text")]
     rows = []
     for way, ratio in track(ways, description="keeping less", disable=quiet):
         measured = [_measure(way, ratio, history, generator) for history in histories]
@@ -83,9 +86,10 @@ def _measure(way: str, ratio: int, history: History, generator: LocalGenerator) 
     text = _numbered(history.lines)
     size = len(tokenizer(text, add_special_tokens=False)["input_ids"])
     with tempfile.TemporaryDirectory(prefix="memsvc-reader-") as folder:
-        method: Method | None = way if way in METHODS else None
-        kept = size // ratio if method else None
-        reader = Reader(generator, CacheFolder(Path(folder), 2**40), 2**40, kept, method or "patched")
+        method: Method = way if way in METHODS else "patched"
+        kept = size // ratio if way in (*METHODS, LAYERED) else None
+        exponent = _EXPONENT if way == LAYERED else 0.0
+        reader = Reader(generator, CacheFolder(Path(folder), 2**40), 2**40, kept, method, exponent)
         place: Place | None = Place(uuid.uuid4(), uuid.uuid4(), "ep", ())
         start = time.perf_counter()
         held = 0

@@ -198,28 +198,31 @@ def version() -> None:
 @app.command()
 def bench(
     what: Annotated[
-        Literal["service", "reader"], typer.Argument(help="recall and writes, or the model that answers.")
+        Literal["service", "reader", "batches", "chunks"],
+        typer.Argument(help="recall and writes; the model that answers; two experiments with what it reads."),
     ] = "service",
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
     messages: Annotated[int, typer.Option(min=100, help="service: how many messages to measure with.")] = 10_000,
-    model: Annotated[str | None, typer.Option(help="reader: a folder or a name; default: the small model.")] = None,
-    data: Annotated[Path | None, typer.Option(help="reader: a set whose talk is kept; default: made up.")] = None,
+    model: Annotated[str | None, typer.Option(help="of the model: a folder or a name; default: the small one.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="reader, chunks: a set whose talk is read; default: made up.")
+    ] = None,
     plots: Annotated[Path | None, typer.Option(help="reader: folder for plots (PNG).")] = None,
     quick: Annotated[bool, typer.Option(help="reader: fewer sizes, questions and histories.")] = False,
 ) -> None:
-    """Speed of recall and of writes, as ratios to plain libraries on the same data in the same run; or of answers, cold
-    and read ahead.
-    """
+    """Speed of recall and writes against plain libraries; of answers; of prefixes read together, or made of lines."""
     from memsvc import bootstrap, rooms
     from memsvc.settings import Settings
 
     rooms.make_importable()
     from eval import cli
 
+    if what == "service":
+        sys.exit(cli.bench(messages, json_out))
+    models = bootstrap.data_dir(Settings()) / "models"
     if what == "reader":
-        models = bootstrap.data_dir(Settings()) / "models"
         sys.exit(cli.bench_reader(model, models, data, json_out, plots, quick=quick))
-    sys.exit(cli.bench(messages, json_out))
+    sys.exit(cli.bench_experiment(what, model, models, data, json_out))
 
 
 def _listen(host: str, port: int) -> socket.socket:

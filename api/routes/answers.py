@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import math
 import threading
 from collections.abc import AsyncIterator, Callable
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
@@ -33,6 +35,9 @@ _EVENT = {
     "properties": {"event": {"enum": ["delta", "answer", "error"]}, "data": {"type": "string"}},
     "required": ["event", "data"],
 }
+# Threads of their own: whoever waits for the model must not keep those waiting who do not ask it. The queue before the
+# model refuses at once what is too many, so it needs no limit here.
+_threads = anyio.CapacityLimiter(math.inf)
 
 
 @router.post(
@@ -54,7 +59,9 @@ async def answer(
         loop.call_soon_threadsafe(pieces.put_nowait, text)
 
     work = asyncio.ensure_future(
-        anyio.to_thread.run_sync(_work(service, caller, namespace, body, tell, left), abandon_on_cancel=True)
+        anyio.to_thread.run_sync(
+            _work(service, caller, namespace, body, tell, left), abandon_on_cancel=True, limiter=_threads
+        )
     )
     # Whoever leaves hears of no error.
     work.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())

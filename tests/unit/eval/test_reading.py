@@ -37,9 +37,10 @@ def test_the_bench_has_a_row_for_each_size_and_way_and_its_cached_answers_are_th
     assert all(row["disk_bytes"] >= row["memory_bytes"] for row in found["rows"])
 
     ways = {(row["method"], row["ratio"]): row for row in found["bounded"]}
-    bounded = [(method, ratio) for method in (*METHODS, "text") for ratio in keeping.RATIOS]
+    bounded = [(method, ratio) for method in (*METHODS, keeping.LAYERED, "text") for ratio in keeping.RATIOS]
     assert set(ways) == {("all", 1), ("nothing", 1), *bounded}
     assert ways["patched", 6]["bytes"] < ways["patched", 2]["bytes"] < ways["all", 1]["bytes"]
+    assert 0 < ways[keeping.LAYERED, 4]["bytes"] <= ways["patched", 4]["bytes"]
     assert ways["text", 2]["bytes"] == 0
     for row in ways.values():
         assert row["log_likelihood"] < 0 <= row["f1"] <= 1
