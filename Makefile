@@ -57,7 +57,7 @@ eval: setup ## Retrieval and answers over the sets in a folder, one page (DATA=f
 	@test -n "$(SETS)" || { echo "No set in $(DATA): give make eval DATA=folder with locomo*.json, longmemeval*.json or beam*/"; exit 2; }
 	mkdir -p $(OUT)
 	$(BIN)/memsvc eval retrieval $(SETS:%=--data %) $(WITH:%=--with %) --out $(OUT)/retrieval --json $(OUT)/retrieval.json
-	$(if $(TALK),MEMSVC_GENERATOR_MODEL=$${MEMSVC_GENERATOR_MODEL:-smollm2} $(BIN)/memsvc eval answers --data $(TALK) --out $(OUT)/answers --conversations 3 --questions 20)
+	$(if $(TALK),$(BIN)/memsvc eval answers --data $(TALK) --out $(OUT)/answers --conversations 3 --questions 20)
 	$(BIN)/memsvc eval report $(OUT)/retrieval.json $(if $(TALK),$(OUT)/answers/summary.json $(wildcard $(OUT)/answers/judged-*/summary.json)) --html $(OUT)/report.html --plots $(OUT)
 
 fmt: setup ## Format the code

@@ -9,13 +9,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from eval import answering, baselines, comparison, html, judging, markdown, report, runs, service, train
-from eval import bench as benchmark
 from eval import retrieval as measurement
 from eval.adapters import product
 from eval.adapters.product import ProductFailed
@@ -337,73 +336,4 @@ def compression(data: Sequence[Path], json_out: Path | None, limit_conversations
     Console().print_json(data=rows)
     if json_out is not None:
         json_out.write_text(json.dumps({"rows": rows, "commit": report.commit()}, indent=1) + "\n")
-    return 0
-
-
-def bench(messages: int, json_out: Path | None) -> int:
-    """Time a fresh service; the exit status."""
-    try:
-        with service.running() as client:
-            figures = benchmark.run(client, messages) | {"commit": report.commit()}
-    except (service.ServiceFailed, MemsvcClientError) as error:
-        Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
-        return 2
-    text = json.dumps(figures, indent=1)
-    Console().print(text)
-    if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(text + "\n")
-    return 0
-
-
-def bench_reader(
-    model: str | None, models: Path, data: Path | None, json_out: Path | None, plots: Path | None, *, quick: bool
-) -> int:
-    """Measure a model that answers on this machine: cold and cached, and what bounded caches keep; the exit status."""
-    from eval import plots as pictures
-    from eval import reading
-
-    try:
-        _folders(json_out)
-        texts = list(benchmark.texts(1_000))
-        conversations = read(data).conversations[: 1 if quick else 3] if data else (reading.made_up(texts),)
-        sizes = {"sizes": (500, 1_000, 2_000), "questions": 6} if quick else {}
-        figures = reading.run(conversations, texts, model, models, **sizes)  # type: ignore[arg-type]
-    except (BadDataset, MemsvcError, OSError) as error:
-        Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
-        return 2
-    figures |= {"history": data.name if data else "made up", "commit": report.commit()}
-    text = json.dumps(figures, indent=1)
-    Console().print(text)
-    if json_out is not None:
-        json_out.write_text(text + "\n")
-    if plots is not None:
-        pictures.reading(figures, plots)
-    return 0
-
-
-def bench_experiment(
-    what: Literal["batches", "chunks"], model: str | None, models: Path, data: Path | None, json_out: Path | None
-) -> int:
-    """Time prefixes read together and apart, or measure contexts put together from lines that were read one by one; the
-    exit status.
-    """
-    from eval import batches, chunk_reuse, reading
-
-    try:
-        _folders(json_out)
-        texts = list(benchmark.texts(1_000))
-        if what == "batches":
-            figures = batches.run(texts, model, models)
-        else:
-            conversations = read(data).conversations[:3] if data else (reading.made_up(texts),)
-            figures = chunk_reuse.run(conversations, model, models)
-            figures["history"] = data.name if data else "made up"
-    except (BadDataset, MemsvcError, OSError) as error:
-        Console(stderr=True).print(f"[red]bench: {error}[/red]", soft_wrap=True)
-        return 2
-    text = json.dumps(figures | {"commit": report.commit()}, indent=1)
-    Console().print(text)
-    if json_out is not None:
-        json_out.write_text(text + "\n")
     return 0

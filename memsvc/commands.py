@@ -215,14 +215,14 @@ def bench(
     from memsvc.settings import Settings
 
     rooms.make_importable()
-    from eval import cli
+    from eval import benches
 
     if what == "service":
-        sys.exit(cli.bench(messages, json_out))
+        sys.exit(benches.of_service(messages, json_out))
     models = bootstrap.data_dir(Settings()) / "models"
     if what == "reader":
-        sys.exit(cli.bench_reader(model, models, data, json_out, plots, quick=quick))
-    sys.exit(cli.bench_experiment(what, model, models, data, json_out))
+        sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))
+    sys.exit(benches.of_experiment(what, model, models, data, json_out))
 
 
 def _listen(host: str, port: int) -> socket.socket:

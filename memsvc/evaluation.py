@@ -34,10 +34,21 @@ def retrieval(
     environments: Annotated[
         Path | None, typer.Option(help="Where products are installed, each on its own [the user's cache].")
     ] = None,
+    answer: Annotated[bool, typer.Option("--answers", help="Answers instead: `eval answers` with --out.")] = False,
+    questions: Annotated[int | None, typer.Option(min=1, help="--answers: so many of each conversation.")] = None,
 ) -> None:
     """Retrieval on published sets: ingest every conversation, ask every question, compare with baselines."""
     from memsvc import rooms
 
+    if questions is not None and not answer:
+        raise errors.Invalid("Retrieval asks all questions.", "Leave --questions out, or give --answers too.")
+    if answer:
+        if len(data) != 1 or out is None or json_out or html or url or ablate or weights or products:
+            raise errors.Invalid(
+                "Answers are of one set, in a folder.",
+                "Give one --data and --out FOLDER; beside them only --conversations, --questions and --ranker.",
+            )
+        return answers(data[0], out, conversations, questions, ranker=ranker)
     rooms.make_importable()
     from eval import cli
 
@@ -68,10 +79,16 @@ def answers(
     full: Annotated[int, typer.Option(min=64, help="Tokens of the full context, as far as it fits.")] = 1500,
     ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
 ) -> None:
-    """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL) given nothing, recent turns, all, a hybrid, and memsvc."""
+    """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL; else the small local model) given nothing, recent turns,
+    all, a hybrid, and memsvc.
+    """
     from memsvc import bootstrap, rooms
+    from memsvc.models import local
 
-    reader = bootstrap.load_generator(Settings())
+    settings = Settings()
+    if not settings.generator.model and not settings.generator.url and local.is_installed():
+        settings.generator = settings.generator.model_copy(update={"model": local.SMALL_MODEL})
+    reader = bootstrap.load_generator(settings)
     if reader is None:
         raise errors.Invalid("Answers need a reader.", "Set MEMSVC_GENERATOR_MODEL, for example to smollm2.")
     rooms.make_importable()

@@ -153,3 +153,17 @@ def test_a_run_that_was_killed_goes_on_to_the_same_figures_and_leaves_no_service
     assert time.monotonic() - before < 60
     other = subprocess.run([*command, "--conversations", "1"], capture_output=True, text=True, check=False)
     assert (other.returncode, "other settings" in other.stderr) == (2, True)
+
+
+def test_answers_are_asked_for_by_the_name_of_a_set_with_nothing_left_unused(tmp_path: Path) -> None:
+    for options, told in (
+        (["--answers"], "one --data and --out FOLDER"),
+        (["--answers", "--out", str(tmp_path / "run"), "--ablate"], "one --data and --out FOLDER"),
+        (["--questions", "3"], "give --answers too"),
+        (["--answers", "--out", str(tmp_path / "run")], "absent.json"),
+    ):
+        command = [sys.executable, "-m", "memsvc.cli", "eval", "locomo", "--data", "absent.json", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2, options
+        assert told in " ".join(done.stderr.split()), options
+        assert "Traceback" not in done.stderr, options
