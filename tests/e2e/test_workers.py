@@ -210,7 +210,7 @@ def test_a_job_that_kills_its_process_dies_after_five_attempts_and_delays_nobody
             job = jobs.find(connection, service.tenant_id, killer_id)
         return job is not None and job.state == "dead"
 
-    until(lambda: len(effects(service, good)) == 50, 60)
+    until(lambda: len(effects(service, good)) == 50, 180)
     until(dead, 90)
     assert effects(service, good) == good_ids
     with service.database.tenant(service.tenant_id) as connection:
