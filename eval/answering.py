@@ -20,8 +20,9 @@ from memsvc.sdk import MemoryClient
 CONTESTANTS = ("nothing", "recent", "full", "hybrid", runs.OURS)
 MAX_ANSWER_TOKENS = 32
 _TIMEOUT_S = 300.0
-_REFUSAL = "Not mentioned"
-_SYSTEM = "You answer questions about a conversation."
+_SYSTEM = "You answer questions about a conversation. Of what was never said you say: Not mentioned."
+# A small local model writes around its answer, or repeats the question, when its reply is not begun for it.
+_OPENING = "Answer:"
 _RESAMPLES, _SEED = 1000, 20240508
 SCORES: Mapping[str, Callable[[str, str], float]] = {
     "amem_f1": official.amem_f1, "bleu_1": official.bleu_1, "rouge_l": official.rouge_l,
@@ -40,7 +41,7 @@ class Reader(Protocol):
 
     @property
     def name(self) -> str: ...
-    def generate(self, system: str, prompt: str, *, max_tokens: int, timeout_s: float) -> Reply: ...
+    def generate(self, system: str, prompt: str, *, max_tokens: int, timeout_s: float, opening: str = "") -> Reply: ...
 
 
 def sample(dataset: Dataset, per_conversation: int | None, seed: int) -> dict[str, list[Question]]:
@@ -147,13 +148,13 @@ def run(
                     progress.advance(answering)
 
 
-def prompt(question: Question, context: str) -> str:
-    """The same words for every contestant."""
+def prompt(question: Question, context: str, *, dated: bool) -> str:
+    """The same words for every contestant; `dated`: with the day on which the question is asked, where a set tells one
+    (LoCoMo does not; a small model given nothing repeats a day, which shares its year with most answers to "when").
+    """
     memory = f"Memory:\n{context}\n\nUsing only the memory, answer" if context else "Answer"
-    return (
-        f"{memory} in a few words. Say \"{_REFUSAL}\" when it was not said.\n"
-        f"Today is {question.asked_at:%d %B %Y}.\nQuestion: {question.text}"
-    )  # fmt: skip
+    today = f"Today is {question.asked_at:%d %B %Y}.\n" if dated else ""
+    return f"{memory} in a few words.\n{today}Question: {question.text}"
 
 
 def summary(records: Sequence[Mapping[str, Any]], adversarial: str) -> dict[str, Any]:
@@ -227,8 +228,9 @@ def _answered(
     dataset: Dataset, question: Question, contestant: str, context: tuple[str, int], reader: Reader
 ) -> dict[str, Any]:
     text, context_tokens = context
-    reply = reader.generate(_SYSTEM, prompt(question, text), max_tokens=MAX_ANSWER_TOKENS, timeout_s=_TIMEOUT_S)
-    answer = reply.text.strip()
+    asked = prompt(question, text, dated=dataset.name != "locomo")
+    reply = reader.generate(_SYSTEM, asked, max_tokens=MAX_ANSWER_TOKENS, timeout_s=_TIMEOUT_S, opening=_OPENING)
+    answer = reply.text.strip().removeprefix(_OPENING).strip()
     scores: dict[str, float] = {}
     if question.category == dataset.adversarial:
         scores["f1"] = official.locomo_f1(answer, None, official.ADVERSARIAL)

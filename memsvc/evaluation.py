@@ -75,7 +75,7 @@ def answers(
         int | None, typer.Option(min=1, help="So many of each conversation, drawn by the seed.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
-    budget: Annotated[int, typer.Option(min=64, help="Tokens of every contestant's context.")] = 512,
+    budget: Annotated[int, typer.Option(min=64, help="Tokens of every contestant's context.")] = 256,
     full: Annotated[int, typer.Option(min=64, help="Tokens of the full context, as far as it fits.")] = 1500,
     ranker: Annotated[Ranker, typer.Option(help="cross: of each conversation one that did not see it.")] = "cross",
 ) -> None:

@@ -51,7 +51,9 @@ def test_the_summary_leaves_trick_questions_out_of_the_means_and_pairs_the_gain(
 
 def test_every_contestant_is_asked_in_the_same_words() -> None:
     question = _dataset().conversations[0].questions[0]
-    bare, given = answering.prompt(question, ""), answering.prompt(question, "Ana: walnuts")
+    bare, given = (answering.prompt(question, context, dated=True) for context in ("", "Ana: walnuts"))
     assert given.startswith("Memory:\nAna: walnuts\n\n")
     assert bare.splitlines()[1:] == given.splitlines()[4:]
     assert "walnuts" not in bare
+    assert f"Today is {question.asked_at:%d %B %Y}." in bare
+    assert "Today is" not in answering.prompt(question, "", dated=False)

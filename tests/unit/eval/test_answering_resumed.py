@@ -32,7 +32,7 @@ class _Echo:
     def __init__(self, fails_after: int) -> None:
         self.left = fails_after
 
-    def generate(self, system: str, prompt: str, *, max_tokens: int, timeout_s: float) -> _Reply:
+    def generate(self, system: str, prompt: str, *, max_tokens: int, timeout_s: float, opening: str = "") -> _Reply:
         if not self.left:
             raise ConnectionError("the reader is gone")
         self.left -= 1
