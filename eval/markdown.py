@@ -206,5 +206,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _mib(size: float) -> str:
-    return f"{size / 2**20:.0f} MiB"
+def _mib(size: float | None) -> str:
+    return "-" if size is None else f"{size / 2**20:.0f} MiB"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
-import resource
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ def rows(
     model: str, models: Path, text: str, tokens: int, ways: Sequence[tuple[Method | None, int]]
 ) -> list[dict[str, Any]]:
     """A row for each way to read `tokens` tokens of `text`, keeping one in `ratio`: bytes of keys and values at their
-    peak, and by how much the process's largest resident size grew.
+    peak, and by how much the process's largest resident size grew (Linux; None elsewhere).
     """
     spawn = multiprocessing.get_context("spawn")
     found = []
@@ -33,7 +34,7 @@ def _peak(model: str, models: Path, text: str, tokens: int, method: Method | Non
     ids = prompt.prefix(tokenizer, frame, text)[:tokens]
     # What the first pass through a model allocates for good is not the text's.
     decode.read(loaded, cache.empty(loaded), ids[:64], 0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _largest(anew=True)
     peak = 0
 
     def watch(held: cache.Snapshot) -> None:
@@ -47,5 +48,18 @@ def _peak(model: str, models: Path, text: str, tokens: int, method: Method | Non
     else:
         bound = Bound(len(ids) // ratio, method, tuple(ids[len(ids) // 2 :][:128]))
         evict.read(loaded, ids, len(frame.before), bound, look=watch)
-    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    grown = _largest() - before if sys.platform == "linux" else None
     return {"method": method or "all", "ratio": ratio, "tokens": len(ids), "cache_bytes": peak, "process_bytes": grown}
+
+
+def _largest(*, anew: bool = False) -> int:
+    """The process's largest resident size in bytes; `anew`: from now on, for loading a model took more than it keeps
+    (proc(5): 5 written to clear_refs sets VmHWM back).
+    """
+    if sys.platform != "linux":
+        return 0
+    if anew:
+        with contextlib.suppress(OSError):  # not every sandbox has it
+            Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

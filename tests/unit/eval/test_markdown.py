@@ -18,6 +18,12 @@ def test_the_readme_shows_the_recorded_run_and_nothing_else() -> None:
     assert markdown.placed(page, markdown.figures(json.loads(RUN.read_text(encoding="utf-8")))) == page
 
 
+def test_the_readers_page_shows_its_recorded_run_and_nothing_else() -> None:
+    page = (ROOT / "docs" / "reader.md").read_text(encoding="utf-8")
+    run = json.loads((RUN.parent / "reader.json").read_text(encoding="utf-8"))
+    assert markdown.placed(page, markdown.reading(run)) == page
+
+
 def test_the_recorded_run_was_made_by_a_whole_commit_on_whole_sets() -> None:
     for result in json.loads(RUN.read_text(encoding="utf-8")):
         assert len(result["commit"]) == 40  # a run with uncommitted changes says "-dirty"
