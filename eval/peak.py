@@ -34,7 +34,7 @@ def _peak(model: str, models: Path, text: str, tokens: int, method: Method | Non
     ids = prompt.prefix(tokenizer, frame, text)[:tokens]
     # What the first pass through a model allocates for good is not the text's.
     decode.read(loaded, cache.empty(loaded), ids[:64], 0)
-    before = _largest(anew=True)
+    before = largest(anew=True)
     peak = 0
 
     def watch(held: cache.Snapshot) -> None:
@@ -48,11 +48,11 @@ def _peak(model: str, models: Path, text: str, tokens: int, method: Method | Non
     else:
         bound = Bound(len(ids) // ratio, method, tuple(ids[len(ids) // 2 :][:128]))
         evict.read(loaded, ids, len(frame.before), bound, look=watch)
-    grown = _largest() - before if sys.platform == "linux" else None
+    grown = largest() - before if sys.platform == "linux" else None
     return {"method": method or "all", "ratio": ratio, "tokens": len(ids), "cache_bytes": peak, "process_bytes": grown}
 
 
-def _largest(*, anew: bool = False) -> int:
+def largest(*, anew: bool = False) -> int:
     """The process's largest resident size in bytes; `anew`: from now on, for loading a model took more than it keeps
     (proc(5): 5 written to clear_refs sets VmHWM back).
     """

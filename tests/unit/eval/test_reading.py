@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from eval import bench, keeping, markdown, plots, reading
+from eval import bench, keeping, markdown, peak, plots, reading
 from memsvc.reader.evict import METHODS
 from tests.unit.reader import models
 
@@ -67,3 +68,11 @@ def test_a_history_holds_the_evidence_of_its_questions_and_a_needle_at_each_dept
     needles = [place for place, line in enumerate(history.lines) if line.startswith("Note: the code of")]
     assert len(needles) == len(keeping.DEPTHS)
     assert (needles[0], needles[-1]) == (0, len(history.lines) - 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_a_processs_largest_size_does_not_count_what_was_freed_before() -> None:
+    block = bytearray(b"x") * (96 * 2**20)
+    with_it = peak.largest(anew=True)
+    del block
+    assert peak.largest(anew=True) < with_it - 48 * 2**20
