@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import uvicorn
 
 from api.app import create
 from memsvc import bootstrap, logs
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import JobSettings, LogSettings, ServerSettings, Settings
+from tests.serving import served
 
 _names = itertools.count()
 
@@ -39,17 +36,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def base_url(service: Service) -> Iterator[str]:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create(service), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-    listener.close()
+    with served(create(service)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

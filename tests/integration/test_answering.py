@@ -5,8 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import json
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-import uvicorn
 
 from api.app import create
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import JobSettings, ReaderSettings, ServerSettings, Settings
+from tests.serving import served
 from tests.unit.reader import models
 
 _names = itertools.count()
@@ -49,17 +47,8 @@ def reading(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def url(reading: Service) -> Iterator[str]:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create(reading), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-    listener.close()
+    with served(create(reading)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,13 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from api.app import create
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import GeneratorSettings, JobSettings, ReaderSettings, ServerSettings, Settings
+from tests.serving import served
 from tests.unit.models.test_generator import DONE, USAGE, Endpoint, answers, piece, says, streams
 
 BODY = {"query": "What does Ana feed her bees?", "max_tokens": 20}
@@ -51,16 +50,8 @@ def answering(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def url(answering: Service) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create(answering), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-    listener.close()
+    with served(create(answering)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

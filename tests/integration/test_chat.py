@@ -10,7 +10,6 @@ import dataclasses
 import http.server
 import itertools
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from typing import Any
 import httpx
 import openai
 import pytest
-import uvicorn
 
 from api.app import create
 from memsvc.bootstrap import Service
@@ -28,6 +26,7 @@ from memsvc.models.local import LocalGenerator
 from memsvc.sdk import MemoryClient
 from memsvc.settings import GeneratorSettings
 from tests.integration.test_local_generator import folder as folder
+from tests.serving import served
 
 _names = itertools.count()
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -80,17 +79,9 @@ def serve(service: Service, generator: LocalGenerator | None, settings: Generato
     """The service's application with another model."""
     changed = copy.copy(service.settings)
     changed.generator = settings
-    listener = socket.create_server(("127.0.0.1", 0))
     app = create(dataclasses.replace(service, settings=changed, generator=generator))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-    listener.close()
+    with served(app) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
