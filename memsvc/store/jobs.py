@@ -105,7 +105,8 @@ def unfinished(
 def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[Due]:
     """Of each namespace in which nothing runs, the oldest job that may run now; the longest waiting first.
 
-    Needs a dispatching connection (Database.dispatch). A job whose lease has run out counts as due.
+    Needs a dispatching connection (Database.dispatch). A job whose lease has run out counts as due; one behind a job of
+    its kind that is to be tried again does not.
     """
     running = _J.alias()
     ready = sa.or_(
@@ -120,7 +121,7 @@ def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[D
     )
     first = (
         sa.select(_J.c.tenant_id, _J.c.id, _J.c.run_after)
-        .where(_J.c.kind == sa.any_(sa.literal(list(kinds), sa.ARRAY(sa.Text))), ready, ~busy)
+        .where(_J.c.kind == sa.any_(sa.literal(list(kinds), sa.ARRAY(sa.Text))), ready, ~busy, ~_behind())
         .ext(distinct_on(_J.c.tenant_id, _J.c.namespace_id))
         .order_by(_J.c.tenant_id, _J.c.namespace_id, _J.c.ordinal)
         .subquery()
@@ -130,13 +131,14 @@ def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[D
 
 
 def claim(connection: sa.Connection, due: Due, lease_s: float, max_attempts: int) -> Job | None:
-    """Take the job: running, one attempt and one epoch more. None when somebody else was first.
+    """Take the job: running, one attempt and one epoch more. None when somebody else was first, or when an earlier one
+    of its kind has to be first: what `due` saw may be over by now.
 
     One that has used up its attempts without saying why (its process died each time) is dead now.
     """
     row = connection.execute(
         sa.select(_J.c.attempts, _J.c.state, _J.c.lease_until < _NOW, _J.c.run_after <= _NOW)
-        .where(_J.c.tenant_id == due.tenant_id, _J.c.id == due.job_id)
+        .where(_J.c.tenant_id == due.tenant_id, _J.c.id == due.job_id, ~_behind())
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None or not ((row[1] == State.QUEUED and row[3]) or (row[1] == State.RUNNING and row[2])):
@@ -273,6 +275,20 @@ def tenants_to_prune(connection: sa.Connection, older_than: dt.timedelta) -> lis
 def prune(connection: sa.Connection, tenant_id: uuid.UUID, older_than: dt.timedelta) -> int:
     """Forget jobs that were done or cancelled so long ago; dead ones stay until somebody has looked."""
     return connection.execute(sa.delete(_J).where(_J.c.tenant_id == tenant_id, *_old(older_than))).rowcount
+
+
+def _behind() -> sa.ColumnElement[bool]:
+    """Whether an earlier job of the kind in the namespace runs, or has failed and is to be tried again.
+
+    The two conditions are those of partial indexes, so what ended is not read.
+    """
+    earlier = _J.alias()
+    open_ = sa.or_(
+        earlier.c.state == State.RUNNING.value,
+        sa.and_(earlier.c.state == State.QUEUED.value, earlier.c.attempts > 0),
+    )
+    same = (earlier.c[name] == _J.c[name] for name in ("tenant_id", "namespace_id", "kind"))
+    return sa.exists().where(*same, earlier.c.ordinal < _J.c.ordinal, open_)
 
 
 def _old(older_than: dt.timedelta) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import random
 import signal
@@ -142,6 +143,18 @@ def effects(service: Service, space: Space) -> list[str]:
         return [c.ref.removeprefix("probe:") for c in feed.changes(connection, space, 0) if c.ref.startswith("probe:")]
 
 
+def strays(service: Service, found: list[str], queued: list[str]) -> str:
+    """What the job table knows of those that are not where they belong."""
+    ids = {one for pair in itertools.zip_longest(found, queued) if pair[0] != pair[1] for one in pair if one}
+    job = tables.job.c
+    statement = sa.select(
+        job.id, job.ordinal, job.attempts, job.epoch, job.last_error, job.run_after, job.started_at, job.finished_at
+    ).where(job.id.in_(ids))
+    with service.database.tenant(service.tenant_id) as connection:
+        rows = connection.execute(statement.order_by(job.ordinal).limit(8)).all()
+    return "\n".join(str(tuple(map(str, row))) for row in rows)
+
+
 def storm(
     service: Service, client: MemoryClient, memory: Namespace, broker: Redis, workers: subprocess.Popen[bytes],
     *, count: int, kills: int, flushes: int, outage_s: float,
@@ -186,7 +199,8 @@ def storm(
     assert states(service, "probe") == {"done": count}
     for space in homes:
         # Nothing lost, nothing twice, nothing out of order.
-        assert effects(service, space) == queued[space.id]
+        found = effects(service, space)
+        assert found == queued[space.id], strays(service, found, queued[space.id])
     written = {message.id for message in memory.messages()}
     assert written == {f"storm-{number}" for number in range(0, count, 40)}
 

@@ -194,6 +194,31 @@ def test_a_namespace_runs_one_job_at_a_time_in_order_over_four_workers(
     assert order == queued
 
 
+def test_a_job_that_is_tried_again_keeps_its_place_before_later_ones_of_its_kind_and_delays_no_other(
+    service: Service, space: Space, kind: str
+) -> None:
+    order: list[uuid.UUID] = []
+
+    def failing_once(lease: Lease) -> None:
+        if lease.job.id == first and lease.job.attempts == 1:
+            raise errors.Unavailable("The endpoint is away.", "Try again.")
+        order.append(lease.job.id)
+        finishing(lease)
+
+    first, second = enqueue(service, space, kind, "1"), enqueue(service, space, kind, "2")
+    other = enqueue(service, space, f"{kind}-other")
+    settings = JobSettings(lease_s=5, backoff_s=0.5, poll_s=0.05)
+    worker = Runner(service.database, dict.fromkeys([kind, f"{kind}-other"], failing_once), settings)
+    worker.run_due()
+    assert find(service, first).attempts == 1
+    with service.database.tenant(space.tenant_id) as connection:
+        # Somebody who looked before it failed comes with an old list.
+        assert jobs.claim(connection, jobs.Due(space.tenant_id, second), 5, 5) is None
+    until(lambda: bool(worker.run_due()) or len(order) == 3)
+    worker.run_due()
+    assert order == [other, first, second]
+
+
 def test_a_kicked_runner_does_not_wait_for_its_next_look(service: Service, space: Space, kind: str) -> None:
     worker = runner(service, kind, finishing, JobSettings(poll_s=30))
     worker.start()
