@@ -26,12 +26,11 @@ from memsvc.models import tokens
 
 _ASKS_WHEN = re.compile(r"(?i)(?:when\b|(?:in|on|during|since) wh(?:ich|at)\b|wh(?:at|ich) (?:date|day|month|year)\b)")
 REPLY_SHARES = (1.0, 0.5, 0.3, 0.2, 0.13, 0.09, 0.05)
-TALK_SCALES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 @dataclass(slots=True)
 class _Distilled:
-    """A conversation's units by message, and its messages."""
+    """A conversation's units by message, its messages, and why those without a unit have none."""
 
     messages: dict[str, Message] = field(default_factory=dict)
     units: dict[str, list[MemoryUnit]] = field(default_factory=dict)
@@ -102,20 +101,14 @@ def units(conversation: Conversation) -> list[tuple[str, str]]:
 
 
 def curve(dataset: Dataset) -> list[dict[str, float]]:
-    """Coverage against compression, one depth after the other."""
-    has_replies = any(turn.role == Role.ASSISTANT for c in dataset.conversations for turn in c.turns)
-    depths = (
-        [Depth(reply_share=share) for share in REPLY_SHARES]
-        if has_replies
-        else [Depth(talk_scale=scale) for scale in TALK_SCALES]
-    )
+    """Coverage against compression, one depth after the other; what people say is kept at every one."""
     points = []
-    for depth in depths:
+    for share in REPLY_SHARES:
+        depth = Depth(reply_share=share)
         figures = run(dataset, depth)
         points.append(
             {
                 "reply_share": depth.reply_share,
-                "talk_scale": depth.talk_scale,
                 "compression": figures["compression"]["all"],
                 "verbatim": figures["answer_coverage"]["all"]["verbatim"],
                 "distilled": figures["answer_coverage"]["all"]["distilled"],
@@ -134,7 +127,8 @@ def _distill(conversation: Conversation, depth: Depth) -> _Distilled:
         )  # fmt: skip
         result.seconds += time.perf_counter() - start
         result.messages |= {message.id: message for message in session}
-        result.skipped |= {skip.message_id: skip.reason for skip in made.skips}
+        told = {source.message_id for unit in made.units for source in unit.sources}
+        result.skipped |= {skip.message_id: skip.reason for skip in made.skips if skip.message_id not in told}
         for unit in made.units:
             for message_id in dict.fromkeys(source.message_id for source in unit.sources):
                 result.units.setdefault(message_id, []).append(unit)

@@ -50,7 +50,7 @@ def run(texts: Sequence[str], questions: Sequence[str], sizes: Sequence[int] = S
             asked = analysis.analyse(Query(text, _SAID), index.speakers(), lambda text, query: ())
             found = index.candidates(text, vector, 100, 16)
             scored = fusion.fuse(asked, found, lexical_weight=0.5, time_boost=0.2, assistant_factor=0.7)
-            expansion.entries(ranker.rerank(trees, asked, scored, 60.0)[0])
+            expansion.entries(ranker.rerank(trees, asked, scored))
             times.append(1e3 * (time.perf_counter() - start))
         rows.append(
             {

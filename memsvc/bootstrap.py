@@ -250,7 +250,7 @@ def _handlers(
 
 
 def _depth(settings: Settings) -> Depth:
-    return Depth(settings.distill.reply_share, settings.distill.talk_scale)
+    return Depth(settings.distill.reply_share)
 
 
 def _wire(

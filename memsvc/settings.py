@@ -74,7 +74,6 @@ class RecallSettings(BaseSettings):
     lexical_weight: float = Field(0.5, ge=0, le=1)
     time_boost: float = Field(0.2, ge=0)
     ranker: str = Field("shipped", description='"none", or a file made by memsvc eval train')
-    ranker_timeout_s: float = Field(0.05, gt=0, description="after which a question is answered in the order before it")
     cross_encoder: str | None = Field(None, description="a hub name or a folder, to read the first memories once more")
     cross_encoder_first: int = Field(30, ge=1, description="how many it reads")
     cross_encoder_timeout_s: float = Field(1.0, gt=0, description="after which the order before it stands")
@@ -87,7 +86,6 @@ class DistillSettings(BaseSettings):
     model_config = _group("MEMSVC_DISTILL_")
 
     reply_share: float = Field(0.13, gt=0, le=1, description="of a long reply's tokens")
-    talk_scale: float = Field(1.0, ge=0, description="scales the threshold below which a sentence adds nothing")
     with_model: bool = Field(False, description="after a write, let the generator rewrite its units in the background")
 
 

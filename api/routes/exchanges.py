@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -46,7 +47,7 @@ def write(
                 exchange_id=result.exchange_id,
                 messages=list(result.messages),
                 units=list(result.units),
-                skipped=[wire.SkippedMessage(message_id=s.message_id, reason=s.reason) for s in result.skipped],
+                skipped=[wire.SkippedMessage.model_validate(dataclasses.asdict(skip)) for skip in result.skipped],
                 duplicate=result.duplicate,
             )
             for result in receipt.results

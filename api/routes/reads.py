@@ -51,7 +51,12 @@ def context(
         prefix_sha256=served.context.prefix_sha256,
         support=_support(served.support),
         passages=[
-            wire.PassageResult(text=passage.text, unit_id=passage.unit_id, sources=_sources(passage.sources))
+            wire.PassageResult(
+                text=passage.text,
+                unit_id=passage.unit_id,
+                unit_ids=list(passage.unit_ids),
+                sources=_sources(passage.sources),
+            )
             for passage in served.context.passages
         ],
         timings_ms=served.timings_ms,
@@ -289,6 +294,9 @@ def _unit(stored: StoredUnit) -> wire.UnitResult:
         pinned=found.pinned,
         expires_at=found.expires_at,
         trust=found.trust,
+        assertion=found.assertion.value,
+        reported_by=found.reported_by,
+        holds_until=found.holds_until,
         distiller=found.distiller,
         cause=stored.cause,
         created_at=stored.created_at,

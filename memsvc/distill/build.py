@@ -1,4 +1,4 @@
-"""One group of a message's pieces to one memory unit: all its fields."""
+"""One statement to one memory unit: all its fields."""
 
 from __future__ import annotations
 
@@ -6,19 +6,31 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from memsvc.distill import artefacts, dates, entities, information, lexicon, outline, resolve, salience, topics, trim
-from memsvc.distill.outline import Piece
+from memsvc.distill import (
+    artefacts,
+    assertion,
+    dates,
+    entities,
+    lexicon,
+    resolve,
+    salience,
+    segment,
+    topics,
+    trim,
+)
 from memsvc.distill.segment import Fence, Sentence
+from memsvc.distill.statements import Statement
 from memsvc.domain.message import Message
 from memsvc.domain.timespan import Granularity, TimeSpan
 from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Source, unit_id
 
-DISTILLER = "rule-2"
-_CONTEXT_WORDS = 40
+DISTILLER = "rule-3"
 # An answer of so few content words is not understood without its question.
 _ELLIPTIC_WORDS = 3
-_QUESTION_WORDS = 16
-_DETAIL_CHARS = 80
+# Of a question that an answer carries, the last words at most.
+_QUESTION_WORDS = 30
+_ASKS = ("?", "\uff1f", "\u061f", "\u037e", "\u055e")
+_SHOWN_CHARS = 80
 # A message longer than this names its month too far away from what follows it.
 _NEAR_CHARS = 600
 _VAGUE = re.compile(r"(?i)^(?:recently|lately|the other day|these days|today|tonight|this \w+|for .*|since .*)$")
@@ -44,39 +56,30 @@ class Setting:
         return self.recent[-1] if self.recent else None
 
 
-def context_key(previous: Message | None, own_text: str) -> str:
-    """What the encoder gets beside a unit's text: the end of what was said before, then the words themselves."""
-    if previous is None:
-        return own_text
-    before = " ".join(f"{previous.name}: {previous.text[-2000:]}".split()[-_CONTEXT_WORDS:])
-    return f"{before}\n{own_text}"
-
-
-def unit(setting: Setting, group: Sequence[Piece], *, caption: str = "", detail: Piece | None = None) -> MemoryUnit:
-    """The unit of consecutive pieces; `caption` and `detail` follow behind the core."""
+def unit(setting: Setting, statement: Statement) -> MemoryUnit:
+    """The unit of one statement: its words, with what makes them readable apart from them."""
     message = setting.message
-    core = outline.joined(group)
-    own = f"{message.name}: {core}".rstrip()
-    times = dates.find(core, message.occurred_at, _month_before(setting.previous)) if core else ()
+    core = statement.text
+    own = f"{message.name}: {statement.header}: {core}" if statement.header else f"{message.name}: {core}"
+    times = dates.find(core, message.occurred_at, _month_before(setting, statement))
     resolved = _resolutions(times)
-    tail = [f"[image: {caption}]" if caption else "", detail.text if detail else ""]
-    tail = [part for part in tail if part]
-    asked = _question(setting, core)
-    text = " ".join(part for part in (own, asked, "-" if core and tail else "", "; ".join(tail), resolved) if part)
-    sentences = [Sentence(piece.start, piece.end, piece.text) for piece in group]
+    question = asked(setting) if _is_elliptic(core) else ""
+    text = " ".join(part for part in (own, question and f"(re: {question})", resolved) if part)
     found = artefacts.find(core)
-    named = entities.find(sentences, setting.names)
+    named = entities.find([Sentence(0, len(core), core)], setting.names)
     people = resolve.people(core, message.name, setting.addressees, [m.content for m in setting.recent[-2:]])
+    judged = assertion.judge(
+        core, role=message.role, is_peer_talk=setting.is_peer_talk, times=times, said_at=message.occurred_at
+    )
     kind = salience.kind(core, message.role, setting.is_peer_talk, found, bool(times))
-    words = salience.keywords(f"{core} {caption}")
-    sources = _sources(message, [*group, *([detail] if detail else [])])
-    verbatim = " ".join(message.content[piece.start : piece.end] for piece in group)
+    words = salience.keywords(f"{statement.header} {core}")
+    spans = [*statement.spans, *([statement.header_span] if statement.header_span else [])]
+    sources = tuple(Source(message.id, start, end) for start, end in spans)
     return MemoryUnit(
         id=unit_id(setting.namespace_id, sources, kind, DISTILLER),
         kind=kind,
         text=text,
         core_end=len(own),
-        key=context_key(setting.previous, " ".join(p for p in (f"{message.name}: {verbatim}".rstrip(), *tail) if p)),
         subject=people.subject,
         persons=people.persons,
         entities=named,
@@ -92,24 +95,38 @@ def unit(setting: Setting, group: Sequence[Piece], *, caption: str = "", detail:
         confidence=0.9 if resolved else 1.0,
         tokens=setting.count_tokens(text),
         distiller=DISTILLER,
+        assertion=judged.assertion,
+        reported_by=judged.by,
+        holds_until=judged.until,
     )
 
 
 def code_unit(setting: Setting, block: Fence) -> MemoryUnit:
     """A code block gives its language, the names it defines and the files it names rather than its lines."""
-    message = setting.message
     found, named = code_names(block)
-    first = next((line.strip() for line in block.code.splitlines() if line.strip()), "")[:_DETAIL_CHARS]
+    first = next((line.strip() for line in block.code.splitlines() if line.strip()), "")[:_SHOWN_CHARS]
     shown = ", ".join(named) if named else first
-    own = f"{message.name}: {block.language or 'code'} block: {shown}"
-    sources = (Source(message.id, block.start, block.end),)
+    own = f"{setting.message.name}: {block.language or 'code'} block: {shown}"
+    return _shown(setting, own, shown, Kind.ARTEFACT, Source(setting.message.id, block.start, block.end), found)
+
+
+def caption_unit(setting: Setting, caption: str) -> MemoryUnit:
+    """What an image shows that came with the message."""
+    own = f"{setting.message.name}: [image: {caption}]"
+    return _shown(setting, own, caption, Kind.FACT, Source(setting.message.id, 0, 0), ())
+
+
+def _shown(
+    setting: Setting, own: str, shown: str, kind: Kind, source: Source, found: tuple[Artefact, ...]
+) -> MemoryUnit:
+    """A unit of what is shown rather than said."""
+    message = setting.message
     words = salience.keywords(shown)
     return MemoryUnit(
-        id=unit_id(setting.namespace_id, sources, Kind.ARTEFACT, DISTILLER),
-        kind=Kind.ARTEFACT,
+        id=unit_id(setting.namespace_id, (source,), kind, DISTILLER),
+        kind=kind,
         text=own,
         core_end=len(own),
-        key=context_key(setting.previous, own),
         subject=message.name,
         persons=(message.name,),
         entities=(),
@@ -120,7 +137,7 @@ def code_unit(setting: Setting, block: Fence) -> MemoryUnit:
         location=None,
         t_mention=message.occurred_at,
         time=None,
-        sources=sources,
+        sources=(source,),
         salience=0.3,
         confidence=0.8,
         tokens=setting.count_tokens(own),
@@ -137,43 +154,21 @@ def code_names(block: Fence) -> tuple[tuple[Artefact, ...], list[str]]:
     ]
 
 
-def detail(pieces: Sequence[Piece], core: str) -> Piece | None:
-    """The rarest concrete span of what was left out, copied: a quantity, a quoted title or an artefact."""
-    best: tuple[float, Piece] | None = None
-    for piece in pieces:
-        for match in artefacts.CONCRETE.finditer(piece.text[:_NEAR_CHARS]):
-            text = match.group().strip()
-            weight = information.information(set(lexicon.words(text)))
-            if len(text) <= _DETAIL_CHARS and text not in core and (best is None or weight > best[0]):
-                best = (weight, Piece(piece.start, piece.end, text, False))
-    return best[1] if best else None
-
-
-def _question(setting: Setting, core: str) -> str:
-    """(re: …) for an answer that says too little by itself. A question with a number or a date is left in the key:
-    a unit names none that its sources do not.
-    """
+def asked(setting: Setting) -> str:
+    """The question that the message before ended with, if somebody else asked it; else nothing."""
     previous = setting.previous
-    if previous is None or previous.name == setting.message.name or "?" not in previous.content[-400:]:
+    if previous is None or previous.name == setting.message.name:
         return ""
-    if not core or core.endswith("?") or len(lexicon.content_words(core)) > _ELLIPTIC_WORDS:
-        return ""
-    asked = previous.content[-400:].rpartition("?")[0]
-    asked = trim.filler(re.split(r"[.!?\n]\s", asked)[-1].strip())
-    if len(asked.split()) > _QUESTION_WORDS or lexicon.DIGIT.search(asked) or dates.find(asked, previous.occurred_at):
-        return ""
-    return f"(re: {asked}?)" if asked else ""
+    sentences = segment.sentences(previous.content[-400:])
+    for sentence in reversed(sentences[-2:]):
+        if sentence.text.rstrip("\"')\u201d\u2019*_ ").endswith(_ASKS):
+            words = trim.filler(sentence.text).split()
+            return " ".join(["\u2026", *words[-_QUESTION_WORDS:]] if len(words) > _QUESTION_WORDS else words)
+    return ""
 
 
-def _sources(message: Message, pieces: Sequence[Piece]) -> tuple[Source, ...]:
-    """Spans in order; pieces that follow each other directly are one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted({(piece.start, piece.end) for piece in pieces}):
-        if merged and start - merged[-1][1] <= 2:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(Source(message.id, start, end) for start, end in merged) or (Source(message.id, 0, 0),)
+def _is_elliptic(core: str) -> bool:
+    return not core.endswith(_ASKS) and len(lexicon.content_words(core)) <= _ELLIPTIC_WORDS
 
 
 def _resolutions(times: Sequence[TimeSpan]) -> str:
@@ -184,13 +179,18 @@ def _resolutions(times: Sequence[TimeSpan]) -> str:
     return "(" + "; ".join(f"{span.phrase}: {dates.describe(span)}" for span in exact[:3]) + ")"
 
 
-def _month_before(previous: Message | None) -> TimeSpan | None:
-    """The month that the message before named, if it named just one."""
-    if previous is None or len(previous.content) > _NEAR_CHARS or not dates.MONTH.search(previous.content):
-        return None
-    named = dates.find(previous.content, previous.occurred_at)
-    months = [span for span in named if span.granularity is Granularity.MONTH]
-    return months[0] if len(months) == 1 else None
+def _month_before(setting: Setting, statement: Statement) -> TimeSpan | None:
+    """The one month that was named just before: earlier in the message, else in the message before."""
+    message, previous = setting.message, setting.previous
+    earlier = message.content[: statement.spans[0][0]][-_NEAR_CHARS:]
+    near = [(earlier, message.occurred_at)]
+    if previous is not None and len(previous.content) <= _NEAR_CHARS:
+        near.append((previous.content, previous.occurred_at))
+    for text, said_at in near:
+        if dates.MONTH.search(text):
+            months = [span for span in dates.find(text, said_at) if span.granularity is Granularity.MONTH]
+            return months[0] if len(months) == 1 else None
+    return None
 
 
 def _main_time(times: Sequence[TimeSpan]) -> TimeSpan | None:

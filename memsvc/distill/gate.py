@@ -1,47 +1,62 @@
-"""What enters the distilled index. Nothing is lost here: the verbatim log keeps and finds every message."""
+"""What tells nothing by itself: greetings, thanks, back-channel. Nothing is lost here: the verbatim log keeps and finds
+every word.
+
+A sentence keeps in touch when it is made of the closed words for it alone. Any other word, a digit, a name, another
+language makes it a statement.
+"""
 
 from __future__ import annotations
+
+import re
 
 from memsvc.distill import artefacts, lexicon
 from memsvc.domain import served
 from memsvc.domain.message import Message
 
-# A turn this long says something, whatever its words.
+# A sentence this long says something, whatever its words.
 _MAX_PHATIC_WORDS = 16
+# What is said of oneself only to be in touch; anything else of the form "I …" is a statement.
+_POLITE = re.compile(
+    r"(?:(?:aw+|oh|wow|yeah|yes|hey|well|so|and|but|haha|ok|okay|no),? )*"
+    r"(?:i(?:'m| am) (?:(?:so|really|very|just) )*(?:glad|happy|sorry|proud|excited|here)"
+    r"(?: (?:to hear (?:that|it|this)|(?:for|of|about) (?:you|that|it|this)|it \w+|you \w+ (?:it|that)|to help))?|"
+    r"i (?:(?:totally|completely|really|so|do|can|can't) )*(?:agree|see|know|hear you|understand|imagine|hope so|"
+    r"think so|guess so|bet|get it|appreciate (?:it|that|you))(?: (?:too|right|more|what you mean|how you feel))?|"
+    r"we should|let's do it)(?: (?:too|so much|a lot|right))?",
+)
+_ANSWERS = frozenset(
+    "yes yeah yep yup no nope nah ok okay sure right exactly absolutely definitely agreed true false maybe probably "
+    "never always sometimes often course correct indeed neither both none fine good great".split()
+)
 
 
-def reason_to_skip(message: Message, names: frozenset[str]) -> str | None:
-    """Why a message gives no unit at first sight: "empty", "served" or "phatic"; None when it may give one.
-
-    Served: all it holds is context that this service served.
-
-    Phatic: only words of being in touch, and no digit, number word, name, caption, artefact or decision cue.
-    `names` are the participants' lower-cased words, which address rather than tell.
+def reason_to_skip(message: Message) -> str | None:
+    """Why a message as a whole gives no unit: "empty", or "served" when all it holds is context that this service
+    served; None when it may give one.
     """
     if message.caption and message.caption.strip():
         return None
     if not message.content.strip():
         return "empty"
-    own = served.without(message.content)
-    if not own.strip():
-        return "served"
-    return "phatic" if is_phatic(own, names) else None
+    return None if served.without(message.content).strip() else "served"
+
+
+def may_answer(text: str) -> bool:
+    """Whether a sentence may be the answer to a question: assent, refusal, or a mark that stands for them."""
+    said = lexicon.words(text)
+    return not said or any(word in _ANSWERS for word in said)
 
 
 def is_phatic(text: str, names: frozenset[str]) -> bool:
+    """Whether a sentence only keeps in touch. `names` are the participants' lower-cased words, which call somebody."""
     if len(text) > 16 * _MAX_PHATIC_WORDS:
         return False
     text = lexicon.without_calls(text, names)
     said = lexicon.words(text)
     if not said:
-        return True  # only marks or emoji
-    if not text.isascii() and not any(word.isascii() for word in said):
-        return False  # not a language these lists know
-    return (
-        len(said) <= _MAX_PHATIC_WORDS
-        and not lexicon.DIGIT.search(text)
-        and not lexicon.NUMBER_WORD.search(text)
-        and not lexicon.DECISION.search(text)
-        and not [word for word in lexicon.content_words(text) if word.partition("'")[0] not in names]
-        and not artefacts.find(text)
-    )
+        return not any(map(str.isalnum, text))  # only marks or emoji
+    if len(said) > _MAX_PHATIC_WORDS or artefacts.find(text):
+        return False
+    if _POLITE.fullmatch(" ".join(word for word in said if word not in names)):
+        return True
+    return all(word in lexicon.RITUAL or word.partition("'")[0] in names for word in said)

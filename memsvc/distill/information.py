@@ -1,29 +1,17 @@
-"""What a sentence adds to what was said just before: the measure that the gate and the selection go by.
+"""What a sentence adds to what was said just before, counted in words: the measure by which a long reply is settled.
 
-SimpleMem drops a window of talk whose share of new entities and of distance to the history falls under a constant; a
-constant depends on the encoder and on the talk. Here novelty is counted in words, and its threshold is a rolling
-quantile of the conversation itself.
+Cosine novelty would need the encoder first, and a constant for each encoder.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from memsvc.distill import lexicon
 
-# Messages whose words count as said already.
-SEEN_MESSAGES = 8
-# Messages whose sentences make the quantile.
-HISTORY_MESSAGES = 32
-# All that the distiller looks back on: a longer past changes nothing.
-PRECEDING_MESSAGES = SEEN_MESSAGES + HISTORY_MESSAGES
-# The quantile of sentences that add least, and the bounds within which a conversation may move the threshold.
-# In units of `information`: 1 is about one long word that was not said before.
-QUANTILE = 0.6
-_LOWEST, _HIGHEST = 1.8, 3.0
-_ENOUGH_SENTENCES = 24
+# Messages whose words count as said already, and all that the distiller looks back on: a longer past changes nothing.
+PRECEDING_MESSAGES = 8
 
 
 @functools.lru_cache(maxsize=65536)
@@ -42,20 +30,3 @@ def idf(word: str) -> float:
 def information(words: Collection[str]) -> float:
     """The summed rarity of distinct words."""
     return sum(map(idf, words))
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How much is kept. `reply_share`: of a long reply's tokens; `talk_scale`: multiplies the threshold under which a
-    sentence of a person adds nothing (0 keeps all). The curves of both are in docs/distillation.md.
-    """
-
-    reply_share: float = 0.13
-    talk_scale: float = 1.0
-
-
-def threshold(amounts: Sequence[float]) -> float:
-    """Below this much information a sentence adds nothing, judged by those of the last messages."""
-    if len(amounts) < _ENOUGH_SENTENCES:
-        return (_LOWEST + _HIGHEST) / 2
-    return min(_HIGHEST, max(_LOWEST, sorted(amounts)[int(QUANTILE * len(amounts))]))

@@ -45,6 +45,15 @@ PHATIC = _words(
 
 _EMPTY = FUNCTION | PHATIC
 
+# What a sentence that only keeps in touch is made of: greeting, thanks, praise and assent, and what joins them.
+_TELLING = _words("new been doing keep up luck man deserve deserved best evening weekend afternoon hope hoping")
+RITUAL = (PHATIC - _TELLING) | _words(
+    """a an and are at be bit by all as always definitely do for from have hear how is it it's its much my of on one
+    please really right same so such sure that that's the there these they're this to too totally very well what what's
+    who with meet meeting met you you're your yourself i'm i day days going take see course actually probably honestly
+    then now"""
+)
+
 DECISION = re.compile(
     r"\b(?:decided?|prefer|switched|because|fixed|never|always|from now on|going to|plan(?:ning|ned)? to|"
     r"chose|chosen|agreed to|promised?|no longer|instead of)\b",

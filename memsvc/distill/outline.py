@@ -29,6 +29,12 @@ _LABEL_WEIGHT = 1.5
 _FIGURE = 0.5
 # Tokens that a piece costs beside its own: the joint between pieces.
 _JOINT_TOKENS = 1
+# Beneath a label so few tokens are one point with it ("Tuesday: lentil curry").
+_SHORT_POINT_CHARS = 60
+
+_LABELS_TOKENS = 45
+
+Count = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,9 @@ def pieces(sentences: Sequence[Sentence]) -> list[Piece]:
     for sentence in sentences:
         start = sentence.start
         label = _LABEL.match(sentence.text)
+        if label and 0 < len(sentence.text) - label.end() <= _SHORT_POINT_CHARS:
+            found.append(Piece(start, sentence.end, trim.markup(sentence.text), False))
+            continue
         if label:
             found.append(Piece(start, start + label.end("label"), trim.markup(label["label"]), True))
             start += label.end()
@@ -57,9 +66,7 @@ def pieces(sentences: Sequence[Sentence]) -> list[Piece]:
     return [piece for piece in found if any(map(str.isalnum, piece.text))]
 
 
-def settle(
-    found: Sequence[Piece], seen: Set[str], budget_tokens: float, count_tokens: Callable[[str], int]
-) -> list[Piece]:
+def settle(found: Sequence[Piece], seen: Set[str], budget_tokens: float, count_tokens: Count) -> list[Piece]:
     """The pieces that add most to `seen` within the budget, in their order; at least one."""
     words = [frozenset(lexicon.content_words(piece.text)) for piece in found]
     costs = [count_tokens(piece.text) + _JOINT_TOKENS for piece in found]
@@ -100,13 +107,31 @@ def _weight(piece: Piece) -> float:
     return 1.0
 
 
-def joined(group: Sequence[Piece]) -> str:
-    """Pieces as one line: a label is followed by a colon before its sentence and by a semicolon before a label."""
-    parts: list[str] = []
-    for number, piece in enumerate(group):
-        text = piece.text.rstrip(":;, ")
-        if piece.is_label and number + 1 < len(group):
-            parts.append(f"{text};" if group[number + 1].is_label else f"{text}:")
-        else:
-            parts.append(text)
-    return " ".join(parts)
+def statements(found: Sequence[Piece], kept: Sequence[Piece], count_tokens: Count) -> list[tuple[list[Piece], str]]:
+    """The kept pieces one statement each, with the label that heads it; labels whose points were left out stand
+    together, up to a spoken turn's length.
+    """
+    place = {piece.start: number for number, piece in enumerate(found)}
+    made: list[tuple[list[Piece], str]] = []
+    labels: list[Piece] = []
+
+    def flush() -> None:
+        group: list[Piece] = []
+        for label in labels:
+            if group and sum(count_tokens(piece.text) for piece in (*group, label)) > _LABELS_TOKENS:
+                made.append((group, ""))
+                group = []
+            group.append(label)
+        if group:
+            made.append((group, ""))
+        labels.clear()
+
+    for piece in kept:
+        if piece.is_label:
+            labels.append(piece)
+            continue
+        head = labels.pop() if labels and place[labels[-1].start] == place[piece.start] - 1 else None
+        flush()
+        made.append(([head, piece] if head else [piece], head.text.rstrip(":;, ") if head else ""))
+    flush()
+    return made

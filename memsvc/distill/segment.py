@@ -7,15 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 # Runs, so that a megabyte of dots is one match; what follows a run is looked at in code.
-_MARKS = re.compile(r"[.!?\u2026]+|[\u3002\uff01\uff1f\uff0e]+|\n+")
+_MARKS = re.compile(r"[.!?\u2026]+|[\u3002\uff01\uff1f\uff0e\u0964\u0965\u061f\u06d4\u0589\u1362\u17d4\u104b]+|\n+")
 _FENCE = re.compile(r"```([^\n`]*)\n?(.*?)(?:```|\Z)", re.DOTALL)
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])*")
 _LIST_NUMBER = re.compile(r"\s*(?:#{1,6}\s*)?(?:\*\*)?\d{1,2}$")
 _CLOSERS = "\"')]\u201d\u2019*_"
-_FULL_WIDTH = "\u3002\uff01\uff1f\uff0e"
+# Marks that end a sentence whatever follows: Chinese and Japanese, Devanagari, Arabic, Urdu, Armenian, Ethiopic, Khmer,
+# Burmese.
+_ALWAYS = "\u3002\uff01\uff1f\uff0e\u0964\u0965\u061f\u06d4\u0589\u1362\u17d4\u104b"
+# German writes ordinals with a stop ("am 3. Mai", "der 2. Platz") and capitalises the noun behind it.
+_BEFORE_ORDINAL = frozenset("am der die das dem den des vom zum zur im bis seit und jeden jeder".split())
+# A line that is broken for its width goes on in lower case on the next one.
+_WRAPPED_CHARS = 40
 _ABBREVIATIONS = frozenset(
-    "dr mr mrs ms prof st vs e.g i.e eg ie etc p.m a.m no jr sr approx dept est fig inc ltd co mt gen col rev hon "
-    "vol".split()
+    "dr mr mrs ms mme mlle prof st vs e.g i.e eg ie etc p.m a.m no nr jr sr sra approx dept est fig inc ltd co mt gen "
+    "col rev hon vol tel ca bzw z.b d.h u.a p.ej".split()
 )
 _MAY_END = frozenset(["etc", "p.m", "a.m", "inc", "ltd", "co", "jr", "sr"])
 
@@ -43,13 +49,15 @@ def fences(text: str, served: Sequence[tuple[int, int]] = ()) -> list[Fence]:
     """Code blocks outside the given spans, in order; one that is never closed reaches to the end."""
     return [
         Fence(m.start(), m.end(), m.group(1).strip(), m.group(2))
-        for begin, end in _outside(text, served)
+        for begin, end in outside(text, served)
         for m in _FENCE.finditer(text, begin, end)
     ]
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[Sentence]:
-    """The sentences of text[start:end], without surrounding space; line breaks always end one."""
+    """The sentences of text[start:end], without surrounding space. A line break ends one, unless the line was broken
+    for its width.
+    """
     end = len(text) if end is None else end
     found: list[Sentence] = []
     begin = start
@@ -62,12 +70,8 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Sentenc
     return found
 
 
-def prose(text: str, detached: Sequence[tuple[int, int]]) -> list[Sentence]:
-    """The sentences outside the given spans."""
-    return [sentence for begin, end in _outside(text, detached) for sentence in sentences(text, begin, end)]
-
-
-def _outside(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def outside(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Characters [begin, end) of the text between the spans."""
     begin = 0
     for start, end in sorted(spans):
         yield begin, start
@@ -79,7 +83,9 @@ def _stop(text: str, mark: re.Match[str], begin: int, end: int) -> int | None:
     """Where the sentence ends if this mark ends one."""
     run = mark.group()
     stop = mark.end()
-    if run[0] == "\n" or run[0] in _FULL_WIDTH:
+    if run[0] == "\n":
+        return None if run == "\n" and _is_wrapped(text, mark.start(), stop, begin, end) else stop
+    if run[0] in _ALWAYS:
         return stop
     while stop < end and text[stop] in _CLOSERS:
         stop += 1
@@ -87,16 +93,25 @@ def _stop(text: str, mark: re.Match[str], begin: int, end: int) -> int | None:
         return None  # v1.2, src/a.py, 3.5
     if run == "." and _LIST_NUMBER.match(text[begin : mark.start()]):
         return None  # the number of a list's item
-    if run == ".":
-        word = _word_before(text, mark.start(), begin)
-        following = text[stop : min(stop + 3, end)].lstrip()[:1]
-        if following.islower():
-            return None
-        if word in _MAY_END:
-            return stop
-        if word in _ABBREVIATIONS or (_INITIALS.fullmatch(word) and word != "i"):
-            return None
-    return stop
+    return stop if run != "." or _ends(text, mark.start(), stop, begin, end) else None
+
+
+def _ends(text: str, place: int, stop: int, begin: int, end: int) -> bool:
+    """Whether the single full stop at `place` ends a sentence."""
+    word = _word_before(text, place, begin)
+    following = text[stop : min(stop + 3, end)].lstrip()[:1]
+    if following.islower():
+        return False
+    if word in _MAY_END:
+        return True
+    if word.isdigit() and len(word) <= 2 and following.isalpha():
+        return _word_before(text, place - len(word) - 1, begin) not in _BEFORE_ORDINAL
+    return word not in _ABBREVIATIONS and not (_INITIALS.fullmatch(word) and word != "i")
+
+
+def _is_wrapped(text: str, place: int, stop: int, begin: int, end: int) -> bool:
+    line = text.rfind("\n", begin, place) + 1
+    return place - max(line, begin) >= _WRAPPED_CHARS and text[stop : min(stop + 1, end)].islower()
 
 
 def _word_before(text: str, place: int, begin: int) -> str:

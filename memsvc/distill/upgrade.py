@@ -14,7 +14,7 @@ _KEPT = ("version", "status", "superseded_by", "proof_count", "valid_to", "gaine
 _DECIDED = tuple(
     field.name
     for field in dataclasses.fields(MemoryUnit)
-    if field.name not in ("id", "key", "distiller", "kind", *_KEPT)
+    if field.name not in ("id", "distiller", "kind", "trust", *_KEPT)
 )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from memsvc.domain.message import Message
 
 
 @dataclass(frozen=True, slots=True)
 class UnitEntry:
-    """A unit as the indexes see it. `embedding`: float32 rows of the encoder's width, as bytes, little-endian.
+    """A unit as the indexes see it. `embedding`: float32, little-endian; its first row, of the encoder's width, is
+    that of the statement.
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
     to be superseded since `superseded_at`; it is not recalled from `expires_at` on.
@@ -30,12 +31,14 @@ class UnitEntry:
     created_at: dt.datetime | None = None
     superseded_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
+    assertion: str = "asserted"
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """All changes in (after, head] of one namespace, already folded: the state that each changed thing has at `head`.
 
+    `vectors`: message id -> two float32 rows as bytes (its own words in context; context and words), where it has them.
     Applying a batch to an index at `after` brings it to `head`.
     """
 
@@ -45,3 +48,4 @@ class Batch:
     units: Sequence[UnitEntry]
     removed_messages: Sequence[str]
     removed_units: Sequence[str]
+    vectors: Mapping[str, bytes] = field(default_factory=dict)

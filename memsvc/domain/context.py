@@ -17,7 +17,9 @@ class SourceRef:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A ranked entry with its words: what recall returns and packing takes. `time` is what a unit speaks about."""
+    """A ranked entry with its words: what recall returns and packing takes. `time` is what a unit speaks about, `place`
+    the character of its message at which it begins.
+    """
 
     unit_id: str | None
     kind: str
@@ -28,15 +30,20 @@ class Memory:
     t_mention: dt.datetime
     time: TimeSpan | None
     seq: int
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A memory as it stands in the context, its number in brackets included in neither text nor sources."""
+    """What stands behind one number in the context: the statements of one message that were taken, behind its speaker.
+
+    `unit_ids` are theirs, in order; `unit_id` is that of the best. The number is in neither text nor sources.
+    """
 
     text: str
     unit_id: str | None
     sources: tuple[SourceRef, ...]
+    unit_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

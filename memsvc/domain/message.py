@@ -63,11 +63,6 @@ class Message:
         return self.speaker or self.role.value.capitalize()
 
     @property
-    def is_note(self) -> bool:
-        """Handed in as something to remember (`"note": true` in the metadata): no sentence of it adds too little."""
-        return self.metadata.get("note") is True
-
-    @property
     def text(self) -> str:
         """Content and image caption together: the words that can be found."""
         return f"{self.content} [image: {self.caption}]" if self.caption else self.content

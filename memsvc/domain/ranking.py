@@ -21,13 +21,15 @@ class Form:
 class Candidate:
     """A message that at least one arm found, with its exact score in every arm.
 
-    `lexical` is a BM25 score, at least 0; `dense` a cosine, None where the message has no unit. `units` are the ids of
+    `lexical` is a BM25 score, at least 0; `dense` the weighted cosines of its best
+    statement, of its own words in context (`own_cosine`) and of context and words (`context_cosine`); None where the
+    message has no vectors. `units` are the ids of
     its units, best cosine first, with their cosines. Ranks count from 1; None where
     the arm did not bring it among its best. `superseded` are those of its units whose place something took. `coverage`
     is the share of the question's terms, weighted by idf, that stand in the message's own words; `previous` and `next`
     are its neighbours in the session, in which it is number `place` (from 0) of `session_size`. `vector`, a (d,)
-    float32 array or None, is that of its best unit's own words, `own_cosine` its likeness to the question; `standing`
-    whether one of its units is a preference or an instruction.
+    float32 array or None, is that of its best unit, `assertion` how that was said; `standing` whether one of its units
+    is a preference or an instruction.
     """
 
     message_id: str
@@ -50,7 +52,9 @@ class Candidate:
     place: int = 0
     session_size: int = 1
     vector: Any = field(default=None, repr=False, compare=False)
-    own_cosine: float = 0.0
+    own_cosine: float | None = None
+    context_cosine: float | None = None
+    assertion: str | None = None
     standing: bool = False
 
 

@@ -75,20 +75,19 @@ class Quantity:
 class MemoryUnit:
     """One distilled statement.
 
-    `text` reads on its own (`Speaker: core - detail`); `text[:core_end]` is the speaker and the core. `key` is what the
-    dense index encodes beside it: the text with the context it answers. `t_mention` is when it was said; `time` the
-    interval it speaks about, if it
-    names one. `superseded_by` is the unit that took its place at `valid_to`, or that a merged one says the same as;
-    `proof_count` is how many units say what this one says; `gained` what it has taken on from its neighbours. A pinned
-    unit never fades; one with `expires_at` is not recalled from then on. `salience`,
-    `confidence` and `trust`, the least of its sources', are within 0..1; `tokens` counts `text`.
+    `text` reads on its own (`Speaker: words (re: question) (phrase: day)`); `text[:core_end]` is the speaker and the
+    words. `t_mention` is when it was said; `time` the interval it speaks about, if it names one. `assertion` is how it
+    was said; `reported_by` whose words a reported one gives, `holds_until` when a temporary one ends. `superseded_by`
+    is the unit that took its place at `valid_to`, or that a merged one says the same as; `proof_count` is how many
+    units say what this one says; `gained` what it has taken on from its neighbours. A pinned unit never fades; one with
+    `expires_at` is not recalled from then on. `salience`, `confidence` and `trust`, the least of its sources', are
+    within 0..1; `tokens` counts `text`.
     """
 
     id: str
     kind: Kind
     text: str
     core_end: int
-    key: str
     subject: str | None
     persons: tuple[str, ...]
     entities: tuple[str, ...]
@@ -113,6 +112,9 @@ class MemoryUnit:
     pinned: bool = False
     expires_at: dt.datetime | None = None
     trust: float = 1.0
+    assertion: Assertion = Assertion.ASSERTED
+    reported_by: str | None = None
+    holds_until: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         timespan.aware(self.t_mention, "t_mention")
@@ -120,10 +122,14 @@ class MemoryUnit:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A message that gave no unit, and why. It is stored and searchable word for word all the same."""
+    """The characters [start, end) of a message that gave no unit, and why; without them the whole message. It is
+    stored and searchable word for word all the same.
+    """
 
     message_id: str
     reason: str
+    start: int | None = None
+    end: int | None = None
 
 
 def unit_id(namespace_id: str, sources: tuple[Source, ...], kind: Kind, distiller: str) -> str:

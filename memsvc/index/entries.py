@@ -46,6 +46,7 @@ class Entry:
     units: list[str] = field(default_factory=list)
     # Units of it that were put away: with nothing else left of it, it is not recalled either.
     put_away: set[str] = field(default_factory=set)
+    has_vectors: bool = False
 
     def passes(self, only: Filter) -> bool:
         return only.allows(self.session_id, self.speaker, self.role, self.occurred_at)
@@ -59,7 +60,6 @@ class Entry:
 class Unit:
     id: str
     slot: int
-    rows: int
     message_ids: tuple[str, ...]
     span: tuple[dt.datetime, dt.datetime] | None
     valid_from: dt.datetime | None
@@ -67,6 +67,7 @@ class Unit:
     created_at: dt.datetime | None
     superseded_at: dt.datetime | None
     expires_at: dt.datetime | None
+    assertion: str
 
     def stands(self, query: Moment) -> bool:
         """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then. What
@@ -88,12 +89,12 @@ class Unit:
         return self.superseded_at if known else None
 
 
-def unit(entry: UnitEntry, slot: int, rows: int) -> Unit:
+def unit(entry: UnitEntry, slot: int) -> Unit:
     span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
     starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
     return Unit(
-        entry.id, slot, rows, entry.message_ids, span, min(starts, default=None), entry.valid_to, entry.created_at,
-        entry.superseded_at, entry.expires_at,
+        entry.id, slot, entry.message_ids, span, min(starts, default=None), entry.valid_to, entry.created_at,
+        entry.superseded_at, entry.expires_at, entry.assertion,
     )  # fmt: skip
 
 

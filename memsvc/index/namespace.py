@@ -1,4 +1,6 @@
-"""One namespace's search structures: BM25 over verbatim messages, FAISS over units, kept at a position of the feed."""
+"""One namespace's search structures, kept at a position of the feed: BM25 over verbatim messages, FAISS over statements
+and over messages in their context.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import datetime as dt
 import math
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +36,38 @@ _STANDING_COUNT = 12
 _SEARCHED = ("active", "superseded")
 # An abstract repeats its members' words in fewer: it would crowd them out of a ranking.
 _NOT_SEARCHED = ("abstract",)
-# Rows of one unit in the dense index get consecutive ids below the next unit's.
+# Ids in the dense index: slot * _ROW_STRIDE + one of these. Units and messages have slots of their own.
 _ROW_STRIDE = 4
+_STATEMENT, _OWN, _ALL = 0, 1, 2
+# How near a message is to a question: its best statement, its own words in their context, and context and words. The
+# table of other weights is in docs/retrieval.md; flat around these.
+STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
+# Several rows lead to one message, so more rows are asked for than messages.
+_ROWS_PER_MESSAGE = 6
 _BYTES_PER_MESSAGE = 900
 _BYTES_PER_UNIT = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """Of one message: its statements with their cosines, best first; the cosines of its own words in context and of
+    context and words, None where it has no vectors; and the row (d,) float32 of its best statement.
+    """
+
+    units: tuple[tuple[str, float], ...]
+    own: float | None
+    all: float | None
+    best: NDArray[np.float32] | None
+
+    @property
+    def dense(self) -> float | None:
+        """One number of the three: what is not there counts as its nearest kin does."""
+        statement = self.units[0][1] if self.units else self.own
+        if statement is None:
+            return None
+        if self.own is None or self.all is None:
+            return statement
+        return STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
 
 
 class NamespaceIndex:
@@ -70,6 +101,7 @@ class NamespaceIndex:
                 touched |= self._remove_message(message_id)
             for message in batch.messages:
                 touched |= self._put_message(message)
+                self._put_vectors(message.id, batch.vectors.get(message.id))
             self._rekey(touched)
             self._put_units(batch.units)
             self.applied = batch.head
@@ -97,27 +129,39 @@ class NamespaceIndex:
             passing = self._passing(only, messages, units)
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
-            dense_best = self._search_dense(vector, per_arm, passing)
-            found = dict.fromkeys([*lexical_best, *dense_best, *self._search_standing(vector)])
+            near = self._search_dense(vector, per_arm, passing)
+            others = [*lexical_best, *self._search_standing(vector)]
+            found = dict.fromkeys([*lexical_best, *near, *others])
             if passing is not None:
                 found = {message_id: None for message_id in found if message_id in passing}
             found = {message_id: None for message_id in found if self._existed(message_id, moment)}
-            cosines, own = self._cosines(vector, found, moment, units)
+            closeness = self._closeness(vector, found, moment, units)
             # A message of which nothing stands says what is no longer so, or what was put away.
-            found = {m: None for m in found if cosines[m] or not self._messages[m].units}
+            found = {m: None for m in found if closeness[m].units or not self._messages[m].units}
+            ranked = sorted(
+                (m for m in near if m in found), key=lambda m: (-(closeness[m].dense or -1.0), self._messages[m].seq)
+            )
+            dense_best = {message_id: rank for rank, message_id in enumerate(ranked[:per_arm], start=1)}
+            kept = set(others) | set(dense_best)
             weights = self._weights(terms)
             return [
                 self._candidate(
-                    self._messages[message_id], float(scores[self._slot_of[message_id]]), cosines[message_id],
-                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights, own,
+                    self._messages[message_id], float(scores[self._slot_of[message_id]]), closeness[message_id],
+                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights,
                 )
                 for message_id in found
+                if message_id in kept
             ]  # fmt: skip
 
     def speakers(self) -> list[str]:
         """The named speakers of the namespace, the busiest first."""
         with self._lock:
             return [name for name, _ in self._speakers.most_common()]
+
+    def weights(self, query_text: str) -> dict[str, float]:
+        """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
+        with self._lock:
+            return self._weights(dict.fromkeys(words.terms(query_text)))
 
     def message_ids(self) -> set[str]:
         with self._lock:
@@ -180,9 +224,21 @@ class NamespaceIndex:
         slot = self._slot_of.pop(message_id)
         self._slots[slot] = None
         self._lexical.remove(slot)
+        if entry.has_vectors:
+            self._dense.remove([slot * _ROW_STRIDE + row for row in (_OWN, _ALL)])
         self._speakers -= collections.Counter({entry.speaker: 1})
         del self._messages[message_id]
         return neighbours
+
+    def _put_vectors(self, message_id: str, embedding: bytes | None) -> None:
+        """Give a message the rows of its own words in context and of context and words, or take them away."""
+        entry, slot = self._messages[message_id], self._slot_of[message_id]
+        ids = [slot * _ROW_STRIDE + row for row in (_OWN, _ALL)]
+        if entry.has_vectors:
+            self._dense.remove(ids)
+        if embedding is not None:
+            self._dense.add(ids, np.frombuffer(embedding, dtype="<f4").reshape(2, self._dense.width))
+        entry.has_vectors = embedding is not None
 
     def _neighbours(self, entry: Entry) -> list[str]:
         """The messages before and after it in its session."""
@@ -216,8 +272,7 @@ class NamespaceIndex:
         ids: list[int] = []
         blocks: list[NDArray[np.float32]] = []
         for entry in changed:
-            vectors = np.frombuffer(entry.embedding, dtype="<f4").reshape(-1, self._dense.width)
-            unit = entries.unit(entry, len(self._unit_slots), len(vectors))
+            unit = entries.unit(entry, len(self._unit_slots))
             self._units[unit.id] = unit
             if entry.kind in _STANDING_KINDS and entry.status == "active":
                 self._standing[unit.id] = None
@@ -226,10 +281,10 @@ class NamespaceIndex:
                 if message_id in self._messages:
                     self._messages[message_id].units.append(unit.id)
                     self._messages[message_id].put_away.discard(unit.id)
-            ids.extend(unit.slot * _ROW_STRIDE + row for row in range(unit.rows))
-            blocks.append(vectors)
+            ids.append(unit.slot * _ROW_STRIDE + _STATEMENT)
+            blocks.append(np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width])
         if blocks:
-            self._dense.add(ids, np.concatenate(blocks))
+            self._dense.add(ids, np.stack(blocks))
 
     def _remove_unit(self, unit_id: str) -> None:
         unit = self._units.pop(unit_id, None)
@@ -237,7 +292,7 @@ class NamespaceIndex:
             return
         self._standing.pop(unit_id, None)
         self._unit_slots[unit.slot] = None
-        self._dense.remove([unit.slot * _ROW_STRIDE + row for row in range(unit.rows)])
+        self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
         for message_id in dict.fromkeys(unit.message_ids):
             if message_id in self._messages:
                 self._messages[message_id].units.remove(unit_id)
@@ -278,34 +333,36 @@ class NamespaceIndex:
         return scores, {entry.id: rank for rank, entry in enumerate(best_[:count], start=1)}
 
     def _weights(self, terms: Iterable[str]) -> dict[str, float]:
-        """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
         count = len(self._messages)
         found = {t: math.log((count + 1) / df) for t in terms if (df := self._lexical.df(t))}
         total = sum(found.values())
         return {term: weight / total for term, weight in found.items()} if total > 0 else {}
 
-    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: set[str] | None) -> dict[str, int]:
-        """Message id -> rank by its best row. Rows of one message may crowd the list, so more are asked for."""
+    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: set[str] | None) -> list[str]:
+        """Messages with the nearest rows, nearest first; more than `count`, since rows are not yet joined."""
         among = None
         if passing is not None:
-            units = [u for u in self._units.values() if any(m in passing for m in u.message_ids)]
-            among = [u.slot * _ROW_STRIDE + row for u in units for row in range(u.rows)]
+            units = [u.slot * _ROW_STRIDE for u in self._units.values() if any(m in passing for m in u.message_ids)]
+            slots = [self._slot_of[m] for m in passing if self._messages[m].has_vectors]
+            among = [*units, *(slot * _ROW_STRIDE + row for slot in slots for row in (_OWN, _ALL))]
             if not among:
-                return {}
-        rows, _ = self._dense.search(vector, 3 * count, among)
-        best: dict[str, int] = {}
-        for slot in dict.fromkeys((rows // _ROW_STRIDE).tolist()):
-            unit = self._unit_slots[slot]
-            assert unit is not None
-            for message_id in unit.message_ids:
-                best.setdefault(message_id, len(best) + 1)
-            if len(best) >= count:
-                break
-        return best
+                return []
+        rows, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, among)
+        near: dict[str, None] = {}
+        for slot, kind in zip(*np.divmod(rows, _ROW_STRIDE), strict=True):
+            if kind == _STATEMENT:
+                unit = self._unit_slots[slot]
+                assert unit is not None
+                near.update(dict.fromkeys(unit.message_ids))
+            else:
+                entry = self._slots[slot]
+                assert entry is not None
+                near[entry.id] = None
+        return [message_id for message_id in near if message_id in self._messages]
 
     def _search_standing(self, vector: NDArray[np.float32]) -> list[str]:
         """Messages of the nearest preferences and instructions, by the rows of their own words."""
-        rows = [self._units[unit_id].slot * _ROW_STRIDE for unit_id in self._standing]
+        rows = [self._units[unit_id].slot * _ROW_STRIDE + _STATEMENT for unit_id in self._standing]
         if not rows:
             return []
         ids, _ = self._dense.search(vector, _STANDING_COUNT, rows)
@@ -322,53 +379,49 @@ class NamespaceIndex:
             return False
         return moment.as_of is None or entry.occurred_at <= moment.as_of
 
-    def _cosines(
-        self, vector: NDArray[np.float32], message_ids: Iterable[str], moment: Moment, among: Collection[str] | None
-    ) -> tuple[dict[str, list[tuple[str, float]]], dict[str, tuple[NDArray[np.float32], float]]]:
-        """Message id -> its units with the mean cosine of their rows, best first; and unit id -> the row (d,) of its
-        own words with its cosine.
-        """
+    def _closeness(
+        self,
+        vector: NDArray[np.float32],
+        message_ids: Iterable[str],
+        moment: Moment,
+        among: Collection[str] | None,
+    ) -> dict[str, Closeness]:
+        """How near each message is to the question, by the statements of it that stand at this moment."""
 
         def stands(unit: str) -> bool:
             return self._units[unit].stands(moment) and (among is None or unit in among)
 
-        held = {
-            message_id: [unit for unit in self._messages[message_id].units if stands(unit)]
-            for message_id in message_ids
-        }
-        units = [self._units[unit_id] for unit_id in dict.fromkeys(unit for units in held.values() for unit in units)]
-        means: dict[str, float] = {}
-        own: dict[str, tuple[NDArray[np.float32], float]] = {}
-        if units:
-            ids = [unit.slot * _ROW_STRIDE + row for unit in units for row in range(unit.rows)]
-            counts = np.array([unit.rows for unit in units])
-            starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-            rows = self._dense.rows(ids)
-            cosines = rows @ vector
-            names = [unit.id for unit in units]
-            means = dict(zip(names, (np.add.reduceat(cosines, starts) / counts).tolist(), strict=True))
-            own = dict(zip(names, zip(rows[starts], cosines[starts].tolist(), strict=True), strict=True))
-        ranked = {
-            message_id: sorted(((unit, means[unit]) for unit in units_), key=lambda pair: -pair[1])
-            for message_id, units_ in held.items()
-        }
-        return ranked, own
+        held = {m: [unit for unit in self._messages[m].units if stands(unit)] for m in message_ids}
+        units = list(dict.fromkeys(unit for of_message in held.values() for unit in of_message))
+        ids = [self._units[unit].slot * _ROW_STRIDE + _STATEMENT for unit in units]
+        told = [m for m in held if self._messages[m].has_vectors]
+        ids += [self._slot_of[m] * _ROW_STRIDE + row for m in told for row in (_OWN, _ALL)]
+        rows = self._dense.rows(ids)
+        cosines = (rows @ vector).tolist()
+        place = {unit: number for number, unit in enumerate(units)}
+        pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
+        both = {m: next(pairs) for m in told}
+        found = {}
+        for message_id, of_message in held.items():
+            ranked = sorted(((unit, cosines[place[unit]]) for unit in of_message), key=lambda pair: -pair[1])
+            own, every = both.get(message_id, (None, None))
+            best = rows[place[ranked[0][0]]] if ranked else None
+            found[message_id] = Closeness(tuple(ranked), own, every, best)
+        return found
 
     def _candidate(
         self,
         entry: Entry,
         lexical_score: float,
-        units: list[tuple[str, float]],
+        near: Closeness,
         lexical_rank: int | None,
         dense_rank: int | None,
         moment: Moment,
         weights: Mapping[str, float],
-        own: Mapping[str, tuple[NDArray[np.float32], float]],
     ) -> Candidate:
         turns = self._sessions[entry.session_id]
         place = bisect.bisect_left(turns, (entry.place, entry.id))
-        row, own_cosine = own[units[0][0]] if units else (None, 0.0)
-        held = [self._units[unit_id] for unit_id, _ in units]
+        held = [self._units[unit_id] for unit_id, _ in near.units]
         return Candidate(
             message_id=entry.id,
             session_id=entry.session_id,
@@ -376,10 +429,10 @@ class NamespaceIndex:
             role=entry.role,
             seq=entry.seq,
             occurred_at=entry.occurred_at,
-            units=tuple(units),
+            units=near.units,
             spans=tuple(unit.span for unit in held if unit.span),
             lexical=lexical_score,
-            dense=units[0][1] if units else None,
+            dense=near.dense,
             lexical_rank=lexical_rank,
             dense_rank=dense_rank,
             superseded=frozenset(unit.id for unit in held if unit.superseded_at and unit.ends(moment)),
@@ -389,7 +442,9 @@ class NamespaceIndex:
             next=turns[place + 1][1] if place + 1 < len(turns) else None,
             place=place,
             session_size=len(turns),
-            vector=row,
-            own_cosine=own_cosine,
+            vector=near.best,
+            own_cosine=near.own,
+            context_cosine=near.all,
+            assertion=held[0].assertion if held else None,
             standing=bool(self._standing) and any(unit.id in self._standing for unit in held),
         )

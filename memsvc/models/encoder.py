@@ -6,7 +6,7 @@ import collections
 import importlib.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,11 +24,20 @@ Vectors = NDArray[np.float32]
 
 
 class Backend(Protocol):
-    """One way to run a model: `encode` takes a batch and returns (n, d) float32 rows of unit norm."""
+    """One way to run a model. Rows are float32 of unit norm; a batch is small enough to be run at once.
+
+    `encode` takes documents and gives (n, d), `encode_query` a question and gives (d,). `encode_in_context` takes pairs
+    of (context, own words) and gives (n, 2, d): one pass over both, pooled over the own words alone and over all (late
+    chunking, Guenther et al. 2024).
+    """
 
     width: int
 
     def encode(self, texts: Sequence[str]) -> Vectors: ...
+
+    def encode_query(self, text: str) -> Vectors: ...
+
+    def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors: ...
 
 
 class TextEncoder:
@@ -45,12 +54,22 @@ class TextEncoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, d) float32, unit norm, in the order of `texts`; (0, d) for none."""
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        # Similar lengths side by side: a batch costs as much as its longest text times its size.
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        for start in range(0, len(order), self._batch_size):
-            places = order[start : start + self._batch_size]
+        for places in self._batches([len(text) for text in texts]):
             vectors[places] = self._backend.encode([texts[place] for place in places])
         return vectors
+
+    def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        """(n, 2, d) float32, unit norm, of (context, own words): the mean over the own words, and over all."""
+        vectors = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
+        for places in self._batches([len(before) + len(own) for before, own in pairs]):
+            vectors[places] = self._backend.encode_in_context([pairs[place] for place in places])
+        return vectors
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Similar lengths side by side: a batch costs as much as its longest text times its size."""
+        order = sorted(range(len(lengths)), key=lambda place: lengths[place])
+        for start in range(0, len(order), self._batch_size):
+            yield order[start : start + self._batch_size]
 
     def encode_query(self, text: str) -> Vectors:
         """(d,) float32, unit norm. An agent often asks for recall and context of one question: it is encoded once."""
@@ -58,7 +77,7 @@ class TextEncoder:
             if text in self._queries:
                 self._queries.move_to_end(text)
                 return self._queries[text]
-        vector: Vectors = self._backend.encode([text])[0]
+        vector = self._backend.encode_query(text)
         with self._lock:
             self._queries[text] = vector
             if len(self._queries) > _QUERY_CACHE_SIZE:
@@ -99,19 +118,30 @@ class _OnnxMiniLm:
         self._tokenizer.enable_padding()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        encodings = self._tokenizer.encode_batch(list(texts))
+        hidden, mask = self._hidden(self._tokenizer.encode_batch(list(texts)))
+        return _mean(hidden, mask)
+
+    def encode_query(self, text: str) -> Vectors:
+        vector: Vectors = self.encode([text])[0]
+        return vector
+
+    def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        encodings = self._tokenizer.encode_batch([_joined(before, own) for before, own in pairs])
+        hidden, mask = self._hidden(encodings)
+        offsets = [encoding.offsets for encoding in encodings]
+        own = _own_mask([before for before, _ in pairs], offsets, mask)
+        return np.stack([_mean(hidden, own), _mean(hidden, mask)], axis=1)
+
+    def _hidden(self, encodings: Sequence[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The model's last layer (n, t, d) and which of its tokens are text (n, t)."""
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
         feed = {
             "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
             "attention_mask": mask,
             "token_type_ids": np.zeros_like(mask),
         }
-        hidden = self._session.run(None, {name: feed[name] for name in self._inputs})[0]
-        if hidden.ndim == 2:
-            return _unit_norm(hidden)
-        # Mean over the tokens that are text, as the model card prescribes.
-        weights = mask[:, :, None].astype(np.float32)
-        return _unit_norm((hidden * weights).sum(axis=1) / weights.sum(axis=1))
+        hidden: NDArray[Any] = self._session.run(None, {name: feed[name] for name in self._inputs})[0]
+        return hidden, mask
 
 
 class _SentenceTransformers:
@@ -136,14 +166,64 @@ class _SentenceTransformers:
         self.width = int(self._model.get_embedding_dimension())
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        vectors = self._model.encode(
-            list(texts),
-            batch_size=len(texts),
-            convert_to_numpy=True,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-        )
-        return np.asarray(vectors, dtype=np.float32)
+        return np.asarray(self._model.encode_document(list(texts), **self._options(len(texts))), dtype=np.float32)
+
+    def encode_query(self, text: str) -> Vectors:
+        vectors: Vectors = np.asarray(self._model.encode_query([text], **self._options(1)), dtype=np.float32)
+        return vectors[0]
+
+    def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        """One pass where the model takes the mean of its tokens and says where they stand in the text; else two."""
+        if not self._pools_by_mean():
+            rows = self.encode([text for before, own in pairs for text in (own, _joined(before, own))])
+            return rows.reshape(len(pairs), 2, -1)
+        prompt = self._model.prompts.get("document") or self._model.prompts.get("passage") or ""
+        before = [prompt + context for context, _ in pairs]
+        texts = [_joined(context, own) for context, (_, own) in zip(before, pairs, strict=True)]
+        found = self._model.encode(texts, output_value="token_embeddings", show_progress_bar=False, prompt="")
+        limit = self._model.max_seq_length
+        offsets = self._model.tokenizer(texts, return_offsets_mapping=True, truncation=True, max_length=limit)
+        rows = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
+        for place, (tokens_, given) in enumerate(zip(found, offsets["offset_mapping"], strict=True)):
+            hidden = np.asarray(tokens_.float().cpu())[None, : len(given)]
+            mask = np.ones(hidden.shape[:2], dtype=np.int64)
+            own = _own_mask([before[place]], [given[: hidden.shape[1]]], mask)
+            rows[place] = np.concatenate([_mean(hidden, own), _mean(hidden, mask)])
+        return rows
+
+    def _pools_by_mean(self) -> bool:
+        """Whether the model is a transformer with a mean over its tokens and nothing behind that but a norm."""
+        names = [type(module).__name__ for module in self._model]
+        if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+            return False
+        mode = self._model[1].get_config_dict()
+        is_mean = mode.get("pooling_mode") == "mean" or mode.get("pooling_mode_mean_tokens") is True
+        return is_mean and bool(getattr(self._model.tokenizer, "is_fast", False))
+
+    def _options(self, count: int) -> dict[str, Any]:
+        return {
+            "batch_size": count, "convert_to_numpy": True, "normalize_embeddings": True, "show_progress_bar": False,
+        }  # fmt: skip
+
+
+def _joined(before: str, own: str) -> str:
+    return f"{before}\n{own}" if before else own
+
+
+def _own_mask(before: Sequence[str], offsets: Sequence[Sequence[tuple[int, int]]], mask: NDArray[Any]) -> NDArray[Any]:
+    """Which tokens (n, t) stand behind the context; all of them where there is none or nothing is behind it."""
+    own = np.zeros_like(mask)
+    for place, (context, spans) in enumerate(zip(before, offsets, strict=True)):
+        begin = len(context) + 1 if context else 0
+        own[place, : len(spans)] = [start >= begin and end > start for start, end in spans]
+    own *= mask
+    return np.where(own.any(axis=1, keepdims=True), own, mask)
+
+
+def _mean(hidden: NDArray[Any], mask: NDArray[Any]) -> Vectors:
+    """(n, d), unit norm: the mean over the tokens of the mask, as the model card prescribes."""
+    weights = mask[:, :, None].astype(np.float32)
+    return _unit_norm((hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1.0))
 
 
 def _unit_norm(vectors: NDArray[Any]) -> Vectors:

@@ -28,6 +28,8 @@ _ORDER = re.compile(
 
 # The cosine from which two memories are about the same.
 _ALIKE = 0.6
+# A statement matches when it is nearly as near to the question as the best of its message.
+_MATCHES = 0.8
 
 NAMES = (
     "lexical", "dense", "fused", "score", "cosine", "best_cosine", "lexical_rank", "dense_rank", "score_rank",
@@ -37,7 +39,8 @@ NAMES = (
     "words", "mean_words", "asks", "has_number", "has_time", "units", "time", "age",
     "question_words", "wh_when", "wh_how", "asks_many", "asks_order", "asks_assistant",
     "asks_history", "names_time",
-    "own_cosine", "second_cosine", "standing",
+    "statement_cosine", "second_cosine", "mean_cosine", "matching", "own_cosine", "context_cosine", "standing",
+    "asserted", "question",
     "echo_1", "echo_3", "echo_10", "echo_all", "like_better", "like_any", "alike", "coverage_rank",
     "previous_coverage", "next_coverage", "previous_cosine", "next_cosine", "spread",
 )  # fmt: skip
@@ -77,8 +80,9 @@ def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
         "dense_rank": np.array([1 / c.dense_rank if c.dense_rank else 0.0 for c in candidates]),
         "coverage": coverage,
         "coverage_rank": 1 / (1 + np.argsort(np.argsort(-coverage, kind="stable"))),
-        "own_cosine": np.array([c.own_cosine for c in candidates]),
-        "second_cosine": np.array([c.units[1][1] if len(c.units) > 1 else 0.0 for c in candidates]),
+        **_statements(candidates),
+        "own_cosine": np.array([c.own_cosine or 0.0 for c in candidates]),
+        "context_cosine": np.array([c.context_cosine or 0.0 for c in candidates]),
         "standing": np.array([c.standing for c in candidates]),
         "is_assistant": assistant,
         "is_user": np.array([c.role == "user" for c in candidates]),
@@ -93,6 +97,22 @@ def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
         "place_share": np.array([c.place / max(c.session_size, 1) for c in candidates]),
         "session_size": np.log1p([c.session_size for c in candidates]),
         "age": (times.max() - times) / max(float(np.ptp(times)), 1.0),
+    }
+
+
+def _statements(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
+    """How near the statements of each candidate are: the best, the second, their mean, how many match; and how the best
+    was said.
+    """
+    cosines = [[cosine for _, cosine in c.units] for c in candidates]
+    best = np.array([near[0] if near else 0.0 for near in cosines])
+    return {
+        "statement_cosine": best,
+        "second_cosine": np.array([near[1] if len(near) > 1 else 0.0 for near in cosines]),
+        "mean_cosine": np.array([sum(near) / len(near) if near else 0.0 for near in cosines]),
+        "matching": np.log1p([sum(cosine > _MATCHES * near[0] for cosine in near) if near else 0 for near in cosines]),
+        "asserted": np.array([c.assertion in ("asserted", "temporary", "planned") for c in candidates]),
+        "question": np.array([c.assertion == "question" for c in candidates]),
     }
 
 

@@ -17,6 +17,7 @@ _MISSES = 8
 # this brings 1.6 points of evidence in 512 tokens, on talk nothing; a penalty for likeness to what is in brought
 # nothing on either.
 _LENGTH_POWER = 0.3
+_NAME_CHARS = 200
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -25,23 +26,26 @@ _MONTHS = (
 
 def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[[str], int]) -> Context:
     """Take memories while they fit, those first that bring most for their length, then write them in time order under
-    their dates.
+    their dates, those of one message behind one number and speaker.
 
     Marks around it keep it from being taken for something new when a prompt comes back as a message. The counted text
     is the served text: the sum of parts only bounds it, so the whole is counted once more and the last taken memories
     leave until it fits. Same inputs give the same bytes.
     """
     memories = [dataclasses.replace(memory, text=served.quoted(memory.text)) for memory in memories]
-    costs = [count_tokens(f"[10] {memory.text}") for memory in memories]
+    costs = [max(1, count_tokens(memory.text)) for memory in memories]
+    number_cost = count_tokens("[10] ")
     order = sorted(range(len(memories)), key=lambda place: -memories[place].score / costs[place] ** _LENGTH_POWER)
     taken: list[Memory] = []
     spent = count_tokens(PREAMBLE) + count_tokens(served.CLOSE)
     days: set[dt.date] = set()
+    groups: set[tuple[str, ...]] = set()
     misses = 0
     for place in order:
         memory = memories[place]
-        day = memory.t_mention.date()
+        day, group = memory.t_mention.date(), _group(memory)
         cost = costs[place] + (0 if day in days else count_tokens(_date_line(day)))
+        cost += -count_tokens(_speaker(memory)) if group in groups else number_cost
         if spent + cost > budget_tokens:
             misses += 1
             if misses == _MISSES:
@@ -49,6 +53,7 @@ def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[
             continue
         taken.append(memory)
         days.add(day)
+        groups.add(group)
         spent += cost
         misses = 0
     while True:
@@ -59,19 +64,46 @@ def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[
 
 
 def _write(taken: Sequence[Memory], count_tokens: Callable[[str], int]) -> Context:
-    ordered = sorted(taken, key=lambda memory: (memory.t_mention, memory.seq, memory.unit_id or ""))
-    if not ordered:
+    groups: dict[tuple[str, ...], list[Memory]] = {}
+    for memory in sorted(taken, key=lambda m: (m.t_mention, m.seq, m.place, m.unit_id or "")):
+        groups.setdefault(_group(memory), []).append(memory)
+    if not groups:
         return Context("", 0, ())
     lines = [PREAMBLE]
+    passages = []
     day: dt.date | None = None
-    for number, memory in enumerate(ordered, start=1):
-        if memory.t_mention.date() != day:
-            day = memory.t_mention.date()
+    for number, group in enumerate(groups.values(), start=1):
+        if group[0].t_mention.date() != day:
+            day = group[0].t_mention.date()
             lines.append(_date_line(day))
-        lines.append(f"[{number}] {memory.text}")
+        passages.append(_passage(group))
+        lines.append(f"[{number}] {passages[-1].text}")
     text = "\n".join([*lines, served.CLOSE])
-    passages = tuple(Passage(memory.text, memory.unit_id, memory.sources) for memory in ordered)
-    return Context(text, count_tokens(text), passages)
+    return Context(text, count_tokens(text), tuple(passages))
+
+
+def _passage(group: Sequence[Memory]) -> Passage:
+    """Statements of one message behind its speaker, in the order in which they were said."""
+    text = group[0].text
+    for memory in group[1:]:
+        joint = " " if text[-1] in ".!?)\u2026\u3002\uff01\uff1f" else "; "
+        text += joint + memory.text.removeprefix(_speaker(memory))
+    best = max(group, key=lambda memory: memory.score)
+    sources = tuple(dict.fromkeys(source for memory in group for source in memory.sources))
+    return Passage(text, best.unit_id, sources, tuple(memory.unit_id for memory in group if memory.unit_id))
+
+
+def _group(memory: Memory) -> tuple[str, ...]:
+    """What may stand behind one number: statements of one message and one standing, told of the same speaker."""
+    own = memory.unit_id or ""
+    first = memory.sources[0].message_id if memory.sources else own
+    return (first, memory.status, speaker) if (speaker := _speaker(memory)) else (first, memory.status, "", own)
+
+
+def _speaker(memory: Memory) -> str:
+    """The name before the words, with its colon; nothing where the words stand alone."""
+    name, colon, _ = memory.text.partition(": ")
+    return name + colon if colon and len(name) <= _NAME_CHARS else ""
 
 
 def _date_line(day: dt.date) -> str:

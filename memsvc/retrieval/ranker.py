@@ -6,7 +6,6 @@ plain arrays in an .npz file beside this module, with a card (ranker.md) that sa
 
 from __future__ import annotations
 
-import time
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ SHIPPED = Path(__file__).parent / "ranker.npz"
 # Candidates beyond these keep their place behind them.
 FIRST = 100
 _ARRAYS = ("feature", "threshold", "left", "right", "value")
-# Trees that are evaluated between two looks at the clock.
+# Trees that are evaluated at once: their nodes stay in the processor's cache.
 _CHUNK = 50
 
 
@@ -56,14 +55,12 @@ class Trees:
         object.__setattr__(self, "_levels", levels)
         object.__setattr__(self, "_leaves", self.value[trees, nodes])
 
-    def scores(self, rows: NDArray[np.float32], deadline: float) -> NDArray[np.float32] | None:
-        """(n,) float32 of rows (n, f) float32: the sum over all trees; None when `deadline` (monotonic, s) passes."""
+    def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n,) float32 of rows (n, f) float32: the sum over all trees."""
         total = np.zeros(len(rows), dtype=np.float32)
         flat = rows.ravel()
         at = (np.arange(len(rows)) * rows.shape[1])[:, None]
         for start in range(0, len(self.feature), _CHUNK):
-            if time.monotonic() > deadline:
-                return None
             part = slice(start, start + _CHUNK)
             count = len(self._leaves[part])
             tree = np.arange(count)[None, :]
@@ -95,17 +92,15 @@ def save(path: Path, trees: Trees) -> None:
     np.savez_compressed(path, names=np.array(features.NAMES), depth=np.array(trees.depth), **arrays)
 
 
-def rerank(trees: Trees, analysis: Analysis, scored: list[Scored], timeout_s: float) -> tuple[list[Scored], bool]:
-    """The first candidates in the ranker's order with its scores between 0 and 1, the others behind; and whether it
-    had the time. Without it the order stays.
+def rerank(trees: Trees, analysis: Analysis, scored: list[Scored]) -> list[Scored]:
+    """The first candidates in the ranker's order with its scores between 0 and 1, the others behind.
+
+    The work is bounded by their number and by no clock: the same question gets the same answer on a busy machine.
     """
     first = scored[:FIRST]
     if not first:
-        return scored, True
-    deadline = time.monotonic() + timeout_s
-    values = trees.scores(features.matrix(analysis, first), deadline)
-    if values is None:
-        return scored, False
+        return scored
+    values = trees.scores(features.matrix(analysis, first))
     # The sets that it learns from hardly supersede anything: that stays a rule.
     standing = np.array([item.parts["standing"] for item in first])
     learnt = standing / (1 + np.exp(-values.astype(np.float64)))
@@ -118,4 +113,4 @@ def rerank(trees: Trees, analysis: Analysis, scored: list[Scored], timeout_s: fl
     low = ranked[-1].score
     rest = scored[FIRST:]
     scale = low / max(rest[0].score, 1e-9) if rest and rest[0].score > low else 1.0
-    return [*ranked, *(replace(item, score=item.score * min(1.0, scale) * 0.999) for item in rest)], True
+    return [*ranked, *(replace(item, score=item.score * min(1.0, scale) * 0.999) for item in rest)]

@@ -23,12 +23,17 @@ class Support:
     speaker: bool | None
 
 
+def _cosine(candidate: Candidate) -> float:
+    """Of the words themselves: what was said around them may be about the question when they are not."""
+    return candidate.units[0][1] if candidate.units else candidate.own_cosine or 0.0
+
+
 def support(analysis: Analysis, candidates: Sequence[Candidate], ranked: Sequence[Ranked]) -> Support:
     by_id = {candidate.message_id: candidate for candidate in candidates}
     first = [by_id[entry.message_id] for entry in ranked[:_FIRST] if entry.message_id in by_id]
     named = analysis.speakers[0] if len(analysis.speakers) == 1 else None
     return Support(
         round(max((candidate.coverage for candidate in first), default=0.0), 4),
-        round(max((candidate.dense or 0.0 for candidate in first), default=0.0), 4),
+        round(max((_cosine(candidate) for candidate in first), default=0.0), 4),
         None if named is None else any(candidate.speaker == named for candidate in first),
     )

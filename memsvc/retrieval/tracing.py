@@ -10,9 +10,7 @@ from memsvc.domain.ranking import Candidate, Ranked, Scored
 from memsvc.retrieval import features, ranker
 
 
-def trace(
-    asked: Analysis, scored: Sequence[Scored], ranked: Sequence[Ranked], limit: int, *, in_time: bool
-) -> dict[str, Any]:
+def trace(asked: Analysis, scored: Sequence[Scored], ranked: Sequence[Ranked], limit: int) -> dict[str, Any]:
     """The analysis, every candidate's ranks and scores in both arms, the parts of its score, and the final order.
 
     `features` are what the learned ranker sees of the first candidates, in the order of `feature_names`.
@@ -31,7 +29,6 @@ def trace(
             "asks_assistant": asked.asks_assistant,
         },
         "candidates": len(scored),
-        "ranker_in_time": in_time,
         "feature_names": list(features.NAMES),
         "features": [
             {"message_id": item.candidate.message_id, "values": [round(value, 5) for value in row]}

@@ -82,7 +82,6 @@ def _unit(space: Namespace, item: Abstract, chosen: Sequence[MemoryUnit], source
         kind=Kind.ABSTRACT,
         text=item.text,
         core_end=item.core_end,
-        key="",
         subject=medoid.subject if len(subjects) == 1 else None,
         persons=_joined(unit.persons for unit in chosen),
         entities=_joined(unit.entities for unit in chosen),

@@ -43,7 +43,7 @@ def of(
     context = packing.pack(memories, budget_tokens, tokens.count)
     if not context.passages:
         return None
-    read = tuple(passage.unit_id for passage in context.passages if passage.unit_id)
+    read = tuple(unit_id for passage in context.passages for unit_id in passage.unit_ids)
     return context, Place(space.tenant_id, space.id, episode_id, read)
 
 

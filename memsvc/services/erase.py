@@ -21,7 +21,7 @@ from memsvc.domain.selection import Selection
 from memsvc.index.pool import IndexPool
 from memsvc.services import consolidate, redistil
 from memsvc.services.causes import BY_HAND
-from memsvc.store import audit, erasure, jobs, namespaces, selections, tenants, tombstones
+from memsvc.store import audit, erasure, exchanges, jobs, namespaces, selections, tenants, tombstones
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
 
@@ -132,6 +132,8 @@ def remove(connection: sa.Connection, space: Namespace, message_ids: Collection[
     """Everything of these messages, under the namespace's lock; rows per table. The rest is queued to be made anew."""
     own = selections.units_of(connection, space, message_ids)
     near = selections.neighbours(connection, space, message_ids)
+    followers = selections.behind(connection, space, message_ids)
+    exchanges.set_vectors(connection, space, dict.fromkeys(followers))
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
@@ -142,8 +144,9 @@ def remove(connection: sa.Connection, space: Namespace, message_ids: Collection[
     tombstones.put_messages(connection, space, message_ids)
     counts["job"] = erasure.interrupt_jobs(connection, space)
     head = erasure.publish(
-        connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_units=freed
-    )
+        connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_messages=followers,
+        put_units=freed,
+    )  # fmt: skip
     remake(connection, space, head)
     return counts
 

@@ -38,12 +38,15 @@ _CONSOLIDATE_DELAY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Distilled:
-    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit."""
+    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit,
+    `message_vectors` one per message.
+    """
 
     admission: Admission
     units: tuple[MemoryUnit, ...]
     skips: tuple[Skip, ...]
     vectors: tuple[bytes, ...]
+    message_vectors: tuple[bytes, ...]
 
 
 class Ingest:
@@ -103,6 +106,7 @@ class Ingest:
         self, space: Namespace, admitted: Sequence[Admission], context: dict[str, tuple[list[Message], list[str]]]
     ) -> list[_Distilled]:
         drafts = []
+        pairs: list[tuple[Message | None, Message]] = []
         for item in admitted:
             before, names = context.get(item.session_id, ([], []))
             names.extend(m.speaker for m in item.messages if m.speaker and m.speaker not in names)
@@ -114,15 +118,19 @@ class Ingest:
                 count_tokens=tokens.count,
                 depth=self._depth,
             )
+            pairs += zip([before[-1] if before else None, *item.messages], item.messages, strict=False)
             before.extend(item.messages)
             ends = {message.id: message.expires_at for message in item.messages}
-            drafts.append(dataclasses.replace(draft, units=tuple(_ending(unit, ends) for unit in draft.units)))
+            drafts.append(dataclasses.replace(draft, units=tuple(ending(unit, ends) for unit in draft.units)))
         vectors = writing.encode(self._encoder, [unit for draft in drafts for unit in draft.units])
-        taken = iter(vectors)
+        taken, said = iter(vectors), iter(writing.encode_messages(self._encoder, pairs))
         return [
-            _Distilled(item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units))
+            _Distilled(
+                item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units),
+                tuple(next(said) for _ in item.messages),
+            )
             for item, draft in zip(admitted, drafts, strict=True)
-        ]
+        ]  # fmt: skip
 
     def _follow_up(self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime]) -> None:
         """Queue what comes after this write, and at the ends of its messages."""
@@ -164,7 +172,7 @@ class Ingest:
             return receipt
 
 
-def _ending(unit: MemoryUnit, ends: Mapping[str, dt.datetime | None]) -> MemoryUnit:
+def ending(unit: MemoryUnit, ends: Mapping[str, dt.datetime | None]) -> MemoryUnit:
     """A unit ends with the first of its messages."""
     moments = [end for source in unit.sources if (end := ends.get(source.message_id)) is not None]
     return dataclasses.replace(unit, expires_at=min(moments)) if moments else unit
@@ -212,7 +220,8 @@ def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: 
     )
     exchanges.insert_session(connection, space, admitted.session_id)
     exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
-    exchanges.insert_messages(connection, space, messages, admitted.hashes, [tokens.count(m.text) for m in messages])
+    counts = [tokens.count(message.text) for message in messages]
+    exchanges.insert_messages(connection, space, messages, admitted.hashes, counts, item.message_vectors)
     units.insert(connection, space, fresh)
     return seq
 
@@ -255,7 +264,7 @@ def _as_json(receipt: WriteReceipt) -> dict[str, object]:
                 "exchange_id": result.exchange_id,
                 "messages": result.messages,
                 "units": result.units,
-                "skipped": [{"message_id": skip.message_id, "reason": skip.reason} for skip in result.skipped],
+                "skipped": [exchanges.skip_as_json(skip) for skip in result.skipped],
                 "duplicate": result.duplicate,
             }
             for result in receipt.results

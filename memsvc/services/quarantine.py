@@ -22,7 +22,7 @@ from memsvc.domain.selection import Selection
 from memsvc.domain.unit import Status
 from memsvc.services import erase
 from memsvc.services.causes import BY_HAND
-from memsvc.store import audit, erasure, namespaces, selections, tables, units, versions
+from memsvc.store import audit, erasure, exchanges, namespaces, selections, tables, units, versions
 from memsvc.store.database import Database
 
 CAUSE = "quarantined"
@@ -73,10 +73,12 @@ class Quarantine:
             edited = set(erasure.by_hand(connection, space, near, BY_HAND))
             spoilt = [unit_id for unit_id in near if unit_id not in edited]
             _, freed = erasure.delete_units(connection, space, spoilt)
+            followers = selections.behind(connection, space, chosen)
+            exchanges.set_vectors(connection, space, dict.fromkeys(followers))
             erasure.interrupt_jobs(connection, space)
             head = erasure.publish(
                 connection, space, removed_units=spoilt, removed_messages=chosen if aside else (),
-                put_messages=() if aside else chosen, put_units=[*moved, *freed],
+                put_messages=followers if aside else [*chosen, *followers], put_units=[*moved, *freed],
             )  # fmt: skip
             erase.remake(connection, space, head)
             done = Moved(len(chosen), len(moved))

@@ -27,6 +27,7 @@ from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, readi
 from memsvc.retrieval.ranker import Trees
 from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
+from memsvc.services import evidence
 from memsvc.services.follow import follow
 from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
@@ -102,7 +103,7 @@ class Recall:
         self._note(run.space, {memory.unit_id for memory in run.memories if memory.unit_id})
         traced: dict[str, Any] | None = None
         if trace or explain is not None:
-            traced = tracing.trace(run.asked, run.scored, run.ranked, len(run.memories), in_time=run.in_time)
+            traced = tracing.trace(run.asked, run.scored, run.ranked, len(run.memories))
             traced["cross_encoder_in_time"] = run.read_in_time if self._read is not None else None
         if traced is not None and explain is not None:
             traced["explained"] = tracing.explain(explain, run.everything, traced, self._settings.candidates_per_arm)
@@ -116,7 +117,7 @@ class Recall:
         limit = None if budget_tokens is None else min(_CONTEXT_ENTRIES, budget_tokens // _MIN_MEMORY_TOKENS + 1)
         run = self._run(tenant_id, namespace_name, query, limit, clock, most=_CONTEXT_ENTRIES)
         packed = packing.pack(run.memories, budget_tokens or _MOST_TOKENS, tokens.count)
-        self._note(run.space, {passage.unit_id for passage in packed.passages if passage.unit_id})
+        self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
         return Served(run.space.head, packed, tuple(run.memories), run.support(), clock.timings_ms())
 
@@ -159,16 +160,16 @@ class Recall:
                 assistant_factor=settings.assistant_factor,
             )
             clock.lap("fusion")
-            reranked, in_time = scored, True
-            if self._trees is not None:
-                reranked, in_time = ranker.rerank(self._trees, asked, scored, settings.ranker_timeout_s)
+            reranked = scored if self._trees is None else ranker.rerank(self._trees, asked, scored)
             # A trusted message may have a unit that cites another one too.
             ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in search.distrusted]
             clock.lap("ranking")
             count = limit or expansion.enough(ranked, most)
-            memories = _words(
-                connection, space, ranked[: max(count, settings.cross_encoder_first if self._read else 0)]
-            )
+            chosen = ranked[: max(count, settings.cross_encoder_first if self._read else 0)]
+            memories = evidence.serve(
+                connection, space, _words(connection, space, chosen), index.weights(query.text),
+                {item.candidate.message_id: item.candidate.coverage for item in scored},
+            )  # fmt: skip
             clock.lap("reading")
         read_in_time = True
         if self._read is not None:
@@ -176,20 +177,17 @@ class Recall:
             memories, read_in_time = reading.reread(self._read, asked, memories, *given)
             clock.lap("cross_encoder")
         every = search.best(len(index.message_ids())) if everything else []
-        return _Run(space, asked, scored, ranked, in_time, read_in_time, memories[:count], every)
+        return _Run(space, asked, scored, ranked, read_in_time, memories[:count], every)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The values between the stages of one read; `in_time` is False when the ranker was given up,
-    `read_in_time` when the cross-encoder was.
-    """
+    """The values between the stages of one read; `read_in_time` is False when the cross-encoder was given up."""
 
     space: Namespace
     asked: Analysis
     scored: list[Scored]
     ranked: list[Ranked]
-    in_time: bool
     read_in_time: bool
     memories: list[Memory]
     everything: list[Candidate]
@@ -253,7 +251,16 @@ def _words(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]
             refs = tuple(SourceRef(message_id, session_id) for message_id, session_id in unit.sources)
             memories.append(
                 Memory(
-                    unit.id, unit.kind, unit.status, unit.text, entry.score, refs, unit.t_mention, unit.time, entry.seq
+                    unit.id,
+                    unit.kind,
+                    unit.status,
+                    unit.text,
+                    entry.score,
+                    refs,
+                    unit.t_mention,
+                    unit.time,
+                    entry.seq,
+                    unit.place,
                 )
             )
         elif entry.unit_id is None and entry.message_id in messages:

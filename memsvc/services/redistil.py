@@ -16,7 +16,7 @@ from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
 from memsvc.services.causes import DISTILLED_AGAIN, is_by_rule
-from memsvc.services.ingest import require_encoder
+from memsvc.services.ingest import ending, require_encoder
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
 
@@ -57,6 +57,7 @@ class Redistil:
             messages = exchanges.of_session(connection, space, session)
             names = exchanges.participants(connection, space, session)
             stored = {item.unit.id: item for item in units.of_session(connection, space, session)}
+            bare = exchanges.without_vectors(connection, space, session)
         made = compose.distill(
             messages, preceding=(), participants=names, namespace_id=str(space.id), count_tokens=tokens.count,
             depth=self._depth,
@@ -68,7 +69,11 @@ class Redistil:
             if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT
             for source in item.unit.sources
         }
-        plan = upgrade.plan(old, [unit for unit in made.units if not any(s.message_id in held for s in unit.sources)])
+        ends = {message.id: message.expires_at for message in messages}
+        fresh = [ending(unit, ends) for unit in made.units if not any(s.message_id in held for s in unit.sources)]
+        plan = upgrade.plan(old, fresh)
+        pairs = [(b, m) for b, m in zip([None, *messages], messages, strict=False) if m.id in bare]
+        said = zip((m.id for _, m in pairs), writing.encode_messages(self._encoder, pairs), strict=True)
         vectors = iter(writing.encode(self._encoder, [*(new for _, new in plan.replaced), *plan.fresh]))
         origin = {message.id: message.exchange_id for message in messages}
         with lease.transaction() as (connection, locked):
@@ -81,6 +86,7 @@ class Redistil:
                 batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), DISTILLED_AGAIN)
             for unit in plan.retired:
                 batch.replace(stored[unit.id], dataclasses.replace(unit, status=Status.ARCHIVED), DISTILLED_AGAIN)
+            batch.set_vectors(dict(said))
             exchanges.set_skips(connection, locked, list(origin), made.skips)
             batch.commit()
             counts["replaced"] += len(plan.replaced)

@@ -38,7 +38,7 @@ class Revise:
         said = " ".join(text.split())
         draft = self._read(tenant_id, name, unit_id)
         new = dataclasses.replace(
-            draft, text=said, core_end=len(said), key=said, tokens=tokens.count(said), status=Status.ACTIVE,
+            draft, text=said, core_end=len(said), tokens=tokens.count(said), status=Status.ACTIVE,
             superseded_by=None, valid_to=None, confidence=1.0,
         )  # fmt: skip
         (embedding,) = writing.encode(self._encoder, [new])

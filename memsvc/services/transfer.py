@@ -28,7 +28,7 @@ FORMAT = "memsvc-export-1"
 _BATCH = 500
 _MAX_LINE_BYTES = 64 * 1024**2
 # Two float32 rows a unit.
-_ROW_BYTES = 8
+_FLOAT_BYTES = 4
 _N = tables.namespace
 
 
@@ -98,7 +98,7 @@ class Transfer:
         place, batch = 0, list[dict[str, Any]]()
         order = list(counts)
         for table, row in lines.rows():
-            values = transfer.read(table, row, _ROW_BYTES * self._encoder.width)
+            values = transfer.read(table, row, _FLOAT_BYTES * self._encoder.width)
             if "trust" in values:
                 values["trust"] = min(values["trust"], max_trust)
             if order[place] != table or len(batch) >= _BATCH:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import sqlalchemy as sa
 
+from memsvc.domain import served
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit
 from memsvc.models.encoder import TextEncoder
-from memsvc.store import feed, namespaces, units, versions
+from memsvc.store import exchanges, feed, namespaces, units, versions
 from memsvc.store.units import StoredUnit
+
+# Of the message before so many words give a message its context.
+CONTEXT_WORDS = 40
 
 
 def encode(encoder: TextEncoder, fresh: Sequence[MemoryUnit]) -> list[bytes]:
-    """Two float32 rows a unit: its own text, and its key, which starts with what it answers."""
-    if not fresh:
-        return []
-    rows = encoder.encode([text for unit in fresh for text in (unit.text, unit.key)]).astype("<f4")
-    return [np.ascontiguousarray(rows[place : place + 2]).tobytes() for place in range(0, len(rows), 2)]
+    """A float32 row a unit, as bytes."""
+    return [row.astype("<f4").tobytes() for row in encoder.encode([unit.text for unit in fresh])]
+
+
+def encode_messages(encoder: TextEncoder, said: Sequence[tuple[Message | None, Message]]) -> list[bytes]:
+    """Two float32 rows a message, as bytes, from one pass over the end of the message before it and its own words: the
+    mean of its own words in that context, and of all.
+    """
+    pairs = [(_end(before), f"{message.name}: {served.without(message.text)}") for before, message in said]
+    return [np.ascontiguousarray(rows, dtype="<f4").tobytes() for rows in encoder.encode_in_context(pairs)]
+
+
+def _end(before: Message | None) -> str:
+    return " ".join(f"{before.name}: {before.text[-2000:]}".split()[-CONTEXT_WORDS:]) if before else ""
 
 
 class Batch:
@@ -56,6 +70,13 @@ class Batch:
         self._seq += 1
         versions.replace(self._connection, self._space, old, new, cause, embedding, source_sessions)
         self._changes.append(feed.Change(self._seq, "put", "unit", old.unit.id))
+
+    def set_vectors(self, vectors: Mapping[str, bytes]) -> None:
+        """Give messages their vectors."""
+        exchanges.set_vectors(self._connection, self._space, vectors)
+        for message_id in vectors:
+            self._seq += 1
+            self._changes.append(feed.Change(self._seq, "put", "message", message_id))
 
     def commit(self) -> int:
         """Write the change rows and publish them; the new head."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -22,6 +24,22 @@ def belongs() -> sa.ForeignKeyConstraint:
 
 def recorded(name: str = "recorded_at") -> sa.Column[object]:
     return sa.Column(name, instant, nullable=False, server_default=sa.func.now())
+
+
+def utc_offset() -> sa.Column[object]:
+    return sa.Column("utc_offset_s", sa.Integer, nullable=False, server_default="0")
+
+
+def offset_s(moment: dt.datetime) -> int:
+    """Seconds that the moment's clock is ahead of UTC."""
+    offset = moment.utcoffset()
+    return 0 if offset is None else round(offset.total_seconds())
+
+
+def local(moment: dt.datetime, utc_offset_s: int) -> dt.datetime:
+    """The moment on a clock so far ahead of UTC; whatever zone the connection gives it in."""
+    zone = dt.timezone(dt.timedelta(seconds=utc_offset_s)) if utc_offset_s else dt.UTC
+    return moment.astimezone(zone)
 
 
 def of_unit(column: str) -> sa.ForeignKeyConstraint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Origin, Role
 from memsvc.domain.unit import Skip
-from memsvc.store import tables
+from memsvc.store import columns, tables
 
 _M = tables.message
 _E = tables.exchange
@@ -58,7 +58,7 @@ def stored(connection: sa.Connection, namespace: Namespace, ids: Collection[str]
             row.id,
             bytes(row.content_hash),
             tuple(row.message_ids),
-            tuple(Skip(skip["message_id"], skip["reason"]) for skip in row.skipped),
+            tuple(Skip(**skip) for skip in row.skipped),
         )
         for row in rows
     }
@@ -123,7 +123,7 @@ def insert_exchange(
             metadata=metadata,
             content_hash=exchange.content_hash,
             message_ids=list(exchange.message_ids),
-            skipped=[{"message_id": skip.message_id, "reason": skip.reason} for skip in exchange.skipped],
+            skipped=[skip_as_json(skip) for skip in exchange.skipped],
         )
     )
 
@@ -134,8 +134,9 @@ def insert_messages(
     messages: Sequence[Message],
     hashes: Sequence[bytes],
     token_counts: Sequence[int],
+    vectors: Sequence[bytes],
 ) -> None:
-    """`hashes` and `token_counts` stand beside `messages`."""
+    """`hashes`, `token_counts` and `vectors` stand beside `messages`."""
     if not messages:
         return
     connection.execute(
@@ -161,8 +162,10 @@ def insert_messages(
                 "channel": message.origin.channel,
                 "source": message.origin.source,
                 "trust": message.origin.trust,
+                "utc_offset_s": columns.offset_s(message.occurred_at),
+                "embedding": rows,
             }
-            for message, content_hash, count in zip(messages, hashes, token_counts, strict=True)
+            for message, content_hash, count, rows in zip(messages, hashes, token_counts, vectors, strict=True)
         ],
     )
 
@@ -212,8 +215,10 @@ def between(connection: sa.Connection, namespace: Namespace, after_seq: int, to_
 def set_skips(
     connection: sa.Connection, namespace: Namespace, message_ids: Collection[str], skips: Sequence[Skip]
 ) -> None:
-    """Which of these messages gave no unit, after they were distilled again. Repetitions stay as they were noted."""
-    reasons = {skip.message_id: skip.reason for skip in skips}
+    """What of these messages gave no unit, after they were distilled again. Repetitions stay as they were noted."""
+    left: dict[str, list[Skip]] = {}
+    for skip in skips:
+        left.setdefault(skip.message_id, []).append(skip)
     touched = set(message_ids)
     statement = (
         sa.select(_E.c.id, _E.c.message_ids, _E.c.skipped)
@@ -224,9 +229,10 @@ def set_skips(
         kept = [skip for skip in row.skipped if skip["message_id"] not in touched or skip["reason"] == "duplicate"]
         noted = {skip["message_id"] for skip in kept}
         fresh = [
-            {"message_id": message_id, "reason": reasons[message_id]}
+            skip_as_json(skip)
             for message_id in row.message_ids
-            if message_id in reasons and message_id not in noted
+            if message_id not in noted
+            for skip in left.get(message_id, ())
         ]
         if kept + fresh != row.skipped:
             connection.execute(
@@ -234,9 +240,34 @@ def set_skips(
             )
 
 
+def without_vectors(connection: sa.Connection, namespace: Namespace, session_id: str) -> set[str]:
+    """Messages of a session whose vectors have to be made: they are of an older version, or stood behind words that
+    were taken away.
+    """
+    statement = sa.select(_M.c.id).where(
+        *tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.embedding.is_(None), _HEARD
+    )
+    return set(connection.execute(statement).scalars())
+
+
+def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes | None]) -> None:
+    """The vectors of these messages, None for those that have to be made anew."""
+    for message_id, rows in vectors.items():
+        connection.execute(
+            sa.update(_M).where(*tables.within(_M, namespace), _M.c.id == message_id).values(embedding=rows)
+        )
+
+
+def skip_as_json(skip: Skip) -> dict[str, Any]:
+    place = {} if skip.start is None else {"start": skip.start, "end": skip.end}
+    return {"message_id": skip.message_id, "reason": skip.reason} | place
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of what was said. `skipped`: reason -> messages that gave no unit; `tokens` of what was counted."""
+    """Counts of what was said. `skipped`: reason -> parts of messages that gave no unit; `tokens` of what was
+    counted.
+    """
 
     sessions: int
     exchanges: int
@@ -275,9 +306,10 @@ def _message(row: Any) -> Message:
         role=Role(row.role),
         speaker=row.speaker,
         content=row.content,
-        occurred_at=row.occurred_at,
+        occurred_at=columns.local(row.occurred_at, row.utc_offset_s),
         caption=row.caption,
         metadata=row.metadata,
         seq=row.seq,
+        expires_at=row.expires_at,
         origin=Origin(row.actor, row.channel, row.source, row.trust),
     )

@@ -16,7 +16,7 @@ from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import Status
-from memsvc.store import tables, units
+from memsvc.store import columns, tables, units
 
 _C = tables.change
 
@@ -48,52 +48,59 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
     From zero the rows are read directly, which is the same state at a fraction of the work.
     """
     if after == 0:
-        return Batch(
-            0, namespace.head, _messages(connection, namespace, None), _units(connection, namespace, None), (), ()
-        )
+        said, vectors = _messages(connection, namespace, None)
+        return Batch(0, namespace.head, said, _units(connection, namespace, None), (), (), vectors)
     last = {(change.kind, change.ref): change for change in changes(connection, namespace, after)}
     put = {kind: [c.ref for c in last.values() if c.op == "put" and c.kind == kind] for kind in ("message", "unit")}
     gone = {kind: [c.ref for c in last.values() if c.op == "remove" and c.kind == kind] for kind in ("message", "unit")}
+    said, vectors = _messages(connection, namespace, put["message"]) if put["message"] else ([], {})
     return Batch(
         after,
         max((change.seq for change in last.values()), default=after),
-        _messages(connection, namespace, put["message"]) if put["message"] else (),
+        said,
         _units(connection, namespace, put["unit"]) if put["unit"] else (),
         gone["message"],
         gone["unit"],
+        vectors,
     )
 
 
-def _messages(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[Message]:
+def _messages(
+    connection: sa.Connection, namespace: Namespace, ids: list[str] | None
+) -> tuple[list[Message], dict[str, bytes]]:
+    """The messages, and of those that have them their vectors."""
     m = tables.message
-    columns = [column for column in m.c if column.name not in ("metadata", "content_hash")]
-    statement = sa.select(*columns).where(*tables.within(m, namespace), m.c.quarantined_at.is_(None)).order_by(m.c.seq)
+    named = [column for column in m.c if column.name not in ("metadata", "content_hash")]
+    statement = sa.select(*named).where(*tables.within(m, namespace), m.c.quarantined_at.is_(None)).order_by(m.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(m.c.id, ids))
-    return [
+    rows = connection.execute(statement).all()
+    said = [
         Message(
-            row.id, row.session_id, row.exchange_id, Role(row.role), row.speaker, row.content, row.occurred_at,
-            row.caption, seq=row.seq, recorded_at=row.recorded_at, expires_at=row.expires_at,
+            row.id, row.session_id, row.exchange_id, Role(row.role), row.speaker, row.content,
+            columns.local(row.occurred_at, row.utc_offset_s), row.caption, seq=row.seq, recorded_at=row.recorded_at,
+            expires_at=row.expires_at,
         )
-        for row in connection.execute(statement)
+        for row in rows
     ]  # fmt: skip
+    return said, {row.id: bytes(row.embedding) for row in rows if row.embedding is not None}
 
 
 def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[UnitEntry]:
     u = tables.unit
     cited = units.with_merged(connection, namespace, ids)
-    columns = (
+    named = (
         u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding, u.c.t_mention, u.c.valid_to,
-        u.c.created_at, u.c.recorded_at, u.c.expires_at,
+        u.c.created_at, u.c.recorded_at, u.c.expires_at, u.c.assertion,
     )  # fmt: skip
-    statement = sa.select(*columns).where(*tables.within(u, namespace)).order_by(u.c.seq)
+    statement = sa.select(*named).where(*tables.within(u, namespace)).order_by(u.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(u.c.id, ids))
     return [
         UnitEntry(
             row.id, row.seq, tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id])), row.kind,
             row.status, row.t_start, row.t_end, bytes(row.embedding), row.t_mention, row.valid_to, row.created_at,
-            row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at,
+            row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at, row.assertion,
         )
         for row in connection.execute(statement)
     ]  # fmt: skip

@@ -77,17 +77,25 @@ def units_of(connection: sa.Connection, namespace: Namespace, message_ids: Colle
 
 
 def neighbours(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> list[str]:
-    """Ids of the units of the messages next behind these, which may have taken words or meaning over from them."""
+    """Ids of the units of the messages next behind these, which may have taken words over from them."""
+    own = set(units_of(connection, namespace, message_ids))
+    near = behind(connection, namespace, message_ids, _REACH)
+    return [unit_id for unit_id in units_of(connection, namespace, near) if unit_id not in own]
+
+
+def behind(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str], reach: int = 1) -> list[str]:
+    """Ids of the `reach` messages next behind each of these that are not among them. The first has taken meaning over
+    into its vectors.
+    """
     place = sa.func.row_number().over(partition_by=_M.c.session_id, order_by=(_M.c.occurred_at, _M.c.seq))
     placed = (
         sa.select(_M.c.id, _M.c.session_id, place.label("place")).where(*tables.within(_M, namespace)).cte("placed")
     )
     chosen = sa.select(placed).where(tables.any_of(placed.c.id, message_ids)).cte("chosen")  # type: ignore[arg-type]
-    behind = (
+    next_ = (
         sa.select(placed.c.id)
         .join(chosen, chosen.c.session_id == placed.c.session_id)
         .where(placed.c.place > chosen.c.place, placed.c.place <= chosen.c.place + _REACH)
     )
-    near = connection.execute(behind).scalars().all()
-    own = set(units_of(connection, namespace, message_ids))
-    return [unit_id for unit_id in units_of(connection, namespace, near) if unit_id not in own]
+    given = set(message_ids)
+    return sorted({found for found in connection.execute(next_).scalars() if found not in given})

@@ -114,6 +114,10 @@ message = sa.Table(
     sa.Column("trust", sa.Float, nullable=False, server_default="1"),
     # Set: kept and shown when asked for by id, and neither recalled nor distilled.
     sa.Column("quarantined_at", columns.instant),
+    # Of the clock that `occurred_at` was read from: its days are the speaker's.
+    columns.utc_offset(),
+    # Two float32 rows, little-endian, of one pass: its own words in context, and context and words; null until made.
+    sa.Column("embedding", BYTEA),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     sa.Index(
@@ -158,7 +162,7 @@ unit = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("superseded_by", sa.Text),
     sa.Column("distiller", sa.Text, nullable=False),
-    # float32, little-endian, the rows the dense index holds for this unit, one after the other.
+    # One float32 row, little-endian. (Before there were statements a second one followed, which is not read.)
     sa.Column("embedding", BYTEA, nullable=False),
     columns.recorded("created_at"),
     # Why the current version came into being, and when.
@@ -173,6 +177,12 @@ unit = sa.Table(
     sa.Column("expires_at", columns.instant),
     # The least of its sources' trust.
     sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+    # How it was said, whose words it gives, and until when it holds.
+    sa.Column("assertion", sa.Text, nullable=False, server_default="asserted"),
+    sa.Column("reported_by", sa.Text),
+    sa.Column("holds_until", columns.instant),
+    # Of the clock that `t_mention` was read from.
+    columns.utc_offset(),
     sa.Index(
         "unit_merged", "tenant_id", "namespace_id", "superseded_by", postgresql_where=sa.text("status = 'merged'")
     ),

@@ -20,7 +20,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import LinkKind
 from memsvc.domain.message import Role
 from memsvc.domain.timespan import Granularity
-from memsvc.domain.unit import Artefact, Kind, Quantity, Status, Topic
+from memsvc.domain.unit import Artefact, Assertion, Kind, Quantity, Status, Topic
 from memsvc.store import tables
 
 TABLES = tuple(table for table in reversed(tables.NAMESPACE_TABLES) if table is not tables.job)
@@ -63,7 +63,7 @@ def insert(
 def read(table_name: Any, row: Any, embedding_bytes: int) -> dict[str, Any]:
     """The row with database values. Raises Invalid, naming the field, for what the service could not have written.
 
-    `embedding_bytes` is the length that a unit's vectors have here.
+    `embedding_bytes` is the length that a vector has here.
     """
     table = _BY_NAME.get(table_name) if isinstance(table_name, str) else None
     if table is None or not isinstance(row, dict):
@@ -79,8 +79,10 @@ def read(table_name: Any, row: Any, embedding_bytes: int) -> dict[str, Any]:
                 _CHECKS[table_name, name](value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise errors.Invalid(f"The field {name} of a row of {table_name} is not valid: {error}", _OTHER) from None
-    if table is tables.unit and len(values.get("embedding", b"")) != embedding_bytes:
+    if table is tables.unit and len(values.get("embedding", b"")) not in (embedding_bytes, 2 * embedding_bytes):
         raise errors.Invalid("A unit's vectors have another length than this service's encoder makes.", _OTHER)
+    if table is tables.message and len(values.get("embedding") or b"") not in (0, 2 * embedding_bytes):
+        raise errors.Invalid("A message's vectors have another length than this service's encoder makes.", _OTHER)
     return values
 
 
@@ -144,6 +146,11 @@ def _share(value: Any) -> None:
         raise ValueError("must be within 0..1")
 
 
+def _offset(value: Any) -> None:
+    if not -86_400 < value < 86_400:
+        raise ValueError("must be less than a day")
+
+
 def _object(value: Any) -> None:
     if not isinstance(value, dict):
         raise ValueError("must be an object")
@@ -152,6 +159,8 @@ def _object(value: Any) -> None:
 def _skip(value: Any) -> None:
     _text(value["message_id"])
     _text(value["reason"])
+    if any(not isinstance(value.get(name, 0), int) for name in ("start", "end")) or set(value) - _SKIP:
+        raise ValueError("must name a message, a reason and the characters")
 
 
 def _one_of(*known: str) -> Callable[[Any], object]:
@@ -162,6 +171,7 @@ def _one_of(*known: str) -> Callable[[Any], object]:
     return check
 
 
+_SKIP = {"message_id", "reason", "start", "end"}
 _OTHER = "The file comes from another version, or was changed; nothing was imported."
 # What a reader of these columns relies on, beyond their database types.
 _CHECKS: dict[tuple[str, str], Callable[[Any], object]] = {
@@ -178,6 +188,9 @@ _CHECKS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("unit", "artefacts"): _each(lambda item: Artefact(**item)),
     ("unit", "quantities"): _each(lambda item: Quantity(**item)),
     ("unit", "trust"): _share,
+    ("unit", "assertion"): Assertion,
+    ("unit", "utc_offset_s"): _offset,
+    ("message", "utc_offset_s"): _offset,
     ("unit_version", "state"): _object,
     ("link", "kind"): LinkKind,
     ("change", "op"): _one_of("put", "remove"),

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.timespan import Granularity, TimeSpan
-from memsvc.domain.unit import Artefact, Gained, Kind, MemoryUnit, Quantity, Source, Status, Topic
+from memsvc.domain.unit import Artefact, Assertion, Gained, Kind, MemoryUnit, Quantity, Source, Status, Topic
+from memsvc.store import columns as cols
 from memsvc.store import tables, trust
 
 _U = tables.unit
@@ -22,7 +23,7 @@ _S = tables.unit_source
 
 @dataclass(frozen=True, slots=True)
 class NewUnit:
-    """A unit on its way into the store. `embedding`: float32 rows as bytes, little-endian; `source_sessions` runs
+    """A unit on its way into the store. `embedding`: a float32 row as bytes, little-endian; `source_sessions` runs
     beside its sources where they are not all of `session_id`.
     """
 
@@ -37,7 +38,7 @@ class NewUnit:
 
 @dataclass(frozen=True, slots=True)
 class StoredUnit:
-    """`source_sessions` runs beside `unit.sources`. `unit.key` is empty: it only served the encoder."""
+    """`source_sessions` runs beside `unit.sources`."""
 
     unit: MemoryUnit
     seq: int
@@ -212,7 +213,9 @@ def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a ranking shows of a unit. `sources` are (message id, session id), each message once."""
+    """What a ranking shows of a unit. `sources` are (message id, session id), each message once; `place` is the first
+    character of the first one's span.
+    """
 
     id: str
     kind: str
@@ -221,18 +224,20 @@ class Words:
     t_mention: dt.datetime
     time: TimeSpan | None
     sources: tuple[tuple[str, str], ...]
+    place: int
 
 
 def words(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, Words]:
     """What recall returns of each unit; `by_id` reads every field."""
     cited = with_merged(connection, namespace, ids)
     columns = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.t_granularity,
-               _U.c.t_phrase)  # fmt: skip
+               _U.c.t_phrase, _U.c.utc_offset_s)  # fmt: skip
     statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
     return {
         row.id: Words(
-            row.id, row.kind, row.status, row.text, row.t_mention, _time(row),
+            row.id, row.kind, row.status, row.text, cols.local(row.t_mention, row.utc_offset_s), _time(row),
             tuple(dict.fromkeys((source.message_id, session) for source, session in cited[row.id])),
+            cited[row.id][0][0].start if cited.get(row.id) else 0,
         )
         for row in connection.execute(statement)
     }  # fmt: skip
@@ -280,7 +285,8 @@ def with_merged(
 def _time(row: Any) -> TimeSpan | None:
     if row.t_start is None:
         return None
-    return TimeSpan(row.t_start, row.t_end, Granularity(row.t_granularity), row.t_phrase)
+    start, end = (cols.local(moment, row.utc_offset_s) for moment in (row.t_start, row.t_end))
+    return TimeSpan(start, end, Granularity(row.t_granularity), row.t_phrase)
 
 
 def columns(unit: MemoryUnit) -> dict[str, Any]:
@@ -300,6 +306,7 @@ def columns(unit: MemoryUnit) -> dict[str, Any]:
         "quantities": [dataclasses.asdict(quantity) for quantity in unit.quantities],
         "location": unit.location,
         "t_mention": unit.t_mention,
+        "utc_offset_s": cols.offset_s(unit.t_mention),
         "t_start": time.start if time else None,
         "t_end": time.end if time else None,
         "t_granularity": time.granularity.value if time else None,
@@ -317,6 +324,9 @@ def columns(unit: MemoryUnit) -> dict[str, Any]:
         "pinned": unit.pinned,
         "expires_at": unit.expires_at,
         "distiller": unit.distiller,
+        "assertion": unit.assertion.value,
+        "reported_by": unit.reported_by,
+        "holds_until": unit.holds_until,
     }
 
 
@@ -334,7 +344,6 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         kind=Kind(row.kind),
         text=row.text,
         core_end=row.core_end,
-        key="",
         subject=row.subject,
         persons=tuple(row.persons),
         entities=tuple(row.entities),
@@ -343,7 +352,7 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         artefacts=tuple(Artefact(**artefact) for artefact in row.artefacts),
         quantities=tuple(Quantity(**quantity) for quantity in row.quantities),
         location=row.location,
-        t_mention=row.t_mention,
+        t_mention=cols.local(row.t_mention, row.utc_offset_s),
         time=_time(row),
         sources=tuple(source for source, _ in cited),
         salience=row.salience,
@@ -359,6 +368,9 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         pinned=row.pinned,
         expires_at=row.expires_at,
         trust=row.trust,
+        assertion=Assertion(row.assertion),
+        reported_by=row.reported_by,
+        holds_until=row.holds_until,
     )
     return StoredUnit(unit, row.seq, row.session_id, tuple(session for _, session in cited), row.created_at, row.cause,
                       row.recorded_at, row.exchange_id)  # fmt: skip

@@ -56,10 +56,18 @@ class WriteRequest(Request):
 
 
 class SkippedMessage(Response):
-    """A message that gave no unit of its own, and why. It is stored and found word for word all the same."""
+    """Words that gave no unit of their own, and why: the characters [start, end) of the message, or all of it. They are
+    stored and found word for word all the same.
+
+    Reasons: phatic (it only keeps in touch), covered (a long reply is told by other sentences), pasted (a part of a
+    long table, log or file), repeated (a reply in the same words), duplicate (the message was stored before), empty,
+    served.
+    """
 
     message_id: str
     reason: str
+    start: int | None = None
+    end: int | None = None
 
 
 class WriteResult(Response):

@@ -97,8 +97,13 @@ class ContextRequest(Request):
 
 
 class PassageResult(Response):
+    """What stands behind one number: the statements of one message that were taken. `unit_ids` are theirs in order,
+    `unit_id` that of the best.
+    """
+
     text: str
     unit_id: str | None = None
+    unit_ids: list[str] = Field(default_factory=list)
     sources: list[SourceRef]
 
 
@@ -184,6 +189,9 @@ class UnitResult(Response):
     pinned: bool
     expires_at: dt.datetime | None
     trust: float = 1.0
+    assertion: str = "asserted"
+    reported_by: str | None = None
+    holds_until: dt.datetime | None = None
     distiller: str
     cause: str
     created_at: dt.datetime

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import re
 from collections.abc import Sequence
@@ -74,11 +73,6 @@ def test_an_empty_message_is_skipped_as_empty_unless_it_has_a_caption() -> None:
     assert "[image: a blue bowl]" in only(message("", "Ana", caption="a blue bowl")).text
 
 
-def test_the_key_starts_with_what_was_said_before() -> None:
-    unit = only(message("For 3 years.", "Ana"), preceding=[message("How long have you had the cats?", "Ben", number=0)])
-    assert unit.key == "Ben: How long have you had the cats?\nAna: For 3 years."
-
-
 def test_every_sentence_of_a_long_user_message_is_in_a_unit() -> None:
     sentences = [f"In town number {n} we repaired the old bridge over the river." for n in range(30)]
     result = distill(message(" ".join(sentences), "Ana"))
@@ -125,10 +119,12 @@ def test_context_that_was_served_is_never_distilled_again() -> None:
     assert cut_off.text == "User: I sold the boat."
 
 
-def test_the_same_words_of_the_same_speaker_give_one_unit() -> None:
+def test_what_a_reply_repeats_is_left_out_and_what_a_person_says_again_is_not() -> None:
     said = "The red bicycle stands behind the old library."
-    result = distill(message(said, "Ana"), message(said, "Ben", number=2), message(said, "Ana", number=3))
-    assert [(skip.message_id, skip.reason) for skip in result.skips] == [("m2", "nothing new"), ("m3", "repeated")]
+    people = distill(message(said, "Ana"), message(said, "Ben", number=2), message(said, "Ana", number=3))
+    assert len(people.units) == 3
+    replies = distill(message(said, role=Role.ASSISTANT), message(said, role=Role.ASSISTANT, number=2))
+    assert [(skip.message_id, skip.reason) for skip in replies.skips] == [("m2", "repeated")]
 
 
 def test_a_standing_instruction_is_a_unit_of_its_own() -> None:
@@ -137,13 +133,15 @@ def test_a_standing_instruction_is_a_unit_of_its_own() -> None:
     assert result.units[0].text == "User: From now on always answer in French."
 
 
-def test_a_short_answer_carries_its_question_unless_that_has_a_number() -> None:
+def test_a_short_answer_carries_its_question() -> None:
     asked = message("How long have you had the cats?", "Ben", number=0)
     assert only(message("For 3 years.", "Ana"), preceding=[asked]).text == (
         "Ana: For 3 years. (re: How long have you had the cats?)"
     )
     numbered = message("Did you pay 20 euros?", "Ben", number=0)
-    assert only(message("Yes, I paid.", "Ana"), preceding=[numbered]).text == "Ana: Yes, I paid."
+    assert only(message("Yes, I paid.", "Ana"), preceding=[numbered]).text == (
+        "Ana: Yes, I paid. (re: Did you pay 20 euros?)"
+    )
 
 
 def test_a_reply_is_distilled_to_its_headings_and_what_they_settle() -> None:
@@ -228,9 +226,10 @@ def test_any_talk_is_distilled_the_same_twice_with_spans_inside_and_nothing_inve
     for unit in result.units:
         covered |= {source.message_id for source in unit.sources}
         said = " ".join(by_id[s.message_id].content[s.start : s.end] for s in unit.sources)
+        before = messages[max(0, messages.index(by_id[unit.sources[0].message_id]) - 1)].content
         assert all(0 <= s.start <= s.end <= len(by_id[s.message_id].content) for s in unit.sources)
         resolved = " ".join(dates.describe(span) for span in dates.find(unit.text[: unit.core_end], SAID))
-        assert set(re.findall(r"[0-9]+", unit.text)) <= set(re.findall(r"[0-9]+", f"{said} {resolved}"))
+        assert set(re.findall(r"[0-9]+", unit.text)) <= set(re.findall(r"[0-9]+", f"{said} {resolved} {before}"))
         assert 0 <= unit.salience <= 1
         assert len(unit.keywords) <= 8
     assert covered == set(by_id)
@@ -257,15 +256,16 @@ def test_a_session_distilled_at_once_equals_message_by_message(talk: list[tuple[
     assert at_once.skips == tuple(skip for part in one_by_one for skip in part.skips)
 
 
-def test_a_note_gives_units_however_little_it_adds_and_is_distilled_the_same_again() -> None:
-    plain = [
-        message(f"I photographed a {animal} near the canal.", number=n) for n, animal in enumerate(("heron", "badger"))
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(TEXTS)
+def test_every_letter_that_a_person_wrote_is_in_a_statement_or_listed_as_left_out(text: str) -> None:
+    said = message(text.replace("\x00", ""), "Ana")
+    result = distill(said)
+    told = [(s.start, s.end) for unit in result.units for s in unit.sources]
+    told += [(0, len(said.content)) if skip.start is None else (skip.start, skip.end or 0) for skip in result.skips]
+    lost = [
+        place
+        for place, letter in enumerate(said.content)
+        if letter.isalpha() and not any(start <= place < end for start, end in told)
     ]
-    assert len(distill(*plain).units) == 1
-    notes = [
-        dataclasses.replace(said, metadata={"note": True}) for said in (*plain, dataclasses.replace(plain[0], id="m9"))
-    ]
-    assert [unit.sources[0].message_id for unit in distill(*notes).units] == ["m0", "m1", "m9"]
-    one_by_one = [distill(note, preceding=notes[:place]) for place, note in enumerate(notes)]
-    assert [unit for made in one_by_one for unit in made.units] == list(distill(*notes).units)
-    assert distill(dataclasses.replace(message("Wow, cool!"), metadata={"note": True})).units == ()
+    assert not lost

@@ -5,12 +5,6 @@ from memsvc.distill.outline import Piece, settle
 from memsvc.models import tokens
 
 
-def test_a_conversation_moves_the_threshold_within_its_bounds() -> None:
-    few = information.threshold([9.0] * 5)
-    assert information.threshold([0.1] * 100) < few < information.threshold([9.0] * 100)
-    assert information.threshold([0.0] * 100) > 0
-
-
 def test_longer_words_tell_more_than_function_words() -> None:
     assert information.idf("the") == 0
     assert information.idf("great") < information.idf("cat") < information.idf("psychology") == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memsvc.distill import segment
+from memsvc.distill import layout, segment
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,13 @@ from memsvc.distill import segment
         ('He said "stop." Then he left.', ['He said "stop."', "Then he left."]),
         ("one line\nanother line", ["one line", "another line"]),
         ("\u6771\u4eac\u3078\u884c\u3063\u305f\u3002\u697d\u3057\u304b\u3063\u305f\uff01", ["\u6771\u4eac\u3078\u884c\u3063\u305f\u3002", "\u697d\u3057\u304b\u3063\u305f\uff01"]),
+        ("Am 3. Mai war ich da. Der 2. Platz ist gut.", ["Am 3. Mai war ich da.", "Der 2. Platz ist gut."]),
+        ("I have 3. Maybe more.", ["I have 3.", "Maybe more."]),
+        ("\u092e\u0948\u0902 \u0930\u0939\u0924\u093e \u0939\u0942\u0901\u0964 \u091a\u093e\u092f\u0964", ["\u092e\u0948\u0902 \u0930\u0939\u0924\u093e \u0939\u0942\u0901\u0964", "\u091a\u093e\u092f\u0964"]),
+        (
+            "This line was broken by a mail program for its width, which\nis no end of a sentence. Bye.",
+            ["This line was broken by a mail program for its width, which\nis no end of a sentence.", "Bye."],
+        ),
         ("", []),
         ("   \n ", []),
     ],
@@ -44,5 +51,8 @@ def test_a_code_block_that_is_never_closed_reaches_to_the_end() -> None:
 def test_a_megabyte_of_anything_is_cut_in_linear_time(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     start = time.process_time()
-    segment.prose(text, [(block.start, block.end) for block in segment.fences(text)])
+    spans = [(block.start, block.end) for block in segment.fences(text)]
+    for begin, end in segment.outside(text, spans):
+        for block in layout.blocks(text, begin, end):
+            segment.sentences(text, block.start, block.end)
     assert time.process_time() - start < 20  # quadratic work would take hours

@@ -1,0 +1,69 @@
+"""What is served holds what matched: where a message was found by a sentence that is in no statement, that sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from memsvc.distill import segment
+from memsvc.domain import served
+from memsvc.domain.context import Memory
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Message
+from memsvc.index import words
+from memsvc.store import exchanges
+
+# Of the question's words, by their weight, a sentence must hold so much more than the statement that it stands for.
+_MORE = 0.2
+# Characters of one served sentence; a pasted line may be longer.
+_MOST_CHARS = 600
+
+
+def serve(
+    connection: sa.Connection,
+    space: Namespace,
+    memories: Sequence[Memory],
+    weights: Mapping[str, float],
+    coverage: Mapping[str, float],
+) -> list[Memory]:
+    """The memories, where that says more with the best sentence of their message in place of the statement.
+
+    `weights`: term -> its share of the question; `coverage`: message id -> the share that stands in all its words.
+    """
+    first: dict[str, int] = {}
+    held: dict[str, float] = {}
+    for place, memory in enumerate(memories):
+        if memory.unit_id is not None and memory.kind != "abstract":
+            message_id = memory.sources[0].message_id
+            first.setdefault(message_id, place)
+            held[message_id] = max(held.get(message_id, 0.0), _share(memory.text, weights))
+    lacking = [m for m, share in held.items() if coverage.get(m, 0.0) - share >= _MORE]
+    if not lacking:
+        return list(memories)
+    found = list(memories)
+    for message_id, stored in exchanges.by_id(connection, space, lacking).items():
+        place = first[message_id]
+        best = _best_sentence(stored.message, weights)
+        if best is not None and best[1] - held[message_id] >= _MORE:
+            text = f"{stored.message.name}: {best[0].text[:_MOST_CHARS]}"
+            found[place] = dataclasses.replace(
+                memories[place], unit_id=None, kind="message", text=text, time=None, place=best[0].start
+            )
+    return found
+
+
+def _best_sentence(message: Message, weights: Mapping[str, float]) -> tuple[segment.Sentence, float] | None:
+    """The sentence that holds most of the question's words, and their share; the first among equals."""
+    best: tuple[segment.Sentence, float] | None = None
+    for begin, end in segment.outside(message.content, served.spans(message.content)):
+        for sentence in segment.sentences(message.content, begin, end):
+            share = _share(sentence.text, weights)
+            if best is None or share > best[1]:
+                best = sentence, share
+    return best
+
+
+def _share(text: str, weights: Mapping[str, float]) -> float:
+    return sum(weights.get(term, 0.0) for term in set(words.terms(text)))
