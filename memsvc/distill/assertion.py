@@ -22,16 +22,16 @@ from memsvc.domain.unit import Assertion
 _VOCABULARY = {
     "en": "the a an i i'm is are was were am my me you your he she it we they of to in on at and or but not for with this that if "
     "will would can could please until who what when where how do does did have has had be been from by as said told let going",
-    "de": "der die das ein eine einen einem ich bin ist sind war mein meine meinen meinem mir mich du dein er sie es wir und oder aber nicht für mit "
+    "de": "will werden der die das ein eine einen einem ich bin ist sind war mein meine meinen meinem mir mich du dein er sie es wir und oder aber nicht für mit "
     "dies dass wenn falls wird werde würde kann bitte bis wer was wann wo wie habe hat haben von zu nach im am auf sagt sagte laut "
     "stell angenommen kannst könntest zurzeit momentan vorübergehend wäre hätte nach bei seit als",
-    "es": "el la los las un una yo soy es son era mi mis me tú tu te él ella nosotros y o pero no por para con este esta que si sí de del al en "
+    "es": "a el la los las un una yo soy es son era mi mis me tú tu te él ella nosotros y o pero no por para con este esta que si sí de del al en "
     "estoy está voy vamos hasta qué quién cuándo dónde cómo he ha han dijo dice según favor puedes podrías imagina ojalá se lo le su",
     "fr": "le la les un une je suis est sont j' mon ma mes me moi tu ton il elle nous vous et ou mais ne pas pour avec ce cette que qu si s de du des au "
     "en dans vais jusqu qui quand où comment j ai a ont dit selon plaît peux pouvez imagine imaginons aide à chez c d l",
     "pt": "o a os as um uma eu sou é são era meu minha meus me você tu ele ela nós e ou mas não por para com este esta isto que se de do da dos das no na em "
     "estou está vou vamos até quem quando onde como disse diz segundo favor pode poderia imagine tenho tem ao",
-    "it": "il lo la gli le un una io sono è ero mio mia miei mi tu lui lei noi e o ma non per con questo questa che se di del della dei al nel in sto "
+    "it": "a il lo la gli le un una io sono è ero mio mia miei mi tu lui lei noi e o ma non per con questo questa che se di del della dei al nel in sto "
     "vado fino chi quando dove come ho ha hanno detto dice secondo favore puoi potresti immagina alla da dal mettiamo",
     "nl": "de het een ik ben is zijn was mijn me mij je jij jouw hij zij we wij en of maar niet voor met dit deze dat als zal zou kan "
     "alsjeblieft tot wie wat wanneer waar hoe heb heeft van te naar in op bij zei zegt volgens stel kun kunt ga gaat gaan woon",
@@ -68,7 +68,7 @@ _TRANSLATE = re.compile(
 _SPEAKERS = frozenset(
     """i we you user users who which what that this as ich wir du yo nosotros je nous j eu nós io noi ik wij we
     я мы ты вы benutzer nutzer usuario usuária usuário utilisateur utente gebruiker пользователь 我 我们 你 您 用户
-    私 僕 俺 わたし ぼく ユーザー on it he's she's only nobody""".split()
+    私 僕 俺 わたし ぼく ユーザー on it only nobody is are was were""".split()
 )
 _DETERMINERS = frozenset("my our his her their the your a an some one both".split())
 _PERSONS = frozenset(
@@ -78,7 +78,7 @@ _PERSONS = frozenset(
 _COUNTS = {
     word: number
     for number, names in enumerate(
-        ("a an one", "two couple", "three few", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+        ("a an one", "two couple", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
     )
     for word in names.split()
 }  # fmt: skip
@@ -124,6 +124,8 @@ def judge(
     low = plain.lower()
     if len(low) != len(plain):  # a letter whose small form is two: positions would not fit
         plain = low
+    if " Will" in plain:  # a name within a sentence, not the verb
+        low = low[:1] + plain[1:].replace(" Will", " Bill").lower()
     words = frozenset(moods.WORD.findall(low))
     spoken = _spoken(low, words)
     directed = role in (Role.USER, Role.SYSTEM)
@@ -180,6 +182,8 @@ def _asks(plain: str) -> bool:
     """Whether the speaker asks: a mark at the end, unless it stands in somebody else's quoted question."""
     if "\u055e" in plain:  # Armenian sets it over the last vowel of the word that is asked about
         return True
+    if plain.startswith("\u00bf"):  # a Spanish question that was cut off before its end
+        return True
     if plain.endswith(";") and _GREEK.search(plain):
         return True
     match = _ASKED.search(plain)
@@ -224,6 +228,8 @@ def _reported(mood: moods.Mood, said: _Said) -> Judgement | None:
 
 def _is_somebody(words: Sequence[str]) -> bool:
     """English: a name, a pronoun, or a noun behind its article; not any words that stand before "said"."""
+    if any(word.endswith("n't") for word in words):
+        return False
     if words[0].lower() in _DETERMINERS:
         return len(words) > 1
     if words[0].lower() in _PERSONS:
@@ -276,7 +282,7 @@ def _end_of_while(counted: str, stay: re.Match[str], said: _Said) -> dt.datetime
     beside = [span for span in said.times if counted not in span.phrase.lower() and not span.phrase.lower().startswith("for ")]
     if beside:
         return _later(beside[0].start, count, match["unit"])
-    now = re.search(r"\b(?:i'm|i am|we're|we are|he's|she's|they're|is) (?!going|moving|leaving|flying)", stay.group())
+    now = re.search(r"\b(?:i'm|i am|we're|we are|he's|she's|they're|is) (?!going|gonna|moving|leaving|flying)", stay.group())
     return _later(said.said_at, count, match["unit"]) if now else None
 
 

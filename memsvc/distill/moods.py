@@ -8,6 +8,7 @@ Chinese and Japanese with their plain forms. A language without a table marks no
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 WORD = re.compile(r"[^\W\d_]+")
@@ -19,15 +20,39 @@ class Cue:
 
     words: frozenset[str]
     pattern: re.Pattern[str]
+    look: Callable[[str], re.Match[str] | None]
 
     def find(self, text: str, words: frozenset[str]) -> re.Match[str] | None:
         """The first match in lower-cased `text`, whose words are `words`."""
-        return None if self.words and self.words.isdisjoint(words) else self.pattern.search(text)
+        return None if self.words and self.words.isdisjoint(words) else self.look(text)
 
 
 def cue(words: str, pattern: str) -> Cue:
     """A cue from words with spaces between and a pattern of lower-cased text."""
-    return Cue(frozenset(words.split()), re.compile(pattern))
+    compiled = re.compile(pattern)
+    # A search for what can only stand at the start would try every place.
+    anchored = all(branch.startswith("^") for branch in _branches(pattern))
+    return Cue(frozenset(words.split()), compiled, compiled.match if anchored else compiled.search)
+
+
+def _branches(pattern: str) -> list[str]:
+    """The alternatives of a pattern at its top level."""
+    branches, depth, in_set, start, place = [], 0, False, 0, 0
+    while place < len(pattern):
+        letter = pattern[place]
+        if letter == "\\":
+            place += 1
+        elif in_set:
+            in_set = letter != "]"
+        elif letter == "[":
+            in_set = True
+        elif letter in "()":
+            depth += 1 if letter == "(" else -1
+        elif letter == "|" and not depth:
+            branches.append(pattern[start:place])
+            start = place + 1
+        place += 1
+    return [*branches, pattern[start:]]
 
 
 Cues = tuple[Cue, ...]

@@ -28,14 +28,15 @@ _NO_ORDER = (
 )
 
 # A clause, where "that" may be left out: a word that is a subject only, or a noun with its verb.
-_CLAUSE = (
-    r"(?:,? ?that (?!(?:song|story|joke|one|book|way|word)\b)|,? (?:i|we|he|she|they)(?:'\w+)?\b|"
+_BARE_CLAUSE = (
+    r"(?:,? (?:i|we|he|she|they)(?:'\w+)?\b|"
     r",? (?:it|you|there|this)(?:'\w+| (?:is|are|was|were|will|would|has|have|had|can|could|might|may|does|did|should))\b|"
     r",? (?!about\b|of\b|off\b|what|how\b|why\b|no\b|yes\b|hi\b|so\b|where\b|who\b)[\w'-]+"
     r"(?: (?!that|who|which|about|when|where|what|how|why|to\b)[\w'-]+){0,3}? "
     r"(?:is|are|was|were|has|have|had|will|would|can|could|should|might|moved|died|married|quit|left|lives|works|isn't|"
     r"aren't|doesn't|didn't|don't|won't|can't)\b)"
 )
+_CLAUSE = rf"(?:,? ?that (?!(?:song|story|joke|one|book|way|word)\b)|{_BARE_CLAUSE})"
 _SAID = (
     rf"(?:(?:says?|said|writes?|wrote|claims?|claimed|mentions?|mentioned|reports?|reported|insists?|insisted|explained|"
     rf"announced|replied|swears?|swore|admitted|confirmed|reckons?|thinks?|thought|believes?|believed|suggests?|"
@@ -51,13 +52,13 @@ ENGLISH = moods.Mood(
     lead=re.compile(
         r"(?:(?:hey|hi|hello|ok|okay|well|oh|alright|right|great|thanks|thank you|perfect|yes|yeah|no|nope|sure|cool|"
         r"actually|anyway|btw|by the way|honestly|listen|look|ah|um|haha|lol|wow|so|and|but|also|then|now|p\.?s)"
-        r"\b(?:[,!.:;]+\s*|\s+[\u2014\u2013-]+\s+)(?=\w)|(?:so|and|but|also|then) (?!(?:far|long)\b))*"
+        r"\b(?:[,!.:;]+\s*|\s+[\u2014\u2013-]+\s+)(?=\w)|(?:so|and|but|also|then|now) (?!(?:far|long)\b))*"
         r"(?:\w+, (?=(?:please|can you|could you|would you|remind me|help me|tell )\b))?"
     ),
     question=(
         moods.cue(
             "do does did am are is was were can could will would should shall may have has",
-            r"^(?:(?:do|did|have|may|shall|should|were|was) (?:i|we|they|he|she|it|there)|(?:do|did|have|were) you|"
+            r"^(?!were i to\b|(?:were|had) i\b.*(?:\bwould\b|'d\b))(?:(?:do|did|have|may|shall|should|were|was) (?:i|we|they|he|she|it|there)|(?:do|did|have|were) you|"
             r"(?:does|is|was|has) (?:he|she|it|there|my|your|this|that|anyone|anybody)|(?:are|am|can|could|will|would) "
             r"(?:i|you|we|he|she|it|they|there|my|your|anyone|someone|somebody)|did my)\b(?!,)",
         ),
@@ -117,10 +118,10 @@ ENGLISH = moods.Mood(
         ),
     ),
     real=(
-        moods.cue("if", r"\b(?:as if|(?:know|tell|see|ask\w*|check|sure|decide|remember|say|out|idea|matter|doubt|care|wonder\w*) if)\b"),
+        moods.cue("if", r"\b(?:as if|(?:tell|see|ask\w*|check|decide|remember|say|out|matter|doubt|care|wonder\w*) if|(?:know|sure|idea) if(?! (?:i|we)(?:'ll|'m| will| should| am| want| can)\b))\b"),
         moods.cue(
             "if",
-            r"\bif (?:you(?:'re| are)? (?:ask|must|want|need|like|wonder\w*|don't mind|prefer|know|remember|care|recall|see|asked|"
+            r"\bif (?:you(?:'re| are)? (?:interested|ask|must|want|need|like|wonder\w*|don't mind|prefer|know|remember|care|recall|see|asked|"
             r"ever (?:need|want))|(?:that|it|this) (?:matters|helps|counts|is relevant|makes|is ok|works)|possible|necessary|"
             r"needed|any|so|not|i (?:remember|recall|may|might|'m not mistaken|am not mistaken|understand)|i'm (?:not mistaken|honest|"
             r"being honest|right)|anything|memory serves|nothing else|all goes well)\b",
@@ -158,7 +159,7 @@ ENGLISH = moods.Mood(
         ),
         moods.cue("dreamed dreamt", r"\bi (?:dreamed|dreamt) (?:that )?(?:i|we|he|she|they|my|it)\b"),
         moods.cue("role roleplay", r"\b(?:for|in) (?:the|our|this) role[- ]?play\b"),
-        moods.cue("have ve", r"\b(?:i|we|he|she|they|it) (?:would|could|should|might|wouldn't|couldn't)(?:'ve| have| not have) (?:been|gone|had|become|\w+ed|bought|taken|left|quit|made|done|known|chosen|won|lost)\b"),
+        moods.cue("have ve", r"\b(?:i|we|he|she|they|it) (?:would|could|should|might|wouldn't)(?:'ve| have| not have) (?:been|gone|had|become|\w+ed|bought|taken|left|quit|made|done|known|chosen|won|lost)\b"),
         moods.cue(
             "would d",
             r"^(?!.*\b(?:every|always|often|sometimes|usually|as a (?:child|kid)|when i was|summers)\b)(?:i|we)(?:'d| would)"
@@ -187,7 +188,7 @@ ENGLISH = moods.Mood(
         moods.cue("according", r"^according to (?P<by>[^,]{1,40}),|\baccording to (?P<by_after>[^,.]{1,40})\W*$"),
         moods.cue(
             "heard hear read learned",
-            rf"^(?:i|we)(?:'ve| have)?(?: just| recently| also)? (?:heard?|read|learned) (?:from (?P<by>[\w'-]+(?: [\w'-]+){{0,2}}?)(?:,? that\b| (?=(?:i|she|he|they|we)\b))|(?:{_CLAUSE}))",
+            rf"^(?:i|we)(?:'ve| have)?(?: just| recently| also)? (?:(?:heard?|read|learned) from (?P<by>[\w'-]+(?: [\w'-]+){{0,2}}?)(?:,? that\b| (?=(?:i|she|he|they|we)\b))|(?:heard?|read)(?: that)?{_BARE_CLAUSE})",
         ),
         moods.cue(
             "told informed said rumor rumour advised supposedly allegedly",
@@ -207,12 +208,13 @@ ENGLISH = moods.Mood(
         ),
         moods.cue(
             "until till til",
-            rf"^(?!.*\b(?:not|\w+n't|never)\b)(?:i|we|he|she|they|my \w+)(?:'m|'re|'s| am| are| is| was| were| lived| worked| stayed| keep| kept| stay).*?"
-            r"\b(?:(?:un)?till?|'til) (?=(?:i|we|he|she|they|it|my|our|his|her|the) [\w' ]*\w|\d)",
+            rf"^(?!.*\b(?:not|\w+n't|never|every|usually|always|valid)\b)(?:i|we|he|she|they|my \w+)(?:'m|'re|'s| am| are| is| was| were| lived| worked| stayed| keep| kept| stay).*?"
+            r"\b(?:(?:un)?till?|'til) (?=(?:i|we|he|she|they|it|my|our|his|her|the) [\w' ]*\w)|"
+            r"^(?:i'm|i am|we're|we are) .*?\b(?:until|till) (?=\d)",
         ),
     ),
     stay=(
-        moods.cue("now being moment temporarily meantime", r"(?<!all )(?<!bye )(?<!enough )(?<!it )\bfor now\b|\bfor the (?:time being|moment)\b|\bat the moment\b|\btemporarily\b|\bin the meantime\b"),
+        moods.cue("now being moment temporarily", r"(?<!all )(?<!bye )(?<!enough )(?<!it )\bfor now\b|\bfor the (?:time being|moment)\b|\bat the moment\b|\btemporarily\b"),
         moods.cue("temporary", r"\btemporary (?:\w+ )?(?:job|flat|apartment|address|number|position|contract|housing|home|place|solution|accommodation|phone|email)\b"),
         moods.cue("staying crashing", rf"\b{_BE} (?:currently |just |now )?(?:staying|crashing) (?:with|at|in) (?!home\b)"),
         moods.cue("sitting subletting house", r"\b(?:house-?sitting|subletting|filling in for)\b"),
@@ -233,7 +235,7 @@ ENGLISH = moods.Mood(
     planned=(
         moods.cue(
             "will ll shall",
-            r"^(?!.*\bsince\b)(?!.*\bfrom now on\b).*?(?<!my )(?<!free )(?<!good )(?<!his )(?<!her )(?<!the )\b(?:\w+ will|\w+'ll|\w+ shall)(?: not| also| probably| hopefully| soon| definitely| be)? "
+            r"^(?!.*\bsince\b)(?!.*\bfrom now on\b).*?\b(?!(?:my|free|good|his|her|the|their|your|own|last) will\b)(?:\w+ will|\w+'ll|\w+ shall)(?: not| also| probably| hopefully| soon| definitely| be)? "
             r"(?!never|always|forever|forget|admit|tell you|say\b|be honest|have you know|eat anything|\w+ always|do\b)\w+",
         ),
         moods.cue(
@@ -242,7 +244,7 @@ ENGLISH = moods.Mood(
         ),
         moods.cue(
             "planning plan plans intend hoping hope aim thinking considering about decided agreed promised due",
-            rf"\b{_BE} (?:\w+ly |still )?(?:planning (?:to|on)|hoping to|about to|thinking (?:of|about) \w+ing|considering \w+ing)\b|\b(?:i|we|they|he|she) (?:plans?|intends?|hopes?|aims?) (?:to|on)\b|"
+            rf"\b{_BE} (?:\w+ly |still )?(?:planning (?:to|on)|hoping to|about to|thinking (?:of|about) \w+ing|considering \w+ing)\b|\b(?:(?:i|we|they) (?:plan|intend|hope) to|(?:he|she) (?:plans|intends|hopes) to)\b|"
             r"\bplans? (?:is )?to\b",
         ),
         moods.cue("might may", r"^(?:i|we|my \w+) (?:might|may) (?:also )?(?:move|go|start|buy|quit|switch|change|study|adopt|leave|visit|get|take)\b"),

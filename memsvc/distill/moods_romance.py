@@ -9,7 +9,6 @@ from memsvc.distill import moods
 _ES_INF = r"\w+[aeií]r(?:me|te|se|nos|lo|la)?\b"
 SPANISH = moods.Mood(
     lead=re.compile(r"[¿¡]?(?:(?:y|pero|bueno|pues|sí|no|hola|oye|vale|ok|entonces|ah)\b(?:[,!.]\s*)(?=\w)|(?:y|pero|pues) )*"),
-    question=(moods.cue("", r"^[^.!]*¿"),),
     asks=(moods.cue("puedes podrías puede podría", r"^¿?(?:me )?(?:puedes|podrías|puede usted|podría usted)\b"),),
     request=(
         moods.cue("favor", r"^por favor,?\s+(?!no\b|nunca|siempre|recuerda que|sin\b|solo\b|nada\b|ningun)"),

@@ -571,7 +571,7 @@ def test_what_holds_now_and_only_has_its_date_ahead_is_asserted(text: str, times
         ("Remind me that I'm moving in May", Assertion.REQUEST),
         ("My sister says she will move to Lyon.", Assertion.REPORTED),
         ("I'm going to Rome for a week.", Assertion.TEMPORARY),
-        ("Will you move to Lyon?", Assertion.QUESTION),
+        ("Will I move to Lyon?", Assertion.QUESTION),
     ],
 )
 def test_the_first_that_fits_is_taken(text: str, first: Assertion) -> None:
