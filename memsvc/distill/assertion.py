@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from memsvc.distill import moods, moods_cyrillic_and_cjk, moods_english, moods_germanic, moods_romance
@@ -102,11 +102,15 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """One sentence as the rules read it: `low` is `plain` in lower case without its opening words."""
+    """One sentence as the rules of one language read it: `low` is `plain` in lower case, both without what leads in.
 
+    `live` are the cues that are worth a look.
+    """
+
+    mood: moods.Mood
     plain: str
     low: str
-    words: frozenset[str]
+    live: Set[moods.Cue]
     times: Sequence[TimeSpan]
     said_at: dt.datetime
 
@@ -127,36 +131,35 @@ def judge(
     if " Will" in plain:  # a name within a sentence, not the verb
         low = low[:1] + plain[1:].replace(" Will", " Bill").lower()
     words = frozenset(moods.WORD.findall(low))
-    spoken = _spoken(low, words)
+    readings = [_reading(mood, plain, low, words, times, said_at) for mood in _spoken(low, words)]
     directed = role in (Role.USER, Role.SYSTEM)
-    said = [(mood, _behind_lead(mood, plain, low, words, times, said_at)) for mood in spoken]
-    if _asks(plain) or any(moods.first(mood.question, each.low, words) for mood, each in said):
-        wanted = directed and not is_peer_talk and any(moods.first(m.asks, each.low, words) for m, each in said)
-        return Judgement(_once(said)) if wanted else Judgement(Assertion.QUESTION)
-    if directed and (_TRANSLATE.match(low) or any(moods.first(m.request, each.low, words) for m, each in said)):
-        return Judgement(_once(said))
-    for mood, each in said:
-        if _unreal(mood, each):
-            return Judgement(Assertion.HYPOTHETICAL)
-    for mood, each in said:
-        reported = _reported(mood, each)
-        if reported is not None:
-            return reported
-    for mood, each in said:
-        temporary = _temporary(mood, each)
-        if temporary is not None:
-            return temporary
-    if any(moods.first(mood.planned, each.low, words) for mood, each in said) or _ahead(said, low, times, said_at):
+    if _asks(plain) or any(_has(each, each.mood.question) for each in readings):
+        wanted = directed and not is_peer_talk and any(_has(each, each.mood.asks) for each in readings)
+        return Judgement(_once(readings)) if wanted else Judgement(Assertion.QUESTION)
+    if directed and (_TRANSLATE.match(low) or any(_has(each, each.mood.request) for each in readings)):
+        return Judgement(_once(readings))
+    if any(_unreal(each) for each in readings):
+        return Judgement(Assertion.HYPOTHETICAL)
+    for rule in (_reported, _temporary):
+        for each in readings:
+            judgement = rule(each)
+            if judgement is not None:
+                return judgement
+    if any(_has(each, each.mood.planned) for each in readings) or _ahead(readings, low, times, said_at):
         return Judgement(Assertion.PLANNED)
     return Judgement(Assertion.ASSERTED)
 
 
-def _behind_lead(
+def _reading(
     mood: moods.Mood, plain: str, low: str, words: frozenset[str], times: Sequence[TimeSpan], said_at: dt.datetime
 ) -> _Said:
     match = mood.lead.match(low)
     start = match.end() if match else 0
-    return _Said(plain[start:], low[start:], words, times, said_at)
+    return _Said(mood, plain[start:], low[start:], moods.live(mood, words), times, said_at)
+
+
+def _has(said: _Said, cues: moods.Cues) -> bool:
+    return moods.first(cues, said.low, said.live) is not None
 
 
 def _spoken(low: str, words: frozenset[str]) -> tuple[moods.Mood, ...]:
@@ -180,6 +183,8 @@ def _spoken(low: str, words: frozenset[str]) -> tuple[moods.Mood, ...]:
 
 def _asks(plain: str) -> bool:
     """Whether the speaker asks: a mark at the end, unless it stands in somebody else's quoted question."""
+    if plain.isascii() and "?" not in plain:
+        return False
     if "\u055e" in plain:  # Armenian sets it over the last vowel of the word that is asked about
         return True
     if plain.startswith("\u00bf"):  # a Spanish question that was cut off before its end
@@ -192,25 +197,24 @@ def _asks(plain: str) -> bool:
     return _CLOSING.isdisjoint(match["rest"]) or plain[:1] in _OPENING
 
 
-def _once(said: Sequence[tuple[moods.Mood, _Said]]) -> Assertion:
+def _once(readings: Sequence[_Said]) -> Assertion:
     """A request, unless it is to hold from now on."""
-    lasts = any(moods.first(mood.standing, each.low, each.words) for mood, each in said)
+    lasts = any(_has(each, each.mood.standing) for each in readings)
     return Assertion.ASSERTED if lasts else Assertion.REQUEST
 
 
-def _unreal(mood: moods.Mood, said: _Said) -> bool:
-    low, words = said.low, said.words
-    for each in mood.real:
-        if each.words.isdisjoint(words) and each.words:
-            continue
-        low = each.pattern.sub(",", low)
-    return moods.first(mood.unreal, low, words) is not None
+def _unreal(said: _Said) -> bool:
+    low = said.low
+    for each in said.mood.real:
+        if each in said.live:
+            low = each.pattern.sub(",", low)
+    return moods.first(said.mood.unreal, low, said.live) is not None
 
 
-def _reported(mood: moods.Mood, said: _Said) -> Judgement | None:
+def _reported(said: _Said) -> Judgement | None:
     """Whose words they are. The speaker's own ("I said"), and a note about "the user", are the speaker's assertion."""
-    for each in mood.reported:
-        match = each.find(said.low, said.words)
+    for each in said.mood.reported:
+        match = each.look(said.low) if each in said.live else None
         if match is None:
             continue
         group = next((name for name, value in match.groupdict().items() if value), None)
@@ -220,7 +224,7 @@ def _reported(mood: moods.Mood, said: _Said) -> Judgement | None:
         names = by.lower().split()
         if not names or not _SPEAKERS.isdisjoint(names):
             continue
-        if mood is moods_english.ENGLISH and not _is_somebody(by.split()):
+        if said.mood is moods_english.ENGLISH and not _is_somebody(by.split()):
             continue
         return Judgement(Assertion.REPORTED, by=by)
     return None
@@ -237,14 +241,14 @@ def _is_somebody(words: Sequence[str]) -> bool:
     return all(word[0].isupper() or word == "and" for word in words)
 
 
-def _temporary(mood: moods.Mood, said: _Said) -> Judgement | None:
-    until = moods.first(mood.until, said.low, said.words)
+def _temporary(said: _Said) -> Judgement | None:
+    until = moods.first(said.mood.until, said.low, said.live)
     if until is not None:
         rest = said.low[until.end() :]
         if rest.startswith(("now", "nu toe", "ora", "agora", "présent", "maintenant")):
             return Judgement(Assertion.TEMPORARY, until=said.said_at)
         return Judgement(Assertion.TEMPORARY, until=_end_behind(until, said))
-    stay = moods.first(mood.stay, said.low, said.words)
+    stay = moods.first(said.mood.stay, said.low, said.live)
     if stay is None:
         return None
     counted = stay.groupdict().get("while")
@@ -303,9 +307,7 @@ def _month_end(first: dt.datetime) -> dt.datetime:
     return following - dt.timedelta(days=1)
 
 
-def _ahead(
-    said: Sequence[tuple[moods.Mood, _Said]], low: str, times: Sequence[TimeSpan], said_at: dt.datetime
-) -> bool:
+def _ahead(readings: Sequence[_Said], low: str, times: Sequence[TimeSpan], said_at: dt.datetime) -> bool:
     """Whether all that it dates lies on later days, and it tells neither what was nor what is so with a date ahead.
 
     "The deadline is 12 April" and "my passport expires in 2030" hold now; "I start at Google on Monday" does not yet.
@@ -313,13 +315,9 @@ def _ahead(
     if not times or any(span.start.astimezone(said_at.tzinfo).date() <= said_at.date() for span in times):
         return False
     place = low.find(times[0].phrase.lower())
-    for mood, each in said:
-        before = low[:place] if place >= 0 else low
-        settled, *lasting = mood.fixture or (None,)
-        if moods.first(mood.past, each.low, each.words):
-            return False
-        if settled is not None and settled.find(before, each.words) is not None:
-            return False
-        if moods.first(tuple(lasting), each.low, each.words):
+    before = low[:place] if place >= 0 else low
+    for each in readings:
+        settled, lasting = each.mood.fixture[:1], each.mood.fixture[1:]
+        if moods.first(settled, before, each.live) or _has(each, lasting) or _has(each, each.mood.past):
             return False
     return True

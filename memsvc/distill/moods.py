@@ -7,24 +7,23 @@ Chinese and Japanese with their plain forms. A language without a table marks no
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
 WORD = re.compile(r"[^\W\d_]+")
 
 
-@dataclass(frozen=True, slots=True)
+# Compared and hashed as the things they are: cues stand in sets of what is worth a look.
+@dataclass(frozen=True, slots=True, eq=False)
 class Cue:
     """A pattern, and the words one of which must be there for it to be worth a look; none means always."""
 
     words: frozenset[str]
     pattern: re.Pattern[str]
     look: Callable[[str], re.Match[str] | None]
-
-    def find(self, text: str, words: frozenset[str]) -> re.Match[str] | None:
-        """The first match in lower-cased `text`, whose words are `words`."""
-        return None if self.words and self.words.isdisjoint(words) else self.look(text)
 
 
 def cue(words: str, pattern: str) -> Cue:
@@ -58,7 +57,7 @@ def _branches(pattern: str) -> list[str]:
 Cues = tuple[Cue, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mood:
     """What one language has for each assertion; all patterns are of lower-cased text behind `lead`.
 
@@ -83,13 +82,40 @@ class Mood:
     fixture: Cues = ()
 
 
-def first(cues: Cues, text: str, words: frozenset[str]) -> re.Match[str] | None:
-    """The match of the first cue that has one."""
+def first(cues: Cues, text: str, live: Set[Cue]) -> re.Match[str] | None:
+    """The match in lower-cased `text` of the first of the cues that are `live` and have one."""
     for each in cues:
-        match = each.find(text, words)
-        if match:
-            return match
+        if each in live:
+            match = each.look(text)
+            if match:
+                return match
     return None
+
+
+def live(mood: Mood, words: Iterable[str]) -> set[Cue]:
+    """The cues of a language that are worth a look in a sentence of these (lower-cased) words."""
+    by_word, always = _index(mood)
+    found = set(always)
+    for word in words:
+        if word in by_word:
+            found.update(by_word[word])
+    return found
+
+
+@functools.cache
+def _index(mood: Mood) -> tuple[dict[str, tuple[Cue, ...]], tuple[Cue, ...]]:
+    """The cues of a language by the words they need, and those that need none."""
+    cues = [
+        each
+        for field in dataclasses.fields(mood)
+        if field.name != "lead"
+        for each in getattr(mood, field.name)
+    ]
+    by_word: dict[str, tuple[Cue, ...]] = {}
+    for each in cues:
+        for word in each.words:
+            by_word[word] = (*by_word.get(word, ()), each)
+    return by_word, tuple(each for each in cues if not each.words)
 
 
 QUOTE = "[\"'\u201c\u201e\u00ab\u2018]"
