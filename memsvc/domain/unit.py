@@ -20,6 +20,23 @@ class Kind(StrEnum):
     ABSTRACT = "abstract"
 
 
+class Assertion(StrEnum):
+    """How a statement is asserted.
+
+    `asserted`: the speaker holds it true, for now and on; a standing instruction is one. `question`: it asks.
+    `request`: it asks that something be done once. `hypothetical`: it is supposed, wished for, dreamt or made up.
+    `reported`: somebody else says so. `planned`: it is not so yet. `temporary`: it is so, or was, for a while only.
+    """
+
+    ASSERTED = "asserted"
+    QUESTION = "question"
+    REQUEST = "request"
+    HYPOTHETICAL = "hypothetical"
+    REPORTED = "reported"
+    PLANNED = "planned"
+    TEMPORARY = "temporary"
+
+
 class Status(StrEnum):
     ACTIVE = "active"
     SUPERSEDED = "superseded"
