@@ -29,7 +29,9 @@ def files(folder: Path) -> list[Path]:
 
 def is_form(found: Any) -> bool:
     """Whether the JSON of a file looks like this set's: people by name, each with a history."""
-    return isinstance(found, dict) and any(isinstance(person, dict) and "history" in person for person in found.values())
+    return isinstance(found, dict) and any(
+        isinstance(person, dict) and "history" in person for person in found.values()
+    )
 
 
 def read(path: Path, seed: int = SEED) -> Dataset:

@@ -1,5 +1,6 @@
-"""Questions made by rule from talk that has none: a span of a message is left out and asked for, in other words than the
-message's. The evidence is known by the making, and a question that other messages answer as well is not kept.
+"""Questions made by rule from talk that has none: a span of a message is asked for, in other words than the message's.
+
+The evidence is known by the making, and a question that other messages answer as well is not kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ MOST_EVIDENCE = 5
 # Of one category in one conversation: what the rules find easily must not drown the rest.
 MOST_OF_A_CATEGORY = 14
 _THIRD_PERSON = 0.25
+# Of the questions by day, so many name what the talk was about too.
+_BOTH = 0.4
+# Frames of things with a name: wherever it stands, the question is answered.
+_NAMED = ("title", "recommended")
+# What may be asked with no word of the day or the talk, where it is said once or twice.
+_PLAIN = (*_NAMED, "place", "action:buy", "action:join")
 _DAY, _SEVERAL = "day", "several"
 
 
@@ -48,14 +55,17 @@ def _of_facts(
             topic = rng.choice(sorted(fact.topics))
             of_topic = [other for other in alike if topic in other.topics]
             ways.append((_kind(fact), language.about(topic, rng), of_topic))
-        if len({other.turn.id for other in alike}) <= 2:
+            if rng.random() < _BOTH:
+                both = [other for other in of_day if topic in other.topics]
+                ways[0] = (_DAY, language.about(topic, rng, fact.turn.occurred_at.date()), both)
+        if fact.frame.startswith(_PLAIN) and len({other.turn.id for other in alike}) <= 2:
             ways.append((_kind(fact), "", alike))
-        for category, when, meant in rng.sample(ways, min(2, len(ways))):
+        for category, when, meant in ways:
             answers = tuple(dict.fromkeys(other.answer for other in meant))
-            evidence = _holding(turns, answers, language)
+            evidence = _holding(turns, meant, language)
             if len({other.turn.id for other in meant}) > 1:
                 category = _SEVERAL
-            third = person if _of_user(fact) and rng.random() < _THIRD_PERSON else None
+            third = person if fact.turn.role == "user" and rng.random() < _THIRD_PERSON else None
             yield Draft(language.wording(fact.frame, third, when, rng), answers, evidence, category)
 
 
@@ -73,12 +83,13 @@ def _kind(fact: Fact) -> str:
     return fact.frame.split(":")[0]
 
 
-def _of_user(fact: Fact) -> bool:
-    return fact.turn.role == "user"
-
-
-def _holding(turns: Sequence[Turn], spans: Sequence[str], language: Language) -> tuple[str, ...]:
-    return tuple(turn.id for turn in turns if any(language.holds(turn.text, span) for span in spans))
+def _holding(turns: Sequence[Turn], meant: Sequence[Fact], language: Language) -> tuple[str, ...]:
+    """The messages with one of the spans; none where a span that is no name stands in the talk of other days too."""
+    found = [turn for turn in turns if any(language.holds(turn.text, fact.answer) for fact in meant)]
+    days = {fact.turn.session_id for fact in meant}
+    if _kind(meant[0]) not in _NAMED and any(turn.session_id not in days for turn in found):
+        return ()
+    return tuple(turn.id for turn in found)
 
 
 def _sifted(drafts: Sequence[Draft], language: Language) -> list[Draft]:

@@ -56,8 +56,8 @@ class Language(Protocol):
         """The words for a day."""
         ...
 
-    def about(self, topic: str, rng: random.Random) -> str:
-        """The words for a talk about a topic, not always those in which it is named."""
+    def about(self, topic: str, rng: random.Random, day: dt.date | None = None) -> str:
+        """The words for a talk about a topic (on a day), not always those in which it is named."""
         ...
 
     def named(self, topic: str, person: str | None, rng: random.Random) -> str:

@@ -36,13 +36,13 @@ ENGLISH = _read(
     photography, taking pictures: photography photos photo pictures shooting
     travel, a journey, going away: travel traveling travelling trip traveled tour
     cooking, making food: cooking cook cooked recipe recipes
-    a dish, food I made: dish dishes
+    a dish, food: dish dishes
     restaurants, eating out: restaurant restaurants dinner
     stress, pressure, strain: stress stressed pressure
     anxiety, being nervous, worries: anxious anxiety nervous worried worry
-    loneliness, being alone: lonely loneliness alone
+    loneliness, being alone: lonely loneliness
     being tired, fatigue: tired fatigue exhausted
-    sleep, rest: sleep sleeping insomnia
+    sleep, nights: sleep sleeping
     yoga: yoga
     meditation: meditation meditate
     running, jogging: running run ran jogging
@@ -56,12 +56,12 @@ ENGLISH = _read(
     a career, the future: career careers
     an interview: interview interviews
     study, school: study studying studies exam exams school
-    languages, speaking abroad: language languages english french japanese
+    languages, foreign words: language languages english french japanese
     programming, code: programming code coding program
     computers, technology: computer computers technology
     games, playing: game games gaming
-    friends, people close to me: friend friends friendship
-    family, relatives, my parents: family parents mother father
+    friends, friendship: friends friendship
+    family, relatives, parents: family parents mother father
     a birthday, getting older: birthday
     a gift, a present: gift gifts present presents
     clothes, what to wear: clothes dress outfit clothing wear
@@ -72,13 +72,13 @@ ENGLISH = _read(
     culture: culture cultural
     psychology: psychology psychological
     time, being on time: procrastination procrastinating schedule
-    love, a relationship: love relationship girlfriend boyfriend
+    a relationship, a partner: girlfriend boyfriend dating
     tea: tea
     coffee, a cafe: coffee cafe
     plants, gardening, flowers: plants plant flowers flower gardening garden
     pets, animals: pet pets cat dog cats dogs animals
     the weather: weather sunny rain rainy
-    the sea, the beach: sea beach seaside ocean
+    the sea, the beach: beach seaside ocean
     money, saving: money saving finance financial investment
     health, diet: health healthy diet
     dreams, goals: dream dreams goal goals
@@ -86,6 +86,7 @@ ENGLISH = _read(
     dance, dancing: dance dancing
     fish: fish
     chicken: chicken
+    insomnia, lying awake: insomnia
     """,
     ",",
 )
@@ -124,7 +125,7 @@ CHINESE = _read(
     编程、写代码: 编程 代码 程序
     电脑、科技: 电脑 科技 技术
     游戏: 游戏
-    朋友、好友: 我的朋友 朋友们 友谊
+    朋友、好友: 我的朋友 朋友们 友谊 和朋友
     家人、家里人: 家人 父母 妈妈 爸爸
     生日: 生日
     礼物: 礼物
@@ -136,7 +137,7 @@ CHINESE = _read(
     文化: 文化
     心理学、心理: 心理
     拖延、时间安排: 拖延 时间管理
-    感情、恋爱: 恋爱 女朋友 男朋友 爱情
+    感情、恋爱: 恋爱 女朋友 男朋友 谈恋爱
     茶、喝茶: 茶叶 品茶 泡茶
     咖啡: 咖啡
     花、植物: 植物 花朵 樱花 养花
