@@ -15,11 +15,13 @@ from eval.datasets.model import Turn
 
 _SENTENCE = re.compile(r"(?<=[。！？!?])")
 _CLAUSE = re.compile(r"[，,；;：:。！!]")
-_OBJECT = r"(?P<what>(?![和的了哦你我让要能起呢就来过是不更])[^，。！？；：,.!?“”（()]{2,18})(?=[，。！？；：,.!?]|$)"
+_OBJECT = (
+    r"(?P<what>(?![和的了哦你我让要能起呢就来过是不更这那还])[^，。！？；：,.!?“”（()]{2,18})(?=[，。！？；：,.!?]|$)"
+)
 _OFTEN = r"(?:今天|昨天|最近|也|还|正|就|已经|一直|刚|刚刚|又|很|非常|比较|更|特别|真的|都|每天|打算|准备|其实|们)*"
 _I = rf"(?:我{_OFTEN}|^(?:今天|昨天|最近){_OFTEN})"
 # What is meant to be done in the talk itself is no plan.
-_NOT = "(?!去|和你|跟你|问|找|聊|谈|向|请教|试|尝试|知道|说|多|更)"
+_NOT = "(?!去|象|好|和你|跟你|问|找|聊|谈|向|请教|试|尝试|知道|说|多|更)"
 _TODAY = "(?:今天|昨天|上午|下午|早上|晚上|周末)(?:我|和朋友|跟朋友|们)*(?=去|做|看|学|参加|买|写|吃|跑|完成|遇|收到)"
 # Frame -> what a user says.
 _SAID: Sequence[tuple[str, re.Pattern[str]]] = [
@@ -35,10 +37,10 @@ _SAID: Sequence[tuple[str, re.Pattern[str]]] = [
         ("action:join", rf"{_I}(?:参加了|报名了?|注册了|加入了)(?:一个|一场|一次|一些)?", _OBJECT),
         ("action:meet", rf"{_I}(?:遇到了?|遇见了?|碰到了?|认识了)(?:一些|一个|一位)?", _OBJECT),
         ("action:prepare", rf"{_I}(?:在准备|准备着|要准备|准备)", _OBJECT),
-        ("taste:like", rf"{_I}(?:喜欢|热爱|爱好是|感兴趣的是|喜欢的是)", _OBJECT),
-        ("plan:do", rf"{_I}(?:想要?|打算|计划|希望|在考虑|决定){_NOT}", _OBJECT),
-        ("feeling:felt", rf"{_I}(?:感到|感觉|觉得自己|心情)(?:有些|有点|非常|很)?", _OBJECT),
-        ("feeling:fear", rf"{_I}(?:担心|害怕|怕)", _OBJECT),
+        ("mind:like", rf"{_I}(?:喜欢|热爱|爱好是|感兴趣的是|喜欢的是)", _OBJECT),
+        ("mind:plan", rf"{_I}(?:想要?|打算|计划|希望|在考虑|决定){_NOT}", _OBJECT),
+        ("mind:felt", rf"{_I}(?:感到|感觉|觉得自己|心情)(?:有些|有点|非常|很)?", _OBJECT),
+        ("mind:fear", rf"{_I}(?:担心|害怕|怕)", _OBJECT),
         ("action:do", _TODAY, _OBJECT),
     )
 ]
@@ -62,6 +64,8 @@ _EMPTY = re.compile(
     "(?:问题|电影|书|小说|活动|方法|东西|事情|困难|一部|一本|一个|一种|一些|一下|什么|这个|那个|这些|那些|相关|有关|好看|新|"
     "上映|很好|不错|很多|自己|你|我|他们?|它|这|那|的|了|和|去|吗|呢|啊|吧|聊天|分享)+"
 )
+# A span with these is a clause that goes on, no answer.
+_SELF = re.compile("[我你您]")
 _TAIL = re.compile(r"(?:的?时候|了|啊|呢|吧|呀|哦|过|的)$")
 
 
@@ -72,7 +76,7 @@ def facts(turns: Sequence[Turn]) -> list[Fact]:
         asked = before.text if before is not None and before.session_id == turn.session_id else ""
         for frame, span in _spans(turn, asked):
             answer = _TAIL.sub("", span.strip())
-            if len(answer) < 2 or _EMPTY.fullmatch(answer):
+            if len(answer) < 2 or _EMPTY.fullmatch(answer) or _SELF.search(answer):
                 continue
             # What was asked names what an answer is about; the answer itself says more than that.
             about = topics(turn.text if turn.role == "user" else asked) - topics(answer) - {frame.split(":")[1]}

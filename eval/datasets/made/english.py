@@ -28,6 +28,8 @@ _PLACE = _OBJECT.replace("|and|", "|to|and|").replace("(?:and|", "(?:to|and|")
 _LONGER = r" (?P<what>[\w'’-]+(?: [\w'’-]+){1,8}?)(?=[.,!?;:()]| (?:and|but|because|so|which|that|when|while)\b|$)"
 # What is meant to be done in the talk itself is no plan.
 _NOT = r"(?! (?:ask|share|talk|chat|tell|try|hear|know|say|discuss|thank|see if|make sure|be)\b)"
+# Anything that was done, by its ending.
+_PAST = r"(?! (?:wanted|learned)\b)(?= \w+(?:ed|ought|ent|ade|ot|aw)\b)"
 # Frame -> what a user says.
 _SAID: Sequence[tuple[str, re.Pattern[str]]] = [
     (frame, re.compile(words + span))
@@ -48,22 +50,18 @@ _SAID: Sequence[tuple[str, re.Pattern[str]]] = [
         ),
         ("action:meet", rf"{_I} (?:met|encountered|ran into|faced)", _OBJECT),
         ("action:prepare", rf"{_AM} preparing(?: for)?", _OBJECT),
-        ("taste:like", rf"{_I} (?:like|love|enjoy|prefer)(?: to)?", _OBJECT),
-        ("plan:do", rf"(?:{_I} (?:plan|want|wanted|decided|hope|intend)|{_AM} (?:planning|going)) to{_NOT}", _LONGER),
-        ("plan:do", rf"{_AM} (?:considering|thinking of|thinking about|planning on)", _LONGER),
-        ("feeling:felt", rf"(?:{_I} (?:feel|felt)|{_AM} feeling)(?! (?:that|like|good|the|it)\b)", _OBJECT),
-        ("feeling:fear", rf"{_AM}(?: \w+)? (?:worried|afraid|nervous|concerned) (?:about|of|that)", _LONGER),
-        (
-            "action:do",
-            r"\b(?:[Tt]oday|[Yy]esterday|This morning),? (?:I|we)(?= \w+(?:ed|ought|ent|ade|ot|aw)\b)",
-            _LONGER,
-        ),
+        ("mind:like", rf"{_I} (?:like|love|enjoy|prefer)(?: to)?", _OBJECT),
+        ("mind:plan", rf"(?:{_I} (?:plan|want|wanted|decided|hope|intend)|{_AM} (?:planning|going)) to{_NOT}", _LONGER),
+        ("mind:plan", rf"{_AM} (?:considering|thinking of|thinking about|planning on)", _LONGER),
+        ("mind:felt", rf"(?:{_I} (?:feel|felt)|{_AM} feeling)(?! (?:that|like|good|the|it|much|better)\b)", _OBJECT),
+        ("mind:fear", rf"{_AM}(?: \w+)? (?:worried|afraid|nervous|concerned) (?:about|of|that)", _LONGER),
+        ("action:do", rf"\b(?:[Tt]oday|[Yy]esterday|This morning),? (?:I|we){_PAST}", _LONGER),
     )
 ]
 _ADVICE = re.compile(
     r"\b(?:(?:[Yy]ou (?:can|could|should|might|may)|(?:suggest|recommend)(?: that)? you)"
-    r"(?: also| first| try| to| consider)*(?! (?:enjoy|want|see|be|feel|like|have|need)\b)"
-    rf"|try|suggest|recommend){_LONGER}"
+    r"(?: also| first| try| to| consider)*(?! (?:enjoy|want|see|be|feel|like|have|need|achieve)\b)"
+    rf"|try|suggest|recommend)(?! could\b){_LONGER}"
 )
 _NUMBER = re.compile(
     r"\b(?:\d+|two|three|four|five|six|seven|eight|ten|twenty|thirty|several|half an) "
@@ -83,8 +81,10 @@ _EMPTY = frozenset(
     great much well not be do go have my your i me what like any all about them. better bit little quite nice many in on
     up out there here try one other others trying doing being such also with for and movie film book books
     problem problems issue issues activities dishes people class article novel topics new certain related popular
-    methods ways way time kinds types place places""".split()
+    methods ways way time kinds types place places fullest""".split()
 )
+# A span with these is a clause that goes on, no answer.
+_SELF = frozenset(("i", "i've", "i'm", "you", "we", "them", "it"))
 _WORD = re.compile(r"[A-Za-z0-9][\w'’-]*")
 _TOPIC_BY = {form: name for name, topic in ENGLISH.items() for form in topic.forms}
 
@@ -96,7 +96,8 @@ def facts(turns: Sequence[Turn]) -> list[Fact]:
         asked = before.text if before is not None and before.session_id == turn.session_id else ""
         for frame, span in _spans(turn, asked):
             answer = span.strip(" '’-.")
-            if not set(word.lower() for word in _WORD.findall(answer)) - _EMPTY:
+            words = [word.lower() for word in _WORD.findall(answer)]
+            if not set(words) - _EMPTY or not _SELF.isdisjoint(words):
                 continue
             # What was asked names what an answer is about; the answer itself says more than that.
             about = topics(turn.text if turn.role == "user" else asked) - topics(answer)
@@ -152,8 +153,9 @@ def on_day(day: dt.date, rng: random.Random) -> str:
 
 def about(topic: str, rng: random.Random, day: dt.date | None = None) -> str:
     """The words for a talk about a topic."""
-    name = rng.choice(ENGLISH[topic].names) + (f" {on_day(day, rng)}" if day else "")
-    return rng.choice(("when we talked about {}", "when {} came up", "when our talk was about {}")).format(name)
+    ways = ("when we talked about {}", "when {} came up", "when our talk was about {}")
+    words = rng.choice(ways).format(rng.choice(ENGLISH[topic].names))
+    return f"{words} {on_day(day, rng)}" if day else words
 
 
 def named(topic: str, person: str | None, rng: random.Random) -> str:

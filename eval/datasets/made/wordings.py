@@ -48,19 +48,19 @@ ENGLISH: Mapping[str, Sequence[str]] = {
     "action:meet": ("What did {I} come across{when}?", "What did {I} run into{when}?"),
     "action:prepare": ("What {was} {I} getting ready for{when}?", "What did {I} have to prepare{when}?"),
     "action:do": ("What did {I} do{when}?", "What happened in {my} day{when}?", "What had {I} been up to{when}?"),
-    "taste": (
+    "mind:like": (
         "What did {I} like{when}?",
         "What did {I} speak of with pleasure{when}?",
         "Which favourites did {I} name{when}?",
     ),
-    "plan": (
+    "mind:plan": (
         "What {was} {I} planning to do{when}?",
         "What did {I} have in mind{when}?",
         "What did {I} want{when}?",
         "What plan did {I} tell you about{when}?",
     ),
-    "feeling:felt": ("How did {I} feel{when}?", "What mood {was} {I} in{when}?", "How {was} {I} doing{when}?"),
-    "feeling:fear": (
+    "mind:felt": ("How did {I} feel{when}?", "What mood {was} {I} in{when}?", "How {was} {I} doing{when}?"),
+    "mind:fear": (
         "What {was} {I} worried about{when}?",
         "What frightened {me}{when}?",
         "What were {my} concerns{when}?",
@@ -108,9 +108,9 @@ CHINESE: Mapping[str, Sequence[str]] = {
     "action:meet": ("{when}{I}碰到了什么？", "{when}{I}遇上什么事了？"),
     "action:prepare": ("{when}{I}在为什么做准备？", "{when}{I}要准备什么？"),
     "action:do": ("{when}{I}做了些什么？", "{when}{I}干什么去了？", "{when}{I}那天过得怎样，做了什么？"),
-    "taste": ("{when}{I}说自己喜欢什么？", "{when}{I}的爱好是什么？", "{when}{I}偏爱的是什么？"),
-    "plan": ("{when}{I}有什么打算？", "{when}{I}计划做什么？", "{when}{I}想干什么？"),
-    "feeling:felt": ("{when}{I}心情怎么样？", "{when}{I}是什么感受？", "{when}{I}状态如何？"),
-    "feeling:fear": ("{when}{I}在担心什么？", "{when}{I}怕的是什么？"),
+    "mind:like": ("{when}{I}说自己喜欢什么？", "{when}{I}的爱好是什么？", "{when}{I}偏爱的是什么？"),
+    "mind:plan": ("{when}{I}有什么打算？", "{when}{I}计划做什么？", "{when}{I}想干什么？"),
+    "mind:felt": ("{when}{I}心情怎么样？", "{when}{I}是什么感受？", "{when}{I}状态如何？"),
+    "mind:fear": ("{when}{I}在担心什么？", "{when}{I}怕的是什么？"),
     "topic": ("关于{topic}，{I}跟你说过什么？", "{I}都讲过哪些和{topic}有关的事？", "{I}提到{topic}的时候都说了什么？"),
 }

@@ -8,12 +8,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from eval import datasets
+from eval import cli, datasets, train
+from eval import retrieval as measurement
 from eval.datasets import memorybank
 from eval.datasets.made import chinese, english
-from eval.datasets.model import BadDataset, Conversation, Question
+from eval.datasets.model import BadDataset, Conversation, Dataset, Question
+from memsvc.retrieval import features, ranker
 
 ANA = {
     "2024-05-01": [
@@ -115,7 +118,7 @@ def test_the_seed_alone_says_which_questions(folder: Path) -> None:
 def test_both_languages_have_many_kinds_of_questions(folder: Path) -> None:
     for conversation in by_language(folder).values():
         kinds = {question.category for question in conversation.questions}
-        assert kinds >= {"day", "title", "recommended", "place", "plan", "advice", "reply", "several"}, conversation.id
+        assert kinds >= {"day", "title", "recommended", "place", "mind", "advice", "reply", "several"}, conversation.id
 
 
 def test_what_the_assistant_named_is_asked_of_the_assistant(folder: Path) -> None:
@@ -152,6 +155,36 @@ def test_a_span_that_stands_in_the_talk_of_another_day_is_not_asked_for(tmp_path
 def test_a_topic_is_asked_for_in_words_that_are_not_always_its_own() -> None:
     told = {english.about("stress", random.Random(seed)) for seed in range(30)}
     assert any("stress" in words for words in told) and any("strain" in words for words in told)
+
+
+def test_the_ranker_is_grown_on_these_questions_beside_another_set(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.json"
+    turns = [{"at": "2024-05-01", "text": "I moved."}]
+    own.write_text(json.dumps({"conversations": [{"turns": turns, "questions": [{"text": "?", "evidence": ["0"]}]}]}))
+
+    def examples(given: list[Dataset]) -> list[train.Example]:
+        chance = np.random.default_rng(1)
+        return [
+            train.Example(
+                dataset.name, conversation.id, chance.random((20, len(features.NAMES)), dtype=np.float32),
+                np.array([turn_id == "0" or place % 5 == 0 for place in range(20)], dtype=np.int8),
+            )
+            for dataset in given for conversation in dataset.conversations
+            for question in conversation.questions for turn_id in question.evidence[:1]
+        ]  # fmt: skip
+
+    monkeypatch.setattr(measurement, "learn", examples)
+    monkeypatch.setattr(train, "ROUNDS", 2)
+    assert cli.learn([folder, own], tmp_path / "grown.npz", tmp_path / "card.json") == 0
+    ranker.load(tmp_path / "grown.npz")
+    seen = json.loads((tmp_path / "card.json").read_text())["data"]
+    made = sum(len(conversation.questions) for conversation in datasets.read(folder).conversations)
+    assert [(row["set"], row["conversations"], row["questions"]) for row in seen] == [
+        ("memorybank", 2, made),
+        ("own", 1, 1),
+    ]
 
 
 def test_the_published_talk_gives_enough_questions(shared_data: Path) -> None:
