@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eval.datasets import beam, locomo, longmemeval, own
+from eval.datasets import beam, locomo, longmemeval, memorybank, own
 from eval.datasets.model import BadDataset, Dataset
 from eval.datasets.places import load
 
@@ -12,8 +12,10 @@ from eval.datasets.places import load
 def read(path: Path) -> Dataset:
     """A set in whichever of the formats it is. Raises BadDataset."""
     if path.is_dir():
-        return beam.read(path)
+        return memorybank.read(path) if memorybank.files(path) else beam.read(path)
     found = load(path)
+    if memorybank.is_form(found):
+        return memorybank.read(path)
     if isinstance(found, dict):
         return own.read(path)
     if not isinstance(found, list) or not found:
