@@ -84,7 +84,7 @@ _TRANSLATE = re.compile(
 _SPEAKERS = frozenset(
     """i we you user users who which what that this as ich wir du yo nosotros je nous j eu nós io noi ik wij we
     я мы ты вы benutzer nutzer usuario usuária usuário utilisateur utente gebruiker пользователь 我 我们 你 您 用户
-    私 僕 俺 わたし ぼく ユーザー on it only nobody is are was were""".split()
+    私 僕 俺 わたし ぼく ユーザー on j'ai j'avais it only nobody is are was were""".split()
 )
 _DETERMINERS = frozenset("my our his her their the your a an some one both".split())
 _PERSONS = frozenset(

@@ -115,14 +115,14 @@ ENGLISH = moods.Mood(
             r"|pretend (?:to|you)|"
             r"role-?play|say (?:hi|hello|something|it|goodbye|thanks|happy|sorry)|guess\b|come (?:over|here|with"
             r"|to|by)\b|"
-            r"go (?:ahead|get|to)\b|wait (?:for|until)\b|forget (?:that|what|my|everything|about|it)\b"
+            r"go (?:ahead|get|to)\b|check (?:if|whether)\b|add [\w ]+ to\b|read (?:me|this|it|that|the)\b|wait (?:for|until)\b|forget (?:that|what|my|everything|about|it)\b"
             r"|remember to\b|don't forget to\b)\b",
         ),
         moods.cue(
             "",
             rf"^(?:write|draft|compose|describe|compare|list|give|show|send|find|make|create|suggest|book"
             rf"|schedule|add|"
-            rf"remove|delete|change|update|set|open|close|check|fix|review|edit|correct|answer|read|look up"
+            rf"remove|delete|change|update|set|open|close|check|fix|review|edit|correct|answer|look up"
             rf"|look at|"
             rf"look into|search(?: for)?|get|bring|take|buy|order|pick up|put|play|turn|start|stop|cancel"
             rf"|reply to|respond to|"
@@ -256,7 +256,7 @@ ENGLISH = moods.Mood(
             r"^(?:(?:yesterday|today|last \w+|this \w+|earlier|on \w+day|as|like|because|apparently|two days ago"
             r"|the other day|once),? )?"
             r"(?P<by>(?:my|our|his|her|their|the|your|an?|some|one of (?:my|the|our)"
-            r"|both) [\w'-]+(?: (?!that\b)[\w'-]+){0,4}?|[\w'-]+(?: [\w'-]+){0,2}?)"
+            r"|both) [\w'-]+(?: (?!that\b)[\w'-]+){0,4}?|(?:(?:dr|mrs?|ms|prof)\. )?[\w'-]+(?: [\w'-]+){0,2}?)"
             rf"{_ADVERBS} {_SAID}",
         ),
         moods.cue(
