@@ -115,7 +115,9 @@ ENGLISH = moods.Mood(
             r"|pretend (?:to|you)|"
             r"role-?play|say (?:hi|hello|something|it|goodbye|thanks|happy|sorry)|guess\b|come (?:over|here|with"
             r"|to|by)\b|"
-            r"go (?:ahead|get|to)\b|check (?:if|whether)\b|add [\w ]+ to\b|read (?:me|this|it|that|the)\b|wait (?:for|until)\b|forget (?:that|what|my|everything|about|it)\b"
+            r"go (?:ahead|get|to)\b"
+            r"|check (?:if|whether)\b|add [\w ]+ to\b"
+            r"|read (?:me|this|it|that|the)\b|wait (?:for|until)\b|forget (?:that|what|my|everything|about|it)\b"
             r"|remember to\b|don't forget to\b)\b",
         ),
         moods.cue(
@@ -372,7 +374,7 @@ ENGLISH = moods.Mood(
     past=(
         moods.cue(
             "",
-            r"\b(?:went|did|was|were|had|got|made|met|saw|took|bought|came|gave|wrote|built|told|said|chose|paid"
+            r"\b(?:went|did|was|were|had|got|made|met|saw|took|bought|came|gave|wrote|built|told|said|quit|left|lost|ran|won|broke|sold|chose|paid"
             r"|sent|signed|"
             r"(?:have|has|'ve) (?:been|\w+ed|got)|(?!need|speed|indeed|exceed|hundred|wedd|succeed|proceed|sacred"
             r"|naked|used to)\w{3,}ed)\b(?! to (?:move|start|leave|go)\b)",

@@ -579,6 +579,7 @@ def test_what_is_not_so_yet_is_planned(text: str, times: tuple[TimeSpan, ...]) -
         ("The course starts in May.", (IN_MAY,)),
         ("I'm due in May.", (IN_MAY,)),
         ("I booked a flight for tomorrow.", (TOMORROW,)),
+        ("I quit smoking in May.", (IN_MAY,)),
         ("It will be 3 years in May since I moved", (IN_MAY,)),
         ("I moved yesterday and start tomorrow.", (span("yesterday", day(2025, 3, 11), day(2025, 3, 12)), TOMORROW)),
         (
