@@ -102,6 +102,7 @@ _COUNTS = {
 _COUNTED = re.compile(r"\b(?P<count>\d{1,3}|[a-z]+) (?:of )?(?P<unit>day|night|week|month|year|decade)s?$")
 _DAYS = {"day": 1, "night": 1, "week": 7}
 _MONTHS = {"month": 1, "year": 12, "decade": 120}
+_END = 60  # characters among which a mark at the end is looked for: a long run of marks would take quadratic time
 _DATE_BEHIND = 40  # characters between "until" and the date that ends it
 
 
@@ -206,7 +207,7 @@ def _asks(plain: str) -> bool:
         return True
     if plain.endswith(";") and _GREEK.search(plain):
         return True
-    match = _ASKED.search(plain)
+    match = _ASKED.search(plain[-_END:])
     if match is None:
         return False
     return _CLOSING.isdisjoint(match["rest"]) or plain[:1] in _OPENING
