@@ -20,22 +20,36 @@ from memsvc.domain.unit import Assertion
 
 # Frequent small words that tell one language of the Latin script from the others; cues of the tables are among them.
 _VOCABULARY = {
-    "en": "the a an i i'm is are was were am my me you your he she it we they of to in on at and or but not for with this that if "
-    "will would can could please until who what when where how do does did have has had be been from by as said told let going",
-    "de": "will werden der die das ein eine einen einem ich bin ist sind war mein meine meinen meinem mir mich du dein er sie es wir und oder aber nicht für mit "
-    "dies dass wenn falls wird werde würde kann bitte bis wer was wann wo wie habe hat haben von zu nach im am auf sagt sagte laut "
+    "en": "the a an i i'm is are was were am my me you your he she it we they of to in on at and or but not "
+    "for with this that if "
+    "will would can could please until who what when where how do does did have has had be been from by "
+    "as said told let going",
+    "de": "will werden der die das ein eine einen einem ich bin ist sind war mein meine meinen meinem mir mich "
+    "du dein er sie es wir und oder aber nicht für mit "
+    "dies dass wenn falls wird werde würde kann bitte bis wer was wann wo wie habe hat haben von zu nach "
+    "im am auf sagt sagte laut "
     "stell angenommen kannst könntest zurzeit momentan vorübergehend wäre hätte nach bei seit als",
-    "es": "a el la los las un una yo soy es son era mi mis me tú tu te él ella nosotros y o pero no por para con este esta que si sí de del al en "
-    "estoy está voy vamos hasta qué quién cuándo dónde cómo he ha han dijo dice según favor puedes podrías imagina ojalá se lo le su",
-    "fr": "le la les un une je suis est sont j' mon ma mes me moi tu ton il elle nous vous et ou mais ne pas pour avec ce cette que qu si s de du des au "
-    "en dans vais jusqu qui quand où comment j ai a ont dit selon plaît peux pouvez imagine imaginons aide à chez c d l",
-    "pt": "o a os as um uma eu sou é são era meu minha meus me você tu ele ela nós e ou mas não por para com este esta isto que se de do da dos das no na em "
-    "estou está vou vamos até quem quando onde como disse diz segundo favor pode poderia imagine tenho tem ao",
-    "it": "a il lo la gli le un una io sono è ero mio mia miei mi tu lui lei noi e o ma non per con questo questa che se di del della dei al nel in sto "
-    "vado fino chi quando dove come ho ha hanno detto dice secondo favore puoi potresti immagina alla da dal mettiamo",
-    "nl": "de het een ik ben is zijn was mijn me mij je jij jouw hij zij we wij en of maar niet voor met dit deze dat als zal zou kan "
-    "alsjeblieft tot wie wat wanneer waar hoe heb heeft van te naar in op bij zei zegt volgens stel kun kunt ga gaat gaan woon",
-}  # fmt: skip
+    "es": "a el la los las un una yo soy es son era mi mis me tú tu te él ella nosotros y o pero no por para "
+    "con este esta que si sí de del al en "
+    "estoy está voy vamos hasta qué quién cuándo dónde cómo he ha han dijo dice según favor puedes "
+    "podrías imagina ojalá se lo le su",
+    "fr": "le la les un une je suis est sont j' mon ma mes me moi tu ton il elle nous vous et ou mais ne pas "
+    "pour avec ce cette que qu si s de du des au "
+    "en dans vais jusqu qui quand où comment j ai a ont dit selon plaît peux pouvez imagine imaginons "
+    "aide à chez c d l",
+    "pt": "o a os as um uma eu sou é são era meu minha meus me você tu ele ela nós e ou mas não por para com "
+    "este esta isto que se de do da dos das no na em "
+    "estou está vou vamos até quem quando onde como disse diz segundo favor pode poderia imagine tenho "
+    "tem ao",
+    "it": "a il lo la gli le un una io sono è ero mio mia miei mi tu lui lei noi e o ma non per con questo "
+    "questa che se di del della dei al nel in sto "
+    "vado fino chi quando dove come ho ha hanno detto dice secondo favore puoi potresti immagina alla da "
+    "dal mettiamo",
+    "nl": "de het een ik ben is zijn was mijn me mij je jij jouw hij zij we wij en of maar niet voor met dit "
+    "deze dat als zal zou kan "
+    "alsjeblieft tot wie wat wanneer waar hoe heb heeft van te naar in op bij zei zegt volgens stel kun "
+    "kunt ga gaat gaan woon",
+}
 _BITS = 6  # of a count: a sentence of up to 63 such words
 _MOODS = (
     moods_english.ENGLISH,
@@ -62,13 +76,15 @@ _CLOSING = frozenset("\"'\u201d\u2019\u00bb\u300d")
 _OPENING = frozenset("\"'\u201c\u2018\u00ab\u201e\u300c")
 # Asks for a version in another language, whatever the language it is asked in: what follows is a text, not a statement.
 _TRANSLATE = re.compile(
-    r"(?:bitte |please |por favor,? )?(?:übersetze?n?|traduce|tradúceme|traduci|tradu[iz]s?(?:ez)?|traduza|vertaal|перевед(?:и|ите)|翻译|翻訳)"
-    r"(?: (?:esto|este|esta|el|la|isto|o|a|questo|il|ce|cet|cette|ça|le|dit|deze|het|de|das|den|die|mir|это|этот)\b|:|一下|：|\W*$| .*:)"
+    r"(?:bitte |please |por favor,? )?(?:übersetze?n?|traduce|tradúceme|traduci|tradu[iz]s?(?:ez)?"
+    r"|traduza|vertaal|перевед(?:и|ите)|翻译|翻訳)"
+    r"(?: (?:esto|este|esta|el|la|isto|o|a|questo|il|ce|cet|cette|ça|le|dit|deze|het|de|das|den|die|mir"
+    r"|это|этот)\b|:|一下|：|\W*$| .*:)"
 )
 _SPEAKERS = frozenset(
     """i we you user users who which what that this as ich wir du yo nosotros je nous j eu nós io noi ik wij we
     я мы ты вы benutzer nutzer usuario usuária usuário utilisateur utente gebruiker пользователь 我 我们 你 您 用户
-    私 僕 俺 わたし ぼく ユーザー on it only nobody is are was were""".split()
+    私 僕 俺 わたし ぼく ユーザー on j'ai j'avais it only nobody is are was were""".split()
 )
 _DETERMINERS = frozenset("my our his her their the your a an some one both".split())
 _PERSONS = frozenset(
@@ -78,13 +94,15 @@ _PERSONS = frozenset(
 _COUNTS = {
     word: number
     for number, names in enumerate(
-        ("a an one", "two couple", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+        ("a an one", "two couple", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+        start=1,
     )
     for word in names.split()
-}  # fmt: skip
+}
 _COUNTED = re.compile(r"\b(?P<count>\d{1,3}|[a-z]+) (?:of )?(?P<unit>day|night|week|month|year|decade)s?$")
 _DAYS = {"day": 1, "night": 1, "week": 7}
 _MONTHS = {"month": 1, "year": 12, "decade": 120}
+_END = 60  # characters among which a mark at the end is looked for: a long run of marks would take quadratic time
 _DATE_BEHIND = 40  # characters between "until" and the date that ends it
 
 
@@ -115,9 +133,7 @@ class _Said:
     said_at: dt.datetime
 
 
-def judge(
-    text: str, *, role: Role, is_peer_talk: bool, times: Sequence[TimeSpan], said_at: dt.datetime
-) -> Judgement:
+def judge(text: str, *, role: Role, is_peer_talk: bool, times: Sequence[TimeSpan], said_at: dt.datetime) -> Judgement:
     """How one sentence or clause, without its speaker's name, is asserted.
 
     `times` are the intervals it names, `said_at` (aware) is when it was said. The first that fits: question, request,
@@ -191,7 +207,7 @@ def _asks(plain: str) -> bool:
         return True
     if plain.endswith(";") and _GREEK.search(plain):
         return True
-    match = _ASKED.search(plain)
+    match = _ASKED.search(plain[-_END:])
     if match is None:
         return False
     return _CLOSING.isdisjoint(match["rest"]) or plain[:1] in _OPENING
@@ -283,10 +299,14 @@ def _end_of_while(counted: str, stay: re.Match[str], said: _Said) -> dt.datetime
     count = int(word) if word.isdigit() else _COUNTS.get(word)
     if count is None:
         return None
-    beside = [span for span in said.times if counted not in span.phrase.lower() and not span.phrase.lower().startswith("for ")]
+    beside = [
+        span for span in said.times if counted not in span.phrase.lower() and not span.phrase.lower().startswith("for ")
+    ]
     if beside:
         return _later(beside[0].start, count, match["unit"])
-    now = re.search(r"\b(?:i'm|i am|we're|we are|he's|she's|they're|is) (?!going|gonna|moving|leaving|flying)", stay.group())
+    now = re.search(
+        r"\b(?:i'm|i am|we're|we are|he's|she's|they're|is) (?!going|gonna|moving|leaving|flying)", stay.group()
+    )
     return _later(said.said_at, count, match["unit"]) if now else None
 
 

@@ -105,12 +105,7 @@ def live(mood: Mood, words: Iterable[str]) -> set[Cue]:
 @functools.cache
 def _index(mood: Mood) -> tuple[dict[str, tuple[Cue, ...]], tuple[Cue, ...]]:
     """The cues of a language by the words they need, and those that need none."""
-    cues = [
-        each
-        for field in dataclasses.fields(mood)
-        if field.name != "lead"
-        for each in getattr(mood, field.name)
-    ]
+    cues = [each for field in dataclasses.fields(mood) if field.name != "lead" for each in getattr(mood, field.name)]
     by_word: dict[str, tuple[Cue, ...]] = {}
     for each in cues:
         for word in each.words:

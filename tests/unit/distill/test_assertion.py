@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -23,9 +22,7 @@ def span(phrase: str, start: dt.datetime, end: dt.datetime, granularity: Granula
     return TimeSpan(start, end, granularity, phrase)
 
 
-def judged(
-    text: str, *times: TimeSpan, role: Role = Role.USER, is_peer_talk: bool = False
-) -> assertion.Judgement:
+def judged(text: str, *times: TimeSpan, role: Role = Role.USER, is_peer_talk: bool = False) -> assertion.Judgement:
     return assertion.judge(text, role=role, is_peer_talk=is_peer_talk, times=times, said_at=SAID_AT)
 
 
@@ -107,6 +104,12 @@ def judged(
         "Show starts at 8.",
         "Plan B is ready.",
         "Love my new job!",
+        "Read 20 books last year.",
+        "J'ai dit que j'étais végétarien.",
+        "I moved to Munich because my company said it was cheaper.",
+        "Can't believe I live here.",
+        "如果你需要我，打我的电话555。",
+        "Si me necesitas, mi número es 555.",
         "List price is 30 euros.",
         "Book club meets on Tuesdays.",
         "What is important to me is honesty.",
@@ -234,7 +237,7 @@ def test_what_asks_is_a_question(text: str) -> None:
         "Would you mind checking this?",
         "I was wondering if you could help me.",
         "Write a story in which I live on Mars.",
-        "Write as me: 'I moved to Zagreb'.".replace("Write as me", "Rewrite"),
+        "Rewrite: 'I moved to Zagreb'.",
         "Give me a recipe for lasagne.",
         "Tell my mother I love her",
         "Say hi",
@@ -245,6 +248,8 @@ def test_what_asks_is_a_question(text: str) -> None:
         "Let me know what you think.",
         "Forget what I said about Rome.",
         "Don't forget to buy milk.",
+        "Check whether the door is locked.",
+        "Add milk to my shopping list.",
         "Act as a travel agent.",
         "It would be great if you could check the logs.",
         "Bitte hilf mir beim Umzug.",
@@ -280,7 +285,9 @@ def test_what_wants_something_done_once_is_a_request(text: str) -> None:
     assert judged(text).assertion is Assertion.REQUEST
 
 
-@pytest.mark.parametrize("text", ["Please bring the cake.", "Petra, please bring the cake", "Remind me to call Ana.", "Let's meet at five."])
+@pytest.mark.parametrize(
+    "text", ["Please bring the cake.", "Petra, please bring the cake", "Remind me to call Ana.", "Let's meet at five."]
+)
 def test_between_people_a_request_is_still_one(text: str) -> None:
     assert judged(text, is_peer_talk=True).assertion is Assertion.REQUEST
 
@@ -295,7 +302,14 @@ def test_what_an_assistant_or_a_tool_writes_is_no_request(text: str, role: Role)
     assert judged(text, role=role).assertion is Assertion.ASSERTED
 
 
-@pytest.mark.parametrize("text", ["Could you always answer in French?", "Can you call me Annie from now on?", "I want you to always use metric units."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could you always answer in French?",
+        "Can you call me Annie from now on?",
+        "I want you to always use metric units.",
+    ],
+)
 def test_a_request_that_is_to_last_is_asserted(text: str) -> None:
     assert judged(text).assertion is Assertion.ASSERTED
 
@@ -379,6 +393,7 @@ def test_what_is_supposed_wished_dreamt_or_made_up_is_hypothetical(text: str) ->
         ("Petra told me she moved to Zagreb.", "Petra"),
         ("Petra says she lives in Zagreb.", "Petra"),
         ("Yesterday Petra told me that she moved.", "Petra"),
+        ("Dr. Weber said I have asthma.", "Dr. Weber"),
         ("My therapist says I should rest", "My therapist"),
         ("my therapist says I should rest", "my therapist"),
         ("According to the doctor, I'm anaemic.", "the doctor"),
@@ -394,9 +409,8 @@ def test_what_is_supposed_wished_dreamt_or_made_up_is_hypothetical(text: str) ->
         ("The doctor told me to rest.", "The doctor"),
         ("My wife said the shop is closed.", "My wife"),
         ("As Petra said, the shop is closed.", "Petra"),
-        ("\"I moved to Zagreb,\" said Petra.", "Petra"),
+        ('"I moved to Zagreb," said Petra.', "Petra"),
         ("'I moved to Zagreb', Petra said.", "Petra"),
-        ("Petra asked me \"are you coming?\"", None),
         ("Everyone says I look tired.", "Everyone"),
         ("Petra sagte, sie wohne in Zagreb.", "Petra"),
         ("Petra hat mir gesagt, dass sie umgezogen ist.", "Petra"),
@@ -423,16 +437,22 @@ def test_what_is_supposed_wished_dreamt_or_made_up_is_hypothetical(text: str) ->
     ],
 )
 def test_what_another_says_is_reported_with_whom(text: str, by: str | None) -> None:
-    if by is None and text.startswith("Petra asked"):
-        assert judged(text).assertion is not Assertion.QUESTION
-        return
     assert judged(text) == assertion.Judgement(Assertion.REPORTED, by=by)
+
+
+def test_a_question_that_another_asked_is_not_the_speakers() -> None:
+    assert judged('Petra asked me "are you coming?"').assertion is not Assertion.QUESTION
 
 
 @pytest.mark.parametrize("role", [Role.ASSISTANT, Role.USER])
 @pytest.mark.parametrize(
     "text",
-    ["The user said they moved to Munich.", "The user moved to Munich.", "User mentioned that he has a dog.", "The user says she is vegan."],
+    [
+        "The user said they moved to Munich.",
+        "The user moved to Munich.",
+        "User mentioned that he has a dog.",
+        "The user says she is vegan.",
+    ],
 )
 def test_a_note_about_the_user_is_the_users_own_assertion(text: str, role: Role) -> None:
     assert judged(text, role=role).assertion is Assertion.ASSERTED
@@ -450,7 +470,11 @@ THIS_WEEK = span("this week", day(2025, 3, 10), day(2025, 3, 17), Granularity.WE
         ("I'm living in Lisbon until the end of the month", (END_OF_MARCH,), day(2025, 4, 1)),
         ("In 2012 I moved to Chile for a year", (YEAR_2012, COUNTED_BACK), day(2013, 1, 1)),
         ("In 2012 I moved to Chile for a year", (YEAR_2012,), day(2013, 1, 1)),
-        ("I lived in Rome until 2019", (span("until 2019", day(2019, 1, 1), day(2020, 1, 1), Granularity.YEAR),), day(2020, 1, 1)),
+        (
+            "I lived in Rome until 2019",
+            (span("until 2019", day(2019, 1, 1), day(2020, 1, 1), Granularity.YEAR),),
+            day(2020, 1, 1),
+        ),
         ("this week I'm working from home", (THIS_WEEK,), day(2025, 3, 17)),
         ("I'm in Rome for two days.", (), SAID_AT + dt.timedelta(days=2)),
         ("I'm staying with my sister.", (), None),
@@ -555,9 +579,13 @@ def test_what_is_not_so_yet_is_planned(text: str, times: tuple[TimeSpan, ...]) -
         ("The course starts in May.", (IN_MAY,)),
         ("I'm due in May.", (IN_MAY,)),
         ("I booked a flight for tomorrow.", (TOMORROW,)),
+        ("I quit smoking in May.", (IN_MAY,)),
         ("It will be 3 years in May since I moved", (IN_MAY,)),
         ("I moved yesterday and start tomorrow.", (span("yesterday", day(2025, 3, 11), day(2025, 3, 12)), TOMORROW)),
-        ("I'm tired today, seriously.".replace("I'm tired", "I met Ana"), (span("today", day(2025, 3, 12), day(2025, 3, 13)),)),
+        (
+            "I met Ana today.",
+            (span("today", day(2025, 3, 12), day(2025, 3, 13)),),
+        ),
     ],
 )
 def test_what_holds_now_and_only_has_its_date_ahead_is_asserted(text: str, times: tuple[TimeSpan, ...]) -> None:
