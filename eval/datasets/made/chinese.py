@@ -30,7 +30,7 @@ _SAID: Sequence[tuple[str, re.Pattern[str]]] = [
         ("place:went", rf"{_I}(?:去了|去过|来到了?|参观了)(?:一家|一个|一次|一趟|附近的)?", _OBJECT),
         ("place:want", rf"{_I}(?:想去|想要去|计划去|打算去|希望去)", _OBJECT),
         ("action:learn", rf"{_I}(?:在学习?|学会了?|学了|学到了|学习了?|开始学习?)(?:一些|一道|一个|如何)?", _OBJECT),
-        ("action:watch", rf"{_I}(?:看了|在看|去看了?)(?:一部|一场|一本|一些)?", _OBJECT),
+        ("action:watch", rf"{_I}(?:看了|在看|去看了?)(?:一部|一场|一本|一些)?(?!叫|名)", _OBJECT),
         ("action:buy", rf"{_I}(?:买了|购买了)(?:一些|一本|一件|一个)?", _OBJECT),
         ("action:make", rf"{_I}(?:做了|写了|画了)(?:一道|一个|一些|一幅|一份)?", _OBJECT),
         ("action:try", rf"{_I}(?:吃了|尝了|品尝了?|喝了)(?:一些|一道)?", _OBJECT),

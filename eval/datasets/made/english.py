@@ -22,9 +22,11 @@ _ENDS = (
     "and but because so or which that when while with where who since as today yesterday recently lately for after "
     "before during from by if every these this last alone together now in at on like especially"
 )
-_END = rf"(?=[.,!?;:()]| (?:{'|'.join(_ENDS.split())})\b|$)"
-_OBJECT = rf"(?! (?:this|that|these|those|it|about|you|your|to)\b) (?P<what>[\w'’-]+(?: [\w'’-]+){{0,6}}?){_END}"
-_PLACE = _OBJECT.replace("|and|", "|to|and|").replace("(?:and|", "(?:to|and|")
+_OBJECT, _PLACE = (
+    r"(?! (?:this|that|these|those|it|about|you|your|to)\b) (?P<what>[\w'’-]+(?: [\w'’-]+){0,6}?)"
+    rf"(?=[.,!?;:()]| (?:{'|'.join(ends.split())})\b|$)"
+    for ends in (_ENDS, f"{_ENDS} to")
+)
 _LONGER = r" (?P<what>[\w'’-]+(?: [\w'’-]+){1,8}?)(?=[.,!?;:()]| (?:and|but|because|so|which|that|when|while)\b|$)"
 # What is meant to be done in the talk itself is no plan.
 _NOT = r"(?! (?:ask|share|talk|chat|tell|try|hear|know|say|discuss|thank|see if|make sure|be)\b)"
