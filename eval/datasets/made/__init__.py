@@ -14,7 +14,7 @@ from eval.datasets.model import Question, Turn
 # More messages than this and the question is vague.
 MOST_EVIDENCE = 5
 # Of one category in one conversation: what the rules find easily must not drown the rest.
-MOST_OF_A_CATEGORY = 14
+MOST_OF_A_CATEGORY = 20
 _THIRD_PERSON = 0.25
 # Of the questions by day, so many name what the talk was about too.
 _BOTH = 0.4
@@ -46,6 +46,7 @@ def _of_facts(
     facts: Sequence[Fact], turns: Sequence[Turn], person: str, language: Language, rng: random.Random
 ) -> Iterator[Draft]:
     """Each fact is asked for by its day, by a topic, or by neither where few facts are of its frame."""
+    asked = set()
     for fact in facts:
         alike = [other for other in facts if other.frame == fact.frame]
         of_day = [other for other in alike if other.turn.session_id == fact.turn.session_id]
@@ -62,6 +63,10 @@ def _of_facts(
             ways.append((_kind(fact), "", alike))
         for category, when, meant in ways:
             answers = tuple(dict.fromkeys(other.answer for other in meant))
+            # Facts that are meant together are asked for once in each way.
+            if (fact.frame, category, not when, answers) in asked:
+                continue
+            asked.add((fact.frame, category, not when, answers))
             evidence = _holding(turns, meant, language)
             if len({other.turn.id for other in meant}) > 1:
                 category = _SEVERAL

@@ -30,7 +30,7 @@ _SAID: Sequence[tuple[str, re.Pattern[str]]] = [
         ("place:went", rf"{_I}(?:去了|去过|来到了?|参观了)(?:一家|一个|一次|一趟|附近的)?", _OBJECT),
         ("place:want", rf"{_I}(?:想去|想要去|计划去|打算去|希望去)", _OBJECT),
         ("action:learn", rf"{_I}(?:在学习?|学会了?|学了|学到了|学习了?|开始学习?)(?:一些|一道|一个|如何)?", _OBJECT),
-        ("action:watch", rf"{_I}(?:看了|在看|去看了?)(?:一部|一场|一本|一些)?", _OBJECT),
+        ("action:watch", rf"{_I}(?:看了|在看|去看了?)(?:一部|一场|一本|一些)?(?!叫|名)", _OBJECT),
         ("action:buy", rf"{_I}(?:买了|购买了)(?:一些|一本|一件|一个)?", _OBJECT),
         ("action:make", rf"{_I}(?:做了|写了|画了)(?:一道|一个|一些|一幅|一份)?", _OBJECT),
         ("action:try", rf"{_I}(?:吃了|尝了|品尝了?|喝了)(?:一些|一道)?", _OBJECT),
@@ -155,13 +155,13 @@ def wording(frame: str, person: str | None, when: str, rng: random.Random) -> st
 
 
 _VAGUE = re.compile(
-    r"聊|帮|分享|这|那|它|怎么样|怎样|如何|什么想法|需要|其他|其它|告诉|可以|还有|吗$|为什么|是怎么|你呢"
+    r"聊|帮|分享|这|那|它|怎么样|怎样|如何|什么想法|需要|其他|其它|告诉|推荐|可以|还有|吗$|为什么|是怎么|你呢"
 )
 _ASKS = re.compile(
     r"(?:^|[，。！,!])(?P<asks>[^，。！？,!?]*(?:什么|哪|谁|多少|几|多长|多久|何时)[^，。！？,!?]*)[？?]"
 )
-_DROPPED = re.compile(r"最近|通常|平时|请问|有趣的|特别|具体的|呢|啊|呀|一般|那么|真的")
-_SWAPPED = {"旅游": "旅行", "喜欢": "爱", "哪种": "什么样", "类型": "种类", "打算": "计划", "觉得": "说", "书籍": "书"}
+_DROPPED = re.compile(r"最近|通常|平时|请问|比如|(?<!最)有趣的|特别|具体的|呢|啊|呀|一般|那么|真的")
+_SWAPPED = {"旅游": "旅行", "喜欢": "爱", "类型": "种类", "打算": "计划", "觉得": "说", "书籍": "书"}
 
 
 def replies(turns: Sequence[Turn], person: str, rng: random.Random) -> list[Draft]:

@@ -22,9 +22,11 @@ _ENDS = (
     "and but because so or which that when while with where who since as today yesterday recently lately for after "
     "before during from by if every these this last alone together now in at on like especially"
 )
-_END = rf"(?=[.,!?;:()]| (?:{'|'.join(_ENDS.split())})\b|$)"
-_OBJECT = rf"(?! (?:this|that|these|those|it|about|you|your|to)\b) (?P<what>[\w'’-]+(?: [\w'’-]+){{0,6}}?){_END}"
-_PLACE = _OBJECT.replace("|and|", "|to|and|").replace("(?:and|", "(?:to|and|")
+_OBJECT, _PLACE = (
+    r"(?! (?:this|that|these|those|it|about|you|your|to)\b) (?P<what>[\w'’-]+(?: [\w'’-]+){0,6}?)"
+    rf"(?=[.,!?;:()]| (?:{'|'.join(ends.split())})\b|$)"
+    for ends in (_ENDS, f"{_ENDS} to")
+)
 _LONGER = r" (?P<what>[\w'’-]+(?: [\w'’-]+){1,8}?)(?=[.,!?;:()]| (?:and|but|because|so|which|that|when|while)\b|$)"
 # What is meant to be done in the talk itself is no plan.
 _NOT = r"(?! (?:ask|share|talk|chat|tell|try|hear|know|say|discuss|thank|see if|make sure|be)\b)"
@@ -182,12 +184,17 @@ def _who(person: str | None) -> dict[str, str]:
 
 # Questions of the assistant that ask for nothing in particular, or whose object stands in what was said before.
 _VAGUE = re.compile(
-    r"^how (?:was|are)|\b(?:anything|assist|help|talk about|chat about|this|that|these|it|them|one|other|bothering)\b",
+    r"^how (?:was|are|about)|think$|troubles"
+    r"|\b(?:anything|assist|help|talk about|chat about|this|that|these|it|them|one|other|bothering|call)\b",
     re.IGNORECASE,
 )
-_ASKS = re.compile(r"(?:^|(?<=[,;] )|(?<=\. ))(?P<asks>(?:what|which|where|when|how|why|who)\b[^?]*)\?", re.IGNORECASE)
+_ASKS = re.compile(
+    r"(?:^|(?<=[,;] )|(?<=\. ))(?P<asks>(?:what|which|where|when|how|why|who)\b[^?.!]*)\?", re.IGNORECASE
+)
+# One of two questions in a sentence is enough.
+_SECOND = re.compile(r",? and (?=(?:what|which|where|when|how|why|who|did|do|is|are)\b)")
 _DROPPED = re.compile(
-    r" \b(?:usually|recently|interesting|specific|most|the most|currently|in general|next time|beautiful)\b"
+    r"(?<!most) \b(?:usually|recently|interesting|specific|currently|in general|next time|beautiful)\b"
 )
 _TURNED = (
     ("are you", "am I", "is {}"), ("do you", "do I", "does {}"), ("have you", "have I", "has {}"),
@@ -207,7 +214,7 @@ def replies(turns: Sequence[Turn], person: str, rng: random.Random) -> list[Draf
             continue
         answer = _SENTENCE.split(answering.text)[0].rstrip(".!")
         for match in _ASKS.finditer(asking.text):
-            asked = match["asks"].split(" and ")[0]
+            asked = _SECOND.split(match["asks"])[0]
             if _VAGUE.search(asked) or "you" not in asked.lower() or len(answer.split()) < 4 or "?" in answer:
                 continue
             third = rng.random() < 0.25
@@ -221,7 +228,7 @@ def _turned(asked: str, person: str | None, rng: random.Random) -> str:
     text = _DROPPED.sub("", asked)
     for word, other in _SWAPPED.items():
         if rng.random() < 0.5:
-            text = re.sub(rf"\b{word}(s?)\b", rf"{other}\1", text)
+            text = re.sub(rf"\b{word}(s?)\b(?! to)", rf"{other}\1", text)
     for you, first, third in _TURNED:
         text = re.sub(rf"\b{you}\b", first if person is None else third.format(person), text, flags=re.IGNORECASE)
     return f"{text[0].upper()}{text[1:].strip()}?"

@@ -97,6 +97,9 @@ LONGMEMEVAL = [
         "haystack_sessions": [[{"role": "user", "content": "I moved.", "has_answer": True}]],
     }
 ]  # fmt: skip
+MEMORYBANK = {
+    "Ana": {"history": {"2024-05-01": [{"query": "Today I went to Seal Bay.", "response": "Why did you go there?"}]}}
+}
 BEAM_CHAT = [
     {
         "batch_number": 1,
@@ -125,7 +128,9 @@ def _places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [here, *(place for key, part in inner for place in _places(part, (*here, key)))]
 
 
-@pytest.mark.parametrize("content", [LOCOMO, LONGMEMEVAL, example()], ids=["locomo", "longmemeval", "own"])
+@pytest.mark.parametrize(
+    "content", [LOCOMO, LONGMEMEVAL, MEMORYBANK, example()], ids=["locomo", "longmemeval", "memorybank", "own"]
+)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_broken_file_is_a_dataset_or_told_and_never_a_crash(
