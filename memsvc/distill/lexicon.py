@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import re
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+import regex
+
+# \w of `regex` holds combining marks: the vowels of Devanagari, Arabic and Thai end no word.
+WORD = regex.compile(r"[^\W\p{M}_][^\W_]*(?:['\u2019][^\W\p{M}_][^\W_]*)*")
 
 
 def _words(text: str) -> frozenset[str]:

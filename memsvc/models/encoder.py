@@ -7,7 +7,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ class Backend(Protocol):
     width: int
 
     def encode(self, texts: Sequence[str]) -> Vectors: ...
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """A backend that can say of which words its tokenizer has no piece."""
+
+    def unknown_share(self, text: str) -> float: ...
 
 
 class TextEncoder:
@@ -64,6 +71,16 @@ class TextEncoder:
             if len(self._queries) > _QUERY_CACHE_SIZE:
                 self._queries.popitem(last=False)
         return vector
+
+    def unknown_share(self, text: str) -> float:
+        """The share of the text's words that are unknown to the tokenizer, 0 to 1; 0 where the backend cannot tell."""
+        return self._backend.unknown_share(text) if isinstance(self._backend, Tokenizing) else 0.0
+
+    def knows(self, text: str) -> bool:
+        """Whether the vector of the text says anything: all texts of which every word is unknown have nearly one
+        vector, and would be found by each other's questions.
+        """
+        return self.unknown_share(text) < 1.0
 
 
 def load(model: str, *, precision: str, threads: int, batch_size: int, device: str | None = None) -> TextEncoder:
@@ -113,6 +130,13 @@ class _OnnxMiniLm:
         weights = mask[:, :, None].astype(np.float32)
         return _unit_norm((hidden * weights).sum(axis=1) / weights.sum(axis=1))
 
+    def unknown_share(self, text: str) -> float:
+        return tokens.unknown_share(text, self._ids, self._tokenizer.token_to_id("[UNK]"))
+
+    def _ids(self, word: str) -> Sequence[int]:
+        ids: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
+        return ids
+
 
 class _SentenceTransformers:
     """Any model that sentence-transformers loads, by hub name or folder, on any device torch has."""
@@ -144,6 +168,14 @@ class _SentenceTransformers:
             show_progress_bar=False,
         )
         return np.asarray(vectors, dtype=np.float32)
+
+    def unknown_share(self, text: str) -> float:
+        # Tokenizers of static embeddings are of another kind, without this attribute.
+        return tokens.unknown_share(text, self._ids, getattr(self._model.tokenizer, "unk_token_id", None))
+
+    def _ids(self, word: str) -> Sequence[int]:
+        ids: list[int] = self._model.tokenizer.encode(word, add_special_tokens=False)
+        return ids
 
 
 def _unit_norm(vectors: NDArray[Any]) -> Vectors:
