@@ -7,8 +7,8 @@ import re
 
 import regex
 
-# \w of `regex` holds combining marks: the vowels of Devanagari, Arabic and Thai end no word.
-WORD = regex.compile(r"[^\W\p{M}_][^\W_]*(?:['\u2019][^\W\p{M}_][^\W_]*)*")
+# With combining marks: the vowels of Devanagari, Arabic and Thai end no word.
+WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['\u2019][\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*")
 
 
 def _words(text: str) -> frozenset[str]:

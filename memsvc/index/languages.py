@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import re
 from collections.abc import Iterable
 
 import Stemmer
@@ -121,7 +122,7 @@ _LETTERS = {
 }
 
 # Function words elsewhere that stand in English text too, as words or in names. These and what is shorter than
-# three letters are counted, but one of them does not decide.
+# three letters are counted, but do not decide alone: the former never, the latter with another word.
 _ALSO_ENGLISH = frozenset(
     """ale alla alle ani aux ben bin biz care cat chi com come comment con dan das del den der des die dig dim
     din dit dog door dos een era est fur hai han hans hat hay hem hen hum hun ins jag jen jos kan kim kit las
@@ -135,8 +136,10 @@ _LISTS = {name: frozenset(text.split()) for name, text in _FUNCTION.items()}
 _LANGUAGES_OF = {
     word: tuple(name for name, held in _LISTS.items() if word in held) for word in frozenset().union(*_LISTS.values())
 }
+_ENGLISH_ONLY = ENGLISH - _LANGUAGES_OF.keys()
 _FOREIGN = frozenset(word for word in _LANGUAGES_OF if len(word) > 1 or not word.isascii()) - ENGLISH
 _TELLING = frozenset(word for word in _FOREIGN if len(word) > 2 or not word.isascii()) - _ALSO_ENGLISH
+_TELLING_LETTER = re.compile(f"[{''.join(_LETTERS.values())}]")
 _LETTER_TELLS = {letter: name for name, letters in _LETTERS.items() for letter in letters}
 
 
@@ -145,18 +148,21 @@ def tell(words: Iterable[str], text: str) -> str | None:
 
     None for English and where it is not to be told. `text` is what the words stand in: its letters may tell too.
     """
-    letters = [] if text.isascii() else [_LETTER_TELLS[letter] for letter in _LETTER_TELLS.keys() & set(text)]
-    foreign = _FOREIGN.intersection(words)
-    told = bool(letters) or not _TELLING.isdisjoint(foreign)
-    if not told and len(foreign) < 2:
-        return None
+    letters = [] if text.isascii() else [_LETTER_TELLS[letter] for letter in set(_TELLING_LETTER.findall(text))]
     distinct = frozenset(words)
-    votes = collections.Counter(dict.fromkeys(_LISTS, 0))
-    votes.update(letters)
-    for word in distinct:
+    foreign = distinct & _FOREIGN
+    told = bool(letters) or not _TELLING.isdisjoint(foreign)
+    english = distinct & ENGLISH
+    if not told and foreign <= _ALSO_ENGLISH:
+        return None
+    # No language can have more than the foreign words and letters beside what it shares with English.
+    if len(foreign) + len(letters) <= max(len(english & _ENGLISH_ONLY), not told):
+        return None
+    votes = collections.Counter(letters)
+    for word in foreign | english:
         votes.update(_LANGUAGES_OF.get(word, ()))
-    best = max(votes, key=votes.__getitem__)
-    return best if votes[best] > len(distinct & ENGLISH) + (not told) else None
+    best = max(_LISTS, key=votes.__getitem__)
+    return best if votes[best] > len(english) + (not told) else None
 
 
 def stop_words(language: str | None) -> frozenset[str]:

@@ -18,8 +18,8 @@ import Stemmer
 from memsvc.index import languages
 
 _ASCII_WORD = re.compile(r"[^\W_]+", re.ASCII)
-# \w of `regex` holds combining marks, without which the vowels of Devanagari, Arabic or Thai would end a word.
-_WORD = regex.compile(r"[^\W\p{M}_][^\W_]*")
+# With combining marks, without which the vowels of Devanagari, Arabic or Thai would end a word.
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*")
 # What is not seen: joiners, soft hyphens, marks of direction, variation selectors. The non-joiner stays where Persian
 # sets it between a word and its suffix.
 _UNSEEN = re.compile(

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from memsvc import errors
 
 NAME = "all-MiniLM-L6-v2 WordPiece"
-_WORD = regex.compile(r"[^\W\p{M}_][^\W_]*")
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*")
 
 
 def minilm_folder() -> Path:

@@ -101,6 +101,7 @@ def test_a_text_has_the_terms_of_its_script(text: str, expected: list[str]) -> N
         ("wo wohnt die schwester", "german"),
         ("thanks melanie", None),
         ("van der waals", None),
+        ("man hugging dog", None),
         ("los angeles", None),
     ],
 )
