@@ -9,9 +9,30 @@ from urllib.parse import urlsplit
 
 from memsvc import bootstrap, errors, rooms
 from memsvc.models import tokens
+from memsvc.models.encoder import TextEncoder
 from memsvc.settings import Settings
 from memsvc.store import embedded
 from memsvc.store.database import Database
+
+# Mother, water, house, in the scripts that most people write.
+_SAMPLES = {
+    "Latin": "mother water house",
+    "Cyrillic": "мама вода дом",
+    "Greek": "μητέρα νερό σπίτι",
+    "Arabic": "أم ماء بيت",
+    "Hebrew": "אמא מים בית",
+    "Devanagari": "माँ पानी घर",
+    "Bengali": "মা জল বাড়ি",
+    "Tamil": "அம்மா தண்ணீர் வீடு",
+    "Thai": "แม่ น้ำ บ้าน",
+    "Khmer": "ម្ដាយ ទឹក ផ្ទះ",
+    "Burmese": "အမေ ရေ အိမ်",
+    "Georgian": "დედა წყალი სახლი",
+    "Ethiopic": "እናት ውሃ ቤት",
+    "Chinese": "妈妈 水 房子",
+    "Japanese": "お母さん みず 家",
+    "Korean": "어머니 물 집",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +78,16 @@ def _database(settings: Settings) -> str:
 
 def _encoder(settings: Settings) -> str:
     loaded = bootstrap.load_encoder(settings)
-    return f"{loaded.name}, {loaded.width} dimensions"
+    return f"{loaded.name}, {loaded.width} dimensions; {scripts(loaded)}"
+
+
+def scripts(encoder: TextEncoder) -> str:
+    """In a few words, of which scripts the encoder's tokenizer has no piece for sample words, and of which for some."""
+    shares = {script: encoder.unknown_share(sample) for script, sample in _SAMPLES.items()}
+    none = [script for script, share in shares.items() if share == 1]
+    part = [script for script, share in shares.items() if 0 < share < 1]
+    said = [f"knows no word in {', '.join(none)}"] * bool(none) + [f"some in {', '.join(part)}"] * bool(part)
+    return "; ".join(said) or f"knows words in all of {len(_SAMPLES)} scripts tried"
 
 
 def _sentence_transformers(_: Settings) -> str:

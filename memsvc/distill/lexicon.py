@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import re
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+import regex
+
+# With combining marks: the vowels of Devanagari, Arabic and Thai end no word.
+WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['\u2019][\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*")
 
 
 def _words(text: str) -> frozenset[str]:

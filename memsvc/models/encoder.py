@@ -7,7 +7,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,13 @@ class Backend(Protocol):
     def encode_query(self, text: str) -> Vectors: ...
 
     def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors: ...
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """A backend that can say of which words its tokenizer has no piece."""
+
+    def unknown_share(self, text: str) -> float: ...
 
 
 class TextEncoder:
@@ -83,6 +90,16 @@ class TextEncoder:
             if len(self._queries) > _QUERY_CACHE_SIZE:
                 self._queries.popitem(last=False)
         return vector
+
+    def unknown_share(self, text: str) -> float:
+        """The share of the text's words that are unknown to the tokenizer, 0 to 1; 0 where the backend cannot tell."""
+        return self._backend.unknown_share(text) if isinstance(self._backend, Tokenizing) else 0.0
+
+    def knows(self, text: str) -> bool:
+        """Whether the vector of the text says anything: all texts of which every word is unknown have nearly one
+        vector, and would be found by each other's questions.
+        """
+        return self.unknown_share(text) < 1.0
 
 
 def load(model: str, *, precision: str, threads: int, batch_size: int, device: str | None = None) -> TextEncoder:
@@ -142,6 +159,13 @@ class _OnnxMiniLm:
         }
         hidden: NDArray[Any] = self._session.run(None, {name: feed[name] for name in self._inputs})[0]
         return hidden, mask
+
+    def unknown_share(self, text: str) -> float:
+        return tokens.unknown_share(text, self._ids, self._tokenizer.token_to_id("[UNK]"))
+
+    def _ids(self, word: str) -> Sequence[int]:
+        ids: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
+        return ids
 
 
 class _SentenceTransformers:
@@ -224,6 +248,14 @@ def _mean(hidden: NDArray[Any], mask: NDArray[Any]) -> Vectors:
     """(n, d), unit norm: the mean over the tokens of the mask, as the model card prescribes."""
     weights = mask[:, :, None].astype(np.float32)
     return _unit_norm((hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1.0))
+
+    def unknown_share(self, text: str) -> float:
+        # Tokenizers of static embeddings are of another kind, without this attribute.
+        return tokens.unknown_share(text, self._ids, getattr(self._model.tokenizer, "unk_token_id", None))
+
+    def _ids(self, word: str) -> Sequence[int]:
+        ids: list[int] = self._model.tokenizer.encode(word, add_special_tokens=False)
+        return ids
 
 
 def _unit_norm(vectors: NDArray[Any]) -> Vectors:

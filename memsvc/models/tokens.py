@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import regex
 from tokenizers import Tokenizer
 
 from memsvc import errors
 
 NAME = "all-MiniLM-L6-v2 WordPiece"
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*")
 
 
 def minilm_folder() -> Path:
@@ -43,3 +46,15 @@ def _counter() -> Tokenizer:
 def count(text: str) -> int:
     """The number of tokens of `text`, without the encoder's own marks."""
     return len(_counter().encode(text, add_special_tokens=False).ids)
+
+
+def unknown_share(text: str, ids: Callable[[str], Sequence[int]], unknown: int | None) -> float:
+    """The share of a text's words that a tokenizer does not know, 0 to 1: a word by the share of its tokens that are
+    the `unknown` one. Signs that belong to no word count where there is no word; of nothing nothing is unknown.
+
+    `ids` gives the tokens of a word without the model's own marks; a tokenizer without an unknown token knows all.
+    """
+    if unknown is None:
+        return 0.0
+    counts = [(tokens.count(unknown), len(tokens)) for word in _WORD.findall(text) or [text] if (tokens := ids(word))]
+    return sum(missing / size for missing, size in counts) / len(counts) if counts else 0.0

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from memsvc import errors
+from memsvc import checkup, errors
 from memsvc.models import encoder, tokens
 from memsvc.models.encoder import TextEncoder
 
@@ -58,3 +59,52 @@ def test_tokens_are_counted_without_marks_or_truncation() -> None:
     assert tokens.count("hello world") == 2
     assert tokens.count("word " * 5000) == 5000
     assert tokens.count("") == 0
+
+
+class _Mute:
+    """A backend without a tokenizer."""
+
+    width = 2
+
+    def encode(self, texts: Sequence[str]) -> encoder.Vectors:
+        return np.ones((len(texts), 2), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("Ana moved to Berlin.", 0.0),
+        ("", 0.0),
+        ("?!", 0.0),
+        ("ฉันเป็นพยาบาล", 1.0),
+        ("ទឹក!", 1.0),
+        ("Ana น้ำ", 0.5),
+        ("Я живу в Москве", 0.0),
+    ],
+)
+def test_words_that_the_tokenizer_has_no_piece_of_are_unknown(text: str, share: float) -> None:
+    made = load("int8")
+    assert made.unknown_share(text) == share
+    assert made.knows(text) == (share < 1)
+
+
+def test_both_ways_to_run_the_model_agree_on_what_is_unknown() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exact = load("fp32")
+    fast = load("int8")
+    for text in ["Ana", "น้ำ Ana", "ရေ", "東京タワー", "물"]:
+        assert exact.unknown_share(text) == fast.unknown_share(text)
+
+
+def test_a_backend_without_a_tokenizer_leaves_nothing_unknown() -> None:
+    assert TextEncoder("mute", _Mute(), 4).unknown_share("น้ำ") == 0.0
+
+
+def test_the_doctor_names_the_scripts_that_the_encoder_does_not_know() -> None:
+    none, _, some = checkup.scripts(load("int8")).partition(";")
+    assert "Thai" in none
+    assert "Khmer" in none
+    assert "Chinese" in some
+    assert "Latin" not in none + some
+    assert checkup.scripts(TextEncoder("mute", _Mute(), 4)).startswith("knows words in all")
