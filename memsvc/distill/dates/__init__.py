@@ -64,7 +64,8 @@ def describe(span: TimeSpan) -> str:
         return f"{_NAMES[start.month - 1]} {start.year} to {_NAMES[last.month - 1]} {last.year}"
     if (start.year, start.month) == (last.year, last.month):
         return f"{start.day} to {last.day} {_NAMES[last.month - 1]} {last.year}"
-    return f"{start.day} {_NAMES[start.month - 1]} to {last.day} {_NAMES[last.month - 1]} {last.year}"
+    first = f"{start.day} {_NAMES[start.month - 1]}" + (f" {start.year}" if start.year != last.year else "")
+    return f"{first} to {last.day} {_NAMES[last.month - 1]} {last.year}"
 
 
 # Several rules look at the same sentence, one after the other.
@@ -75,11 +76,11 @@ def _find(
     found: list[tuple[int, int, TimeSpan]] = []
     for lexicon in _languages(text):
         reader = grammar.Reader(text, lexicon, anchor, southern)
-        for start, end, time, side in reader.read():
+        for start, end, time, index in reader.read():
             if any(start < stop and begin < end for begin, stop, _ in found):
                 continue
             try:
-                span = _in_month(time, month_before) or reader.choose(time, side)
+                span = _in_month(time, month_before) or reader.resolve(time, index)
             except (ValueError, OverflowError):
                 continue
             if span and span.first < span.end and 1 < span.first.year <= span.end.year < 9999:
@@ -91,6 +92,8 @@ def _languages(text: str) -> list[lexer.Lexicon]:
     """The languages of which the text has a word of time, those first of which it has most common words."""
     words = frozenset(_LETTERS.findall(text.casefold()))
     candidates = [lexicon for lexicon in _SPACED if not lexicon.triggers.isdisjoint(words)]
+    best = max(len(lexicon.common & words) for lexicon in _SPACED)
+    candidates = [x for x in candidates if len(x.common & words) * 3 >= best]  # "hier" is here, or yesterday
     candidates.sort(key=lambda lexicon: -len(lexicon.common & words))
     if _FIGURES.search(text):
         likeliest = max(_SPACED, key=lambda lexicon: len(lexicon.common & words))

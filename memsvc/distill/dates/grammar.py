@@ -47,7 +47,7 @@ class Reader:
         self._times: dict[int, Found | None] = {}
 
     def read(self) -> list[tuple[int, int, spans.Time, int]]:
-        """(start, end, what was named, the way the clause looks) of each expression, in order."""
+        """(start, end, what was named, index of its first word) of each expression, in order."""
         found = []
         index = 0
         while index < len(self.words):
@@ -55,10 +55,9 @@ class Reader:
             if read is None:
                 index += 1
                 continue
-            side = self.side(index)
             start, end = self.words[index].start, self.words[read.end - 1].end
             if not self._is_habit(index):
-                found.append((start, end, read.time, side))
+                found.append((start, end, read.time, index))
             index = read.end
         return found
 
@@ -68,17 +67,23 @@ class Reader:
             return tense.BACK
         return tense.side(self.text, self.words[index].start, self.lexicon)
 
+    def resolve(self, time: spans.Time, index: int) -> spans.Span | None:
+        """The reading that the clause around the expression tells."""
+        return time if isinstance(time, spans.Span) else self.choose(time, self.side(index))
+
     def choose(self, time: spans.Time, side: int) -> spans.Span | None:
         """One reading of what was named; None where it could be either."""
         if isinstance(time, spans.Span):
             return time
         now = time.now(self.today)
-        if now and (time.length != spans.WEEK or now.days > 1):
+        if now and (time.length != spans.WEEK or now.days == 2):  # a weekend that is on, but no other run of weekdays
             return now
-        last, coming = self._or_none(time.last), self._or_none(time.next)
+        last, coming = self._within(time, time.last), self._within(time, time.next)
+        if not last or not coming:
+            return last or coming
         if side:
             return coming if side > 0 else last
-        if now or not (last and coming):
+        if now:
             return None
         if self.lexicon.language.present_ahead and len(self.words) > 4:
             return coming
@@ -103,20 +108,23 @@ class Reader:
             index = taken[1] if taken else index
         return index
 
-    def _or_none(self, pick: Callable[[dt.date], spans.Span]) -> spans.Span | None:
+    def _within(self, cycle: spans.Cycle, pick: Callable[[dt.date], spans.Span]) -> spans.Span | None:
+        """A reading, if it is no further than the next round: "Friday 8 June" is the one that is a Friday."""
         try:
-            return pick(self.today)
+            span = pick(self.today)
         except ValueError:
             return None
+        return span if abs((span.first - self.today).days) <= cycle.length + spans.MONTH else None
 
     def _is(self, index: int, text: str) -> bool:
         return index < len(self.words) and self.words[index].text == text
 
     def _is_habit(self, index: int) -> bool:
-        """ "every Friday", "a Friday", "on Friday or so" name no day."""
-        return index > 0 and any("never" in meanings for _, meanings in self.words[index - 1].readings) and not any(
+        """Whether "every", "a", "any" stands before: no day in particular."""
+        before = self.words[index - 1].readings if index else ()
+        return any("never" in meanings for _, meanings in before) and not any(
             sort in meanings for _, meanings in self.words[index].readings for sort in ("on", "named", "few")
-        )  # fmt: skip
+        )
 
     def _longest(self, index: int, rules: Sequence[Rule]) -> Found | None:
         best: Found | None = None
@@ -155,7 +163,7 @@ class Reader:
         """Any expression."""
         if index not in self._times:
             self._times[index] = None  # no rule begins with itself
-            rules = (self._between, self._offset, self._part, self._ranked, self._chain, self._to)
+            rules = (self._between, self._offset, self._part, self._chain, self._ranked, self._to)
             self._times[index] = self._longest(index, rules)
         return self._times[index]
 
@@ -194,20 +202,28 @@ class Reader:
     def _offset(self, index: int) -> Found | None:
         """ "three years ago today", "a week from tomorrow", "the Friday after Easter", "the day before Christmas"."""
         length = self._length(self.skip(index, "about"))
+        count, unit = length[:2] if length else (0, "")
         if length:
-            count, unit, end = length
+            end = length[2]
             ago = self.take(end, "ago")
             point = self.time(ago[1]) if ago else None
-            if point and isinstance(point.time, spans.Span) and point.time.days == 1 and unit in spans.UNITS:
-                return Found(self._shift(point.time, -count, unit), point.end)
+            at = self.choose(point.time, tense.BACK) if point else None
+            if point and at and at.days <= spans.MONTH and unit in spans.UNITS and unit != "weekend":
+                ends = (spans.moved(at.first, -count, unit), spans.moved(at.end, -count, unit))
+                return Found(spans.Span(*ends, at.grain), point.end)
         weekday = self.take(index, "weekday")
         if not (length or weekday):
             return None
         end = length[2] if length else weekday[1] if weekday else index
-        for sort, sign in (("after", 1), ("before", -1)):
+        for sort, sign in (("after", 1), ("before", -1), ("weekon", 1)):
             mark = self.take(end, sort)
+            if sort == "weekon" and not (mark and unit == "week" and self.take(mark[1], "weekday")):
+                continue
             point = self.time(self.skip(mark[1], "the")) or self.time(mark[1]) if mark else None
             if point:
+                if length and isinstance(point.time, spans.Cycle) and point.time.length == spans.WEEK:
+                    chosen = self.choose(point.time, self.side(index) or tense.AHEAD)
+                    return Found(self._shift(chosen, sign * count, unit), point.end) if chosen else None
                 if length:
                     return Found(self._each(point.time, lambda s: self._shift(s, sign * count, unit)), point.end)
                 day = weekday[0] if weekday else 0
@@ -232,13 +248,13 @@ class Reader:
         whole = self._chain(self.skip(inner, "the"))
         if not whole and unit and unit[0] in _CALENDAR:
             whole = Found(spans.around(self.today, unit[0]), unit[1])
-        if not whole or (whole.firm and not self._is(part[1], "-") and not self.words[inner].text[0].isupper()):
+        if not whole or (whole.firm and not self._is(part[1], "-") and self.words[inner].text.islower()):
             return None
         return Found(self._each(whole.time, lambda span: spans.part(span, part[0])), whole.end)
 
     def _ranked(self, index: int) -> Found | None:
         """ "the first week of June", "the last Friday of the month", "the second half of 2023"."""
-        rank = self.take(index, "ordinal")
+        rank = self.take(index, "ordinal") or self.take(index, "nth")
         last = self.take(index, "which")
         if not rank and last and last[0] == -1:
             rank = (-1, last[1])
@@ -289,7 +305,7 @@ class Reader:
         if index not in self._simple:
             rules = (
                 self._named, self._numeric, self._date, self._weekday, self._month, self._season, self._holiday,
-                self._nth, self._year, self._quarter, self._which, self._ago, self._ahead, self._lasting, self._recently,
+                self._nth, self._year, self._quarter, self._which, self._rounds_ago, self._ago, self._ahead, self._lasting, self._recently,
             )  # fmt: skip
             self._simple[index] = self._longest(index, rules)
         return self._simple[index]
@@ -325,8 +341,9 @@ class Reader:
         if days:
             first, last, end, sure = days
             dot = self._is(end, ".") and self.lexicon.language.day_first
-            month = self.take(self.skip(end + dot, "of"), "month") or self.take(end + dot, "month")
-            if month and self._plain(self.skip(end + dot, "of"), sure or self.take(month[1], "year") is not None):
+            at = self.skip(end + dot, "genitive")
+            month = self.take(at, "month")
+            if month and self._plain(at, sure or self.take(month[1], "year") is not None):
                 return Found(spans.date_of(month[0], first, last), month[1])
         month = self.take(index, "month")
         if not month:
@@ -344,7 +361,7 @@ class Reader:
         if not first:
             return None
         between = self.take(first[1], "to") or self.take(first[1], "and")
-        last = self._day(between[1]) if between else None
+        last = self._day(self.skip(between[1], "the")) if between else None
         if last and last[0] > first[0]:
             return first[0], last[0], last[1], True
         sure = self.take(index, "number") is None
@@ -393,17 +410,22 @@ class Reader:
         cycle = spans.month_of_year(month[0])
         if after and after[0]:
             return Found(self._step(cycle, after[0], "month"), after[1])
+        outer = self._outer(cycle, month[1])
+        if outer:
+            return Found(outer, self._outer_end(month[1]))
         return Found(cycle, month[1], self.lexicon.dense, self._doubtful(index))
 
     def _season(self, index: int) -> Found | None:
         season = self.take(index, "season")
         if not season:
             return None
-        first = (_SEASONS[season[0]] + 6 * self.southern - 1) % 12 + 1
-        cycle = spans.season(first)
+        cycle = self._season_cycle(season[0])
         after = self.take(season[1], "which") if self.lexicon.language.which_after else None
         if after and after[0]:
             return Found(self._step(cycle, after[0], "season"), after[1])
+        outer = self._outer(cycle, season[1])
+        if outer:
+            return Found(outer, self._outer_end(season[1]))
         return Found(cycle, season[1], False, self._doubtful(index))
 
     def _holiday(self, index: int) -> Found | None:
@@ -455,18 +477,18 @@ class Reader:
         if outer:
             return Found(outer, self._outer_end(unit[1]))
         after = self.take(unit[1], "which") if self.lexicon.language.which_after else None
-        return Found(self._step(spans.UNITS[unit[0]], after[0], unit[0]), after[1]) if after and after[0] else None
+        if after and after[0]:
+            return Found(self._step(spans.UNITS[unit[0]], after[0], unit[0]), after[1])
+        return Found(spans.UNITS["weekend"], unit[1], bare=False) if unit[0] == "weekend" else None
 
     def _cycle(self, index: int) -> tuple[spans.Cycle, str, int] | None:
-        unit = self.take(index, "unit")
-        if unit and unit[0] in _CALENDAR:
-            return spans.UNITS[unit[0]], unit[0], unit[1]
         for sort, rule in (("weekday", self._weekday), ("month", self._month), ("season", self._season),
                            ("holiday", self._holiday)):  # fmt: skip
             found = rule(index)
             if found and isinstance(found.time, spans.Cycle):
                 return found.time, sort, found.end
-        return None
+        unit = self.take(index, "unit")
+        return (spans.UNITS[unit[0]], unit[0], unit[1]) if unit and unit[0] in _CALENDAR else None
 
     def _step(self, cycle: spans.Cycle, step: int, sort: str) -> spans.Span:
         """The last one (-1), this (0), the next (1), those beyond."""
@@ -549,6 +571,21 @@ class Reader:
             return Found(_joined(self._away(-_FEW[1], some[0]), self._away(-_FEW[0], some[0])), end)
         return None
 
+    def _rounds_ago(self, index: int) -> Found | None:
+        """ "two summers ago", "two Fridays ago"."""
+        count = self.take(index, "count")
+        plural = self.take(count[1], "plural") if count else None
+        ago = self.take(plural[1], "ago") if plural else None
+        if not count or not plural or not ago:
+            return None
+        sort, value = plural[0]
+        weekly = sort == "weekday"
+        cycle = spans.weekly(value, 1, Granularity.DAY) if weekly else self._season_cycle(value)
+        return Found(cycle.last(self.today, count[0]), ago[1])
+
+    def _season_cycle(self, name: str) -> spans.Cycle:
+        return spans.season((_SEASONS[name] + 6 * self.southern - 1) % 12 + 1)
+
     def _ahead(self, index: int) -> Found | None:
         """ "in ten days", "two weeks from now", "三天后"."""
         within = self.take(index, "in")
@@ -569,7 +606,8 @@ class Reader:
 
     def _lasting(self, index: int) -> Found | None:
         """ "for three years now", "the past two weeks", "the next few days"."""
-        lasting = self.take(index, "for")
+        always = self.take(index, "always")
+        lasting = always or self.take(index, "for")
         inner = self.skip(self.skip(lasting[1] if lasting else index, "about"), "the")
         which = self.take(inner, "which")
         inner = which[1] if which else inner
@@ -582,7 +620,7 @@ class Reader:
         end = now[1] if now else length[2]
         if which and which[0]:
             return Found(self._stretch(which[0] * length[0], length[1]), end)
-        if now or (lasting and numeric.is_ongoing(self.text[: self.words[index].start])):
+        if now or always or (lasting and numeric.is_ongoing(self.text[: self.words[index].start])):
             return Found(self._stretch(-length[0], length[1]), end)
         return None
 

@@ -79,6 +79,13 @@ def _entries(language: tables.Language) -> Iterator[tuple[str, str, Any]]:
     for sort, names, first in rows:
         for number, forms in enumerate(names, first):
             yield from ((sort, form, number) for form in forms.split())
+    if language.name == "en":
+        plurals = ((language.weekdays, "weekday"), (tuple(language.seasons.values()), "season"))
+        names = list(language.seasons)
+        for forms_of, sort in plurals:
+            for number, forms in enumerate(forms_of):
+                value = number if sort == "weekday" else names[number]
+                yield from (("plural", f"{form.strip(',')}s", (sort, value)) for form in forms.split())
     groups: Sequence[tuple[str, Mapping[Any, str]]] = (
         ("unit", language.units), ("which", language.which), ("named", language.named), ("season", language.seasons),
         ("holiday", language.holidays), ("part", language.parts), ("period", language.periods),

@@ -219,6 +219,8 @@ def part(span: Span, name: str) -> Span:
     """early, mid, late: a third. start, end: less, as people mean it of a week, a month, a year."""
     if span.days <= 1:
         return span
+    if span.grain is Granularity.YEAR and name in ("early", "mid", "late"):
+        return _share(span, ("early", "mid", "late").index(name) + 1, 3)
     ahead, behind = max(1, span.days // 3), max(1, -(-span.days // 3))
     if name == "mid":
         return run(span.first + dt.timedelta(days=ahead), max(span.end - dt.timedelta(days=behind), span.first + DAY * 2))
@@ -282,7 +284,7 @@ def _moving(days: int) -> Cycle:
 
 
 HOLIDAYS = {
-    "christmas": date_of(12, 25), "christmas eve": date_of(12, 24), "boxing day": date_of(12, 26),
+    "christmas": date_of(12, 25), "christmas days": date_of(12, 24, 26), "christmas eve": date_of(12, 24), "boxing day": date_of(12, 26),
     "new year": date_of(1, 1), "new year's eve": date_of(12, 31), "halloween": date_of(10, 31),
     "valentine": date_of(2, 14), "saint patrick": date_of(3, 17), "independence day": date_of(7, 4),
     "easter": _moving(0), "good friday": _moving(-2), "easter monday": _moving(1), "ash wednesday": _moving(-46),

@@ -56,7 +56,9 @@ ENGLISH = Language(
            "day before yesterday", 2: "the day after tomorrow, day after tomorrow"},
     seasons={"spring": "spring, springtime", "summer": "summer, summertime", "autumn": "autumn, fall",
              "winter": "winter, wintertime"},
-    holidays={"christmas": "christmas, christmas day, xmas", "christmas eve": "christmas eve, xmas eve",
+    holidays={"christmas": "christmas, christmas day, xmas",
+             "christmas days": "at christmas, over christmas, during christmas, for christmas, around christmas,"
+             "at xmas, over xmas, for xmas, christmastime, christmas break", "christmas eve": "christmas eve, xmas eve",
               "boxing day": "boxing day", "new year": "new year's day, new years day", "new year's eve":
               "new year's eve, new years eve, new year eve, nye", "halloween": "halloween", "valentine":
               "valentine's day, valentines day, valentine's", "saint patrick": "st. patrick's day, st patrick's day",
@@ -73,7 +75,7 @@ ENGLISH = Language(
            "to": "to, until, till, through, '-', –", "from": "from", "between": "between", "before": "before, prior to",
            "after": "after, following, from", "ago": "ago, back", "later": "from now, ' time, 's time", "beforelast": "before last", "afternext": "after next",
            "firm": "in, on, by, since, until, till, during, back in", "since": "since", "within": "within",
-           "numeral": "of, a",
+           "numeral": "of, a", "genitive": "of", "weekon": "on",
            "in": "in, within", "for": "for", "few": "few, a few, several, some", "now": "now",
            "half": "half, half a", "andahalf": "and a half", "about": "about, almost, nearly, over, around, roughly, just, just over",
            "daypart": "morning, afternoon, evening, night", "halves": "half, halves",
@@ -89,7 +91,7 @@ ENGLISH = Language(
     r"(?:moved|postponed|pushed(?: back)?|rescheduled|shifted|delayed|extended|brought forward)(?= (?:to|until|till)\b)|"
     r"looking forward|can't wait|excited (?:for|about|to)|ready for|(?:am|is|are|i'm|it's|we're|they're|he's|she's|"
     r"you're|not) (?:\w+ )?(?!been)\w{2,}ing|starts?|begins?|opens?|ends?|closes?|arrives?|leaves?|departs?|lands?|"
-    r"expires?|takes place|launches|launch|finish|finishes|returns?|fly|flies|moves?|am (?:off|free|away|back)|"
+    r"expires?|takes place|lasts|runs|launches|launch|finish|finishes|returns?|fly|flies|moves?|am (?:off|free|away|back)|"
     r"i'm (?:off|free|away|back)|get|gets|travel|travels|graduates?|(?:have|has|i've got|has got) "
     r"(?:an?|my|his|her|our|their|no|another|some|two|three)|are you|do you want|free|available|tickets? for|"
     r"(?:is|are|it's|that's)(?= (?:also |only |now )?(?:on |in |from |between |by |early |late |mid|this |next |half |noon |"
@@ -126,7 +128,7 @@ GERMAN = Language(
     parts={"start": "anfang, zu beginn des", "mid": "mitte", "end": "ende"},
     words={"on": "am, im, in, an, seit, bis, vom, ab, zu, um, nach, zum, über", "the": "der, die, das, den, dem, des",
            "of": "im, des, in, der", "and": "und, '-', –", "to": "bis, bis zum, '-', –", "from": "vom, von",
-           "between": "zwischen", "before": "vor", "after": "nach", "ago": "her", "agofirst": "vor", "in": "in",
+           "between": "zwischen", "before": "vor", "after": "nach", "ago": "her", "agofirst": "vor", "always": "seit", "in": "in",
            "few": "ein paar, einige, einigen", "recently": "neulich, kürzlich",
            "daypart": "morgen, abend, nachmittag, nacht, vormittag", "never": "jeden, jeder, jedes, jede"},
     common="ich, und, der, die, das, ist, war, nicht, mit, wir, am, im, habe, hat, es, sie, er, zu, bin",
@@ -154,7 +156,7 @@ SPANISH = Language(
     parts={"start": "principios de, a principios de, comienzos de, inicios de", "mid": "mediados de, a mediados de",
            "end": "finales de, a finales de, fines de"},
     words={"on": "en, el, para, desde, hasta, a, los, antes de, después de, durante", "the": "el, la, los, las",
-           "of": "de, del, en", "and": "y, e, '-', –", "to": "al, a, hasta, '-', –", "from": "del, desde, de",
+           "genitive": "de, del", "always": "desde hace", "of": "de, del, en", "and": "y, e, '-', –", "to": "al, a, hasta, '-', –", "from": "del, desde, de",
            "between": "entre", "before": "antes de, antes del", "after": "después de, después del", "ago": "atrás",
            "agofirst": "hace", "in": "en, dentro de", "few": "unos, unas, algunos, algunas, pocos, pocas",
            "recently": "recientemente, últimamente", "daypart": "por la mañana, por la tarde, por la noche",
@@ -185,7 +187,7 @@ FRENCH = Language(
               "new year": "jour de l'an", "easter": "pâques", "easter monday": "lundi de pâques"},
     parts={"start": "début", "mid": "mi, milieu", "end": "fin"},
     words={"on": "le, en, à, au, depuis, jusqu'au, pour, dès, du, avant, après, pendant, à partir du", "the": "le, la, l ', les",
-           "of": "de, du, en, d ', de l '", "and": "et, '-', –", "to": "au, à, '-', –", "from": "du, de", "between": "entre",
+           "genitive": "de", "always": "depuis", "of": "de, du, en, d ', de l '", "and": "et, '-', –", "to": "au, à, '-', –", "from": "du, de", "between": "entre",
            "before": "avant", "after": "après", "agofirst": "il y a", "in": "dans, d'ici", "few": "quelques",
            "recently": "récemment, dernièrement", "daypart": "matin, soir, après-midi", "never": "chaque, tous les, les"},
     common="le, la, et, je, nous, est, les, des, une, un, pas, pour, que, j, mon, ma, il, elle, en, du",
@@ -212,7 +214,7 @@ PORTUGUESE = Language(
     holidays={"christmas": "natal", "christmas eve": "véspera de natal", "new year's eve": "réveillon", "new year":
               "ano novo", "easter": "páscoa", "good friday": "sexta-feira santa"},
     parts={"start": "início de, começo de, início do", "mid": "meados de", "end": "fim de, final de, fim do, final do"},
-    words={"on": "em, no, na, a, para, desde, até, ao, o, antes de, depois de", "the": "o, a, os, as", "of": "de, do, da, em",
+    words={"on": "em, no, na, a, para, desde, até, ao, o, antes de, depois de", "the": "o, a, os, as", "genitive": "de, do", "of": "de, do, da, em",
            "and": "e, '-', –", "to": "a, ao, até, '-', –", "from": "de, do, desde", "between": "entre",
            "before": "antes de, antes do", "after": "depois de, depois do", "ago": "atrás", "agofirst": "há, faz",
            "in": "em, daqui a, dentro de", "few": "alguns, algumas, uns, umas, poucos", "recently": "recentemente, ultimamente",
@@ -249,7 +251,7 @@ CHINESE = Language(
     seasons={"spring": "春天", "summer": "夏天", "autumn": "秋天", "winter": "冬天"},
     holidays={"christmas": "圣诞节, 聖誕節", "new year": "元旦", "christmas eve": "平安夜", "halloween": "万圣节"},
     parts={"start": "初", "mid": "中旬", "end": "底"},
-    words={"of": "的", "yearmark": "年", "ago": "前, 之前, 以前", "later": "后, 之后, 以后, 後", "to": "到, 至, '-', ～, ~", "and": "和", "few": "几, 幾",
+    words={"of": "的", "genitive": "的", "yearmark": "年", "ago": "前, 之前, 以前", "later": "后, 之后, 以后, 後", "to": "到, 至, '-', ～, ~", "and": "和", "few": "几, 幾",
            "recently": "最近", "never": "每, 每个", "daypart": "早上, 上午, 下午, 晚上"},
     common="的, 了, 我, 是, 在, 们, 这, 那, 她, 他, 你",
     ahead=r"会|將|将|要|打算|准备|计划|截止|开始|出发",
@@ -274,7 +276,7 @@ JAPANESE = Language(
     seasons={"spring": "春", "summer": "夏", "autumn": "秋", "winter": "冬"},
     holidays={"christmas": "クリスマス", "christmas eve": "クリスマスイブ", "new year's eve": "大晦日", "new year": "元旦, 元日"},
     parts={"start": "初旬, 上旬", "mid": "中旬", "end": "下旬, 末"},
-    words={"of": "の", "yearmark": "年", "ago": "前, まえ", "later": "後, 後に", "to": "から, '-', ～, 〜", "and": "と", "few": "数",
+    words={"of": "の", "genitive": "の", "yearmark": "年", "ago": "前, まえ", "later": "後, 後に", "to": "から, '-', ～, 〜", "and": "と", "few": "数",
            "recently": "最近", "never": "毎, 毎週", "daypart": "朝, 夜, 午前, 午後, 夕方"},
     common="の, は, が, を, に, です, ます, した, て, で",
     ahead=r"予定|つもり|ます|でしょう|する(?!と)|始まる|行く|締め?切",
