@@ -97,7 +97,7 @@ def _entries(language: tables.Language) -> Iterator[tuple[str, str, Any]]:
         yield from ((sort, form.strip(), True) for form in forms.split(","))
 
 
-_TRIGGERS = {"month", "weekday", "named", "season", "holiday", "unit", "period", "recently", "nth"}
+_TRIGGERS = {"month", "weekday", "named", "season", "holiday", "unit", "period", "recently", "nth", "plural"}
 
 
 def lexicon(language: tables.Language) -> Lexicon:

@@ -1,7 +1,7 @@
 """Days, intervals of days, and what comes round: the arithmetic under the grammar of dates.
 
-A `Span` is named once for all ("May 2023"); a `Cycle` comes again ("Friday", "Christmas", "5 June") and has a last and a
-next reading. Everything is counted in days of the speaker; hours and zones come in only when the result is handed out.
+A `Span` is named once for all ("May 2023"); a `Cycle` comes again ("Friday", "Christmas", "5 June") and has a last and
+a next reading. Everything is counted in days of the speaker; hours and zones come in only when the result is handed out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What comes round about every `length` days; `every(low, high)` gives those that begin in [low, high), in order."""
+    """What comes round about every `length` days; `every(low, high)` gives those that begin from low to before high."""
 
     every: Callable[[dt.date, dt.date], Iterable[Span]]
     length: int
@@ -223,7 +223,9 @@ def part(span: Span, name: str) -> Span:
         return _share(span, ("early", "mid", "late").index(name) + 1, 3)
     ahead, behind = max(1, span.days // 3), max(1, -(-span.days // 3))
     if name == "mid":
-        return run(span.first + dt.timedelta(days=ahead), max(span.end - dt.timedelta(days=behind), span.first + DAY * 2))
+        return run(
+            span.first + dt.timedelta(days=ahead), max(span.end - dt.timedelta(days=behind), span.first + DAY * 2)
+        )
     narrow = {Granularity.WEEK: (2, 3), Granularity.MONTH: (7, 7), Granularity.YEAR: (31, 31)}.get(span.grain)
     if narrow and name in ("start", "end"):
         ahead, behind = narrow
@@ -252,8 +254,17 @@ def _share(span: Span, number: int, count: int) -> Span:
         return next(iter(quarter(number, count).inside(span)))
     width = span.days / count
     return run(
-        span.first + dt.timedelta(days=round(width * (number - 1))), span.first + dt.timedelta(days=round(width * number))
+        span.first + dt.timedelta(days=round(width * (number - 1))),
+        span.first + dt.timedelta(days=round(width * number)),
     )
+
+
+def joined(first: Span, last: Span) -> Span:
+    """From the first day of one to the last of another. Raises ValueError when that runs backwards."""
+    if last.end <= first.first:
+        raise ValueError("The range runs backwards.")
+    whole = Granularity.SEASON if first.grain is last.grain is Granularity.MONTH else Granularity.RANGE
+    return Span(first.first, last.end, whole)
 
 
 def nearest_weekday(span: Span, weekday: int, side: int) -> Span:
@@ -284,7 +295,8 @@ def _moving(days: int) -> Cycle:
 
 
 HOLIDAYS = {
-    "christmas": date_of(12, 25), "christmas days": date_of(12, 24, 26), "christmas eve": date_of(12, 24), "boxing day": date_of(12, 26),
+    "christmas": date_of(12, 25), "christmas days": date_of(12, 24, 26), "christmas eve": date_of(12, 24),
+    "boxing day": date_of(12, 26),
     "new year": date_of(1, 1), "new year's eve": date_of(12, 31), "halloween": date_of(10, 31),
     "valentine": date_of(2, 14), "saint patrick": date_of(3, 17), "independence day": date_of(7, 4),
     "easter": _moving(0), "good friday": _moving(-2), "easter monday": _moving(1), "ash wednesday": _moving(-46),

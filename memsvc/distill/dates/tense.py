@@ -9,7 +9,9 @@ from memsvc.distill.dates import lexer
 AHEAD, BACK, OPEN = 1, -1, 0
 
 _SENTENCE = re.compile(r"[.!?](?=\s|$)|[\n。！？]")
-_CLAUSE = re.compile(r"[,;:—()、，]|\b(?:but|because|so|while|when|which|although|before|aber|weil|pero|porque|mais|mas)\b")
+_CLAUSE = re.compile(
+    r"[,;:—()、，]|\b(?:but|because|so|while|when|which|although|before|aber|weil|pero|porque|mais|mas)\b"
+)
 
 
 def side(text: str, start: int, lexicon: lexer.Lexicon) -> int:
@@ -21,7 +23,8 @@ def side(text: str, start: int, lexicon: lexer.Lexicon) -> int:
     stop = _SENTENCE.search(text, start)
     high = stop.start() if stop else len(text)
     cues = [
-        (match.start(), AHEAD if match.lastgroup == "ahead" else BACK) for match in lexicon.cues.finditer(text, low, high)
+        (match.start(), AHEAD if match.lastgroup == "ahead" else BACK)
+        for match in lexicon.cues.finditer(text, low, high)
     ]
     if not cues:
         return OPEN

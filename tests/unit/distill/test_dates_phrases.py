@@ -289,10 +289,14 @@ CHINESE_AND_JAPANESE = """
 
 
 def rows(table: str) -> list[tuple[str, str]]:
-    return [(text.strip(), meant.strip()) for text, _, meant in (line.rpartition("|") for line in table.split("\n") if line)]
+    return [
+        (text.strip(), meant.strip()) for text, _, meant in (line.rpartition("|") for line in table.split("\n") if line)
+    ]
 
 
-ALL = rows("\n".join((TENSE, COMPOSED, HOLIDAYS, EXACT, TRAPS, GERMAN, SPANISH, FRENCH, PORTUGUESE, CHINESE_AND_JAPANESE)))
+ALL = rows(
+    "\n".join((TENSE, COMPOSED, HOLIDAYS, EXACT, TRAPS, GERMAN, SPANISH, FRENCH, PORTUGUESE, CHINESE_AND_JAPANESE))
+)
 
 
 @pytest.mark.parametrize(("text", "meant"), ALL)
