@@ -1,8 +1,8 @@
 """Dates in words to intervals, relative to when the words were said, in seven languages.
 
-`lexer` gives each word its classes from `tables`, `grammar` composes expressions of them, `tense` tells whether a clause
-looks ahead or back, `spans` counts days. A phrase that could mean two things gives nothing, or the interval of both where
-that is short: a wrong date is worse than none.
+`lexer` gives each word its classes from `tables`, `grammar` composes expressions of them, `tense` tells whether a
+clause looks ahead or back, `spans` counts days. A phrase that could mean two things gives nothing, or the interval of
+both where that is short: a wrong date is worse than none.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from memsvc.domain.timespan import Granularity, TimeSpan
 
 _NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
           "December")  # fmt: skip
-MONTH = re.compile(
-    rf"\b(?:{'|'.join(name for names in tables.ENGLISH.months for name in sorted(names.split(), key=len, reverse=True))})\b",
-    re.IGNORECASE,
-)
+MONTH = re.compile(rf"\b(?:{'|'.join(' '.join(tables.ENGLISH.months).split())})\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FIGURES = re.compile(r"\d(?:st|nd|rd|th)\b|\b(?:19|20)\d\d\b|\d[/.-]\d|\d0['’]?s\b|\b[QH][1-4]\b", re.IGNORECASE)
 _DENSE = re.compile(r"[぀-ヿ㐀-鿿]")

@@ -1,13 +1,15 @@
 """The grammar of dates: small rules over classes of words, each of which may stand inside another.
 
-A rule takes the index of a word and gives what it read with the index behind it, or None. The longest reading wins. What
-comes round stays a `Cycle` through parts, offsets and ranges; only `resolve` chooses between its last and next
+A rule takes the index of a word and gives what it read with the index behind it, or None. The longest reading wins.
+What comes round stays a `Cycle` through parts, offsets and ranges; only `resolve` chooses between its last and next
 reading, by the clause's tense, and chooses none where nothing tells them apart.
 """
 
 from __future__ import annotations
 
-from memsvc.distill.dates import reading, simple, spans, tense
+import functools
+
+from memsvc.distill.dates import simple, spans, tense
 from memsvc.distill.dates.reading import CALENDAR, Found
 from memsvc.domain.timespan import Granularity
 
@@ -92,32 +94,45 @@ class Reader(simple.Simple):
     def _offset(self, index: int) -> Found | None:
         """ "three years ago today", "a week from tomorrow", "the Friday after Easter", "the day before Christmas"."""
         length = self._length(self.skip(index, "about"))
-        count, unit = length[:2] if length else (0, "")
         if length:
-            end = length[2]
-            ago = self.take(end, "ago")
-            point = self.time(ago[1]) if ago else None
-            at = self.choose(point.time, tense.BACK) if point else None
-            if point and at and at.days <= spans.MONTH and unit in spans.UNITS and unit != "weekend":
-                ends = (spans.moved(at.first, -count, unit), spans.moved(at.end, -count, unit))
-                return Found(spans.Span(*ends, at.grain), point.end)
+            return self._counted_ago(*length) or self._beside(index, *length)
         weekday = self.take(index, "weekday")
-        if not (length or weekday):
+        if not weekday:
             return None
-        end = length[2] if length else weekday[1] if weekday else index
+        day, end = weekday
+        for sort, sign in (("after", 1), ("before", -1)):
+            mark = self.take(end, sort)
+            point = self._point(mark[1]) if mark else None
+            if point:
+                beside = functools.partial(spans.nearest_weekday, weekday=day, side=sign)
+                return Found(self._each(point.time, beside), point.end)
+        return None
+
+    def _point(self, index: int) -> Found | None:
+        return self.time(self.skip(index, "the")) or self.time(index)
+
+    def _counted_ago(self, count: int, unit: str, end: int) -> Found | None:
+        """ "three years ago today", "ten years ago last March"."""
+        ago = self.take(end, "ago")
+        point = self.time(ago[1]) if ago else None
+        at = self.choose(point.time, tense.BACK) if point else None
+        if not point or not at or at.days > spans.MONTH or unit not in spans.UNITS or unit == "weekend":
+            return None
+        first, last = spans.moved(at.first, -count, unit), spans.moved(at.end, -count, unit)
+        return Found(spans.Span(first, last, at.grain), point.end)
+
+    def _beside(self, index: int, count: int, unit: str, end: int) -> Found | None:
+        """ "a week from tomorrow", "a week on Friday", "two days after Christmas"."""
         for sort, sign in (("after", 1), ("before", -1), ("weekon", 1)):
             mark = self.take(end, sort)
-            if sort == "weekon" and not (mark and unit == "week" and self.take(mark[1], "weekday")):
+            point = self._point(mark[1]) if mark else None
+            if not mark or not point or (sort == "weekon" and not (unit == "week" and self.take(mark[1], "weekday"))):
                 continue
-            point = self.time(self.skip(mark[1], "the")) or self.time(mark[1]) if mark else None
-            if point:
-                if length and isinstance(point.time, spans.Cycle) and point.time.length == spans.WEEK:
-                    chosen = self.choose(point.time, self.side(index) or tense.AHEAD)
-                    return Found(self._shift(chosen, sign * count, unit), point.end) if chosen else None
-                if length:
-                    return Found(self._each(point.time, lambda s: self._shift(s, sign * count, unit)), point.end)
-                day = weekday[0] if weekday else 0
-                return Found(self._each(point.time, lambda s: spans.nearest_weekday(s, day, sign)), point.end)
+            if isinstance(point.time, spans.Cycle) and point.time.length == spans.WEEK:
+                chosen = self.choose(point.time, self.side(index) or tense.AHEAD)
+                return Found(self._shift(chosen, sign * count, unit), point.end) if chosen else None
+            moved = functools.partial(self._shift, count=sign * count, unit=unit)
+            return Found(self._each(point.time, moved), point.end)
         return None
 
     def _shift(self, span: spans.Span, count: int, unit: str) -> spans.Span:

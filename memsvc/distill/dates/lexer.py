@@ -27,7 +27,7 @@ Meanings = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the text, and the phrases that begin with it: (index behind the phrase, its meanings), longest first."""
+    """A word of the text, and the phrases that begin with it: (index behind, meanings), longest first."""
 
     text: str
     start: int

@@ -1,7 +1,8 @@
 """Days, intervals of days, and what comes round: the arithmetic under the grammar of dates.
 
 A `Span` is named once for all ("May 2023"); a `Cycle` comes again ("Friday", "Christmas", "5 June") and has a last and
-a next reading. Everything is counted in days of the speaker; hours and zones come in only when the result is handed out.
+a next reading. Everything is counted in days of the speaker; hours and zones come in only when the result is handed
+out.
 """
 
 from __future__ import annotations

@@ -73,8 +73,7 @@ ENGLISH = Language(
            "late": "late, late in, later in", "start": "beginning of, start of, the beginning of, the start of",
            "end": "end of, the end of"},
     words={"on": "on, in, at, by, since, until, till, during, around, before, after, for, over, through, throughout, "
-        "of,"
-           "from, about, as of, back in, due, come", "the": "the, these, those", "of": "of, in, on",
+                 "of, from, about, as of, back in, due, come", "the": "the, these, those", "of": "of, in, on",
            "and": "and, '-', –",
            "to": "to, until, till, through, '-', –", "from": "from", "between": "between",
            "before": "before, prior to",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from memsvc.distill import dates
+from memsvc.distill.dates import spans
 
 WEDNESDAY = dt.datetime(2024, 5, 15, 14, 0, tzinfo=dt.UTC)
 
@@ -302,3 +305,60 @@ ALL = rows(
 @pytest.mark.parametrize(("text", "meant"), ALL)
 def test_a_phrase_means_its_interval_or_none(text: str, meant: str) -> None:
     assert [dates.describe(span) for span in dates.find(text, WEDNESDAY)] == ([] if meant == "none" else [meant])
+
+
+def test_a_day_is_a_day_of_the_speakers_own_offset() -> None:
+    tokyo = dt.datetime(2024, 5, 15, 0, 20, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+    (there,) = dates.find("I fell yesterday.", tokyo)
+    (here,) = dates.find("I fell yesterday.", tokyo.astimezone(dt.UTC))  # the same instant, another day
+    assert there.start.isoformat() == "2024-05-14T00:00:00+09:00"
+    assert here.start.isoformat() == "2024-05-13T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("This weekend was a blur.", "11 to 12 May 2024"),
+        ("Last weekend we hiked.", "4 to 5 May 2024"),
+        ("We hiked on Sunday.", "5 May 2024"),
+        ("We will hike on Sunday.", "19 May 2024"),
+        ("Next week we fly.", "13 to 19 May 2024"),
+    ],
+)
+def test_on_a_sunday_the_weekend_is_the_one_that_is_on(text: str, meant: str) -> None:
+    assert [dates.describe(span) for span in dates.find(text, dt.datetime(2024, 5, 12, 20, tzinfo=dt.UTC))] == [meant]
+
+
+def test_seasons_turn_round_on_the_southern_half() -> None:
+    (span,) = dates.find("We will travel in summer.", WEDNESDAY, southern=True)
+    assert dates.describe(span) == "December 2024 to February 2025"
+
+
+@pytest.mark.parametrize("text", ["(15 March.)", "We met on 15 March..", "on 15 March,", "Sept. 5.", "in March 2024.)"])
+def test_a_phrase_ends_in_no_punctuation(text: str) -> None:
+    (span,) = dates.find(f"It was {text}", WEDNESDAY)
+    assert span.phrase[-1].isalnum()
+
+
+@pytest.mark.parametrize(
+    ("year", "month", "day"), [(2023, 4, 9), (2024, 3, 31), (2025, 4, 20), (2038, 4, 25), (1818, 3, 22)]
+)
+def test_easter_is_computed(year: int, month: int, day: int) -> None:
+    assert spans.easter(year) == dt.date(year, month, day)
+
+
+PIECES = sorted({word for text, _ in ALL for word in text.split()})
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(
+    st.text(max_size=80) | st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join),
+    st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31), timezones=st.just(dt.UTC)),
+    st.booleans(),
+)
+def test_any_text_gives_sane_intervals_or_nothing(text: str, anchor: dt.datetime, southern: bool) -> None:
+    for span in dates.find(text, anchor, southern=southern):
+        assert span.start < span.end
+        assert span.phrase in text
+        assert span.phrase == span.phrase.strip(" .,")
+        assert dates.describe(span)
