@@ -90,7 +90,7 @@ def _languages(text: str) -> list[lexer.Lexicon]:
     words = frozenset(_LETTERS.findall(text.casefold()))
     candidates = [lexicon for lexicon in _SPACED if not lexicon.triggers.isdisjoint(words)]
     best = max(len(lexicon.common & words) for lexicon in _SPACED)
-    candidates = [x for x in candidates if len(x.common & words) * 3 >= best]  # "hier" is here, or yesterday
+    candidates = [x for x in candidates if len(x.common & words) * 3 >= best - 1]  # "hier" is here, or yesterday
     candidates.sort(key=lambda lexicon: -len(lexicon.common & words))
     if _FIGURES.search(text):
         likeliest = max(_SPACED, key=lambda lexicon: len(lexicon.common & words))

@@ -153,7 +153,9 @@ class Reader(simple.Simple):
         whole = self._chain(self.skip(inner, "the"))
         if not whole and unit and unit[0] in CALENDAR:
             whole = Found(spans.around(self.today, unit[0]), unit[1])
-        if not whole or (whole.firm and not self._is(part[1], "-") and self.words[inner].text.islower()):
+        if not whole or (
+            whole.firm and self.take(inner, "month") and not self._is(part[1], "-") and self.words[inner].text.islower()
+        ):
             return None
         return Found(self._each(whole.time, lambda span: spans.part(span, part[0])), whole.end)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from memsvc.distill.dates import numeric, reading, spans
+from memsvc.distill.dates import numeric, reading, spans, tense
 from memsvc.distill.dates.reading import Found
 from memsvc.domain.timespan import Granularity
 
@@ -92,9 +92,16 @@ class Lengths(reading.Reading):
         length, some = self._length(inner), self._some(inner)
         end = length[2] if length else some[1] if some else 0
         later = self.take(end, "later") if end else None
-        if not end or not (within or later) or self.take(end, "ago") or (self._is_habit(index) and within):
+        if (
+            not end
+            or not (within or later)
+            or self.take(end, "ago")
+            or (within and index and self.take(index - 1, "never"))
+        ):
             return None
         end = later[1] if later else end
+        if within and not later and self.side(index) == tense.BACK:  # "we finished it in two weeks"
+            return None
         if some:
             return Found(spans.joined(self._away(_FEW[0], some[0]), self._away(_FEW[1], some[0])), end)
         if length and (length[0] or length[1]) and not (self.take(inner, "the") and not self.take(inner, "count")):

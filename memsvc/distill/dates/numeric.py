@@ -8,7 +8,7 @@ import re
 from memsvc.distill.dates import spans
 
 # "for two days" reaches back only where something is still going on: a plan looks ahead, what is over lies elsewhere.
-_ONGOING = re.compile(r"(?i)\b(?:ha(?:ve|s|d)|been|known)\b|['’](?:ve|s)\b|^\W*$")
+_ONGOING = re.compile(r"(?i)\b(?:ha(?:ve|s|d)|been|known)\b|['’]ve\b|^\W*$")
 
 
 def read(parts: tuple[int, ...], day_first: bool, today: dt.date) -> spans.Time | None:

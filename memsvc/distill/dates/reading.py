@@ -40,7 +40,11 @@ class Reading:
 
     def resolve(self, time: spans.Time, index: int) -> spans.Span | None:
         """The reading that the clause around the expression tells."""
-        return time if isinstance(time, spans.Span) else self.choose(time, self.side(index))
+        if isinstance(time, spans.Span):
+            return time
+        if time.length >= spans.YEAR and any(self.take(at, "born") for at in range(len(self.words))):
+            return None  # "born on 12 June": in no year that one could tell
+        return self.choose(time, self.side(index))
 
     def side(self, index: int) -> int:
         """The way the clause around a word looks."""

@@ -86,13 +86,15 @@ ENGLISH = Language(
            "about": "about, almost, nearly, over, around, roughly, just, just over",
            "daypart": "morning, afternoon, evening, night", "halves": "half, halves",
            "recently": "recently, lately, these days, the other day",
-           "never": "every, each, any, a, some, most, many, all, another, one, alternate"},
+           "never": "every, each, any, a, some, most, many, all, another, one, alternate, once, twice, times",
+           "born": "born"},
     common="the, and, i, you, we, is, was, to, my, it, that, for, of, a, an, on, at, with, he, she, they, have, "
         "this, last, next,"
     "ago, few, in, day, our, me, s",
     day_first=False,
     present_ahead=False,
-    ahead=r"\b(?:will|shall|won't|gonna|wanna|let's|going to|want to|wants to|plan|plans|planning|hope|hopes|hoping|"
+    ahead=r"\b(?:will(?: have \w+)?|(?:is|are|be)(?: not)? \w{2,}ed|turns|shall|won't|gonna|wanna|let's|going to|"
+        r"want to|wants to|plan|plans|planning|hope|hopes|hoping|"
     r"need to|needs to|have to|has to|must|should|can|could|would (?:like|love)|remind(?: me)?|remember to|"
     r"don't forget|"
     r"make sure|be sure|book|schedule|submit|please|see you|call|bring|meet me|join us|come over|deadline|due|"
@@ -148,10 +150,11 @@ GERMAN = Language(
     words={"on": "am, im, in, an, seit, bis, vom, ab, zu, um, nach, zum, über", "the": "der, die, das, den, dem, des",
            "of": "im, des, in, der", "and": "und, '-', –", "to": "bis, bis zum, '-', –", "from": "vom, von",
            "between": "zwischen", "before": "vor", "after": "nach", "ago": "her", "agofirst": "vor", "always": "seit",
+           "born": "geboren",
            "in": "in",
            "few": "ein paar, einige, einigen", "recently": "neulich, kürzlich",
            "daypart": "morgen, abend, nachmittag, nacht, vormittag", "never": "jeden, jeder, jedes, jede"},
-    common="ich, und, der, die, das, ist, war, nicht, mit, wir, am, im, habe, hat, es, sie, er, zu, bin",
+    common="ich, seit, und, der, die, das, ist, war, nicht, mit, wir, am, im, habe, hat, es, sie, er, zu, bin",
     ahead=r"\b(?:werde|wirst|wird|werden|will|wollen|möchte|soll|muss|müssen|geplant|bald|beginnt|startet|findet)\b",
     back=r"\b(?:war|waren|wurde|wurden|hatte|hatten|ging|gingen|kam|kamen|fuhr|sah|traf|gab|fand|lag|flog|blieb|zog|"
     r"las|schrieb|(?:habe?n?|hat|haben|bin|ist|sind|seid)\b[^.!?]*\b(?:\w*ge\w{2,}(?:t|en)|(?:ver|be|er|ent|"
@@ -179,7 +182,8 @@ SPANISH = Language(
     parts={"start": "principios de, a principios de, comienzos de, inicios de", "mid": "mediados de, a mediados de",
            "end": "finales de, a finales de, fines de"},
     words={"on": "en, el, para, desde, hasta, a, los, antes de, después de, durante", "the": "el, la, los, las",
-           "genitive": "de, del", "always": "desde hace", "of": "de, del, en", "and": "y, e, '-', –",
+           "genitive": "de, del", "born": "nací, nació", "always": "desde hace", "of": "de, del, en",
+           "and": "y, e, '-', –",
            "to": "al, a, hasta, '-', –", "from": "del, desde, de",
            "between": "entre", "before": "antes de, antes del", "after": "después de, después del", "ago": "atrás",
            "agofirst": "hace", "in": "en, dentro de", "few": "unos, unas, algunos, algunas, pocos, pocas",
@@ -190,7 +194,7 @@ SPANISH = Language(
     r"tengo que|quiero|próximo)\b",
     back=r"\b(?:fui|fue|fuimos|fueron|era|eran|estuve|estuvo|estaba|estábamos|había|tuve|tuvo|tuvimos|hice|hizo|"
         r"hicimos|"
-    r"vine|vino|vi|vio|di|dio|puse|supe|traje|dije|dijo|(?:he|has|ha|hemos|han) \w+(?:ado|ido|to|cho)|"
+    r"vine|vino|vi|vio|vimos|dimos|di|dio|puse|supe|traje|dije|dijo|(?:he|has|ha|hemos|han) \w+(?:ado|ido|to|cho)|"
     r"\w{2,}(?:é|ó|í|imos|ieron|aron|aste|iste|aba|aban|ía|ían))(?<!aré)(?<!eré)(?<!iré)(?<!día)\b",
     which_after=True,
 )  # fmt: skip
@@ -216,12 +220,14 @@ FRENCH = Language(
     parts={"start": "début", "mid": "mi, milieu", "end": "fin"},
     words={"on": "le, en, à, au, depuis, jusqu'au, pour, dès, du, avant, après, pendant, à partir du",
            "the": "le, la, l ', les",
-           "genitive": "de", "always": "depuis", "of": "de, du, en, d ', de l '", "and": "et, '-', –",
+           "genitive": "de", "born": "né, née", "always": "depuis", "of": "de, du, en, d ', de l '",
+           "and": "et, '-', –",
            "to": "au, à, '-', –", "from": "du, de", "between": "entre",
            "before": "avant", "after": "après", "agofirst": "il y a", "in": "dans, d'ici", "few": "quelques",
            "recently": "récemment, dernièrement", "daypart": "matin, soir, après-midi",
            "never": "chaque, tous les, les"},
-    common="le, la, et, je, nous, est, les, des, une, un, pas, pour, que, j, mon, ma, il, elle, en, du",
+    common="on, se, ce, tu, vous, le, la, et, je, nous, est, les, des, une, un, pas, pour, que, j, mon, ma, il, "
+        "elle, en, du",
     ahead=r"\b(?:vais|vas|va|allons|allez|vont|sera|serai|aura|aurai|\w{3,}(?:erai|era|erons|eront|irai|ira|irons)|"
         r"dois|veux)\b",
     back=r"\b(?:était|étais|étaient|avait|avais|fut|(?:ai|as|a|avons|avez|ont|suis|es|est|sommes|sont) (?:\w+ )?"
@@ -253,7 +259,7 @@ PORTUGUESE = Language(
     parts={"start": "início de, começo de, início do", "mid": "meados de",
            "end": "fim de, final de, fim do, final do"},
     words={"on": "em, no, na, a, para, desde, até, ao, o, antes de, depois de", "the": "o, a, os, as",
-           "genitive": "de, do", "of": "de, do, da, em",
+           "born": "nasci, nasceu", "genitive": "de, do", "of": "de, do, da, em",
            "and": "e, '-', –", "to": "a, ao, até, '-', –", "from": "de, do, desde", "between": "entre",
            "before": "antes de, antes do", "after": "depois de, depois do", "ago": "atrás", "agofirst": "há, faz",
            "in": "em, daqui a, dentro de", "few": "alguns, algumas, uns, umas, poucos",

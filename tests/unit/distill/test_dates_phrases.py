@@ -192,6 +192,19 @@ My number is 20-19-2021-77. | none
 Mon ami est malade. | none
 The summer was great. | none
 A day in the life. | none
+I was born on 12 June. | none
+In one week I lost 2 kg. | none
+I go there twice in a week. | none
+Let's take a break for two days. | none
+Seit gestern wohne ich hier. | 14 May 2024
+On se voit demain soir. | 16 May 2024
+I will have finished by Friday. | 17 May 2024
+The store is closed on Monday. | 20 May 2024
+In early spring we planted trees. | 1 to 30 March 2024
+I broke my arm two summers ago. | June 2022 to August 2022
+I'll see you a week on Friday. | 24 May 2024
+She turns 5 on June 1st. | 1 June 2024
+The summer before last we went to Spain. | June 2022 to August 2022
 31 June | none
 I need 3 may be 4. | none
 """
