@@ -41,7 +41,7 @@ class Lexicon:
 
     language: tables.Language
     phrases: Mapping[str, Meanings]
-    longest: int
+    longest: Mapping[str, int]  # by first word: how many words the longest of its phrases has
     triggers: frozenset[str]  # words of which a date has one; where words stand without spaces, whole phrases
     common: frozenset[str]
     doubtful: frozenset[str]
@@ -117,10 +117,14 @@ def lexicon(language: tables.Language) -> Lexicon:
             phrases[phrase] = {sort: value}
             if sort in _TRIGGERS:
                 triggers.add(_telling(phrase))
+    longest: dict[str, int] = {}
+    for phrase in phrases:
+        first = phrase.partition(" ")[0]
+        longest[first] = max(longest.get(first, 0), phrase.count(" ") + 1)
     return Lexicon(
         language,
         phrases,
-        max(phrase.count(" ") + 1 for phrase in phrases),
+        longest,
         frozenset(triggers),
         frozenset(word.strip() for word in language.common.split(",")),
         frozenset(language.doubtful.split()),
@@ -135,7 +139,8 @@ def words(text: str, lexicon: Lexicon) -> list[Word]:
     made = []
     for index, match in enumerate(found):
         readings = []
-        for width in range(min(lexicon.longest, len(keys) - index), 0, -1):
+        widest = lexicon.longest.get(keys[index], 0)
+        for width in range(min(widest, len(keys) - index), 0, -1):
             meanings = lexicon.phrases.get(" ".join(keys[index : index + width]))
             if meanings:
                 readings.append((index + width, meanings))

@@ -112,6 +112,8 @@ class Reading:
 
     def _longest(self, index: int, rules: Sequence[Rule]) -> Found | None:
         best: Found | None = None
+        if index >= len(self.words) or not self.words[index].readings:
+            return None
         for rule in rules:
             try:
                 found = rule(index)
