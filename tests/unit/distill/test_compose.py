@@ -186,8 +186,8 @@ def test_short_names_are_resolved_to_the_one_participant_they_fit() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "Ich habe gestern 3 Katzen in Oslo gekauft.",
-        "\u6628\u65e5\u732b\u3092\u98fc\u3044\u307e\u3057\u305f\u3002",
+        "Ich habe 3 Katzen in Oslo gekauft.",
+        "\u732b\u3092\u98fc\u3044\u307e\u3057\u305f\u3002",
         "\u042f \u0436\u0438\u0432\u0443 \u0432 \u041c\u043e\u0441\u043a\u0432\u0435.",
         "J'habite \u00e0 Paris depuis longtemps.",
     ],
@@ -197,6 +197,11 @@ def test_other_languages_give_fewer_fields_and_their_words_unchanged(content: st
     assert unit.text == f"Ana: {content}"
     assert unit.time is None
     assert unit.kind is not Kind.PREFERENCE
+
+
+def test_a_date_of_another_language_is_resolved_behind_its_words() -> None:
+    unit = only(message("Ich habe gestern 3 Katzen in Oslo gekauft.", "Ana"))
+    assert unit.text == "Ana: Ich habe gestern 3 Katzen in Oslo gekauft. (gestern: 7 May 2023)"
 
 
 TEXTS = st.text(max_size=300) | st.lists(

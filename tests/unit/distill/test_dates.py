@@ -45,7 +45,7 @@ MONDAY = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
         ("May 8th", "8 May 2023"),
         ("8 May, 2023", "8 May 2023"),
         ("the 8th of May 2023", "8 May 2023"),
-        ("December 24th", "24 December 2022"),
+        ("We got her on December 24th", "24 December 2022"),
         ("2023-05-08", "8 May 2023"),
         ("on the 15th", "15 May 2023"),
         ("a few days ago", "3 to 6 May 2023"),

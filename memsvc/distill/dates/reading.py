@@ -1,0 +1,124 @@
+"""What every rule of the grammar has: the words with their classes, and the choice between two readings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from memsvc.distill.dates import lexer, spans, tense
+
+CALENDAR = ("weekend", "week", "month", "quarter", "year", "decade")
+# How near the nearer reading must be, in days, to be meant where nothing tells: by the length of the cycle.
+_NEAR = {spans.WEEK: 1, spans.MONTH: 7}
+_NEAR_YEARLY = 61
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule read, the index behind it, and whether it stands by itself or wants a preposition ("in June")."""
+
+    time: spans.Time
+    end: int
+    bare: bool = True
+    firm: bool = False  # wants one of the firmer prepositions: "in may", not "for May"
+
+
+Rule = Callable[[int], Found | None]
+
+
+class Reading:
+    """One text in one language, as said on `now`."""
+
+    def __init__(self, text: str, lexicon: lexer.Lexicon, now: dt.datetime, southern: bool) -> None:
+        self.text, self.lexicon, self.now, self.southern = text, lexicon, now, southern
+        self.today = now.date()
+        self.words = lexer.words(text, lexicon)
+        self._simple: dict[int, Found | None] = {}
+        self._times: dict[int, Found | None] = {}
+
+    def resolve(self, time: spans.Time, index: int) -> spans.Span | None:
+        """The reading that the clause around the expression tells."""
+        if isinstance(time, spans.Span):
+            return time
+        if time.length >= spans.YEAR and any(self.take(at, "born") for at in range(len(self.words))):
+            return None  # "born on 12 June": in no year that one could tell
+        return self.choose(time, self.side(index))
+
+    def side(self, index: int) -> int:
+        """The way the clause around a word looks."""
+        if self.take(index, "since"):
+            return tense.BACK
+        return tense.side(self.text, self.words[index].start, self.lexicon)
+
+    def choose(self, time: spans.Time, side: int) -> spans.Span | None:
+        """One reading of what was named; None where it could be either."""
+        if isinstance(time, spans.Span):
+            return time
+        now = time.now(self.today)
+        if now and (time.length != spans.WEEK or now.days == 2):  # a weekend that is on, but no other run of weekdays
+            return now
+        last, coming = self._within(time, time.last), self._within(time, time.next)
+        if not last or not coming:
+            return last or coming
+        if side:
+            return coming if side > 0 else last
+        if now:
+            return None
+        if self.lexicon.language.present_ahead and len(self.words) > 4:
+            return coming
+        back, ahead = (self.today - last.end).days + 1, (coming.first - self.today).days
+        near = _NEAR.get(time.length, _NEAR_YEARLY)
+        if min(back, ahead) > near or max(back, ahead) <= near:
+            return None
+        return last if back < ahead else coming
+
+    def take(self, index: int, sort: str) -> tuple[Any, int] | None:
+        """The meaning of the longest phrase of a class at a word, and the index behind it."""
+        if index < len(self.words):
+            for end, meanings in self.words[index].readings:
+                if sort in meanings:
+                    return meanings[sort], end
+        return None
+
+    def skip(self, index: int, *sorts: str) -> int:
+        """The index behind one phrase of each of the classes, each where it is there."""
+        for sort in sorts:
+            taken = self.take(index, sort)
+            index = taken[1] if taken else index
+        return index
+
+    def _within(self, cycle: spans.Cycle, pick: Callable[[dt.date], spans.Span]) -> spans.Span | None:
+        """A reading, if it is no further than the next round: "Friday 8 June" is the one that is a Friday."""
+        try:
+            span = pick(self.today)
+        except ValueError:
+            return None
+        return span if abs((span.first - self.today).days) <= cycle.length + spans.MONTH else None
+
+    def _is(self, index: int, text: str) -> bool:
+        return index < len(self.words) and self.words[index].text == text
+
+    def _is_habit(self, index: int) -> bool:
+        """Whether "every", "a", "any" stands before: no day in particular."""
+        before = self.words[index - 1].readings if index else ()
+        return any("never" in meanings for _, meanings in before) and not any(
+            sort in meanings for _, meanings in self.words[index].readings for sort in ("on", "named", "few")
+        )
+
+    def _each(self, time: spans.Time, change: Callable[[spans.Span], spans.Span]) -> spans.Time:
+        return time.map(change) if isinstance(time, spans.Cycle) else change(time)
+
+    def _longest(self, index: int, rules: Sequence[Rule]) -> Found | None:
+        best: Found | None = None
+        if index >= len(self.words) or not self.words[index].readings:
+            return None
+        for rule in rules:
+            try:
+                found = rule(index)
+            except (ValueError, OverflowError, IndexError):  # the 31st of June, 9999 years ago
+                continue
+            if found and (best is None or found.end > best.end):
+                best = found
+        return best
