@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import importlib.util
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -19,6 +20,10 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 # The sequence length all-MiniLM-L6-v2 was trained for; what lies beyond it is cut.
 _MAX_TOKENS = 256
 _QUERY_CACHE_SIZE = 1024
+# Letters beyond Latin ones: without any, no word is unknown to a tokenizer of pieces.
+_OTHER_LETTERS = re.compile(r"[\u0370-\u1dff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdff\ufe70-\ufefc]")
+# From this share of unknown words on (a speaker's name before them is known) a vector says nothing.
+_UNKNOWN_SHARE = 0.5
 
 Vectors = NDArray[np.float32]
 
@@ -59,10 +64,11 @@ class TextEncoder:
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """(n, d) float32, unit norm, in the order of `texts`; (0, d) for none."""
+        """(n, d) float32, unit norm, in the order of `texts`; zeros for one of unknown words, (0, d) for no text."""
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         for places in self._batches([len(text) for text in texts]):
             vectors[places] = self._backend.encode([texts[place] for place in places])
+        vectors[[not self.knows(text) for text in texts]] = 0.0
         return vectors
 
     def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
@@ -70,6 +76,7 @@ class TextEncoder:
         vectors = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
         for places in self._batches([len(before) + len(own) for before, own in pairs]):
             vectors[places] = self._backend.encode_in_context([pairs[place] for place in places])
+        vectors[[not self.knows(own) for _, own in pairs]] = 0.0
         return vectors
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -84,7 +91,7 @@ class TextEncoder:
             if text in self._queries:
                 self._queries.move_to_end(text)
                 return self._queries[text]
-        vector = self._backend.encode_query(text)
+        vector = self._backend.encode_query(text) if self.knows(text) else np.zeros(self.width, dtype=np.float32)
         with self._lock:
             self._queries[text] = vector
             if len(self._queries) > _QUERY_CACHE_SIZE:
@@ -96,10 +103,10 @@ class TextEncoder:
         return self._backend.unknown_share(text) if isinstance(self._backend, Tokenizing) else 0.0
 
     def knows(self, text: str) -> bool:
-        """Whether the vector of the text says anything: all texts of which every word is unknown have nearly one
-        vector, and would be found by each other's questions.
+        """Whether the vector of the text says anything: all texts of unknown words have nearly one vector, and would be
+        found by each other's questions. They get zeros instead, which are near to nothing.
         """
-        return self.unknown_share(text) < 1.0
+        return _OTHER_LETTERS.search(text) is None or self.unknown_share(text) < _UNKNOWN_SHARE
 
 
 def load(model: str, *, precision: str, threads: int, batch_size: int, device: str | None = None) -> TextEncoder:
