@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memsvc.distill.dates import lexer, spans, tense
+from memsvc.domain.timespan import Granularity
 
 CALENDAR = ("weekend", "week", "month", "quarter", "year", "decade")
 # How near the nearer reading must be, in days, to be meant where nothing tells: by the length of the cycle.
@@ -57,8 +58,8 @@ class Reading:
         if isinstance(time, spans.Span):
             return time
         now = time.now(self.today)
-        if now and (time.length != spans.WEEK or now.days == 2):  # a weekend that is on, but no other run of weekdays
-            return now
+        if now and (now.days == 2 or not (time.length == spans.WEEK or (side and _is_long_run(now)))):
+            return now  # the weekend, the month that is on; of a range that is on, no clause tells so
         last, coming = self._within(time, time.last), self._within(time, time.next)
         if not last or not coming:
             return last or coming
@@ -122,3 +123,7 @@ class Reading:
             if found and (best is None or found.end > best.end):
                 best = found
         return best
+
+
+def _is_long_run(span: spans.Span) -> bool:
+    return span.grain is Granularity.RANGE and span.days > 2

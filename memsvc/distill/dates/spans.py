@@ -264,8 +264,7 @@ def joined(first: Span, last: Span) -> Span:
     """From the first day of one to the last of another. Raises ValueError when that runs backwards."""
     if last.end <= first.first:
         raise ValueError("The range runs backwards.")
-    whole = Granularity.SEASON if first.grain is last.grain is Granularity.MONTH else Granularity.RANGE
-    return Span(first.first, last.end, whole)
+    return Span(first.first, last.end, Granularity.RANGE)
 
 
 def nearest_weekday(span: Span, weekday: int, side: int) -> Span:

@@ -112,7 +112,7 @@ ENGLISH = Language(
     r"half |noon |"
     r"at (?:\d|half|noon|christmas|easter)|\d|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?-i:Jan|Feb|Mar|Apr|May|"
     r"Jun|Jul|"
-    r"Aug|Sep|Oct|Nov|Dec))))\b|\b\w+'ll\b",
+    r"Aug|Sep|Oct|Nov|Dec))))\b|\b\w+'ll(?: have \w+)?\b",
     back=r"\b(?:was|were|wasn't|weren't|did|didn't|had|went|got|saw|met|took|came|made|bought|ate|gave|told|said|"
         r"found|"
     r"left|felt|ran|sat|spent|slept|fell|lost|won|began|drove|flew|wrote|knew|thought|kept|held|heard|brought|taught|"

@@ -19,6 +19,7 @@ def side(text: str, start: int, lexicon: lexer.Lexicon) -> int:
 
     The nearest word before it in its clause decides, then the first behind it, then those of the whole sentence.
     """
+    text = text.replace("’", "'")
     low = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
     stop = _SENTENCE.search(text, start)
     high = stop.start() if stop else len(text)

@@ -68,7 +68,7 @@ The workshop is June 3-5. | 3 to 5 June 2024
 The workshop runs from 3 to 5 June. | 3 to 5 June 2024
 I'll be away June 28 to July 2. | 28 June to 2 July 2024
 We will travel between July and September. | July 2024 to September 2024
-I was ill between March and April 2023. | March 2023 to April 2023
+I was ill between March and April 2023. | 1 March to 30 April 2023
 He worked there from 2019 to 2021. | January 2019 to December 2021
 The exhibition opens mid-July. | 11 to 20 July 2024
 I get paid at the end of the month. | 25 to 31 May 2024
@@ -192,6 +192,9 @@ My number is 20-19-2021-77. | none
 Mon ami est malade. | none
 The summer was great. | none
 A day in the life. | none
+I was there from May to July. | May 2023 to July 2023
+We'll have moved by autumn. | September 2024 to November 2024
+I’m flying on Friday. | 17 May 2024
 I was born on 12 June. | none
 In one week I lost 2 kg. | none
 I go there twice in a week. | none
