@@ -222,6 +222,14 @@ class _SentenceTransformers:
             rows[place] = np.concatenate([_mean(hidden, own), _mean(hidden, mask)])
         return rows
 
+    def unknown_share(self, text: str) -> float:
+        # Tokenizers of static embeddings are of another kind, without this attribute.
+        return tokens.unknown_share(text, self._ids, getattr(self._model.tokenizer, "unk_token_id", None))
+
+    def _ids(self, word: str) -> Sequence[int]:
+        ids: list[int] = self._model.tokenizer.encode(word, add_special_tokens=False)
+        return ids
+
     def _pools_by_mean(self) -> bool:
         """Whether the model is a transformer with a mean over its tokens and nothing behind that but a norm."""
         names = [type(module).__name__ for module in self._model]
@@ -245,8 +253,8 @@ def _own_mask(before: Sequence[str], offsets: Sequence[Sequence[tuple[int, int]]
     """Which tokens (n, t) stand behind the context; all of them where there is none or nothing is behind it."""
     own = np.zeros_like(mask)
     for place, (context, spans) in enumerate(zip(before, offsets, strict=True)):
-        begin = len(context) + 1 if context else 0
-        own[place, : len(spans)] = [start >= begin and end > start for start, end in spans]
+        if context:
+            own[place, : len(spans)] = [start > len(context) and end > start for start, end in spans]
     own *= mask
     return np.where(own.any(axis=1, keepdims=True), own, mask)
 
@@ -255,14 +263,6 @@ def _mean(hidden: NDArray[Any], mask: NDArray[Any]) -> Vectors:
     """(n, d), unit norm: the mean over the tokens of the mask, as the model card prescribes."""
     weights = mask[:, :, None].astype(np.float32)
     return _unit_norm((hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1.0))
-
-    def unknown_share(self, text: str) -> float:
-        # Tokenizers of static embeddings are of another kind, without this attribute.
-        return tokens.unknown_share(text, self._ids, getattr(self._model.tokenizer, "unk_token_id", None))
-
-    def _ids(self, word: str) -> Sequence[int]:
-        ids: list[int] = self._model.tokenizer.encode(word, add_special_tokens=False)
-        return ids
 
 
 def _unit_norm(vectors: NDArray[Any]) -> Vectors:

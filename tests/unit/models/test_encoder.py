@@ -85,7 +85,9 @@ class _Mute:
 def test_words_that_the_tokenizer_has_no_piece_of_are_unknown(text: str, share: float) -> None:
     made = load("int8")
     assert made.unknown_share(text) == share
-    assert made.knows(text) == (share < 1)
+    assert made.knows(text) == (share < 0.5)
+    assert made.encode([text, "Ana"]).any(axis=1).tolist() == [made.knows(text), True]
+    assert made.encode_query(text).any() == made.knows(text)
 
 
 def test_both_ways_to_run_the_model_agree_on_what_is_unknown() -> None:
@@ -95,6 +97,22 @@ def test_both_ways_to_run_the_model_agree_on_what_is_unknown() -> None:
     fast = load("int8")
     for text in ["Ana", "น้ำ Ana", "ရေ", "東京タワー", "물"]:
         assert exact.unknown_share(text) == fast.unknown_share(text)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_one_pass_gives_a_messages_own_words_in_context_and_all_of_it(precision: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = load(precision)
+    own, before = "Ana: For three years.", "Ben: How long have you had the tortoises?"
+    rows = made.encode_in_context([(before, own), ("", own), (before, own + " word" * 600)])
+    assert rows.shape == (3, 2, made.width)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=2), 1, rtol=1e-5)
+    np.testing.assert_allclose(rows[0, 1], made.encode([f"{before}\n{own}"])[0], atol=0.02)
+    np.testing.assert_allclose(rows[1, 0], rows[1, 1], atol=1e-6)
+    np.testing.assert_allclose(rows[1, 0], made.encode([own])[0], atol=0.02)
+    question, alone = made.encode_query("What pets does she keep, tortoises?"), made.encode([own])[0]
+    assert rows[0, 1] @ question > rows[0, 0] @ question > alone @ question
 
 
 def test_a_backend_without_a_tokenizer_leaves_nothing_unknown() -> None:
