@@ -236,9 +236,9 @@ class NamespaceIndex:
         ids = [slot * _ROW_STRIDE + row for row in (_OWN, _ALL)]
         if entry.has_vectors:
             self._dense.remove(ids)
-        if embedding is not None:
+        if embedding:
             self._dense.add(ids, np.frombuffer(embedding, dtype="<f4").reshape(2, self._dense.width))
-        entry.has_vectors = embedding is not None
+        entry.has_vectors = bool(embedding)
 
     def _neighbours(self, entry: Entry) -> list[str]:
         """The messages before and after it in its session."""

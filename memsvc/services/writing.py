@@ -26,10 +26,14 @@ def encode(encoder: TextEncoder, fresh: Sequence[MemoryUnit]) -> list[bytes]:
 
 def encode_messages(encoder: TextEncoder, said: Sequence[tuple[Message | None, Message]]) -> list[bytes]:
     """Two float32 rows a message, as bytes, from one pass over the end of the message before it and its own words: the
-    mean of its own words in that context, and of all.
+    mean of its own words in that context, and of all. None at all for one without words of its own.
     """
-    pairs = [(_end(before), f"{message.name}: {served.without(message.text)}") for before, message in said]
-    return [np.ascontiguousarray(rows, dtype="<f4").tobytes() for rows in encoder.encode_in_context(pairs)]
+    own = [served.without(message.text).strip() for _, message in said]
+    pairs = [
+        (_end(before), f"{message.name}: {words}") for words, (before, message) in zip(own, said, strict=True) if words
+    ]
+    rows = iter(encoder.encode_in_context(pairs))
+    return [np.ascontiguousarray(next(rows), dtype="<f4").tobytes() if words else b"" for words in own]
 
 
 def _end(before: Message | None) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
-from memsvc.domain.unit import Status
+from memsvc.domain.unit import Kind, Status
 from memsvc.store import tables
 
 _M = tables.message
@@ -55,6 +55,8 @@ def _about(namespace: Namespace, name: str) -> sa.ColumnElement[bool]:
         .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
         .where(
             *tables.within(_S, namespace),
+            # An abstract names everybody that one of its members names, and cites them all.
+            _U.c.kind != Kind.ABSTRACT.value,
             sa.or_(sa.func.lower(_U.c.subject) == lowered, sa.literal(name, sa.Text) == sa.any_(_U.c.persons)),
         )
     )

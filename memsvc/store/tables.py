@@ -116,7 +116,8 @@ message = sa.Table(
     sa.Column("quarantined_at", columns.instant),
     # Of the clock that `occurred_at` was read from: its days are the speaker's.
     columns.utc_offset(),
-    # Two float32 rows, little-endian, of one pass: its own words in context, and context and words; null until made.
+    # Two float32 rows, little-endian, of one pass: its own words in context, and context and words; null until made,
+    # empty for one without words.
     sa.Column("embedding", BYTEA),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),

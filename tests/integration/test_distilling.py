@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from memsvc.bootstrap import Service
 from memsvc.distill import build
@@ -27,7 +28,7 @@ from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.work import Lease, Runner
 from memsvc.settings import JobSettings
-from memsvc.store import jobs, namespaces
+from memsvc.store import jobs, namespaces, tables
 from tests.unit.models.test_generator import Behaviour, Endpoint, answers
 
 DAY = dt.datetime(2023, 5, 8, 12, tzinfo=dt.UTC)
@@ -37,6 +38,10 @@ SAID = [
     "Wow, that is great!",
     "I paid 900 euros for the boat in Porto last week.",
 ]
+WORDS = (
+    "anchors barges cranes divers engines ferries gulls hawsers islands jetties keels lanterns masts nets oars pilots "
+    "quays ropes sails tides upkeep vaults wharves yards buoys cargo depths eddies fleets gates hulls inlets"
+).split()
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ def test_stats_count_what_was_said_what_was_left_out_and_the_compression(talk: N
     talk.write([{"session_id": "a", "occurred_at": DAY, "messages": [{"id": "a0", "role": "user", "speaker": "Ana", "content": SAID[0]}, {"id": "a9", "role": "user", "content": " "}]}])  # fmt: skip
     stats = talk.stats()
     assert (stats.sessions, stats.exchanges, stats.messages) == (2, 3, 7)
-    assert stats.skipped["phatic"] == 2
+    assert stats.skipped["phatic"] == 4
     assert stats.skipped["empty"] == 1
     assert stats.skipped["duplicate"] == 1
     assert stats.units == {"active": len(list(talk.units()))}
@@ -91,6 +96,55 @@ def test_stats_count_what_was_said_what_was_left_out_and_the_compression(talk: N
     assert stats.tokens.distilled == sum(unit.tokens for unit in talk.units())
     assert stats.tokens.compression == pytest.approx(stats.tokens.distilled / stats.tokens.verbatim, abs=1e-4)
     assert stats.jobs["queued"] >= 1
+
+
+def test_what_was_left_out_is_listed_sentence_by_sentence(memory: Namespace) -> None:
+    content = "Hey there! I'm pregnant. Wow! I hate cilantro."
+    written = memory.write([{"session_id": "s", "messages": [{"id": "m", "role": "user", "content": content}]}])
+    left = [(content[skip.start : skip.end], skip.reason) for skip in written.results[0].skipped]
+    assert left == [("Hey there!", "phatic"), ("Wow!", "phatic")]
+    assert [unit.text for unit in memory.units()] == ["User: I'm pregnant.", "User: I hate cilantro."]
+    again = memory.write([{"session_id": "s", "messages": [{"id": "m", "role": "user", "content": content}]}])
+    assert again.results[0].units == written.results[0].units
+
+
+def test_days_are_those_of_the_speakers_clock_also_when_distilled_again(
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = dt.datetime.fromisoformat("2024-05-15T00:20:00+09:00")
+    memory.add("I fell off my bike yesterday.", session_id="s", role="user", occurred_at=said)
+    for version in (1, 2):
+        (unit,) = memory.units()
+        assert (unit.version, unit.t_start) == (version, dt.datetime.fromisoformat("2024-05-14T00:00:00+09:00"))
+        assert "14 May 2024" in unit.text
+        assert "15 May 2024:" in memory.context("What happened to the bike?").text
+        monkeypatch.setattr(build, "DISTILLER", "rule-next")
+        run(service, memory, redistil.KIND, redistil_with(service))
+
+
+def test_a_namespace_of_before_statements_is_searched_and_brought_over(
+    service: Service, talk: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service.database.tenant(service.tenant_id) as connection:
+        space = namespaces.find(connection, service.tenant_id, talk.name)
+        assert space is not None
+        connection.execute(sa.update(tables.unit).where(*tables.within(tables.unit, space)).values(
+            distiller="rule-2", embedding=tables.unit.c.embedding.op("||")(tables.unit.c.embedding)))  # fmt: skip
+        connection.execute(
+            sa.update(tables.message).where(*tables.within(tables.message, space)).values(embedding=None)
+        )
+    service.pool.drop(space.id)
+    ids = [message.id for message in talk.messages()]
+    assert "Oslo" in talk.recall("Where did Ana move?").results[0].text
+    run(service, talk, redistil.KIND, redistil_with(service))
+    assert [message.id for message in talk.messages()] == ids
+    assert {unit.distiller for unit in talk.units() if unit.status == "active"} == {build.DISTILLER}
+    with service.database.tenant(service.tenant_id) as connection:
+        missing = sa.select(tables.message.c.id).where(
+            *tables.within(tables.message, space), tables.message.c.embedding.is_(None)
+        )
+        assert connection.execute(missing).all() == []
+    assert "Oslo" in talk.recall("Where did Ana move?").results[0].text
 
 
 def test_a_fresh_unit_has_one_version_and_units_are_listed_in_pages(talk: Namespace) -> None:
@@ -114,7 +168,7 @@ def test_distilling_again_with_another_distiller_keeps_ids_and_history_and_makes
 ) -> None:
     before = {unit.id: unit for unit in talk.units()}
     monkeypatch.setattr(build, "DISTILLER", "rule-next")
-    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=0.0)))
+    run(service, talk, redistil.KIND, redistil_with(service))
     active = [unit for unit in talk.units() if unit.status == "active"]
     assert {unit.distiller for unit in active} == {"rule-next"}
     assert set(before) <= {unit.id for unit in talk.units()}
@@ -126,7 +180,7 @@ def test_distilling_again_with_another_distiller_keeps_ids_and_history_and_makes
     assert oldest.state["text"] == before[changed.id].text
     assert oldest.replaced_at is not None
     again = list(talk.units())
-    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=0.0)))
+    run(service, talk, redistil.KIND, redistil_with(service))
     assert list(talk.units()) == again
     found = talk.recall("Where did Ana move?").results[0]
     assert found.unit_id in {unit.id for unit in active}
@@ -153,14 +207,18 @@ def test_an_interrupted_distilling_goes_on_where_it_was(
     assert {unit.version for unit in talk.units()} == {2}
 
 
-def test_a_unit_that_is_no_longer_made_is_archived_and_not_recalled(service: Service, talk: Namespace) -> None:
-    total = len(list(talk.units()))
-    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=60.0)))
-    archived = [unit for unit in talk.units() if unit.status == "archived"]
-    if archived:
-        found = {result.unit_id for result in talk.recall("harbour Oslo Porto", limit=50).results}
-        assert not found & {unit.id for unit in archived}
-    assert len(list(talk.units())) == total
+def test_a_unit_that_is_no_longer_made_is_archived_and_not_recalled(
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [f"Point {n} concerns the {word} of the {near}." for n, word in enumerate(WORDS) for near in WORDS[:4]]
+    memory.write([{"session_id": "s", "messages": [{"role": "assistant", "content": " ".join(points)}]}])
+    total = len(list(memory.units()))
+    run(service, memory, redistil.KIND, redistil_with(service, Depth(reply_share=0.05)))
+    archived = [unit for unit in memory.units() if unit.status == "archived"]
+    assert 0 < len(archived) < total
+    found = {result.unit_id for result in memory.recall("points of anchors", limit=50).results}
+    assert not found & {unit.id for unit in archived}
+    assert len(list(memory.units())) == total
 
 
 @pytest.fixture
@@ -212,7 +270,7 @@ def test_a_models_rewriting_is_a_new_version_that_is_recalled_and_keeps_the_rule
     assert unit.t_start == before[unit.id].t_start
     assert talk.recall("When did Miso move?", limit=1).results[0].text == unit.text
     # What a model wrote is not undone by the rules.
-    run(service, talk, redistil.KIND, redistil_with(service, Depth(talk_scale=0.0)))
+    run(service, talk, redistil.KIND, redistil_with(service))
     assert talk.unit(unit.id).text == unit.text
 
 
