@@ -200,8 +200,8 @@ class _SentenceTransformers:
         return np.asarray(self._model.encode_document(list(texts), **self._options(len(texts))), dtype=np.float32)
 
     def encode_query(self, text: str) -> Vectors:
-        vectors: Vectors = np.asarray(self._model.encode_query([text], **self._options(1)), dtype=np.float32)
-        return vectors[0]
+        vector: Vectors = np.asarray(self._model.encode_query([text], **self._options(1)), dtype=np.float32)[0]
+        return vector
 
     def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """One pass where the model takes the mean of its tokens and says where they stand in the text; else two."""
