@@ -93,9 +93,10 @@ class NamespaceIndex:
         units: Collection[str] | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
-        instructions nearest to the question are always among them. `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first. Messages
-        and units that did not exist at `moment` are left out, and so is what was put away or has run out, what does
-        not pass `only`, and where they are given what is not among these `messages`, or has none of these `units`.
+        instructions nearest to the question are always among them. `vector` is the query's (d,) float32; at most
+        `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment` are
+        left out, and so is what was put away or has run out, what does not pass `only`, and where they are given what
+        is not among these `messages`, or has none of these `units`.
         """
         moment = moment or Moment()
         with self._lock:
