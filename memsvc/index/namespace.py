@@ -39,10 +39,9 @@ _NOT_SEARCHED = ("abstract",)
 # Ids in the dense index: slot * _ROW_STRIDE + one of these. Units and messages have slots of their own.
 _ROW_STRIDE = 4
 _STATEMENT, _OWN, _ALL = 0, 1, 2
-# Several rows lead to one message, so more rows are asked for than messages.
+# Several rows lead to one message.
 _ROWS_PER_MESSAGE = 6
-_BYTES_PER_MESSAGE = 900
-_BYTES_PER_UNIT = 600
+_BYTES_PER_MESSAGE, _BYTES_PER_UNIT = 900, 600
 
 
 class NamespaceIndex:
