@@ -7,7 +7,6 @@ from memsvc.domain.link import Link, LinkKind
 
 # Below this two units have nothing to do with each other, and no pair is looked at.
 LOWEST_COSINE = 0.55
-_SAME_COSINE = 0.95
 _CONFLICT_COSINE = 0.80
 _NEAR_COSINE = 0.70
 # Of two statements that differ in a figure so much of the longer must be the same words, or they are about two things.
@@ -27,7 +26,7 @@ def pair(one: Trait, other: Trait, cosine: float) -> Link | None:
     Of `same` and `near` the earlier unit is `src`; of `supersedes` the newer is.
     """
     earlier, later = sorted((one, other), key=lambda trait: trait.place)
-    if _says_the_same(earlier, later, cosine):
+    if _says_the_same(earlier, later):
         return Link(earlier.id, later.id, LinkKind.SAME, cosine)
     if supersedes(later, earlier, cosine):
         return Link(later.id, earlier.id, LinkKind.SUPERSEDES, cosine)
@@ -45,6 +44,8 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
     """
     if later.subject != earlier.subject or later.said_at <= earlier.said_at:
         return False
+    if not (later.holds and earlier.holds):  # a question, a plan, a quotation
+        return False
     if later.is_assistants and not earlier.is_assistants:
         return False
     if later.trust < earlier.trust:
@@ -55,7 +56,7 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
         return False
     if cosine < _CONFLICT_COSINE or later.kind not in _REPLACEABLE or earlier.kind not in _REPLACEABLE:
         return False
-    if later.is_question or earlier.is_question or _overlap(later, earlier) < _SAME_WORDS:
+    if _overlap(later, earlier) < _SAME_WORDS:
         return False
     if later.is_negated != earlier.is_negated and {later.kind, earlier.kind} <= _REVOCABLE:
         return True
@@ -63,9 +64,10 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
     return later.says_change and (differs or later.entities != earlier.entities)
 
 
-def _says_the_same(earlier: Trait, later: Trait, cosine: float) -> bool:
+def _says_the_same(earlier: Trait, later: Trait) -> bool:
+    """Whether the later one adds no word: nothing is merged for being near in meaning, since merging hides."""
     return (
-        (cosine >= _SAME_COSINE or earlier.text == later.text)
+        earlier.text == later.text
         and earlier.subject == later.subject
         and _NAMED_ONLY not in (earlier.kind, later.kind)
         and earlier.numbers == later.numbers

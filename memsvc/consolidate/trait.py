@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,10 @@ _CHANGE = re.compile(
     r"\b(?:now|no longer|any ?more|switched|instead|changed (?:to|from|my)|these days|from now on|"
     r"moved (?:it |them )?to|rescheduled|postponed|new plan|correction|actually)\b",
     re.IGNORECASE,
+)
+# Of sentences, not of words: "C" and "C#", "5" and "-5" are two things.
+_PUNCTUATION = re.compile(
+    "[.,;:!?\u2026\"'()\\[\\]\u201c\u201d\u2018\u2019\u00a1\u00bf\u3001\u3002\uff01\uff0c\uff1f\u0964\u061f]"
 )
 _VALUE = r"(?P<value>[\w$\u20ac\u00a3][^.,;!?()]{0,60}?)"
 _END = r"(?=\s+(?:and|but|with|because|since|last|this|next|a few|in \d|now)\b|[.,;!?()]|$)"
@@ -54,7 +59,8 @@ class Trait:
     """A unit as the consolidation sees it: `said` are its words, `core` the chief ones, `text` the same for comparing.
 
     `place` orders all units: when said, then by id, never by arrival. `slot` is (attribute, value) where the unit gives
-    its subject one of which there is one at a time.
+    its subject one of which there is one at a time; `holds` whether it is asserted until further notice: only that
+    takes a place, or loses it.
     """
 
     id: str
@@ -77,11 +83,8 @@ class Trait:
     keywords: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = ()
 
-    @property
-    def is_question(self) -> bool:
-        return "?" in self.said
-
     trust: float = 1.0
+    holds: bool = True
 
     @property
     def place(self) -> tuple[dt.datetime, str]:
@@ -105,6 +108,7 @@ def read(
     keywords: Sequence[str] = (),
     topics: Sequence[Topic] = (),
     trust: float = 1.0,
+    holds: bool = True,
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     said = text.partition(": ")[2] or text
@@ -114,7 +118,7 @@ def read(
         id=id,
         kind=kind,
         said=said,
-        text=" ".join(plain.lower().split()),
+        text=_bare(plain),
         subject=subject or "",
         session_id=session_id,
         message_ids=tuple(message_ids),
@@ -126,12 +130,21 @@ def read(
         words=frozenset(word.lower() for word in _WORD.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
-        slot=None if is_assistants else _slot(plain),
+        slot=_slot(plain) if holds and not is_assistants else None,
         core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
         keywords=tuple(keywords),
         topics=tuple(topics),
         trust=trust,
+        holds=holds and "?" not in said,
     )
+
+
+def _bare(text: str) -> str:
+    """The text without case, punctuation and ways to write a letter: what is equal in this says the same. Anything less
+    would hide one fact behind another ("left knee", "right knee").
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    return " ".join(_PUNCTUATION.sub(" ", folded).split())
 
 
 def _slot(text: str) -> tuple[str, str] | None:

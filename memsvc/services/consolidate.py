@@ -23,7 +23,7 @@ from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
-from memsvc.domain.unit import Gained, MemoryUnit, Status
+from memsvc.domain.unit import Assertion, Gained, MemoryUnit, Status
 from memsvc.services import abstracts, follow_ups, writing
 from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND
@@ -261,7 +261,7 @@ def trait_of(item: Base) -> Trait:
         id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
-        topics=item.topics, trust=item.trust,
+        topics=item.topics, trust=item.trust, holds=item.assertion == Assertion.ASSERTED,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
-from memsvc.domain.unit import Kind, Status, Topic
+from memsvc.domain.unit import Assertion, Kind, Status, Topic
 from memsvc.store import feed, tables, units
 
 _U = tables.unit
@@ -43,6 +43,7 @@ class Base:
     topics: tuple[Topic, ...] = ()
     is_temporary: bool = False
     trust: float = 1.0
+    assertion: str = Assertion.ASSERTED.value
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
@@ -56,7 +57,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
-        _U.c.expires_at, _U.c.trust,
+        _U.c.expires_at, _U.c.trust, _U.c.assertion,
     )  # fmt: skip
     statement = (
         sa.select(*columns)
@@ -73,6 +74,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
                 row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
                 row.expires_at is not None,
                 row.trust,
+                row.assertion,
             )
         )  # fmt: skip
     return found
