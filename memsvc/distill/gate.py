@@ -20,13 +20,14 @@ _POLITE = re.compile(
     r"(?:(?:aw+|oh|wow|yeah|yes|hey|well|so|and|but|haha|ok|okay|no),? )*"
     r"(?:i(?:'m| am) (?:(?:so|really|very|just) )*(?:glad|happy|sorry|proud|excited|here)"
     r"(?: (?:to hear (?:that|it|this)|(?:for|of|about) (?:you|that|it|this)|it \w+|you \w+ (?:it|that)|to help))?|"
-    r"i (?:(?:totally|completely|really|so|do|can|can't) )*(?:agree|see|know|hear you|understand|imagine|hope so|"
+    r"i can't (?:even )?(?:imagine|agree more)|"
+    r"i (?:(?:totally|completely|really|so|do|can) )*(?:agree|see|know|hear you|understand|imagine|hope so|"
     r"think so|guess so|bet|get it|appreciate (?:it|that|you))(?: (?:too|right|more|what you mean|how you feel))?|"
     r"we should|let's do it)(?: (?:too|so much|a lot|right))?",
 )
 _ANSWERS = frozenset(
     "yes yeah yep yup no nope nah ok okay sure right exactly absolutely definitely agreed true false maybe probably "
-    "never always sometimes often course correct indeed neither both none fine good great".split()
+    "never always sometimes often course correct indeed neither both none fine good great got".split()
 )
 
 
@@ -57,6 +58,8 @@ def is_phatic(text: str, names: frozenset[str]) -> bool:
         return not any(map(str.isalnum, text))  # only marks or emoji
     if len(said) > _MAX_PHATIC_WORDS or artefacts.find(text):
         return False
-    if _POLITE.fullmatch(" ".join(word for word in said if word not in names)):
+    rest = " ".join(word for word in said if word not in names)
+    if _POLITE.fullmatch(rest):
         return True
-    return all(word in lexicon.RITUAL or word.partition("'")[0] in names for word in said)
+    rest = lexicon.SET_PHRASE.sub("", rest)
+    return all(word in lexicon.RITUAL or word.partition("'")[0] in names for word in rest.split())

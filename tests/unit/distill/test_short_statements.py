@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -30,9 +31,10 @@ def told(result: Distillate) -> list[str]:
 
 
 def lost(content: str, result: Distillate) -> str:
-    """The letters and digits of a message that are neither in a unit nor in a skip."""
+    """The letters and digits of a message that are neither in a unit nor in a skip; a list's numbers are neither."""
     spans = [(source.start, source.end) for unit in result.units for source in unit.sources]
     spans += [(0, len(content)) if skip.start is None else (skip.start, skip.end or 0) for skip in result.skips]
+    spans += [bullet.span() for bullet in re.finditer(r"^\d+\. ", content, re.MULTILINE)]
     return "".join(
         letter
         for place, letter in enumerate(content)
@@ -114,3 +116,29 @@ def test_what_keeps_in_touch_beside_a_statement_is_listed_with_its_place() -> No
         result = distill(content)
         assert told(result) == ["I'm pregnant."]
         assert [content[skip.start or 0 : skip.end] for skip in result.skips] == [greeting], greeting
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "I'm from Nice.", "The meeting is on.", "No meeting, please.", "Please take this course.", "I can't see.",
+        "Take one of these.", "The talk is later.", "I'm going to Nice.", "I'm on my own.", "It's one of my days.",
+    ],
+)  # fmt: skip
+def test_what_tells_something_in_the_words_of_a_greeting_is_a_unit(content: str) -> None:
+    assert told(distill(content)) == [content]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("I sold it. my new one is red", ["I sold it.", "my new one is red"]),
+        ("She takes vitamin D. I take none.", ["She takes vitamin D.", "I take none."]),
+        ("Ask J. Smith about no. 5, max. two per house.", ["Ask J. Smith about no. 5, max. two per house."]),
+        ('She wrote "Stop." on the wall.', ['She wrote "Stop." on the wall.']),
+        ("I got it from the U.S. embassy etc. and left.", ["I got it from the U.S. embassy etc. and left."]),
+        ("Pills:\n1. Augmentin\n2. Junk\n3. Mai Tai", ["Pills: Augmentin", "Pills: Junk", "Pills: Mai Tai"]),
+    ],
+)
+def test_a_stop_ends_a_statement_whether_or_not_a_capital_follows(content: str, expected: list[str]) -> None:
+    assert told(distill(content)) == expected
