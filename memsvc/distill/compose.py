@@ -96,7 +96,12 @@ def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[
     made, left, fences = (_reply if message.role in (Role.ASSISTANT, Role.TOOL) else _talk)(
         setting, reading, names, depth
     )
-    units = [build.unit(setting, statement) for statement in sorted(made, key=lambda item: item.spans[-1])]
+    in_order = sorted(made, key=lambda item: item.spans[-1])
+    question = build.asked(setting)
+    units = [
+        build.unit(setting, statement, question if number == 0 or gate.goes_on(in_order[0].text, statement.text) else "")
+        for number, statement in enumerate(in_order)
+    ]
     units += [build.code_unit(setting, fence) for fence in fences]
     if message.caption and (caption := trim.caption(message.caption)):
         units.append(build.caption_unit(setting, caption))

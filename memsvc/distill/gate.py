@@ -29,6 +29,8 @@ _ANSWERS = frozenset(
     "yes yeah yep yup no nope nah ok okay sure right exactly absolutely definitely agreed true false maybe probably "
     "never always sometimes often course correct indeed neither both none fine good great got".split()
 )
+_ASSENT = frozenset("yes yeah yep yup no nope nah sure never always".split())
+_OWN_SUBJECT = frozenset("i i'm i've i'd i'll we we're we've we'd we'll my our".split())
 
 
 def reason_to_skip(message: Message) -> str | None:
@@ -46,6 +48,13 @@ def may_answer(text: str) -> bool:
     """Whether a sentence may be the answer to a question: assent, refusal, or a mark that stands for them."""
     said = lexicon.words(text)
     return not said or any(word in _ANSWERS for word in said)
+
+
+def goes_on(answer: str, text: str) -> bool:
+    """Whether a later sentence of a message still answers the question that the first one, `answer`, answers: not
+    behind yes or no, and not where the speaker begins anew with a subject.
+    """
+    return not _ASSENT & set(lexicon.words(answer)) and not _OWN_SUBJECT & set(lexicon.words(text)[:1])
 
 
 def is_phatic(text: str, names: frozenset[str]) -> bool:
