@@ -8,6 +8,7 @@ language makes it a statement.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from memsvc.distill import artefacts, lexicon
 from memsvc.domain import served
@@ -50,11 +51,13 @@ def may_answer(text: str) -> bool:
     return not said or any(word in _ANSWERS for word in said)
 
 
-def goes_on(answer: str, text: str) -> bool:
-    """Whether a later sentence of a message still answers the question that the first one, `answer`, answers: not
-    behind yes or no, and not where the speaker begins anew with a subject.
+def still_answers(told: Sequence[str], text: str) -> bool:
+    """Whether a statement answers the question before its message, behind those `told` in it: the first one does; a
+    later one not behind yes or no, and not where the speaker begins anew as a subject.
     """
-    return not _ASSENT & set(lexicon.words(answer)) and not _OWN_SUBJECT & set(lexicon.words(text)[:1])
+    if not told:
+        return True
+    return not _ASSENT & set(lexicon.words(told[0])) and not _OWN_SUBJECT & set(lexicon.words(text)[:1])
 
 
 def is_phatic(text: str, names: frozenset[str]) -> bool:

@@ -113,8 +113,8 @@ def _ends_ordinal(text: str, bullet: re.Match[str]) -> bool:
 
 
 _DAY = re.compile(
-    r"[ \t]*\d{1,2}\. (?:Jan(?:uary?|uari)?|Feb(?:ruary?|ruari)?|M\u00e4rz?|Mar(?:ch|s)?|Apr(?:il)?|Mai|Maj|Jun[ei]?|Jul[yi]?|"
-    r"Aug(?:usti?)?|Sept?(?:ember)?|O[kc]t(?:ober)?|Nov(?:ember)?|De[zc](?:ember)?)\b(?! \w+ \w+ \w+)"
+    r"[ \t]*\d{1,2}\. (?:Jan(?:uary?|uari)?|Feb(?:ruary?|ruari)?|M\u00e4rz?|Mar(?:ch|s)?|Apr(?:il)?|Mai|Maj|"
+    r"Jun[ei]?|Jul[yi]?|Aug(?:usti?)?|Sept?(?:ember)?|O[kc]t(?:ober)?|Nov(?:ember)?|De[zc](?:ember)?)\b(?! \w+ \w+ \w+)"
 )
 
 

@@ -74,8 +74,7 @@ def find(request: pytest.FixtureRequest, service: Service) -> Find:
         service.database, service.encoder, IndexPool(service.encoder.width, 2**30), RecallSettings(ranker="none")
     )
     return lambda space, question: [
-        memory.text
-        for memory in plain.recall(service.tenant_id, space.name, Query(question, ASKED), SHOWN).memories
+        memory.text for memory in plain.recall(service.tenant_id, space.name, Query(question, ASKED), SHOWN).memories
     ]
 
 

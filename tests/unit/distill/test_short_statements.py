@@ -57,7 +57,9 @@ def test_a_short_statement_alone_is_a_unit() -> None:
 
 
 def test_a_short_statement_behind_a_greeting_is_a_unit() -> None:
-    hailed = [(hail, short) for short in PLAIN for hail in filter(None, (short.hail, "Hey!", "hi Sam,\n", "Thanks :)\n"))]
+    hailed = [
+        (hail, short) for short in PLAIN for hail in filter(None, (short.hail, "Hey!", "hi Sam,\n", "Thanks :)\n"))
+    ]
     wrong = [fault for hail, short in hailed for fault in failing([short], f"{hail} {short.text}")]
     assert not wrong, wrong
 
