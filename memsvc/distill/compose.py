@@ -117,7 +117,7 @@ Parts = tuple[list[Statement], list[tuple[Span, str]], Sequence[Fence]]
 
 def _talk(setting: Setting, reading: Reading, names: frozenset[str], depth: Depth) -> Parts:
     """All that a person said but what keeps in touch, and the first part of what was pasted."""
-    kept, phatic = statements.told(reading, names, is_answer=build.asked(setting) != "")
+    kept, phatic = statements.told(reading, names, build.asked(setting))
     fences = reading.fences[:_PASTED]
     most = _PASTED - len(fences)
     pasted, rest = statements.pasted(reading, most, most * statements.PIECE_TOKENS, setting.count_tokens)

@@ -30,6 +30,12 @@ _ANSWERS = frozenset(
     "yes yeah yep yup no nope nah ok okay sure right exactly absolutely definitely agreed true false maybe probably "
     "never always sometimes often course correct indeed neither both none fine good great got".split()
 )
+_WHO = frozenset("who who's whose whom which".split())
+_GREETING = frozenset(
+    "hi hello hey thanks thank thx welcome bye congrats congratulations cheers haha hahaha lol".split()
+)
+# "Amazing!", "So lovely!"; behind "that's" it is praise of what was said before the question.
+_PRAISE_WORDS = 2
 _ASSENT = frozenset("yes yeah yep yup no nope nah sure never always".split())
 _OWN_SUBJECT = frozenset("i i'm i've i'd i'll we we're we've we'd we'll my our".split())
 
@@ -45,10 +51,17 @@ def reason_to_skip(message: Message) -> str | None:
     return None if served.without(message.content).strip() else "served"
 
 
-def may_answer(text: str) -> bool:
-    """Whether a sentence may be the answer to a question: assent, refusal, or a mark that stands for them."""
+def may_answer(text: str, question: str, names: frozenset[str]) -> bool:
+    """Whether a sentence may be the answer to a question: assent, refusal, a mark that stands for them, praise where
+    the question is how something is, a name where it is who.
+    """
     said = lexicon.words(text)
-    return not said or any(word in _ANSWERS for word in said)
+    if not said or any(word in _ANSWERS for word in said):
+        return True
+    asks = set(lexicon.words(question))
+    if "how" in asks and len(said) <= _PRAISE_WORDS and not _GREETING & set(said):
+        return any(word in lexicon.PHATIC for word in said)
+    return bool(_WHO & asks) and all(word in names for word in said)
 
 
 def still_answers(told: Sequence[str], text: str) -> bool:

@@ -104,6 +104,40 @@ def test_an_answer_stands_with_its_question() -> None:
     assert not wrong, wrong
 
 
+@pytest.mark.parametrize(
+    ("asked", "content", "expected"),
+    [
+        ("How was the concert?", "Amazing!", ["Amazing!"]),
+        ("Did you get the visa?", "Got it!", ["Got it!"]),
+        ("How are you?", "Hey!", []),
+        ("Shall I go on?", "Thanks!", []),
+        ("What is it called?", "Haha", []),
+    ],
+)
+def test_praise_answers_how_something_was_and_a_greeting_answers_nothing(
+    asked: str, content: str, expected: list[str]
+) -> None:
+    assert told(distill(content, asked)) == expected
+
+
+def test_a_name_answers_who_and_calls_somebody_elsewhere() -> None:
+    for asked, expected in (("Who drives tonight?", ["Karl."]), ("Shall we drive?", [])):
+        before = Message("m0", "s", "e", Role.USER, "Ana", asked, SAID, None)
+        said = Message("m1", "s", "e", Role.USER, "Karl", "Karl.", SAID, None)
+        result = compose.distill(
+            [said], preceding=[before], participants=["Ana", "Karl"], namespace_id="n", count_tokens=count
+        )
+        assert told(result) == expected
+
+
+def test_a_question_goes_with_its_answer_and_not_with_what_is_told_behind_it() -> None:
+    texts = [unit.text for unit in distill("nope. Keep it short.", "Do you eat pork?").units]
+    assert texts == ["User: nope. (re: Do you eat pork?)", "User: Keep it short."]
+    texts = [unit.text for unit in distill("Since May. In Porto. I drink tea.", "How long, and where?").units]
+    asked = "(re: How long, and where?)"
+    assert texts == [f"User: Since May. {asked}", f"User: In Porto. {asked}", "User: I drink tea."]
+
+
 @pytest.mark.parametrize("content", KEEPING_IN_TOUCH)
 def test_what_only_keeps_in_touch_is_no_unit_and_is_listed(content: str) -> None:
     result = distill(content)
@@ -125,6 +159,7 @@ def test_what_keeps_in_touch_beside_a_statement_is_listed_with_its_place() -> No
     [
         "I'm from Nice.", "The meeting is on.", "No meeting, please.", "Please take this course.", "I can't see.",
         "Take one of these.", "The talk is later.", "I'm going to Nice.", "I'm on my own.", "It's one of my days.",
+        "I have a free weekend.", "Well done, please.", "Same here!", "I'm on it.",
     ],
 )  # fmt: skip
 def test_what_tells_something_in_the_words_of_a_greeting_is_a_unit(content: str) -> None:
