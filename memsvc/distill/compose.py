@@ -97,10 +97,9 @@ def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[
         setting, reading, names, depth
     )
     in_order = sorted(made, key=lambda item: item.spans[-1])
-    texts = [statement.text for statement in in_order]
     question = build.asked(setting)
     units = [
-        build.unit(setting, statement, question if gate.still_answers(texts[:number], statement.text) else "")
+        build.unit(setting, statement, question if number == 0 or gate.still_answers(statement.text) else "")
         for number, statement in enumerate(in_order)
     ]
     units += [build.code_unit(setting, fence) for fence in fences]

@@ -8,7 +8,6 @@ language makes it a statement.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from memsvc.distill import artefacts, lexicon
 from memsvc.domain import served
@@ -36,8 +35,12 @@ _GREETING = frozenset(
 )
 # "Amazing!", "So lovely!"; behind "that's" it is praise of what was said before the question.
 _PRAISE_WORDS = 2
-_ASSENT = frozenset("yes yeah yep yup no nope nah sure never always".split())
 _OWN_SUBJECT = frozenset("i i'm i've i'd i'll we we're we've we'd we'll my our".split())
+# Words for what was named before.
+_POINTING = frozenset(
+    "it it's its them they they're this that that's those these one ones few both there then so too either any some he "
+    "she him her his their same more another".split()
+)
 
 
 def reason_to_skip(message: Message) -> str | None:
@@ -64,13 +67,12 @@ def may_answer(text: str, question: str, names: frozenset[str]) -> bool:
     return bool(_WHO & asks) and all(word in names for word in said)
 
 
-def still_answers(told: Sequence[str], text: str) -> bool:
-    """Whether a statement answers the question before its message, behind those `told` in it: the first one does; a
-    later one not behind yes or no, and not where the speaker begins anew as a subject.
+def still_answers(text: str) -> bool:
+    """Whether a later statement of a message may still answer the question before it: not where the speaker begins anew
+    as a subject and points to nothing that was named before.
     """
-    if not told:
-        return True
-    return not _ASSENT & set(lexicon.words(told[0])) and not _OWN_SUBJECT & set(lexicon.words(text)[:1])
+    said = lexicon.words(text)
+    return not _OWN_SUBJECT & set(said[:1]) or bool(_POINTING & set(said))
 
 
 def is_phatic(text: str, names: frozenset[str]) -> bool:

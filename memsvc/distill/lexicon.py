@@ -59,11 +59,13 @@ RITUAL = (PHATIC - _TELLING) | _words(
 )
 # Phrases of the same kind whose words tell something elsewhere: "take care", but "take one of these".
 SET_PHRASE = re.compile(
-    r"\b(?:good (?:evening|afternoon|day|luck)|(?<!i )have an? (?:nice|good|great|lovely|wonderful) \w+|what an? day|"
+    r"\b(?:good (?:evening|afternoon|day|luck)|(?<!i )have an? (?:nice|good|great|lovely|wonderful) "
+    r"(?:day|one|time|evening|weekend|afternoon|night|trip|morning)|hear from you|"
+    r"what an? (?:nice |good |great |lovely |wonderful )?day|"
     r"(?:nice|great|lovely|good|a pleasure) (?:to (?:meet|see)|meeting|seeing|talking (?:to|with)) you|take care|"
     r"(?:see|catch|talk to|speak to) (?:you|ya)(?: all| both)?(?: (?:later|soon|then|around|tomorrow))?|"
     r"of course|(?:what's|what is) (?:up|going on|new)|how(?:'s| is) it going|how are you doing|right (?:on|now)|"
-    r"thanks a lot|many thanks|(?:i )?got (?:it|you)|no (?:problem|worries)|bye (?:for )?now|come on|"
+    r"thanks a lot|many thanks|(?<!i )got (?:it|you)|no (?:problem|worries)|bye (?:for )?now|come on|"
     r"keep it up)\b"
 )
 

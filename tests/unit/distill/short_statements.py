@@ -272,7 +272,7 @@ KEEPING_IN_TOUCH = (
     "Hi!", "Hello there!", "hey hey", "Good morning!", "good evening :)", "Goodnight!", "Bye!", "Take care!",
     "See you later!", "Talk to you later.", "Nice to meet you!", "How are you?", "What's up?", "Welcome!", "Thanks!",
     "thx", "Thank you so much!", "Thanks a lot!", "Many thanks.", "I appreciate it.", "ok", "Okay!", "Got it.",
-    "I see.", "hmm", "Haha", "lol", "Wow!", "Oh wow, amazing!", "That's great!", "Sounds good.", "Awesome!",
+    "Great to hear from you!", "hmm", "Haha", "lol", "Wow!", "Oh wow, amazing!", "That's great!", "Sounds good.", "Awesome!",
     "Congratulations!", "So cute!", "I totally agree.", "Of course!", "Oh no!", "I'm so sorry to hear that.",
     "\U0001f600\U0001f44d", "!!!",
 )  # fmt: skip

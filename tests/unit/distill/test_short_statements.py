@@ -131,11 +131,13 @@ def test_a_name_answers_who_and_calls_somebody_elsewhere() -> None:
 
 
 def test_a_question_goes_with_its_answer_and_not_with_what_is_told_behind_it() -> None:
-    texts = [unit.text for unit in distill("nope. Keep it short.", "Do you eat pork?").units]
-    assert texts == ["User: nope. (re: Do you eat pork?)", "User: Keep it short."]
-    texts = [unit.text for unit in distill("Since May. In Porto. I drink tea.", "How long, and where?").units]
+    texts = [
+        unit.text for unit in distill("Since May. In Porto. I like it. I drink tea.", "How long, and where?").units
+    ]
     asked = "(re: How long, and where?)"
-    assert texts == [f"User: Since May. {asked}", f"User: In Porto. {asked}", "User: I drink tea."]
+    assert texts == [f"User: {said} {asked}" for said in ("Since May.", "In Porto.", "I like it.")] + [
+        "User: I drink tea."
+    ]
 
 
 @pytest.mark.parametrize("content", KEEPING_IN_TOUCH)
@@ -159,7 +161,7 @@ def test_what_keeps_in_touch_beside_a_statement_is_listed_with_its_place() -> No
     [
         "I'm from Nice.", "The meeting is on.", "No meeting, please.", "Please take this course.", "I can't see.",
         "Take one of these.", "The talk is later.", "I'm going to Nice.", "I'm on my own.", "It's one of my days.",
-        "I have a free weekend.", "Well done, please.", "Same here!", "I'm on it.",
+        "I have a free weekend.", "Well done, please.", "Same here!", "I'm on it.", "You have a nice cat.", "I got it!",
     ],
 )  # fmt: skip
 def test_what_tells_something_in_the_words_of_a_greeting_is_a_unit(content: str) -> None:
