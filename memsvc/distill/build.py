@@ -56,14 +56,16 @@ class Setting:
         return self.recent[-1] if self.recent else None
 
 
-def unit(setting: Setting, statement: Statement) -> MemoryUnit:
-    """The unit of one statement: its words, with what makes them readable apart from them."""
+def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
+    """The unit of one statement: its words, with what makes them readable apart from them: its header, and the
+    `question` that it answers, where it is not understood without.
+    """
     message = setting.message
     core = statement.text
     own = f"{message.name}: {statement.header}: {core}" if statement.header else f"{message.name}: {core}"
     times = dates.find(core, message.occurred_at, _month_before(setting, statement))
     resolved = _resolutions(times)
-    question = asked(setting) if _is_elliptic(core) else ""
+    question = question if _is_elliptic(core) else ""
     text = " ".join(part for part in (own, question and f"(re: {question})", resolved) if part)
     found = artefacts.find(core)
     named = entities.find([Sentence(0, len(core), core)], setting.names)

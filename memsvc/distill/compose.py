@@ -96,7 +96,12 @@ def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[
     made, left, fences = (_reply if message.role in (Role.ASSISTANT, Role.TOOL) else _talk)(
         setting, reading, names, depth
     )
-    units = [build.unit(setting, statement) for statement in sorted(made, key=lambda item: item.spans[-1])]
+    in_order = sorted(made, key=lambda item: item.spans[-1])
+    question = build.asked(setting)
+    units = [
+        build.unit(setting, statement, question if number == 0 or gate.still_answers(statement.text) else "")
+        for number, statement in enumerate(in_order)
+    ]
     units += [build.code_unit(setting, fence) for fence in fences]
     if message.caption and (caption := trim.caption(message.caption)):
         units.append(build.caption_unit(setting, caption))
@@ -111,7 +116,7 @@ Parts = tuple[list[Statement], list[tuple[Span, str]], Sequence[Fence]]
 
 def _talk(setting: Setting, reading: Reading, names: frozenset[str], depth: Depth) -> Parts:
     """All that a person said but what keeps in touch, and the first part of what was pasted."""
-    kept, phatic = statements.told(reading, names, is_answer=build.asked(setting) != "")
+    kept, phatic = statements.told(reading, names, build.asked(setting))
     fences = reading.fences[:_PASTED]
     most = _PASTED - len(fences)
     pasted, rest = statements.pasted(reading, most, most * statements.PIECE_TOKENS, setting.count_tokens)

@@ -61,7 +61,8 @@ def blocks(text: str, start: int, end: int) -> list[Block]:
         prose: list[Line] = []
         for number, line in enumerate(paragraph[:pasted]):
             bullet = BULLET.match(text, line.start, line.end)
-            if not bullet or _ends_ordinal(text, bullet):
+            is_listed = not prose and number > 0
+            if not bullet or (not is_listed and _ends_ordinal(text, bullet)):
                 prose.append(line)
                 continue
             if prose:
@@ -112,7 +113,8 @@ def _ends_ordinal(text: str, bullet: re.Match[str]) -> bool:
 
 
 _DAY = re.compile(
-    r"[ \t]*\d{1,2}\. (?:Jan|Feb|M\u00e4r|Mar|Apr|Mai|Maj|Jun|Jul|Aug|Sep|Okt|Oct|Nov|Dez|Dec)\w{0,7}\b(?! \w+ \w+ \w+)"
+    r"[ \t]*\d{1,2}\. (?:Jan(?:uary?|uari)?|Feb(?:ruary?|ruari)?|M\u00e4rz?|Mar(?:ch|s)?|Apr(?:il)?|Mai|Maj|"
+    r"Jun[ei]?|Jul[yi]?|Aug(?:usti?)?|Sept?(?:ember)?|O[kc]t(?:ober)?|Nov(?:ember)?|De[zc](?:ember)?)\b(?! \w+ \w+ \w+)"
 )
 
 

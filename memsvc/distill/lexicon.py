@@ -49,12 +49,24 @@ PHATIC = _words(
 _EMPTY = FUNCTION | PHATIC
 
 # What a sentence that only keeps in touch is made of: greeting, thanks, praise and assent, and what joins them.
-_TELLING = _words("new been doing keep up luck man deserve deserved best evening weekend afternoon hope hoping")
+_TELLING = _words(
+    "new been doing keep up luck man deserve deserved best evening weekend afternoon hope hoping talk care catch"
+)
 RITUAL = (PHATIC - _TELLING) | _words(
-    """a an and are at be bit by all as always definitely do for from have hear how is it it's its much my of on one
-    please really right same so such sure that that's the there these they're this to too totally very well what what's
-    who with meet meeting met you you're your yourself i'm i day days going take see course actually probably honestly
-    then now"""
+    """a an and are at be bit by all as always definitely do for have hear how is it it's its much my of one please
+    really right same so such sure that that's the there these they're this to too totally very well what what's who
+    with you you're your yourself i'm i actually probably honestly then"""
+)
+# Phrases of the same kind whose words tell something elsewhere: "take care", but "take one of these".
+SET_PHRASE = re.compile(
+    r"\b(?:good (?:evening|afternoon|day|luck)|(?<!i )have an? (?:nice|good|great|lovely|wonderful) "
+    r"(?:day|one|time|evening|weekend|afternoon|night|trip|morning)|hear from you|"
+    r"what an? (?:nice |good |great |lovely |wonderful )?day|"
+    r"(?:nice|great|lovely|good|a pleasure) (?:to (?:meet|see)|meeting|seeing|talking (?:to|with)) you|take care|"
+    r"(?:see|catch|talk to|speak to) (?:you|ya)(?: all| both)?(?: (?:later|soon|then|around|tomorrow))?|"
+    r"of course|(?:what's|what is) (?:up|going on|new)|how(?:'s| is) it going|how are you doing|right (?:on|now)|"
+    r"thanks a lot|many thanks|(?<!i )got (?:it|you)|no (?:problem|worries)|bye (?:for )?now|come on|"
+    r"keep it up)\b"
 )
 
 DECISION = re.compile(

@@ -24,6 +24,15 @@ _ABBREVIATIONS = frozenset(
     "col rev hon vol tel ca bzw z.b d.h u.a p.ej".split()
 )
 _MAY_END = frozenset(["etc", "p.m", "a.m", "inc", "ltd", "co", "jr", "sr"])
+# Words of their own, short for something only before a number ("No. 5", "fig. 2").
+_BEFORE_NUMBER = frozenset(["no", "nr", "fig", "vol", "tel"])
+# Short for something only before lower case ("max. two", "evtl. morgen"); elsewhere they end a sentence as words do.
+_BEFORE_LOWER = frozenset(
+    "max min resp incl excl esp avg sec hr hrs lb lbs oz ft tsp tbsp usw evtl ggf inkl exkl bzgl vgl zzgl sog aprox "
+    "\u0433 \u0443\u043b \u0440\u0443\u0431 \u0442\u044b\u0441 \u043c\u043b\u043d \u0442.\u0435".split()
+)
+# What a single letter names rather than begins: "plan B." ends, "J. Smith" goes on.
+_LETTERED = frozenset("a an plan vitamin type size option class grade hepatitis team".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +109,17 @@ def _ends(text: str, place: int, stop: int, begin: int, end: int) -> bool:
     """Whether the single full stop at `place` ends a sentence."""
     word = _word_before(text, place, begin)
     following = text[stop : min(stop + 3, end)].lstrip()[:1]
-    if following.islower():
-        return False
+    if word in _BEFORE_NUMBER:
+        return not following.isdigit()
+    is_ordinal = word.isdigit() and len(word) <= 2
+    if following.islower() and (stop > place + 1 or word in _BEFORE_LOWER | _MAY_END or is_ordinal):
+        return False  # "stop." he said; etc. and; der 3. und 4. Platz
     if word in _MAY_END:
         return True
-    if word.isdigit() and len(word) <= 2 and following.isalpha():
+    if is_ordinal and following.isalpha():
         return _word_before(text, place - len(word) - 1, begin) not in _BEFORE_ORDINAL
+    if len(word) == 1 and _word_before(text, place - 2, begin) in _LETTERED:
+        return True
     return word not in _ABBREVIATIONS and not (_INITIALS.fullmatch(word) and word != "i")
 
 

@@ -66,10 +66,10 @@ def read(message: Message) -> Reading:
     return Reading(message, fenced, tuple(pastes), tuple(found))
 
 
-def told(reading: Reading, names: frozenset[str], *, is_answer: bool) -> tuple[list[Statement], list[Sentence]]:
+def told(reading: Reading, names: frozenset[str], question: str) -> tuple[list[Statement], list[Sentence]]:
     """The statements that a person made, and the sentences that only keep in touch.
 
-    With `is_answer` the message follows a question: then its first words may be the answer, however short.
+    The message follows a `question`, "" for none: then its first words may be the answer, however short.
     """
     text = reading.message.content
     kept: list[Statement] = []
@@ -78,7 +78,7 @@ def told(reading: Reading, names: frozenset[str], *, is_answer: bool) -> tuple[l
     for sentence, header in reading.sentences:
         if sentence.start in headers and text[sentence.end - 1] in ":\uff1a":
             continue  # it is told with each of its items
-        answers = is_answer and not kept and gate.may_answer(sentence.text)
+        answers = question != "" and not kept and gate.may_answer(sentence.text, question, names)
         if gate.is_phatic(sentence.text, names) and not answers:
             left.append(sentence)
             continue
