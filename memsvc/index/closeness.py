@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,22 +20,21 @@ STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
 @dataclass(frozen=True, slots=True)
 class Closeness:
     """Of one message: its statements with their cosines, best first; the cosines of its own words in context and of
-    context and words, None where it has no vectors; and the row (d,) float32 of its best statement.
+    context and words; and the row (d,) float32 of its best statement. nan is the cosine of what has no vector.
     """
 
     units: tuple[tuple[str, float], ...]
-    own: float | None
-    all: float | None
+    own: float
+    all: float
     best: NDArray[np.float32] | None
 
     @property
     def dense(self) -> float | None:
-        """One number of the three: what is not there counts as its nearest kin does."""
-        statement = self.units[0][1] if self.units else self.own
-        if statement is None:
-            return None
-        if self.own is None or self.all is None:
-            return statement
+        """One number of the three: what is not there counts as its nearest kin does; None where nothing is there."""
+        statement = self.units[0][1] if self.units else math.nan
+        statement = self.own if math.isnan(statement) else statement
+        if math.isnan(self.own) or math.isnan(self.all):
+            return None if math.isnan(statement) else statement
         return STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
 
 
@@ -69,7 +69,7 @@ def candidate(
         role=entry.role,
         seq=entry.seq,
         occurred_at=entry.occurred_at,
-        units=near.units,
+        units=tuple((unit, 0.0 if math.isnan(cosine) else cosine) for unit, cosine in near.units),
         spans=tuple(unit.span for unit in held if unit.span),
         lexical=found.lexical,
         dense=near.dense,
@@ -83,8 +83,8 @@ def candidate(
         place=found.place,
         session_size=found.session_size,
         vector=near.best,
-        own_cosine=near.own,
-        context_cosine=near.all,
+        own_cosine=None if math.isnan(near.own) else near.own,
+        context_cosine=None if math.isnan(near.all) else near.all,
         assertion=held[0].assertion if held else None,
         standing=standing,
     )

@@ -37,10 +37,8 @@ _SEARCHED = ("active", "superseded")
 # An abstract repeats its members' words in fewer: it would crowd them out of a ranking.
 _NOT_SEARCHED = ("abstract",)
 # Ids in the dense index: slot * _ROW_STRIDE + one of these. Units and messages have slots of their own.
-_ROW_STRIDE = 4
-_STATEMENT, _OWN, _ALL = 0, 1, 2
-# Several rows lead to one message.
-_ROWS_PER_MESSAGE = 6
+_ROW_STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
+_ROWS_PER_MESSAGE = 6  # several lead to one
 _BYTES_PER_MESSAGE, _BYTES_PER_UNIT = 900, 600
 
 
@@ -116,9 +114,9 @@ class NamespaceIndex:
             kept = {*others, *dense_best}
             weights = self._weights(terms)
             return [
-                self._candidate(message_id, scores, lexical_best, dense_best, nearness[message_id], moment, weights)
-                for message_id in found
-                if message_id in kept
+                self._candidate(m, scores, lexical_best, dense_best, nearness[m], moment, weights)
+                for m in found
+                if m in kept
             ]
 
     def speakers(self) -> list[str]:
@@ -365,14 +363,16 @@ class NamespaceIndex:
         told = [m for m in held if self._messages[m].has_vectors]
         ids += [self._slot_of[m] * _ROW_STRIDE + row for m in told for row in (_OWN, _ALL)]
         rows = self._dense.rows(ids)
-        cosines = (rows @ vector).tolist()
+        # A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all.
+        cosines = np.where(rows.any(axis=1), rows @ vector, np.nan).tolist()
         place = {unit: number for number, unit in enumerate(units)}
         pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
         both = {m: next(pairs) for m in told}
         found = {}
         for message_id, of_message in held.items():
-            ranked = sorted(((unit, cosines[place[unit]]) for unit in of_message), key=lambda pair: -pair[1])
-            own, every = both.get(message_id, (None, None))
+            near = [(unit, cosines[place[unit]]) for unit in of_message]
+            ranked = sorted(near, key=lambda pair: math.inf if math.isnan(pair[1]) else -pair[1])
+            own, every = both.get(message_id, (math.nan, math.nan))
             best = rows[place[ranked[0][0]]] if ranked else None
             found[message_id] = Closeness(tuple(ranked), own, every, best)
         return found

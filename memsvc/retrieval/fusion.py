@@ -57,15 +57,18 @@ def fuse(
 
 
 def _min_max(values: Sequence[float]) -> NDArray[np.float64]:
-    """(n,) scaled to 0..1 over the candidates; a missing score (nan) is 0, and equal scores are all 1."""
+    """(n,) scaled to 0..1 over the candidates; equal scores are all 1. A missing score (nan) says nothing for or
+    against: it is the middle one of the others.
+    """
     array = np.array(values, dtype=np.float64)
     known = array[~np.isnan(array)]
     if not len(known):
         return np.zeros(len(array))
     low, high = known.min(), known.max()
     if high - low < 1e-12:
-        return np.where(np.isnan(array), 0.0, float(high > 0))
-    return np.asarray(np.nan_to_num((array - low) / (high - low), nan=0.0), dtype=np.float64)
+        return np.full(len(array), float(high > 0))
+    scaled = (array - low) / (high - low)
+    return np.asarray(np.where(np.isnan(scaled), np.nanmedian(scaled), scaled), dtype=np.float64)
 
 
 def _neighbours(candidates: Sequence[Candidate], fused: NDArray[np.float64]) -> NDArray[np.float64]:

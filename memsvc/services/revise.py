@@ -47,7 +47,9 @@ class Revise:
                            EDITED, reason, embedding)  # fmt: skip
 
     def invalidate(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
-        """Put the unit away: it is no longer recalled, and kept with its history. Raises NotFound."""
+        """Put the unit away: it is no longer recalled, and kept with its history, and so is what says the same and was
+        merged into it. Raises NotFound.
+        """
         values = {"status": Status.ARCHIVED, "valid_to": dt.datetime.now(dt.UTC)}
         return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None)
 
@@ -108,6 +110,11 @@ class Revise:
             if cause is None and stored.cause.startswith(BY_HAND):
                 why = f"{stored.cause}; {why}"  # what a person decided stays decided
             batch.replace(stored, new, why, embedding)
+            if cause == INVALIDATED:
+                # What says the same would stand up again in its place.
+                for other in units.merged_into(connection, space, unit_id):
+                    gone = dataclasses.replace(other.unit, superseded_by=None, **values)  # type: ignore[arg-type]
+                    batch.replace(other, gone, why)
             seq = batch.commit()
             follow_ups.consolidation(connection, space, seq)
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:

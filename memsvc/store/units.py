@@ -198,6 +198,14 @@ def of_kind(connection: sa.Connection, namespace: Namespace, kind: Kind) -> list
     return [found[unit_id] for unit_id in ids]
 
 
+def merged_into(connection: sa.Connection, namespace: Namespace, unit_id: str) -> list[StoredUnit]:
+    """The units that say the same and stand behind this one."""
+    statement = sa.select(_U.c.id).where(
+        *tables.within(_U, namespace), _U.c.superseded_by == unit_id, _U.c.status == Status.MERGED.value
+    )
+    return list(by_id(connection, namespace, list(connection.execute(statement).scalars())).values())
+
+
 def relied_on(connection: sa.Connection, namespace: Namespace) -> set[str]:
     """Units that others were merged into or superseded by."""
     statement = sa.select(_U.c.superseded_by).where(*tables.within(_U, namespace), _U.c.superseded_by.is_not(None))

@@ -55,10 +55,10 @@ def test_a_message_gains_from_the_better_of_its_neighbours() -> None:
     assert scores["m2"] == pytest.approx(scores["m1"] + 0.2 * 1.0)
 
 
-def test_a_message_without_a_unit_is_ranked_by_its_words_alone() -> None:
+def test_what_has_no_vector_is_ranked_by_its_words_and_a_middling_likeness() -> None:
     ranked = fuse(asked("x"), candidate(1, 5.0, None), candidate(2, 1.0, 0.5), candidate(3, 0.0, 0.9))
     scores = {(entry.message_id, entry.unit_id): entry.score for entry in ranked}
-    assert scores["m1", None] == pytest.approx(0.4)
+    assert scores["m1", None] == pytest.approx(0.4 + 0.6 * 0.5)
 
 
 def test_a_named_time_moves_what_lies_outside_down_and_drops_nothing() -> None:
