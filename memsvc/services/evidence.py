@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ from memsvc.store import exchanges
 _MORE = 0.2
 # Characters of one served sentence; a pasted line may be longer.
 _MOST_CHARS = 600
+# Of a message so many are looked at: a megabyte of lines must not hold up a question.
+_MOST_SENTENCES = 2_000
 
 
 def serve(
@@ -56,12 +59,13 @@ def serve(
 
 def _best_sentence(message: Message, weights: Mapping[str, float]) -> tuple[segment.Sentence, float] | None:
     """The sentence that holds most of the question's words, and their share; the first among equals."""
+    parts = segment.outside(message.content, served.spans(message.content))
+    sentences = (s for begin, end in parts for s in segment.sentences(message.content, begin, end))
     best: tuple[segment.Sentence, float] | None = None
-    for begin, end in segment.outside(message.content, served.spans(message.content)):
-        for sentence in segment.sentences(message.content, begin, end):
-            share = _share(sentence.text, weights)
-            if best is None or share > best[1]:
-                best = sentence, share
+    for sentence in itertools.islice(sentences, _MOST_SENTENCES):
+        share = _share(sentence.text, weights)
+        if best is None or share > best[1]:
+            best = sentence, share
     return best
 
 

@@ -1,0 +1,35 @@
+"""What is served holds what matched, and statements of one message stand together."""
+
+from __future__ import annotations
+
+from memsvc.sdk import Namespace
+
+POINTS = [f"Point {n} concerns the {word} of the old harbour and its keeper." for n, word in enumerate(
+    "anchors barges cranes divers engines ferries gulls hawsers islands jetties keels lanterns masts nets oars".split()
+)]  # fmt: skip
+HIDDEN = "By the way the archive opens with the word zygote on odd days."
+
+
+def test_a_message_found_by_a_sentence_that_is_in_no_statement_is_served_with_that_sentence(memory: Namespace) -> None:
+    reply = " ".join([*POINTS, HIDDEN, *reversed(POINTS)])
+    memory.write([{"session_id": "s", "messages": [{"id": "m", "role": "assistant", "content": reply}]}])
+    memory.add("The ferry was late again.", session_id="t", speaker="Ana")
+    if any("zygote" in unit.text for unit in memory.units()):
+        raise AssertionError("the reply must be longer: the sentence has a statement of its own")
+    first = memory.recall("Which word, zygote or another, opens the archive?").results[0]
+    assert "zygote" in first.text
+    assert (first.unit_id, first.sources[0].message_id) == (None, "m")
+    assert "zygote" in memory.context("Which word, zygote or another, opens the archive?").text
+
+
+def test_statements_of_one_message_stand_behind_one_number_and_speaker(memory: Namespace) -> None:
+    memory.add("I live in Madrid with Karl. My cat is called Miso. Lunch was fine.", session_id="s", speaker="Ana")
+    memory.add("I keep bees.", session_id="t", speaker="Ben")
+    served = memory.context("Where does Ana live, and what is her cat called?", budget_tokens=200)
+    line = next(line for line in served.text.splitlines() if "Madrid" in line)
+    assert "Miso" in line
+    assert line.count("Ana:") == 1
+    passage = next(passage for passage in served.passages if "Madrid" in passage.text)
+    assert len(passage.unit_ids) >= 2
+    assert passage.unit_id in passage.unit_ids
+    assert len({source.message_id for source in passage.sources}) == 1
