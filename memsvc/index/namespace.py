@@ -62,7 +62,7 @@ class Closeness:
     @property
     def dense(self) -> float | None:
         """One number of the three: what is not there counts as its nearest kin does."""
-        statement = self.units[0][1] if self.units else self.own
+        statement = self.units[0][1] if self.best is not None else self.own
         if statement is None:
             return None
         if self.own is None or self.all is None:
@@ -71,10 +71,13 @@ class Closeness:
 
 
 class NamespaceIndex:
-    """Thread-safe. `applied` is the position of the change feed that the contents stand for."""
+    """Thread-safe. `applied` is the position of the change feed that the contents stand for, `encoder` the name that
+    the namespace had for it there.
+    """
 
-    def __init__(self, width: int, codec: dense.Codec = "float32") -> None:
+    def __init__(self, width: int, codec: dense.Codec = "float32", encoder: str = "") -> None:
         self.applied = 0
+        self.encoder = encoder
         self._lock = threading.RLock()
         self._lexical = lexical.LexicalIndex()
         self._dense = dense.DenseIndex(width, codec)
@@ -84,6 +87,7 @@ class NamespaceIndex:
         self._sessions: dict[str, list[tuple[tuple[dt.datetime, int], str]]] = {}
         self._units: dict[str, Unit] = {}
         self._unit_slots: list[Unit | None] = []
+        self._bare: set[str] = set()  # units without a vector
         self._standing: dict[str, None] = {}
         self._speakers: collections.Counter[str] = collections.Counter()
 
@@ -109,7 +113,7 @@ class NamespaceIndex:
     def candidates(
         self,
         query_text: str,
-        vector: NDArray[np.float32],
+        vector: NDArray[np.float32] | None,
         per_arm: int,
         term_limit: int,
         moment: Moment | None = None,
@@ -120,17 +124,21 @@ class NamespaceIndex:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them.
 
-        `vector` is the query's (d,) float32; at most `term_limit` terms of the query are used, rarest first. Messages
-        and units that did not exist at `moment` are left out, and so is what was put away or has run out, what does
-        not pass `only`, and where they are given what is not among these `messages`, or has none of these `units`.
+        `vector` is the query's (d,) float32; with None, and while a unit is without a vector, words alone decide: what
+        has its vector already would stand before what has not. At most `term_limit` terms of the query are used, rarest
+        first. Messages and units that did not exist at `moment` are left out, and so is what was put away or has run
+        out, what does not pass `only`, and where they are given what is not among these `messages`, or has none of
+        these `units`.
         """
         moment = moment or Moment()
         with self._lock:
+            if self._bare:
+                vector = None
             passing = self._passing(only, messages, units)
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
-            near = self._search_dense(vector, per_arm, passing)
-            others = [*lexical_best, *self._search_standing(vector)]
+            near = [] if vector is None else self._search_dense(vector, per_arm, passing)
+            others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
             found = dict.fromkeys([*lexical_best, *near, *others])
             if passing is not None:
                 found = {message_id: None for message_id in found if message_id in passing}
@@ -162,6 +170,11 @@ class NamespaceIndex:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
         with self._lock:
             return self._weights(dict.fromkeys(words.terms(query_text)))
+
+    def by_words(self) -> bool:
+        """Whether words alone decide, because there are units without a vector."""
+        with self._lock:
+            return bool(self._bare)
 
     def message_ids(self) -> set[str]:
         with self._lock:
@@ -281,6 +294,9 @@ class NamespaceIndex:
                 if message_id in self._messages:
                     self._messages[message_id].units.append(unit.id)
                     self._messages[message_id].put_away.discard(unit.id)
+            if not entry.embedding:
+                self._bare.add(unit.id)
+                continue
             ids.append(unit.slot * _ROW_STRIDE + _STATEMENT)
             blocks.append(np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width])
         if blocks:
@@ -292,7 +308,10 @@ class NamespaceIndex:
             return
         self._standing.pop(unit_id, None)
         self._unit_slots[unit.slot] = None
-        self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
+        if unit_id in self._bare:
+            self._bare.remove(unit_id)
+        else:
+            self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
         for message_id in dict.fromkeys(unit.message_ids):
             if message_id in self._messages:
                 self._messages[message_id].units.remove(unit_id)
@@ -381,17 +400,21 @@ class NamespaceIndex:
 
     def _closeness(
         self,
-        vector: NDArray[np.float32],
+        vector: NDArray[np.float32] | None,
         message_ids: Iterable[str],
         moment: Moment,
         among: Collection[str] | None,
     ) -> dict[str, Closeness]:
-        """How near each message is to the question, by the statements of it that stand at this moment."""
+        """How near each message is to the question, by the statements of it that stand at this moment; without a vector
+        which they are, in the order they were made.
+        """
 
         def stands(unit: str) -> bool:
             return self._units[unit].stands(moment) and (among is None or unit in among)
 
         held = {m: [unit for unit in self._messages[m].units if stands(unit)] for m in message_ids}
+        if vector is None:
+            return {m: Closeness(tuple((unit, 0.0) for unit in held[m]), None, None, None) for m in held}
         units = list(dict.fromkeys(unit for of_message in held.values() for unit in of_message))
         ids = [self._units[unit].slot * _ROW_STRIDE + _STATEMENT for unit in units]
         told = [m for m in held if self._messages[m].has_vectors]

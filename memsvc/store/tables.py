@@ -163,7 +163,8 @@ unit = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("superseded_by", sa.Text),
     sa.Column("distiller", sa.Text, nullable=False),
-    # One float32 row, little-endian. (Before there were statements a second one followed, which is not read.)
+    # One float32 row, little-endian; empty until made. (Before there were statements a second one followed, which is
+    # not read.)
     sa.Column("embedding", BYTEA, nullable=False),
     columns.recorded("created_at"),
     # Why the current version came into being, and when.
@@ -360,6 +361,8 @@ record = sa.Table(
     sa.Column("embedding", BYTEA),
     columns.recorded("created_at"),
     columns.recorded("updated_at"),
+    # Those words; null also in rows that were written before they were kept.
+    sa.Column("text", sa.Text),
     columns.belongs(),
 )
 

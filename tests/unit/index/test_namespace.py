@@ -108,7 +108,7 @@ def test_the_least_recently_used_namespaces_leave_when_the_budget_is_spent() -> 
     pool = IndexPool(WIDTH, budget_bytes=1)
     first, second = uuid.uuid4(), uuid.uuid4()
     for namespace_id in (first, second):
-        pool.get(namespace_id).apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
+        pool.get(namespace_id, "mini").apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
     pool.trim()
     assert first not in pool
     assert second in pool
