@@ -12,8 +12,8 @@ from memsvc.index.namespace import NamespaceIndex
 
 
 class IndexPool:
-    """Keyed by namespace id, which is unique over tenants and over the lives of a name. An index belongs to one encoder:
-    when the namespace has another one it is built anew, so that no two encoders' vectors meet in it.
+    """Keyed by namespace id, which is unique over tenants and over the lives of a name. An index is of one encoder, and
+    built anew when the namespace has another one, so that no two encoders' vectors meet in it.
     """
 
     def __init__(self, width: int, budget_bytes: int, codec: Codec = "float32") -> None:

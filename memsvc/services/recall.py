@@ -161,7 +161,8 @@ class Recall:
                 assistant_factor=settings.assistant_factor,
             )
             clock.lap("fusion")
-            reranked = scored if self._trees is None else ranker.rerank(self._trees, asked, scored)
+            # The trees have grown on both arms, and make little of words alone.
+            reranked = scored if self._trees is None or degraded else ranker.rerank(self._trees, asked, scored)
             # A trusted message may have a unit that cites another one too.
             ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in search.distrusted]
             clock.lap("ranking")
