@@ -49,7 +49,9 @@ def run(texts: Sequence[str], questions: Sequence[str], sizes: Sequence[int] = S
             start = time.perf_counter()
             asked = analysis.analyse(Query(text, _SAID), index.speakers(), lambda text, query: ())
             found = index.candidates(text, vector, 100, 16)
-            scored = fusion.fuse(asked, found, lexical_weight=0.5, time_boost=0.2, assistant_factor=0.7)
+            scored = fusion.fuse(
+                asked, found, lexical_weight=0.4, neighbour_weight=0.2, time_boost=0.2, assistant_factor=0.7
+            )
             expansion.entries(ranker.rerank(trees, asked, scored))
             times.append(1e3 * (time.perf_counter() - start))
         rows.append(

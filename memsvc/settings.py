@@ -71,7 +71,8 @@ class RecallSettings(BaseSettings):
 
     candidates_per_arm: int = Field(100, ge=1)
     query_term_limit: int = Field(16, ge=1)
-    lexical_weight: float = Field(0.5, ge=0, le=1)
+    lexical_weight: float = Field(0.4, ge=0, le=1)
+    neighbour_weight: float = Field(0.2, ge=0, description="of the score of the message beside one, added to its own")
     time_boost: float = Field(0.2, ge=0)
     ranker: str = Field("shipped", description='"none", or a file made by memsvc eval train')
     cross_encoder: str | None = Field(None, description="a hub name or a folder, to read the first memories once more")

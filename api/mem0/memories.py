@@ -56,7 +56,7 @@ class Memories:
             mark["expiration_date"] = body.expiration_date.isoformat()
         occurred_at = filters.moment(body.timestamp) if body.timestamp is not None else None
         # Facts are handed in one by one, and each must be there to be listed, changed and deleted.
-        metadata = {scope.MARK: mark, "note": True}
+        metadata = {scope.MARK: mark}
         said = tuple(
             NewMessage(None, Role(message.role), message.name, message.content, metadata=metadata)
             for message in body.messages

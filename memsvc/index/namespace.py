@@ -10,7 +10,6 @@ import datetime as dt
 import math
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,8 @@ from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
 from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Candidate
-from memsvc.index import dense, entries, lexical, words
+from memsvc.index import closeness, dense, entries, lexical, words
+from memsvc.index.closeness import Closeness
 from memsvc.index.entries import Entry, Moment, Unit
 
 # A message's own words count twice in its key, its neighbours' once: measured on talk between people, this is the
@@ -39,35 +39,9 @@ _NOT_SEARCHED = ("abstract",)
 # Ids in the dense index: slot * _ROW_STRIDE + one of these. Units and messages have slots of their own.
 _ROW_STRIDE = 4
 _STATEMENT, _OWN, _ALL = 0, 1, 2
-# How near a message is to a question: its best statement, its own words in their context, and context and words. The
-# table of other weights is in docs/retrieval.md; flat around these.
-STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
-# Several rows lead to one message, so more rows are asked for than messages.
+# Several rows lead to one message.
 _ROWS_PER_MESSAGE = 6
-_BYTES_PER_MESSAGE = 900
-_BYTES_PER_UNIT = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Closeness:
-    """Of one message: its statements with their cosines, best first; the cosines of its own words in context and of
-    context and words, None where it has no vectors; and the row (d,) float32 of its best statement.
-    """
-
-    units: tuple[tuple[str, float], ...]
-    own: float | None
-    all: float | None
-    best: NDArray[np.float32] | None
-
-    @property
-    def dense(self) -> float | None:
-        """One number of the three: what is not there counts as its nearest kin does."""
-        statement = self.units[0][1] if self.best is not None else self.own
-        if statement is None:
-            return None
-        if self.own is None or self.all is None:
-            return statement
-        return STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
+_BYTES_PER_MESSAGE, _BYTES_PER_UNIT = 900, 600
 
 
 class NamespaceIndex:
@@ -122,13 +96,11 @@ class NamespaceIndex:
         units: Collection[str] | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
-        instructions nearest to the question are always among them.
-
-        `vector` is the query's (d,) float32; with None, and while a unit is without a vector, words alone decide: what
-        has its vector already would stand before what has not. At most `term_limit` terms of the query are used, rarest
-        first. Messages and units that did not exist at `moment` are left out, and so is what was put away or has run
-        out, what does not pass `only`, and where they are given what is not among these `messages`, or has none of
-        these `units`.
+        instructions nearest to the question are always among them. `vector` is the query's (d,) float32; with None, and
+        while a unit is without a vector, words alone decide: what has its vector would stand before what has not. At
+        most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
+        are left out, and so is what was put away or has run out, what does not pass `only`, and where they are given
+        what is not among these `messages`, or has none of these `units`.
         """
         moment = moment or Moment()
         with self._lock:
@@ -139,27 +111,22 @@ class NamespaceIndex:
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
             near = [] if vector is None else self._search_dense(vector, per_arm, passing)
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
-            found = dict.fromkeys([*lexical_best, *near, *others])
-            if passing is not None:
-                found = {message_id: None for message_id in found if message_id in passing}
-            found = {message_id: None for message_id in found if self._existed(message_id, moment)}
-            closeness = self._closeness(vector, found, moment, units)
+            found = dict.fromkeys([*others, *near])
+            found = {m: None for m in found if (passing is None or m in passing) and self._existed(m, moment)}
+            nearness = self._closeness(vector, found, moment, units)
             # A message of which nothing stands says what is no longer so, or what was put away.
-            found = {m: None for m in found if closeness[m].units or not self._messages[m].units}
+            found = {m: None for m in found if nearness[m].units or not self._messages[m].units}
             ranked = sorted(
-                (m for m in near if m in found), key=lambda m: (-(closeness[m].dense or -1.0), self._messages[m].seq)
+                (m for m in near if m in found), key=lambda m: (-(nearness[m].dense or -1.0), self._messages[m].seq)
             )
             dense_best = {message_id: rank for rank, message_id in enumerate(ranked[:per_arm], start=1)}
-            kept = set(others) | set(dense_best)
+            kept = {*others, *dense_best}
             weights = self._weights(terms)
             return [
-                self._candidate(
-                    self._messages[message_id], float(scores[self._slot_of[message_id]]), closeness[message_id],
-                    lexical_best.get(message_id), dense_best.get(message_id), moment, weights,
-                )
+                self._candidate(message_id, scores, lexical_best, dense_best, nearness[message_id], moment, weights)
                 for message_id in found
                 if message_id in kept
-            ]  # fmt: skip
+            ]
 
     def speakers(self) -> list[str]:
         """The named speakers of the namespace, the busiest first."""
@@ -390,13 +357,7 @@ class NamespaceIndex:
 
     def _existed(self, message_id: str, moment: Moment) -> bool:
         entry = self._messages.get(message_id)
-        if entry is None or (entry.put_away and not entry.units):
-            return False
-        if entry.expires_at is not None and entry.expires_at <= moment.now:
-            return False
-        if moment.known_at is not None and entry.recorded_at is not None and entry.recorded_at > moment.known_at:
-            return False
-        return moment.as_of is None or entry.occurred_at <= moment.as_of
+        return entry is not None and entry.existed(moment)
 
     def _closeness(
         self,
@@ -414,60 +375,31 @@ class NamespaceIndex:
 
         held = {m: [unit for unit in self._messages[m].units if stands(unit)] for m in message_ids}
         if vector is None:
-            return {m: Closeness(tuple((unit, 0.0) for unit in held[m]), None, None, None) for m in held}
+            return closeness.unmeasured(held)
         units = list(dict.fromkeys(unit for of_message in held.values() for unit in of_message))
         ids = [self._units[unit].slot * _ROW_STRIDE + _STATEMENT for unit in units]
         told = [m for m in held if self._messages[m].has_vectors]
         ids += [self._slot_of[m] * _ROW_STRIDE + row for m in told for row in (_OWN, _ALL)]
-        rows = self._dense.rows(ids)
-        cosines = (rows @ vector).tolist()
-        place = {unit: number for number, unit in enumerate(units)}
-        pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
-        both = {m: next(pairs) for m in told}
-        found = {}
-        for message_id, of_message in held.items():
-            ranked = sorted(((unit, cosines[place[unit]]) for unit in of_message), key=lambda pair: -pair[1])
-            own, every = both.get(message_id, (None, None))
-            best = rows[place[ranked[0][0]]] if ranked else None
-            found[message_id] = Closeness(tuple(ranked), own, every, best)
-        return found
+        return closeness.measured(held, units, told, self._dense.rows(ids), vector)
 
     def _candidate(
         self,
-        entry: Entry,
-        lexical_score: float,
+        message_id: str,
+        scores: NDArray[np.float64],
+        lexical_ranks: Mapping[str, int],
+        dense_ranks: Mapping[str, int],
         near: Closeness,
-        lexical_rank: int | None,
-        dense_rank: int | None,
         moment: Moment,
         weights: Mapping[str, float],
     ) -> Candidate:
+        entry = self._messages[message_id]
         turns = self._sessions[entry.session_id]
         place = bisect.bisect_left(turns, (entry.place, entry.id))
+        found = closeness.Found(
+            float(scores[self._slot_of[message_id]]), lexical_ranks.get(message_id), dense_ranks.get(message_id),
+            turns[place - 1][1] if place else None, turns[place + 1][1] if place + 1 < len(turns) else None,
+            place, len(turns),
+        )  # fmt: skip
         held = [self._units[unit_id] for unit_id, _ in near.units]
-        return Candidate(
-            message_id=entry.id,
-            session_id=entry.session_id,
-            speaker=entry.speaker,
-            role=entry.role,
-            seq=entry.seq,
-            occurred_at=entry.occurred_at,
-            units=near.units,
-            spans=tuple(unit.span for unit in held if unit.span),
-            lexical=lexical_score,
-            dense=near.dense,
-            lexical_rank=lexical_rank,
-            dense_rank=dense_rank,
-            superseded=frozenset(unit.id for unit in held if unit.superseded_at and unit.ends(moment)),
-            form=entry.form,
-            coverage=sum(weight for term, weight in weights.items() if term in entry.counts),
-            previous=turns[place - 1][1] if place else None,
-            next=turns[place + 1][1] if place + 1 < len(turns) else None,
-            place=place,
-            session_size=len(turns),
-            vector=near.best,
-            own_cosine=near.own,
-            context_cosine=near.all,
-            assertion=held[0].assertion if held else None,
-            standing=bool(self._standing) and any(unit.id in self._standing for unit in held),
-        )
+        standing = bool(self._standing) and any(unit.id in self._standing for unit in held)
+        return closeness.candidate(entry, found, near, held, moment, weights, standing=standing)

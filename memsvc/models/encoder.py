@@ -200,21 +200,22 @@ class _SentenceTransformers:
         return np.asarray(self._model.encode_document(list(texts), **self._options(len(texts))), dtype=np.float32)
 
     def encode_query(self, text: str) -> Vectors:
-        vectors: Vectors = np.asarray(self._model.encode_query([text], **self._options(1)), dtype=np.float32)
-        return vectors[0]
+        vector: Vectors = np.asarray(self._model.encode_query([text], **self._options(1)), dtype=np.float32)[0]
+        return vector
 
     def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """One pass where the model takes the mean of its tokens and says where they stand in the text; else two."""
         if not self._pools_by_mean():
-            rows = self.encode([text for before, own in pairs for text in (own, _joined(before, own))])
-            return rows.reshape(len(pairs), 2, -1)
+            both = self.encode([text for before, own in pairs for text in (own, _joined(before, own))])
+            pooled: Vectors = both.reshape(len(pairs), 2, -1)
+            return pooled
         prompt = self._model.prompts.get("document") or self._model.prompts.get("passage") or ""
         before = [prompt + context for context, _ in pairs]
         texts = [_joined(context, own) for context, (_, own) in zip(before, pairs, strict=True)]
         found = self._model.encode(texts, output_value="token_embeddings", show_progress_bar=False, prompt="")
         limit = self._model.max_seq_length
         offsets = self._model.tokenizer(texts, return_offsets_mapping=True, truncation=True, max_length=limit)
-        rows = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
+        rows: Vectors = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
         for place, (tokens_, given) in enumerate(zip(found, offsets["offset_mapping"], strict=True)):
             hidden = np.asarray(tokens_.float().cpu())[None, : len(given)]
             mask = np.ones(hidden.shape[:2], dtype=np.int64)

@@ -162,7 +162,7 @@ def _writing(server: MCPServer, open_client: Open) -> None:
     ) -> Remembered:
         """Keep something for later conversations."""
         async with _memory(open_client, ctx, namespace) as memory:
-            marks = {"via": "mcp", "note": True}
+            marks = {"via": "mcp"}
             made = await memory.add(
                 text, session_id=session, role=role, speaker=speaker, occurred_at=occurred_at, metadata=marks
             )

@@ -157,6 +157,7 @@ class Recall:
                 asked,
                 found,
                 lexical_weight=settings.lexical_weight,
+                neighbour_weight=settings.neighbour_weight,
                 time_boost=settings.time_boost,
                 assistant_factor=settings.assistant_factor,
             )

@@ -116,17 +116,12 @@ message = sa.Table(
     sa.Column("quarantined_at", columns.instant),
     # Of the clock that `occurred_at` was read from: its days are the speaker's.
     columns.utc_offset(),
-    # Two float32 rows, little-endian, of one pass: its own words in context, and context and words; null until made,
-    # empty for one without words.
+    # Two float32 rows of one pass: its own words in context, and context and words; null until made, empty without.
     sa.Column("embedding", BYTEA),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     sa.Index(
-        "message_by_source",
-        "tenant_id",
-        "namespace_id",
-        "source",
-        postgresql_where=sa.text("source IS NOT NULL"),
+        "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
     ),
     columns.belongs(),
 )
@@ -163,8 +158,7 @@ unit = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("superseded_by", sa.Text),
     sa.Column("distiller", sa.Text, nullable=False),
-    # One float32 row, little-endian; empty until made. (Before there were statements a second one followed, which is
-    # not read.)
+    # One float32 row, little-endian; empty until made. (A second one, of before there were statements, is not read.)
     sa.Column("embedding", BYTEA, nullable=False),
     columns.recorded("created_at"),
     # Why the current version came into being, and when.
@@ -357,11 +351,10 @@ record = sa.Table(
     sa.Column("path", ARRAY(sa.Text), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", JSONB, nullable=False),
-    # (d,) float32, little-endian, of the words that the record is found by; null where there are none.
+    # (d,) float32, little-endian, of the words that the record is found by (kept in `text`); null where there are none.
     sa.Column("embedding", BYTEA),
     columns.recorded("created_at"),
     columns.recorded("updated_at"),
-    # Those words; null also in rows that were written before they were kept.
     sa.Column("text", sa.Text),
     columns.belongs(),
 )

@@ -112,9 +112,7 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
         assert best["unit_id"] not in {result["unit_id"] for result in left}
 
     connect(use)
-    assert [message.metadata for message in client.namespace(namespace).messages()] == [
-        {"via": "mcp", "note": True}
-    ] * 2
+    assert [message.metadata for message in client.namespace(namespace).messages()] == [{"via": "mcp"}] * 2
 
 
 def test_a_tool_needs_the_scope_of_the_route_that_it_stands_for(

@@ -69,6 +69,12 @@ class _Mute:
     def encode(self, texts: Sequence[str]) -> encoder.Vectors:
         return np.ones((len(texts), 2), dtype=np.float32)
 
+    def encode_query(self, text: str) -> encoder.Vectors:
+        return np.ones(2, dtype=np.float32)
+
+    def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> encoder.Vectors:
+        return np.ones((len(pairs), 2, 2), dtype=np.float32)
+
 
 @pytest.mark.parametrize(
     ("text", "share"),

@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 
+import pytest
+
 from memsvc.distill import dates
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked
@@ -30,7 +32,9 @@ def candidate(
 
 
 def fuse(question: Analysis, *candidates: Candidate) -> list[Ranked]:
-    scored = fusion.fuse(question, candidates, lexical_weight=0.5, time_boost=0.2, assistant_factor=0.7)
+    scored = fusion.fuse(
+        question, candidates, lexical_weight=0.4, neighbour_weight=0.2, time_boost=0.2, assistant_factor=0.7
+    )
     return expansion.entries(scored)
 
 
@@ -38,16 +42,23 @@ def order(question: Analysis, *candidates: Candidate) -> list[str]:
     return [entry.message_id for entry in fuse(question, *candidates)]
 
 
-def test_each_arm_counts_half_and_what_both_are_sure_of_comes_first() -> None:
+def test_meaning_counts_a_little_more_than_words_and_what_both_are_sure_of_comes_first() -> None:
     ranked = fuse(asked("x"), candidate(1, 9.0, 0.2), candidate(2, 0.0, 0.9), candidate(3, 9.0, 0.9))
-    assert [entry.message_id for entry in ranked] == ["m3", "m1", "m2"]
-    assert ranked[0].score == 1.0
-    assert ranked[1].score == ranked[2].score == 0.5
+    assert [entry.message_id for entry in ranked] == ["m3", "m2", "m1"]
+    assert [entry.score for entry in ranked] == pytest.approx([1.0, 0.6, 0.4])
+
+
+def test_a_message_gains_from_the_better_of_its_neighbours() -> None:
+    alone, beside = candidate(1, 5.0, 0.4), dataclasses.replace(candidate(2, 5.0, 0.4), previous="m0", next="m3")
+    ranked = fuse(asked("x"), alone, beside, candidate(3, 9.0, 0.9), candidate(4, 0.0, 0.1))
+    scores = {entry.message_id: entry.score for entry in ranked}
+    assert scores["m2"] == pytest.approx(scores["m1"] + 0.2 * 1.0)
 
 
 def test_a_message_without_a_unit_is_ranked_by_its_words_alone() -> None:
-    ranked = fuse(asked("x"), candidate(1, 5.0, None), candidate(2, 1.0, 0.5))
-    assert [(entry.message_id, entry.unit_id) for entry in ranked] == [("m1", None), ("m2", "u2-0")]
+    ranked = fuse(asked("x"), candidate(1, 5.0, None), candidate(2, 1.0, 0.5), candidate(3, 0.0, 0.9))
+    scores = {(entry.message_id, entry.unit_id): entry.score for entry in ranked}
+    assert scores["m1", None] == pytest.approx(0.4)
 
 
 def test_a_named_time_moves_what_lies_outside_down_and_drops_nothing() -> None:

@@ -32,7 +32,7 @@ def scored(question: Analysis, count: int) -> list[Scored]:
         )
         for n in range(count)
     ]  # fmt: skip
-    return fusion.fuse(question, found, lexical_weight=0.5, time_boost=0.2, assistant_factor=0.7)
+    return fusion.fuse(question, found, lexical_weight=0.4, neighbour_weight=0.2, time_boost=0.2, assistant_factor=0.7)
 
 
 def examples(count: int = 60) -> list[Example]:
