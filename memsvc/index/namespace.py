@@ -45,9 +45,7 @@ _BYTES_PER_MESSAGE, _BYTES_PER_UNIT = 900, 600
 
 
 class NamespaceIndex:
-    """Thread-safe. `applied` is the position of the change feed that the contents stand for, `encoder` the name that
-    the namespace had for it there.
-    """
+    """Thread-safe. Its contents stand for the change feed up to `applied`; its vectors are all of `encoder`."""
 
     def __init__(self, width: int, codec: dense.Codec = "float32", encoder: str = "") -> None:
         self.applied = 0
@@ -104,8 +102,7 @@ class NamespaceIndex:
         """
         moment = moment or Moment()
         with self._lock:
-            if self._bare:
-                vector = None
+            vector = None if self._bare else vector
             passing = self._passing(only, messages, units)
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
@@ -140,8 +137,7 @@ class NamespaceIndex:
 
     def by_words(self) -> bool:
         """Whether words alone decide, because there are units without a vector."""
-        with self._lock:
-            return bool(self._bare)
+        return bool(self._bare)
 
     def message_ids(self) -> set[str]:
         with self._lock:
@@ -275,10 +271,9 @@ class NamespaceIndex:
             return
         self._standing.pop(unit_id, None)
         self._unit_slots[unit.slot] = None
-        if unit_id in self._bare:
-            self._bare.remove(unit_id)
-        else:
+        if unit_id not in self._bare:
             self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
+        self._bare.discard(unit_id)
         for message_id in dict.fromkeys(unit.message_ids):
             if message_id in self._messages:
                 self._messages[message_id].units.remove(unit_id)
