@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from memsvc import errors
-from memsvc.domain.job import Job
+from memsvc.domain.job import Job, State
 from memsvc.domain.message import Message
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import follow_ups, writing
+from memsvc.services import follow_ups, redistil, writing
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, unencoded
 
@@ -62,6 +62,9 @@ class Reencode:
         with lease.transaction() as (connection, locked):
             if locked.encoder != self._encoder.name:
                 counts["records without words"] = unencoded.adopt(connection, locked, self._encoder.name)
+                for dead in jobs.listed(connection, job.tenant_id, [State.DEAD.value], locked, limit=100):
+                    if dead.kind == redistil.KIND:  # refused while the encoder was another: behind an erasure
+                        jobs.requeue(connection, job.tenant_id, dead.id)
             steps = _Steps(job, counts, job.done, job.done + unencoded.count(connection, locked))
             steps.note(connection)
         return steps

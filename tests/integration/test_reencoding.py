@@ -152,7 +152,8 @@ def assert_pure(service: Service, talk: Namespace, encoder: TextEncoder, *, whol
     name, found = stored(service, talk)
     assert name == encoder.name
     row = 4 * encoder.width
-    assert {len(rows) for rows in found["unit"] if rows is not None} <= ({row} if whole else {0, row})
+    # An abstract has its row twice.
+    assert {len(rows or b"") for rows in found["unit"]} <= ({row, 2 * row} if whole else {0, row, 2 * row})
     assert {len(rows or b"") for rows in found["message"]} <= ({2 * row} if whole else {0, 2 * row})
     assert {len(rows or b"") for rows in found["record"]} <= {0, row}
 
@@ -279,6 +280,25 @@ def test_what_is_erased_meanwhile_leaves_nothing(
     assert_pure(changed, talk, changed.encoder, whole=True)
     receipt = after.erase()
     assert receipt.remaining == 0
+
+
+def test_what_an_erasure_left_to_be_distilled_before_it_is_distilled_after_it(
+    service: Service, changed: Service, talk: Namespace, after: Namespace, settle: Callable[[], None]
+) -> None:
+    settle()
+    assert after.erase_part("message", "a1").remaining == 0
+    hurry(changed)
+    changed.runner.run_due()
+    assert "a1" not in {message.id for message in after.messages()}
+    assert any("tortoise" in text for text in texts(after, "tortoise"))
+    run(changed, after)
+    hurry(changed)
+    changed.runner.run_due()
+    assert {unit.text for unit in after.units() if unit.status == "active" and unit.kind != "abstract"} == {
+        f"Ana: {text}" for text in SAID if "boat" not in text
+    }
+    assert_pure(changed, talk, changed.encoder, whole=True)
+    assert after.recall("reptile").degraded is None
 
 
 def test_a_write_that_was_encoded_before_it_began_is_refused(
