@@ -22,7 +22,7 @@ from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.ranker import Trees
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, forget, redistil, refine, summarise
+from memsvc.services import answer, consolidate, forget, redistil, reencode, refine, summarise
 from memsvc.services.accesses import Accesses
 from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
@@ -38,6 +38,7 @@ from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.recall import Recall
 from memsvc.services.records import Records
 from memsvc.services.redistil import Redistil
+from memsvc.services.reencode import Reencode
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
 from memsvc.services.summarise import Summarise
@@ -233,11 +234,13 @@ def _handlers(
         aside,
         daily=[forget.KIND] if forgets else [],
         after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
+        encoder=text_encoder.name,
     )
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
         redistil.KIND: Redistil(text_encoder, _depth(settings)).run,
+        reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
     }
     if reader is not None:
@@ -292,7 +295,9 @@ def _wire(
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
         inspect=Inspect(database),
-        maintain=Maintain(database, handlers, _DRY_KINDS, runner.kick),
+        maintain=Maintain(
+            database, handlers, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}
+        ),
         revise=Revise(database, text_encoder, discard),
         records=Records(database, text_encoder),
         directory=Directory(database),

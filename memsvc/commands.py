@@ -190,6 +190,20 @@ def distill(
 
 
 @app.command()
+def reencode(
+    namespace: Annotated[str, typer.Option(help="Encode this namespace again, in a running service.")],
+    url: Annotated[str, typer.Option(envvar="MEMSVC_URL", help="The service.")] = "http://127.0.0.1:8377",
+) -> None:
+    """Let a running service encode a namespace again with its encoder, after that was changed (key: MEMSVC_API_KEY).
+
+    A background job of the service: it goes on when this command is stopped, and asking again joins it.
+    """
+    from memsvc import following
+
+    sys.exit(following.maintain(url, namespace, "reencode"))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     rich.print(__version__)

@@ -34,6 +34,7 @@ def recall(
         support=_support(found.support),
         results=[_result(memory) for memory in found.memories],
         timings_ms=found.timings_ms,
+        degraded=found.degraded,
     )
     return response.model_copy(update={"trace": found.trace}) if found.trace else response
 
@@ -60,6 +61,7 @@ def context(
             for passage in served.context.passages
         ],
         timings_ms=served.timings_ms,
+        degraded=served.degraded,
     )
 
 

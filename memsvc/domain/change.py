@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from memsvc.domain.message import Message
 @dataclass(frozen=True, slots=True)
 class UnitEntry:
     """A unit as the indexes see it. `embedding`: float32, little-endian; its first row, of the encoder's width, is
-    that of the statement.
+    that of the statement; empty until made.
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
     to be superseded since `superseded_at`; it is not recalled from `expires_at` on.
@@ -49,3 +50,8 @@ class Batch:
     removed_messages: Sequence[str]
     removed_units: Sequence[str]
     vectors: Mapping[str, bytes] = field(default_factory=dict)
+
+    def words(self) -> Batch:
+        """The same without vectors."""
+        units = [dataclasses.replace(unit, embedding=b"") for unit in self.units]
+        return dataclasses.replace(self, units=units, vectors={})

@@ -20,7 +20,8 @@ STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
 @dataclass(frozen=True, slots=True)
 class Closeness:
     """Of one message: its statements with their cosines, best first; the cosines of its own words in context and of
-    context and words; and the row (d,) float32 of its best statement. nan is the cosine of what has no vector.
+    context and words; and the row (d,) float32 of its best statement. nan is the cosine of what has no vector,
+    and of all where words alone are searched.
     """
 
     units: tuple[tuple[str, float], ...]
@@ -36,6 +37,39 @@ class Closeness:
         if math.isnan(self.own) or math.isnan(self.all):
             return None if math.isnan(statement) else statement
         return STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
+
+
+def measured(
+    held: Mapping[str, Sequence[str]],
+    units: Sequence[str],
+    told: Sequence[str],
+    rows: NDArray[np.float32],
+    vector: NDArray[np.float32],
+) -> dict[str, Closeness]:
+    """Message id -> how near it is to the question's `vector` (d,) float32. `held`: message id -> its statements;
+    `rows` (len(units) + 2 len(told), d) float32: of the statements, then two of each message that has vectors.
+    """
+    # A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all.
+    cosines = np.where(rows.any(axis=1), rows @ vector, math.nan).tolist()
+    place = {unit: number for number, unit in enumerate(units)}
+    pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
+    both = {message_id: next(pairs) for message_id in told}
+    found = {}
+    for message_id, of_message in held.items():
+        near = [(unit, cosines[place[unit]]) for unit in of_message]
+        ranked = sorted(near, key=lambda pair: math.inf if math.isnan(pair[1]) else -pair[1])
+        own, every = both.get(message_id, (math.nan, math.nan))
+        best = rows[place[ranked[0][0]]] if ranked else None
+        found[message_id] = Closeness(tuple(ranked), own, every, best)
+    return found
+
+
+def unmeasured(held: Mapping[str, Sequence[str]]) -> dict[str, Closeness]:
+    """The same where words alone are searched: the statements as they stand in `held`."""
+    none = math.nan
+    return {
+        m: Closeness(tuple((unit, none) for unit in of_message), none, none, None) for m, of_message in held.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,16 @@ class Entry:
     def passes(self, only: Filter) -> bool:
         return only.allows(self.session_id, self.speaker, self.role, self.occurred_at)
 
+    def existed(self, moment: Moment) -> bool:
+        """Whether it had been said and recorded, and has neither run out nor been put away."""
+        if self.put_away and not self.units:
+            return False
+        if self.expires_at is not None and self.expires_at <= moment.now:
+            return False
+        if moment.known_at is not None and self.recorded_at is not None and self.recorded_at > moment.known_at:
+            return False
+        return moment.as_of is None or self.occurred_at <= moment.as_of
+
     @property
     def place(self) -> tuple[dt.datetime, int]:
         return self.occurred_at, self.seq

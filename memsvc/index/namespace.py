@@ -43,10 +43,11 @@ _BYTES_PER_MESSAGE, _BYTES_PER_UNIT = 900, 600
 
 
 class NamespaceIndex:
-    """Thread-safe. `applied` is the position of the change feed that the contents stand for."""
+    """Thread-safe. Its contents stand for the change feed up to `applied`; its vectors are all of `encoder`."""
 
-    def __init__(self, width: int, codec: dense.Codec = "float32") -> None:
+    def __init__(self, width: int, codec: dense.Codec = "float32", encoder: str = "") -> None:
         self.applied = 0
+        self.encoder = encoder
         self._lock = threading.RLock()
         self._lexical = lexical.LexicalIndex()
         self._dense = dense.DenseIndex(width, codec)
@@ -56,6 +57,7 @@ class NamespaceIndex:
         self._sessions: dict[str, list[tuple[tuple[dt.datetime, int], str]]] = {}
         self._units: dict[str, Unit] = {}
         self._unit_slots: list[Unit | None] = []
+        self._bare: set[str] = set()  # units without a vector
         self._standing: dict[str, None] = {}
         self._speakers: collections.Counter[str] = collections.Counter()
 
@@ -81,7 +83,7 @@ class NamespaceIndex:
     def candidates(
         self,
         query_text: str,
-        vector: NDArray[np.float32],
+        vector: NDArray[np.float32] | None,
         per_arm: int,
         term_limit: int,
         moment: Moment | None = None,
@@ -90,18 +92,20 @@ class NamespaceIndex:
         units: Collection[str] | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
-        instructions nearest to the question are always among them. `vector` is the query's (d,) float32; at most
-        `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment` are
-        left out, and so is what was put away or has run out, what does not pass `only`, and where they are given what
-        is not among these `messages`, or has none of these `units`.
+        instructions nearest to the question are always among them. `vector` is the query's (d,) float32; with None, and
+        while a unit is without a vector, words alone decide: what has its vector would stand before what has not. At
+        most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
+        are left out, and so is what was put away or has run out, what does not pass `only`, and where they are given
+        what is not among these `messages`, or has none of these `units`.
         """
         moment = moment or Moment()
         with self._lock:
+            vector = None if self._bare else vector
             passing = self._passing(only, messages, units)
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
-            near = self._search_dense(vector, per_arm, passing)
-            others = [*lexical_best, *self._search_standing(vector)]
+            near = [] if vector is None else self._search_dense(vector, per_arm, passing)
+            others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
             found = dict.fromkeys([*others, *near])
             found = {m: None for m in found if (passing is None or m in passing) and self._existed(m, moment)}
             nearness = self._closeness(vector, found, moment, units)
@@ -128,6 +132,10 @@ class NamespaceIndex:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
         with self._lock:
             return self._weights(dict.fromkeys(words.terms(query_text)))
+
+    def by_words(self) -> bool:
+        """Whether words alone decide, because there are units without a vector."""
+        return bool(self._bare)
 
     def message_ids(self) -> set[str]:
         with self._lock:
@@ -247,6 +255,9 @@ class NamespaceIndex:
                 if message_id in self._messages:
                     self._messages[message_id].units.append(unit.id)
                     self._messages[message_id].put_away.discard(unit.id)
+            if not entry.embedding:
+                self._bare.add(unit.id)
+                continue
             ids.append(unit.slot * _ROW_STRIDE + _STATEMENT)
             blocks.append(np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width])
         if blocks:
@@ -258,7 +269,9 @@ class NamespaceIndex:
             return
         self._standing.pop(unit_id, None)
         self._unit_slots[unit.slot] = None
-        self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
+        if unit_id not in self._bare:
+            self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
+        self._bare.discard(unit_id)
         for message_id in dict.fromkeys(unit.message_ids):
             if message_id in self._messages:
                 self._messages[message_id].units.remove(unit_id)
@@ -337,45 +350,30 @@ class NamespaceIndex:
 
     def _existed(self, message_id: str, moment: Moment) -> bool:
         entry = self._messages.get(message_id)
-        if entry is None or (entry.put_away and not entry.units):
-            return False
-        if entry.expires_at is not None and entry.expires_at <= moment.now:
-            return False
-        if moment.known_at is not None and entry.recorded_at is not None and entry.recorded_at > moment.known_at:
-            return False
-        return moment.as_of is None or entry.occurred_at <= moment.as_of
+        return entry is not None and entry.existed(moment)
 
     def _closeness(
         self,
-        vector: NDArray[np.float32],
+        vector: NDArray[np.float32] | None,
         message_ids: Iterable[str],
         moment: Moment,
         among: Collection[str] | None,
     ) -> dict[str, Closeness]:
-        """How near each message is to the question, by the statements of it that stand at this moment."""
+        """How near each message is to the question, by the statements of it that stand at this moment; without a vector
+        which they are, in the order they were made.
+        """
 
         def stands(unit: str) -> bool:
             return self._units[unit].stands(moment) and (among is None or unit in among)
 
         held = {m: [unit for unit in self._messages[m].units if stands(unit)] for m in message_ids}
+        if vector is None:
+            return closeness.unmeasured(held)
         units = list(dict.fromkeys(unit for of_message in held.values() for unit in of_message))
         ids = [self._units[unit].slot * _ROW_STRIDE + _STATEMENT for unit in units]
         told = [m for m in held if self._messages[m].has_vectors]
         ids += [self._slot_of[m] * _ROW_STRIDE + row for m in told for row in (_OWN, _ALL)]
-        rows = self._dense.rows(ids)
-        # A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all.
-        cosines = np.where(rows.any(axis=1), rows @ vector, np.nan).tolist()
-        place = {unit: number for number, unit in enumerate(units)}
-        pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
-        both = {m: next(pairs) for m in told}
-        found = {}
-        for message_id, of_message in held.items():
-            near = [(unit, cosines[place[unit]]) for unit in of_message]
-            ranked = sorted(near, key=lambda pair: math.inf if math.isnan(pair[1]) else -pair[1])
-            own, every = both.get(message_id, (math.nan, math.nan))
-            best = rows[place[ranked[0][0]]] if ranked else None
-            found[message_id] = Closeness(tuple(ranked), own, every, best)
-        return found
+        return closeness.measured(held, units, told, self._dense.rows(ids), vector)
 
     def _candidate(
         self,

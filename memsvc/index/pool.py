@@ -12,7 +12,9 @@ from memsvc.index.namespace import NamespaceIndex
 
 
 class IndexPool:
-    """Keyed by namespace id, which is unique over tenants and over the lives of a name."""
+    """Keyed by namespace id, which is unique over tenants and over the lives of a name. An index is of one encoder, and
+    built anew when the namespace has another one, so that no two encoders' vectors meet in it.
+    """
 
     def __init__(self, width: int, budget_bytes: int, codec: Codec = "float32") -> None:
         self._width = width
@@ -21,12 +23,12 @@ class IndexPool:
         self._indexes: collections.OrderedDict[uuid.UUID, NamespaceIndex] = collections.OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, namespace_id: uuid.UUID) -> NamespaceIndex:
-        """The namespace's index, empty when it was not in memory."""
+    def get(self, namespace_id: uuid.UUID, encoder: str) -> NamespaceIndex:
+        """The namespace's index under this encoder's name, empty when it was not in memory."""
         with self._lock:
             index = self._indexes.get(namespace_id)
-            if index is None:
-                index = self._indexes[namespace_id] = NamespaceIndex(self._width, self._codec)
+            if index is None or index.encoder != encoder:
+                index = self._indexes[namespace_id] = NamespaceIndex(self._width, self._codec, encoder)
             self._indexes.move_to_end(namespace_id)
             return index
 

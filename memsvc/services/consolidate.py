@@ -53,7 +53,8 @@ class Decisions:
 
 class Consolidate:
     """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one.
-    `daily` are kinds of jobs that a namespace is to have every day, `after_abstracts` those behind new abstracts.
+    `daily` are kinds of jobs that a namespace is to have every day, `after_abstracts` those behind new abstracts;
+    `encoder` is whose vectors are read, None for any.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Consolidate:
         aside: Aside | None = None,
         daily: Sequence[str] = (),
         after_abstracts: Sequence[str] = (),
+        encoder: str | None = None,
     ) -> None:
         self._width = width
         self._aside = aside
         self._daily = tuple(daily)
         self._after_abstracts = tuple(after_abstracts)
+        self._encoder = encoder
 
     def run(self, lease: Lease) -> None:
         """The job's handler: what has changed since the last time. With `dry_run` in its payload nothing is changed,
@@ -85,6 +88,7 @@ class Consolidate:
             is_due = head > done_until or from_scratch
             if is_due:
                 base = consolidation.base(connection, space)
+                is_foreign = self._encoder not in (None, space.encoder)
                 changed, gone = consolidation.changed(connection, space, 0 if from_scratch else done_until)
                 known = [] if from_scratch else links.all_of(connection, space)
                 order = exchanges.order(connection, space)
@@ -93,6 +97,11 @@ class Consolidate:
         if not is_due:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0})
+            return
+        if is_foreign or not all(item.embedding for item in base):
+            # Encoding again ends with a consolidation of everything.
+            with lease.transaction() as (connection, _):
+                jobs.finish(connection, lease.job, {"units": 0, "waits for": "reencode"})
             return
         arguments = (base, self._width, changed, known, order)
         decided = self._aside.run(decide, *arguments) if self._aside else decide(*arguments)

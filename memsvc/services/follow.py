@@ -13,11 +13,16 @@ from memsvc.index.pool import IndexPool
 from memsvc.store import feed
 
 
-def follow(connection: sa.Connection, pool: IndexPool, space: Namespace) -> NamespaceIndex:
-    """The namespace's index at `space.head` or later. `connection` must be a snapshot that `space` was read in."""
-    index = pool.get(space.id)
+def follow(connection: sa.Connection, pool: IndexPool, space: Namespace, encoder: str) -> NamespaceIndex:
+    """The namespace's index at `space.head` or later. `connection` must be a snapshot that `space` was read in.
+
+    Of a namespace that is not of this process's `encoder` words alone are indexed: nothing could be compared with its
+    vectors, which may have another width.
+    """
+    index = pool.get(space.id, space.encoder)
     after = index.applied
     if after < space.head:
-        index.apply(feed.batch(connection, space, after))
+        batch = feed.batch(connection, space, after)
+        index.apply(batch if space.encoder == encoder else batch.words())
         pool.trim()
     return index

@@ -149,6 +149,7 @@ class Ingest:
             if locked.id != space.id or not admission.still_holds(connection, locked, [d.admission for d in distilled]):
                 connection.rollback()
                 return None
+            require_encoder(locked, self._encoder.name)
             replay = _replay(connection, locked, key, request_hash)
             if replay:
                 return replay
@@ -179,11 +180,14 @@ def ending(unit: MemoryUnit, ends: Mapping[str, dt.datetime | None]) -> MemoryUn
 
 
 def require_encoder(space: Namespace, encoder: str) -> None:
-    """Vectors of two encoders cannot be compared: refuse instead of ranking by noise."""
+    """Vectors of two encoders cannot be compared: what would store one is refused. Who stores one asks again under the
+    namespace's lock.
+    """
     if space.encoder != encoder:
         raise errors.Conflict(
             f"The namespace {space.name} was encoded by {space.encoder}, and this service runs {encoder}.",
-            f"Start the service with MEMSVC_ENCODER_MODEL={space.encoder}.",
+            f"Run memsvc reencode --namespace {space.name}, or start the service with "
+            f"MEMSVC_ENCODER_MODEL={space.encoder}.",
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from memsvc import errors
 from memsvc.domain.job import Job, State
@@ -13,16 +14,22 @@ from memsvc.store.database import Database
 
 class Maintain:
     """`kinds` are those that may be asked for, `dry` of them those that can say what they would do; `kick` tells the
-    runner that there is work.
+    runner that there is work. `payloads`: kind -> what a job of it is asked with.
     """
 
     def __init__(
-        self, database: Database, kinds: Collection[str], dry: Collection[str], kick: Callable[[], None]
+        self,
+        database: Database,
+        kinds: Collection[str],
+        dry: Collection[str],
+        kick: Callable[[], None],
+        payloads: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._kinds = frozenset(kinds)
         self._dry = frozenset(dry)
         self._kick = kick
+        self._payloads = payloads
 
     def ask(self, tenant_id: uuid.UUID, namespace_name: str, kind: str, *, dry_run: bool = False) -> Job:
         """Queue a job of this kind, or give the one that has not ended yet. With `dry_run` its result says what it
@@ -40,7 +47,7 @@ class Maintain:
                 raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "Nothing was queued.")
             job_id = jobs.unfinished(connection, space, kind, dry_run=dry_run)
             if job_id is None:
-                payload = {"dry_run": True} if dry_run else {}
+                payload = {"dry_run": True} if dry_run else self._payloads.get(kind, {})
                 job_id = jobs.enqueue(connection, space, kind, f"{kind}:{uuid.uuid4()}", payload)
             job = jobs.find(connection, tenant_id, job_id)
         assert job is not None

@@ -29,7 +29,6 @@ from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
 from memsvc.services import evidence
 from memsvc.services.follow import follow
-from memsvc.services.ingest import require_encoder
 from memsvc.settings import RecallSettings
 from memsvc.store import exchanges, filters, namespaces, trust, units
 from memsvc.store.database import Database
@@ -49,17 +48,19 @@ class Recalled:
     timings_ms: dict[str, float]
     trace: dict[str, Any] | None
     support: Support
+    degraded: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`memories` are those that were there to pack, best first."""
+    """`memories` are those that were there to pack, best first; `degraded` says why meaning was not searched."""
 
     seq: int
     context: Context
     memories: tuple[Memory, ...]
     support: Support
     timings_ms: dict[str, float]
+    degraded: str | None
 
 
 class Recall:
@@ -107,7 +108,7 @@ class Recall:
             traced["cross_encoder_in_time"] = run.read_in_time if self._read is not None else None
         if traced is not None and explain is not None:
             traced["explained"] = tracing.explain(explain, run.everything, traced, self._settings.candidates_per_arm)
-        return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support())
+        return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support(), run.degraded)
 
     def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int | None) -> Served:
         """The best memories that fit into `budget_tokens`, with None those that are worth showing, in time order.
@@ -119,7 +120,7 @@ class Recall:
         packed = packing.pack(run.memories, budget_tokens or _MOST_TOKENS, tokens.count)
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
-        return Served(run.space.head, packed, tuple(run.memories), run.support(), clock.timings_ms())
+        return Served(run.space.head, packed, tuple(run.memories), run.support(), clock.timings_ms(), run.degraded)
 
     def _run(
         self,
@@ -144,12 +145,12 @@ class Recall:
                 raise errors.NotFound(
                     f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
                 )
-            require_encoder(space, self._encoder.name)
-            index = follow(connection, self._pool, space)
+            index = follow(connection, self._pool, space, self._encoder.name)
+            degraded = _degraded(space, index, self._encoder.name)
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), _read_times)
             clock.lap("analysis")
-            search = _search(connection, space, index, query, vector, settings.query_term_limit)
+            search = _search(connection, space, index, query, None if degraded else vector, settings.query_term_limit)
             found = search.best(settings.candidates_per_arm)
             clock.lap("candidates")
             scored = fusion.fuse(
@@ -161,7 +162,8 @@ class Recall:
                 assistant_factor=settings.assistant_factor,
             )
             clock.lap("fusion")
-            reranked = scored if self._trees is None else ranker.rerank(self._trees, asked, scored)
+            # The trees have grown on both arms, and make little of words alone.
+            reranked = scored if self._trees is None or degraded else ranker.rerank(self._trees, asked, scored)
             # A trusted message may have a unit that cites another one too.
             ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in search.distrusted]
             clock.lap("ranking")
@@ -178,7 +180,7 @@ class Recall:
             memories, read_in_time = reading.reread(self._read, asked, memories, *given)
             clock.lap("cross_encoder")
         every = search.best(len(index.message_ids())) if everything else []
-        return _Run(space, asked, scored, ranked, read_in_time, memories[:count], every)
+        return _Run(space, asked, scored, ranked, read_in_time, memories[:count], every, degraded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ class _Run:
     read_in_time: bool
     memories: list[Memory]
     everything: list[Candidate]
+    degraded: str | None
 
     def support(self) -> Support:
         return support.support(self.asked, [item.candidate for item in self.scored], self.ranked)
@@ -203,7 +206,7 @@ class _Search:
 
     index: NamespaceIndex
     query: Query
-    vector: NDArray[np.float32]
+    vector: NDArray[np.float32] | None
     term_limit: int
     distrusted: set[str]
     messages: set[str] | None
@@ -224,7 +227,7 @@ def _search(
     space: Namespace,
     index: NamespaceIndex,
     query: Query,
-    vector: NDArray[np.float32],
+    vector: NDArray[np.float32] | None,
     term_limit: int,
 ) -> _Search:
     only = query.only or Filter()
@@ -234,6 +237,17 @@ def _search(
         messages=filters.messages_with(connection, space, only.metadata) if only.metadata else None,
         units=filters.units_of(connection, space, only.kinds, only.persons) if only.kinds or only.persons else None,
     )  # fmt: skip
+
+
+def _degraded(space: Namespace, index: NamespaceIndex, encoder: str) -> str | None:
+    """Why words alone are searched; None when meaning is searched too."""
+    if space.encoder != encoder:
+        why = f"its memories were encoded by {space.encoder}, and this service runs {encoder}"
+    elif index.by_words():
+        why = "not all of its memories are encoded again yet"
+    else:
+        return None
+    return f"Found by words alone: {why}. A reencode job ends this: memsvc reencode --namespace {space.name}."
 
 
 def _read_times(text: str, query: Query) -> Sequence[Any]:

@@ -43,7 +43,7 @@ class Records:
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock(connection, fresh)
             require_encoder(space, self._encoder.name)
-            written = records.put(connection, space, path, key, value, embedding)
+            written = records.put(connection, space, path, key, value, embedding, text or None)
             if space.id == fresh.id:
                 tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=False)
             return written
@@ -76,16 +76,16 @@ class Records:
         limit: int,
         offset: int,
     ) -> list[Record]:
-        """Records under `prefix` that meet all conditions: nearest to `query` first, those without words to be found by
-        at the end; without a query the last written first.
+        """Records under `prefix` that meet all conditions: nearest to `query` first, those without a vector (without
+        words to be found by, or not encoded again yet) at the end; without a query, or in a namespace of another
+        encoder, the last written first.
         """
         vector = self._encoder.encode_query(query) if query else None
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is None:
                 return []
-            require_encoder(space, self._encoder.name)
-            if vector is None:
+            if vector is None or space.encoder != self._encoder.name:
                 return records.page(connection, space, prefix, conditions, limit, offset)
             held = records.embeddings(connection, space, prefix, conditions)
             ranked = _ranked(held, vector)[offset : offset + limit]

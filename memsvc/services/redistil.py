@@ -77,6 +77,7 @@ class Redistil:
         vectors = iter(writing.encode(self._encoder, [*(new for _, new in plan.replaced), *plan.fresh]))
         origin = {message.id: message.exchange_id for message in messages}
         with lease.transaction() as (connection, locked):
+            require_encoder(locked, self._encoder.name)
             if [message.id for message in exchanges.of_session(connection, locked, session)] != list(origin):
                 return False
             batch = writing.Batch(connection, locked)

@@ -16,6 +16,7 @@ from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
 from memsvc.services import writing
 from memsvc.services.causes import is_by_rule
+from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
 from memsvc.store.units import StoredUnit
@@ -42,6 +43,7 @@ class Refine:
         reached = int(job.payload.get("reached", after))
         counts = collections.Counter({str(k): int(v) for k, v in job.payload.get("counts", {}).items()})
         with lease.reading() as (connection, space):
+            require_encoder(space, self._encoder.name)
             total = len(exchanges.between(connection, space, after, to))
             ahead = exchanges.between(connection, space, reached, to)
         for number, message in enumerate(ahead, start=total - len(ahead) + 1):
@@ -66,6 +68,7 @@ class Refine:
         fresh = self._ask(message, before, names, [item.unit for item in stored], counts)
         vectors = writing.encode(self._encoder, [unit for _, unit in fresh])
         with lease.transaction() as (connection, locked):
+            require_encoder(locked, self._encoder.name)
             current = units.by_id(connection, locked, [old.id for old, _ in fresh])
             batch = writing.Batch(connection, locked)
             for (old, unit), vector in zip(fresh, vectors, strict=True):

@@ -82,7 +82,6 @@ class Revise:
             raise errors.NotFound(
                 f"There is no unit {unit_id!r} in {name!r}.", "Unit ids come from writes and recalls."
             )
-        require_encoder(space, self._encoder.name)
         return found[unit_id].unit
 
     def _write(
@@ -103,6 +102,8 @@ class Revise:
             found = units.by_id(connection, space, [unit_id]) if space else {}
             if space is None or unit_id not in found:
                 raise errors.NotFound(f"There is no unit {unit_id!r} in {name!r}.", "It was erased meanwhile.")
+            if embedding is not None:
+                require_encoder(space, self._encoder.name)
             stored = found[unit_id]
             batch = writing.Batch(connection, space)
             new = dataclasses.replace(stored.unit, **values)  # type: ignore[arg-type]

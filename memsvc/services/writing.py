@@ -12,7 +12,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit
 from memsvc.models.encoder import TextEncoder
-from memsvc.store import exchanges, feed, namespaces, units, versions
+from memsvc.store import exchanges, feed, namespaces, unencoded, units, versions
 from memsvc.store.units import StoredUnit
 
 # Of the message before so many words give a message its context.
@@ -81,6 +81,13 @@ class Batch:
         for message_id in vectors:
             self._seq += 1
             self._changes.append(feed.Change(self._seq, "put", "message", message_id))
+
+    def set_unit_vectors(self, vectors: Mapping[str, bytes]) -> None:
+        """Give units their vectors; no new versions, their words are the same."""
+        unencoded.set_units(self._connection, self._space, vectors)
+        for unit_id in vectors:
+            self._seq += 1
+            self._changes.append(feed.Change(self._seq, "put", "unit", unit_id))
 
     def commit(self) -> int:
         """Write the change rows and publish them; the new head."""

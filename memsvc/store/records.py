@@ -23,9 +23,10 @@ def put(
     key: str,
     value: dict[str, Any],
     embedding: bytes | None,
+    text: str | None,
 ) -> Record:
-    """Write a record, over the one that stands there; the moment of its creation stays."""
-    values = {"value": value, "embedding": embedding}
+    """Write a record, over the one that stands there; the moment of its creation stays. `embedding` is of `text`."""
+    values = {"value": value, "embedding": embedding, "text": text}
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     statement = (
         insert(_R)

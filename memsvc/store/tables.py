@@ -158,7 +158,7 @@ unit = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("superseded_by", sa.Text),
     sa.Column("distiller", sa.Text, nullable=False),
-    # One float32 row, little-endian. (A second one, of before there were statements, is not read.)
+    # One float32 row, little-endian; empty until made. (A second one, of before there were statements, is not read.)
     sa.Column("embedding", BYTEA, nullable=False),
     columns.recorded("created_at"),
     # Why the current version came into being, and when.
@@ -351,10 +351,11 @@ record = sa.Table(
     sa.Column("path", ARRAY(sa.Text), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", JSONB, nullable=False),
-    # (d,) float32, little-endian, of the words that the record is found by; null where there are none.
+    # (d,) float32, little-endian, of the words that the record is found by (kept in `text`); null where there are none.
     sa.Column("embedding", BYTEA),
     columns.recorded("created_at"),
     columns.recorded("updated_at"),
+    sa.Column("text", sa.Text),
     columns.belongs(),
 )
 

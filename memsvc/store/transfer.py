@@ -79,7 +79,7 @@ def read(table_name: Any, row: Any, embedding_bytes: int) -> dict[str, Any]:
                 _CHECKS[table_name, name](value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise errors.Invalid(f"The field {name} of a row of {table_name} is not valid: {error}", _OTHER) from None
-    if table is tables.unit and len(values.get("embedding", b"")) not in (embedding_bytes, 2 * embedding_bytes):
+    if table is tables.unit and len(values.get("embedding", b"")) not in (0, embedding_bytes, 2 * embedding_bytes):
         raise errors.Invalid("A unit's vectors have another length than this service's encoder makes.", _OTHER)
     if table is tables.message and len(values.get("embedding") or b"") not in (0, 2 * embedding_bytes):
         raise errors.Invalid("A message's vectors have another length than this service's encoder makes.", _OTHER)

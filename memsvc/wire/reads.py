@@ -77,11 +77,16 @@ class Support(Response):
 
 
 class RecallResponse(Response):
+    """`degraded` says why only words were searched, and not meaning: the encoder was changed, and the namespace is not
+    encoded again yet. Null where both were.
+    """
+
     seq: int
     support: Support
     results: list[RecallResult]
     timings_ms: dict[str, float]
     trace: dict[str, Any] | None = None
+    degraded: str | None = None
 
 
 class ContextRequest(Request):
@@ -111,7 +116,8 @@ class ContextResponse(Response):
     """`text` holds the passages in time order within `budget_tokens`; [n] in it is the n-th of `passages`.
 
     `prefix_sha256` is the hash of the text's bytes: a prompt that begins with it and ends with the question has the
-    same prefix as long as the hash is the same, so that a model server's prefix cache is hit.
+    same prefix as long as the hash is the same, so that a model server's prefix cache is hit. `degraded` is as in a
+    recall's response.
     """
 
     seq: int
@@ -121,6 +127,7 @@ class ContextResponse(Response):
     passages: list[PassageResult]
     support: Support
     timings_ms: dict[str, float]
+    degraded: str | None = None
 
 
 class MessageResult(Response):

@@ -125,14 +125,17 @@ def test_job_rows_are_written_with_the_data(memory: Namespace, service: Service)
         assert connection.execute(query, {"name": memory.name}).all() == [("consolidate", "queued")]
 
 
-def test_a_namespace_of_another_encoder_is_refused_instead_of_ranked_by_noise(
+def test_a_write_into_a_namespace_of_another_encoder_is_refused_and_recall_goes_by_words(
     memory: Namespace, service: Service
 ) -> None:
     memory.add("I moved to Oslo.", session_id="s")
     with service.database.tenant(service.tenant_id) as connection:
         connection.execute(sa.text("UPDATE namespace SET encoder = 'other' WHERE name = :n"), {"n": memory.name})
     with pytest.raises(Conflict, match="MEMSVC_ENCODER_MODEL=other"):
-        memory.recall("Oslo")
+        memory.add("I moved to Porto.", session_id="s")
+    found = memory.recall("Oslo")
+    assert "Oslo" in found.results[0].text
+    assert found.degraded is not None
 
 
 def test_the_sdk_refuses_what_the_service_would(memory: Namespace, client: MemoryClient, base_url: str) -> None:

@@ -104,11 +104,33 @@ def test_a_neighbours_words_find_a_message_but_less_than_its_own() -> None:
     assert "m2" not in found
 
 
+def test_while_a_unit_is_without_a_vector_words_alone_are_searched() -> None:
+    index, whole = NamespaceIndex(WIDTH), NamespaceIndex(WIDTH)
+    made = Batch(0, 12, [message(n, n) for n in range(1, 7)], [unit(n, 6 + n) for n in range(1, 7)], (), ())
+    index.apply(made.words())
+    whole.apply(made)
+    for seq, number in enumerate(range(1, 7), start=13):
+        assert index.by_words()
+        assert {c.dense for c in seen(index)} == {c.dense_rank for c in seen(index)} == {None}
+        assert {c.message_id for c in seen(index)} == {c.message_id for c in seen(whole) if c.lexical_rank}
+        index.apply(Batch(seq - 1, seq, (), [unit(number, 6 + number)], (), ()))
+    assert not index.by_words()
+    assert_same(index, whole)
+
+
+def test_an_index_is_built_anew_under_another_encoders_name() -> None:
+    pool, space = IndexPool(WIDTH, budget_bytes=2**30), uuid.uuid4()
+    first = pool.get(space, "mini")
+    assert pool.get(space, "mini") is first
+    assert pool.get(space, "other") is not first
+    assert pool.get(space, "other").encoder == "other"
+
+
 def test_the_least_recently_used_namespaces_leave_when_the_budget_is_spent() -> None:
     pool = IndexPool(WIDTH, budget_bytes=1)
     first, second = uuid.uuid4(), uuid.uuid4()
     for namespace_id in (first, second):
-        pool.get(namespace_id).apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
+        pool.get(namespace_id, "mini").apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
     pool.trim()
     assert first not in pool
     assert second in pool

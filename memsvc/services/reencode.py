@@ -1,0 +1,143 @@
+"""Encode a namespace again with the encoder of this service: a job, batch by batch.
+
+Its first transaction gives the namespace the new encoder's name and takes all old vectors away; from then on it is
+written like any other. What has no vector yet is what is left to do, so an interrupted job goes on where it was, and
+until its end recall goes by words. Ids, texts and versions stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from memsvc import errors
+from memsvc.domain.job import Job, State
+from memsvc.domain.message import Message
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import follow_ups, redistil, writing
+from memsvc.services.work import Lease
+from memsvc.store import exchanges, jobs, unencoded
+
+KIND = "reencode"
+# What is encoded between two transactions: a second or two of one thread.
+_BATCH = 64
+
+
+class Reencode:
+    def __init__(self, encoder: TextEncoder, batch: int = _BATCH) -> None:
+        self._encoder = encoder
+        self._batch = batch
+
+    def wanted(self) -> dict[str, str]:
+        """The payload of a job that is asked for here: no process with another encoder must do it."""
+        return {"encoder": self._encoder.name}
+
+    def run(self, lease: Lease) -> None:
+        """The job's handler."""
+        wanted = lease.job.payload.get("encoder", self._encoder.name)
+        if wanted != self._encoder.name:
+            raise errors.Unavailable(
+                f"The namespace is to be encoded by {wanted}, and this process runs {self._encoder.name}.",
+                "Start workers and service with one MEMSVC_ENCODER_MODEL.",
+            )
+        steps = self._begin(lease)
+        while True:  # what was changed while it was encoded is left to the next round
+            before = steps.done
+            self._messages(lease, steps)
+            self._records(lease, steps)
+            self._units(lease, steps)
+            with lease.transaction() as (connection, locked):
+                if unencoded.count(connection, locked) == 0:
+                    follow_ups.consolidation(connection, locked, locked.head)
+                    jobs.finish(connection, lease.job, steps.counts | {"encoder": self._encoder.name})
+                    return
+            if steps.done == before:
+                raise errors.Unavailable("The namespace is being changed all the time.", "The job tries again later.")
+
+    def _begin(self, lease: Lease) -> _Steps:
+        """Adopt the encoder unless that is done."""
+        job = lease.job
+        counts = {"messages": 0, "units": 0, "records": 0} | dict(job.payload.get("counts", {}))
+        with lease.transaction() as (connection, locked):
+            if locked.encoder != self._encoder.name:
+                counts["records without words"] = unencoded.adopt(connection, locked, self._encoder.name)
+                for dead in jobs.listed(connection, job.tenant_id, [State.DEAD.value], locked, limit=100):
+                    if dead.kind == redistil.KIND:  # refused while the encoder was another: behind an erasure
+                        jobs.requeue(connection, job.tenant_id, dead.id)
+            steps = _Steps(job, counts, job.done, job.done + unencoded.count(connection, locked))
+            steps.note(connection)
+        return steps
+
+    def _messages(self, lease: Lease, steps: _Steps) -> None:
+        """Session by session: a message is encoded behind the one before it."""
+        with lease.reading() as (connection, space):
+            sessions = unencoded.sessions(connection, space)
+        for session in sessions:
+            with lease.reading() as (connection, space):
+                bare = exchanges.without_vectors(connection, space, session)
+                said = exchanges.of_session(connection, space, session) if bare else []
+            pairs = [(before, m) for before, m in zip([None, *said], said, strict=False) if m.id in bare]
+            for start in range(0, len(pairs), self._batch):
+                self._said(lease, steps, pairs[start : start + self._batch])
+
+    def _said(self, lease: Lease, steps: _Steps, pairs: list[tuple[Message | None, Message]]) -> None:
+        made = writing.encode_messages(self._encoder, pairs)
+        vectors = {message.id: rows for (_, message), rows in zip(pairs, made, strict=True)}
+        with lease.transaction() as (connection, locked):
+            batch = writing.Batch(connection, locked)
+            batch.set_vectors(vectors)
+            batch.commit()
+            steps.took(connection, "messages", len(vectors))
+
+    def _records(self, lease: Lease, steps: _Steps) -> None:
+        while True:
+            with lease.reading() as (connection, space):
+                bare = unencoded.records(connection, space, self._batch)
+            if not bare:
+                return
+            rows = self._encoder.encode([text for _, text in bare])
+            made = {item: row.astype("<f4").tobytes() for item, row in zip(bare, rows, strict=True)}
+            with lease.transaction() as (connection, locked):
+                still = unencoded.records(connection, locked, self._batch)
+                vectors = {item[0]: made[item] for item in still if item in made}
+                unencoded.set_records(connection, locked, vectors)
+                steps.took(connection, "records", len(vectors))
+
+    def _units(self, lease: Lease, steps: _Steps) -> None:
+        after = ""
+        while True:
+            with lease.reading() as (connection, space):
+                bare = unencoded.units(connection, space, after, self._batch)
+            if not bare:
+                return
+            rows = self._encoder.encode([text for _, text in bare])
+            made = {item: row.astype("<f4").tobytes() for item, row in zip(bare, rows, strict=True)}
+            with lease.transaction() as (connection, locked):
+                still = unencoded.units(connection, locked, after, self._batch)
+                batch = writing.Batch(connection, locked)
+                vectors = {item[0]: made[item] for item in still if item in made}
+                batch.set_unit_vectors(vectors)
+                batch.commit()
+                steps.took(connection, "units", len(vectors))
+            after = bare[-1][0]
+
+
+@dataclass(slots=True)
+class _Steps:
+    """How far the job is, over all its attempts."""
+
+    job: Job
+    counts: dict[str, int]
+    done: int
+    total: int
+
+    def took(self, connection: sa.Connection, what: str, count: int) -> None:
+        """Note a batch, in its transaction."""
+        self.counts[what] += count
+        self.done += count
+        self.note(connection)
+
+    def note(self, connection: sa.Connection) -> None:
+        self.total = max(self.total, self.done)
+        jobs.advance(connection, self.job, self.done, self.total, dict(self.job.payload) | {"counts": self.counts})

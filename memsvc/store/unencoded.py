@@ -1,0 +1,109 @@
+"""What of a namespace has no vector yet of the encoder that the namespace names.
+
+In every snapshot all vectors of a namespace are its encoder's: `adopt` changes the name and takes all vectors away in
+one transaction, and each writer compares the name with its own encoder's under the namespace's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.store import tables
+
+_M = tables.message
+_N = tables.namespace
+_R = tables.record
+_U = tables.unit
+NONE = b""
+_UNSAID = (_M.c.embedding.is_(None), _M.c.quarantined_at.is_(None))
+Place = tuple[tuple[str, ...], str]
+
+
+def adopt(connection: sa.Connection, namespace: Namespace, encoder: str) -> int:
+    """The namespace's vectors are this encoder's from now on, and none is there; the caller holds its lock.
+
+    The number of records that nothing can be made for: they were written when their words were not kept.
+    """
+    connection.execute(sa.update(_U).where(*tables.within(_U, namespace)).values(embedding=NONE))
+    connection.execute(sa.update(_M).where(*tables.within(_M, namespace)).values(embedding=None))
+    mute = sa.select(sa.func.count()).where(
+        *tables.within(_R, namespace), _R.c.embedding.is_not(None), _R.c.text.is_(None)
+    )
+    lost = int(connection.execute(mute).scalar_one())
+    connection.execute(sa.update(_R).where(*tables.within(_R, namespace)).values(embedding=None))
+    own = sa.update(_N).where(_N.c.tenant_id == namespace.tenant_id, _N.c.id == namespace.id)
+    connection.execute(own.values(encoder=encoder))
+    return lost
+
+
+def count(connection: sa.Connection, namespace: Namespace) -> int:
+    """How many messages, units and records wait for their vectors. Messages in quarantine get theirs when they are let
+    out of it.
+    """
+    wanted = (
+        (_U, (_U.c.embedding == NONE,)),
+        (_M, _UNSAID),
+        (_R, (_R.c.embedding.is_(None), _R.c.text != "")),
+    )
+    counts = [
+        sa.select(sa.func.count()).select_from(table).where(*tables.within(table, namespace), *bare).scalar_subquery()
+        for table, bare in wanted
+    ]
+    return sum(connection.execute(sa.select(*counts)).one())
+
+
+def units(connection: sa.Connection, namespace: Namespace, after: str, limit: int) -> list[tuple[str, str]]:
+    """Ids and texts of units of every status, in the order of their ids; `after` is the cursor."""
+    statement = (
+        sa.select(_U.c.id, _U.c.text)
+        .where(*tables.within(_U, namespace), _U.c.id > after, _U.c.embedding == NONE)
+        .order_by(_U.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.text) for row in connection.execute(statement)]
+
+
+def sessions(connection: sa.Connection, namespace: Namespace) -> list[str]:
+    """Ids of the sessions that such messages are of."""
+    statement = sa.select(_M.c.session_id).distinct().where(*tables.within(_M, namespace), *_UNSAID)
+    return list(connection.execute(statement).scalars())
+
+
+def set_units(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:
+    _set(connection, _U, namespace, (_U.c.id,), [((unit_id,), rows) for unit_id, rows in vectors.items()])
+
+
+def records(connection: sa.Connection, namespace: Namespace, limit: int) -> list[tuple[Place, str]]:
+    """Places and words of records."""
+    statement = (
+        sa.select(_R.c.path, _R.c.key, _R.c.text)
+        .where(*tables.within(_R, namespace), _R.c.embedding.is_(None), _R.c.text != "")
+        .order_by(_R.c.path, _R.c.key)
+        .limit(limit)
+    )
+    return [((tuple(row.path), row.key), row.text) for row in connection.execute(statement)]
+
+
+def set_records(connection: sa.Connection, namespace: Namespace, vectors: Mapping[Place, bytes]) -> None:
+    given = [((list(path), key), row) for (path, key), row in vectors.items()]
+    _set(connection, _R, namespace, (_R.c.path, _R.c.key), given)
+
+
+def _set(
+    connection: sa.Connection,
+    table: sa.Table,
+    namespace: Namespace,
+    key: Sequence[sa.Column[Any]],
+    vectors: Sequence[tuple[tuple[Any, ...], bytes]],
+) -> None:
+    if not vectors:
+        return
+    named = [column == sa.bindparam(f"key_{place}", type_=column.type) for place, column in enumerate(key)]
+    statement = sa.update(table).where(*tables.within(table, namespace), *named).values(embedding=sa.bindparam("rows"))
+    connection.execute(
+        statement, [{f"key_{n}": part for n, part in enumerate(parts)} | {"rows": rows} for parts, rows in vectors]
+    )
