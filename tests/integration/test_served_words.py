@@ -7,19 +7,19 @@ from memsvc.sdk import Namespace
 POINTS = [f"Point {n} concerns the {word} of the old harbour and its keeper." for n, word in enumerate(
     "anchors barges cranes divers engines ferries gulls hawsers islands jetties keels lanterns masts nets oars".split()
 )]  # fmt: skip
-HIDDEN = "By the way the archive opens with the word zygote on odd days."
+HIDDEN = "You may also go and look at the zoo, then."
 
 
 def test_a_message_found_by_a_sentence_that_is_in_no_statement_is_served_with_that_sentence(memory: Namespace) -> None:
     reply = " ".join([*POINTS, HIDDEN, *reversed(POINTS)])
     memory.write([{"session_id": "s", "messages": [{"id": "m", "role": "assistant", "content": reply}]}])
     memory.add("The ferry was late again.", session_id="t", speaker="Ana")
-    if any("zygote" in unit.text for unit in memory.units()):
+    if any("zoo" in unit.text for unit in memory.units()):
         raise AssertionError("the reply must be longer: the sentence has a statement of its own")
-    first = memory.recall("Which word, zygote or another, opens the archive?").results[0]
-    assert "zygote" in first.text
+    first = memory.recall("May I go to the zoo?").results[0]
+    assert "zoo" in first.text
     assert (first.unit_id, first.sources[0].message_id) == (None, "m")
-    assert "zygote" in memory.context("Which word, zygote or another, opens the archive?").text
+    assert "zoo" in memory.context("May I go to the zoo?").text
 
 
 def test_statements_of_one_message_stand_behind_one_number_and_speaker(memory: Namespace) -> None:
