@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memsvc.domain.ranking import Candidate
 from memsvc.index.entries import Entry, Moment, Unit
 
+_DECIMALS = 6
 # How near a message is to a question: its best statement, its own words in their context, and context and words. The
 # table of other weights is in docs/retrieval.md; flat around these.
 STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
@@ -50,7 +51,8 @@ def measured(
     `rows` (len(units) + 2 len(told), d) float32: of the statements, then two of each message that has vectors.
     """
     # A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all.
-    cosines = np.where(rows.any(axis=1), rows @ vector, math.nan).tolist()
+    # Rounded, since the last bits depend on where a row stands: an index built anew must rank like one that followed.
+    cosines = np.where(rows.any(axis=1), np.round(rows @ vector, _DECIMALS), math.nan).tolist()
     place = {unit: number for number, unit in enumerate(units)}
     pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
     both = {message_id: next(pairs) for message_id in told}

@@ -85,6 +85,8 @@ def changed(service: Service, backend: WordBag, monkeypatch: pytest.MonkeyPatch)
     """A service on the same database with another encoder of another width."""
     small = TextEncoder(f"word-bag-{next(_numbers)}", backend, batch_size=4)
     monkeypatch.setattr(bootstrap, "load_encoder", lambda settings: small)
+    # Its trees know the likeness of a real encoder.
+    monkeypatch.setattr(bootstrap, "load_ranker", lambda *given: None)
     built = bootstrap._wire(service.settings, service.database, None, service.api_key, lambda: None)
     yield built
     built.accesses.close()

@@ -12,7 +12,7 @@ from memsvc.domain.timespan import Granularity
 
 CALENDAR = ("weekend", "week", "month", "quarter", "year", "decade")
 # How near the nearer reading must be, in days, to be meant where nothing tells: by the length of the cycle.
-_NEAR = {spans.WEEK: 1, spans.MONTH: 7}
+_NEAR = {spans.WEEK: 0, spans.MONTH: 7}
 _NEAR_YEARLY = 61
 
 

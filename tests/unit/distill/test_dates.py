@@ -29,7 +29,7 @@ MONDAY = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
         ("the weekend before last", "29 to 30 April 2023"),
         ("last Friday", "5 May 2023"),
         ("this Friday", "12 May 2023"),
-        ("on Sunday", "7 May 2023"),
+        ("we met on Sunday", "7 May 2023"),
         ("next Friday", "12 to 19 May 2023"),
         ("next month", "June 2023"),
         ("last month", "April 2023"),
