@@ -17,7 +17,7 @@ from memsvc.distill.compose import Depth, Distillate
 from memsvc.domain.message import Message, Role
 from memsvc.models import tokens
 from memsvc.settings import DistillSettings
-from memsvc.store import units
+from memsvc.store import exchanges, units
 from memsvc.wire.exchanges import NewExchange, NewMessage
 
 _HELP = (
@@ -62,13 +62,12 @@ def distil(messages: list[Message], settings: DistillSettings) -> Distillate:
 def as_json(made: Distillate) -> dict[str, Any]:
     return {
         "units": [units.as_json(unit) for unit in made.units],
-        "skipped": [{"message_id": skip.message_id, "reason": skip.reason} for skip in made.skips],
+        "skipped": [exchanges.skip_as_json(skip) for skip in made.skips],
     }
 
 
 def table(messages: list[Message], made: Distillate) -> Table:
     """Verbatim beside distilled, a row a message, with the tokens of both."""
-    reasons = {skip.message_id: skip.reason for skip in made.skips}
     said = sum(tokens.count(message.text) for message in messages)
     kept = sum(unit.tokens for unit in made.units)
     shown = Table(
@@ -87,8 +86,10 @@ def table(messages: list[Message], made: Distillate) -> Table:
             details = _details(unit)
             if details:
                 cell.append(f"  {details}\n", style="dim")
-        if message.id in reasons:
-            cell.append(f"not distilled: {reasons[message.id]}; found word for word all the same", style="dim italic")
+        for skip in made.skips:
+            if skip.message_id == message.id:
+                left = "all of it" if skip.start is None else " ".join(message.content[skip.start : skip.end].split())
+                cell.append(f"{skip.reason}: {left}; found word for word all the same\n", style="dim italic")
         cell.rstrip()
         shown.add_row(Text(f"{message.name}: {message.text}"), cell)
     return shown

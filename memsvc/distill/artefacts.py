@@ -46,12 +46,6 @@ _QUANTITY = re.compile(
     rf"|(?<![\w.])(?P<number>\d[\d,]{{0,15}}(?:\.\d{{1,6}})?)\s?(?P<unit>{_UNITS})(?!\w)",
     re.IGNORECASE,
 )
-# What is worth copying out of a sentence that is left out: a quantity, a quoted title, a span of code.
-CONCRETE = re.compile(
-    rf"(?:[$\u20ac\u00a3]\s?\d[\d,.]{{0,15}}\d(?:[kKmM]\b)?)|\b\d[\d,]{{0,15}}(?:\.\d{{1,6}})?\s?(?:{_UNITS})(?!\w)"
-    r"|[\"\u201c][^\"\u201c\u201d\n]{3,70}[\"\u201d]|`[^`\n]{2,70}`",
-    re.IGNORECASE,
-)
 
 
 # A cheap look before the patterns: every one of them needs one of these.

@@ -76,16 +76,6 @@ DECISION = re.compile(
 )
 FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|my|we|we're|we've|our)\b", re.IGNORECASE)
 DIGIT = re.compile(r"\d")
-NUMBER_WORD = re.compile(
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|half|twice|"
-    r"once)\b",
-    re.IGNORECASE,
-)
-# Those that count: "one" mostly stands for a thing ("the best one").
-COUNT = re.compile(
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|twice)\b",
-    re.IGNORECASE,
-)
 
 
 def words(text: str) -> list[str]:

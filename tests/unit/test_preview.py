@@ -29,10 +29,13 @@ def test_a_chat_is_shown_beside_what_it_is_distilled_to(tmp_path: Path, chat: ob
     console.print(preview.table(messages, made))
     shown = console.export_text()
     assert "I moved to Oslo in 2021." in shown
-    assert "not distilled: phatic" in shown
+    assert "phatic: Wow, cool!" in shown
     assert "place: Oslo" in shown
     assert "tokens said" in shown
-    assert preview.as_json(made)["units"][0]["location"] == "Oslo"
+    found = preview.as_json(made)
+    assert found["units"][0]["location"] == "Oslo"
+    left = [MESSAGES[-1]["content"][skip["start"] : skip["end"]] for skip in found["skipped"]]
+    assert left == ["Wow, cool!"]
 
 
 @pytest.mark.parametrize(
