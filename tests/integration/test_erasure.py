@@ -16,7 +16,7 @@ from memsvc.index.pool import IndexPool
 from memsvc.sdk import Conflict, MemoryClient, Namespace, NotFound
 from memsvc.services import work
 from memsvc.services.recall import Recall
-from memsvc.store import audit, jobs, keys, tables, tenants
+from memsvc.store import audit, jobs, keys, namespaces, tables, tenants
 from memsvc.wire.exchanges import NewExchange, NewMessage
 
 
@@ -251,3 +251,27 @@ def test_a_tenants_erasure_leaves_its_trail_and_the_key_that_asked(
     assert audit.broken_at(tenant_id, trail) is None
     with MemoryClient(base_url, mine) as client, pytest.raises(NotFound):
         client.namespace("one").recall("word")
+
+
+def test_the_vectors_of_the_message_next_behind_are_made_anew_without_the_erased_words(
+    memory: Namespace, service: Service, http: httpx.Client, settle: Callable[[], None], canary: str
+) -> None:
+    say(memory, "one", *talk(canary)[:2])
+    settle()
+
+    def vectors() -> bytes:
+        with service.database.tenant(service.tenant_id) as connection:
+            space = namespaces.find(connection, service.tenant_id, memory.name)
+            assert space is not None
+            m = tables.message
+            statement = sa.select(m.c.embedding).where(*tables.within(m, space), m.c.id == "m2")
+            return bytes(connection.execute(statement).scalar_one() or b"")
+
+    (behind,) = [message for message in memory.messages() if message.id == "m2"]
+    pair = ("", f"{behind.speaker}: {behind.content}")
+    alone = service.encoder.encode_in_context([pair])[0].astype("<f4").tobytes()
+    assert vectors() not in (b"", alone)
+    erase(http, memory, "message", "m1")
+    assert vectors() == b""
+    settle()
+    assert vectors() == alone

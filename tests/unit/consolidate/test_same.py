@@ -9,9 +9,9 @@ from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import LinkKind
 
 
-def said(text: str, day: int, *, holds: bool = True) -> Trait:
+def said(text: str, day: int, *, holds: bool = True, kind: str = "fact") -> Trait:
     return trait.read(
-        id=f"u{day}", kind="fact", text=f"Ana: {text}", subject="Ana", persons=("Ana",), entities=(), session_id="s",
+        id=f"u{day}", kind=kind, text=f"Ana: {text}", subject="Ana", persons=("Ana",), entities=(), session_id="s",
         message_ids=(f"m{day}",), said_at=dt.datetime(2024, 5, day, tzinfo=dt.UTC), is_assistants=False, dates=None,
         holds=holds,
     )  # fmt: skip
@@ -55,3 +55,9 @@ def test_what_is_not_asserted_takes_no_place_and_fills_no_slot() -> None:
     told = said("I live in Atlantis.", 2, holds=False)
     assert told.slot is None
     assert not relate.supersedes(told, now, 0.9)
+
+
+def test_a_conflict_with_what_is_not_asserted_takes_no_place_either() -> None:
+    smokes, quits = said("I smoke cigars.", 1, kind="state"), said("I don't smoke cigars.", 2, kind="state")
+    assert relate.supersedes(quits, smokes, 0.9)
+    assert not relate.supersedes(said("I don't smoke cigars.", 2, kind="state", holds=False), smokes, 0.9)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import uuid
 
@@ -134,3 +135,14 @@ def test_the_least_recently_used_namespaces_leave_when_the_budget_is_spent() -> 
     pool.trim()
     assert first not in pool
     assert second in pool
+
+
+def test_what_has_no_vector_has_no_likeness_rather_than_none_at_all_in_common() -> None:
+    index = NamespaceIndex(WIDTH)
+    blank = dataclasses.replace(unit(1, 2), embedding=np.zeros(WIDTH, dtype=np.float32).tobytes())
+    rows = {"m3": np.stack([vector(3), vector(30)]).tobytes(), "m1": np.zeros(2 * WIDTH, dtype=np.float32).tobytes()}
+    index.apply(Batch(0, 4, [message(1, 1), message(3, 3)], [blank, unit(3, 4)], (), (), rows))
+    found = {candidate.message_id: candidate for candidate in seen(index)}
+    assert (found["m1"].dense, found["m1"].own_cosine) == (None, None)
+    assert found["m3"].units[0][1] == pytest.approx(1.0)
+    assert found["m3"].dense == pytest.approx(0.75 + 0.25 * float(vector(30) @ vector(3)), abs=1e-5)
