@@ -15,7 +15,7 @@ from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
-from api.routes import answers, exchanges, jobs, keys, namespaces, reads, records, transfer
+from api.routes import answers, exchanges, jobs, keys, namespaces, questions, reads, records, transfer
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -56,6 +56,7 @@ def create(service: Service) -> FastAPI:
         health.router,
         metrics.router,
         exchanges.router,
+        questions.router,
         reads.router,
         answers.router,
         namespaces.router,

@@ -39,23 +39,26 @@ def retrieval(
     ablate: bool = False,
     weights: Path | None = None,
     folder: Path | None = None,
+    learn_from: Sequence[Path] = (),
     products: Sequence[str] = (),
     environments: Path,
 ) -> int:
     """Retrieval over sets of any of the formats; the exit status (2: a file or the service failed, with the reason).
 
     Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key, and the
-    ranker is the service's own, whatever it saw. With `weights` those grown on all questions are written too. A run in
-    `folder` that ended early goes on from there. `products` are other products asked the same questions, each
+    ranker is the service's own, whatever it saw. The ranker learns from the sets of `learn_from`, else from those
+    measured; with `weights` those grown on all their questions are written too. A run in `folder` that ended early goes
+    on from there. `products` are other products asked the same questions, each
     installed in `environments`.
     """
 
     def keep(examples: list[train.Example]) -> None:
         assert weights is not None
-        _grow(examples, datasets, weights)
+        _grow(examples, learnt or datasets, weights)
 
     try:
         datasets = {path: _limited(read(path), limit_conversations) for path in data}
+        learnt = {path: datasets[path] if path in datasets else read(path) for path in learn_from}
         _folders(json_out, html_out, weights)
         encode = baselines.minilm_encoder() if with_baselines else None
         stages: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] = {}
@@ -63,29 +66,37 @@ def retrieval(
             with MemoryClient(base_url) as client:
                 outcomes = _on_a_service(list(datasets.values()), client, encode, products, environments)
         else:
-            told = _manifest(datasets, which, limit_conversations, products, with_baselines=with_baselines)
+            told = _manifest(datasets, learnt, which, limit_conversations, products, with_baselines=with_baselines)
             with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
                 given = list(datasets.values()), folder or Path(temporary)
                 kept = keep if weights is not None else None
                 outcomes = measurement.run(
-                    *given, encode, which, manifest=told, keep=kept, products=products, environments=environments
-                )
+                    *given, encode, which, learn=list(learnt.values()) or None, manifest=told, keep=kept,
+                    products=products, environments=environments,
+                )  # fmt: skip
                 stages = measurement.ablate(*given) if ablate else {}
     except (BadDataset, JournalRefused, ProductFailed, service.ServiceFailed, MemsvcClientError, OSError) as error:
         Console(stderr=True).print(f"[red]eval: {escape(str(error))}[/red]", soft_wrap=True)
         return 2
-    results = []
-    for path, dataset in datasets.items():
-        result = report.build(dataset, outcomes[dataset.name], path)
-        if stages:
-            result["ablation"] = report.ablation({stage: rows[dataset.name] for stage, rows in stages.items()})
-        results.append(result)
-        report.table(result, Console())
+    results = [_result(path, dataset, outcomes[dataset.name], stages) for path, dataset in datasets.items()]
     if json_out is not None:
         json_out.write_text(json.dumps(results[0] if len(results) == 1 else results, indent=1) + "\n")
     if html_out is not None:
         html_out.write_text(html.page(results), encoding="utf-8")
     return 0
+
+
+def _result(
+    path: Path,
+    dataset: Dataset,
+    outcome: runs.Outcome,
+    stages: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
+) -> dict[str, Any]:
+    result = report.build(dataset, outcome, path)
+    if stages:
+        result["ablation"] = report.ablation({stage: rows[dataset.name] for stage, rows in stages.items()})
+    report.table(result, Console())
+    return result
 
 
 def answers(
@@ -276,6 +287,7 @@ def _on_a_service(
 
 def _manifest(
     datasets: Mapping[Path, Dataset],
+    learnt: Mapping[Path, Dataset],
     which: str,
     limit_conversations: int | None,
     products: Sequence[str],
@@ -285,6 +297,7 @@ def _manifest(
     """What bears on the figures of a run."""
     return {
         "data": {dataset.name: report.sha256(path) for path, dataset in datasets.items()},
+        "learnt": {dataset.name: report.sha256(path) for path, dataset in learnt.items()},
         "ranker": train.digest(ranker.load(ranker.SHIPPED)) if which == measurement.SHIPPED else which,
         "conversations": limit_conversations, "baselines": with_baselines, "products": products, "seed": train.SEED,
         "settings": service.settings(), "packages": service.packages(), "commit": report.commit(),

@@ -15,7 +15,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from eval.judging import rows as judged_rows
-from eval.report import MEASURES, cost_rows, longmemeval_rows
+from eval.report import MEASURES, cost_rows, longmemeval_rows, sweeping_rows
 from eval.runs import BUDGETS_TOKENS, CUTOFFS, OURS
 
 _STYLE = """
@@ -81,6 +81,8 @@ def _section(result: dict[str, Any]) -> str:
     if "longmemeval" in result:
         told, head, rows = longmemeval_rows(result)
         parts += [f"<p>{html.escape(told)}</p>", _table(head, rows)]
+    if "sweeping" in result:
+        parts.append(_table(*sweeping_rows(result)))
     if "costs" in result:
         head, costs = cost_rows(result)
         products = "; ".join(f"{name}: {about}" for name, about in settings["products"].items())

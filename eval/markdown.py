@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eval import judging
+from eval.report import sweeping_rows
 from eval.runs import OURS
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -120,13 +121,15 @@ def _set(result: dict[str, Any]) -> str:
             rows.append(_row(label, [column["no_adversarial"][measure] for column in columns.values()]))
     gains = [_gain(column["recall@10_gain_95"]) for column in result["baselines"].values()]
     rows.append(f"| memsvc finds more among the first 10, 95 % interval in points | | {' | '.join(gains)} |")
+    if "sweeping" in result:
+        rows += ["", _table(*sweeping_rows(result)).rstrip()]
     rows += ["", _basis(result), "", ""]
     return "\n".join(rows)
 
 
 def _basis(result: dict[str, Any]) -> str:
     settings = result["settings"]
-    ranker = "cross-validated by conversation" if settings["ranker"] == "cross" else settings["ranker"]
+    ranker = settings["ranker"].replace("cross", "cross-validated by conversation", 1)
     return (
         f"Ranker: {ranker}. Tokens: {settings['tokenizer']}. Data: sha256 {settings['data_sha256'][:12]}. Baselines: "
         f"{settings['baselines']}. Commit {(result['commit'] or 'unknown')[:12]}."

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.datasets.model import Dataset
-from eval.runs import BUDGETS_TOKENS, COVERAGE_BUDGET_TOKENS, CUTOFFS, OURS, Outcome, Record
+from eval.runs import BUDGETS_TOKENS, COVERAGE_BUDGET_TOKENS, CUTOFFS, OURS, SWEPT_TOKENS, Outcome, Record
 
 MEASURES = (
     *(f"recall@{k}" for k in CUTOFFS), "hit@10", "all@10", "mrr", "ndcg@10",
@@ -55,6 +55,7 @@ def build(dataset: Dataset, outcome: Outcome, data: Path) -> dict[str, Any]:
             if system != OURS
         },
         **own,
+        **({"sweeping": _sweeping(records, dataset.sweeping)} if dataset.sweeping else {}),
         "latency_ms": {
             name: {"p50": _percentile(values, 50), "p95": _percentile(values, 95)}
             for name, values in outcome.latencies_ms.items()
@@ -128,6 +129,8 @@ def table(report: dict[str, Any], console: Console) -> None:
         console.print(stages)
     if "longmemeval" in report:
         _grid(console, *longmemeval_rows(report))
+    if "sweeping" in report:
+        _grid(console, "evidence of questions that sweep", *sweeping_rows(report))
     _grid(console, "cost and speed", *cost_rows(report))
     latency = report["latency_ms"]
     console.print(
@@ -242,6 +245,29 @@ def _longmemeval(records: Sequence[Record], systems: Sequence[str], abstention: 
         "systems": {system: means(counted, system) for system in systems},
         "by_type": {kind: {"n": len(chosen)} | means(chosen, OURS) for kind, chosen in of_type.items()},
     }  # fmt: skip
+
+
+def _sweeping(records: Sequence[Record], kinds: Sequence[str]) -> dict[str, dict[str, float]]:
+    """By kind of question that sweeps, and over all of them: evidence within a budget, as it is and with `sweep`."""
+    measured = [record for record in records if "swept_recall@1024" in record.figures.get(OURS, {})]
+    groups = {kind: [record for record in measured if record.question.category == kind] for kind in kinds}
+    names = [f"{name}@{budget}" for budget in SWEPT_TOKENS for name in ("budget_recall", "swept_recall")]
+    return {
+        kind: {"n": len(chosen)}
+        | {name: round(float(np.mean([record.figures[OURS][name] for record in chosen])), 4) for name in names}
+        for kind, chosen in (groups | {"all": measured}).items()
+        if chosen
+    }
+
+
+def sweeping_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and a row for each kind of question that sweeps, in percent."""
+    head = ["questions that sweep, %", "n"]
+    head += [f"within {budget:,} tokens{way}" for budget in SWEPT_TOKENS for way in ("", ", `sweep`")]
+    return head, [
+        [kind.replace("_", " "), str(found["n"]), *(_percent(value) for name, value in found.items() if name != "n")]
+        for kind, found in report["sweeping"].items()
+    ]
 
 
 def longmemeval_rows(report: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]]:

@@ -34,6 +34,7 @@ def run(
     encode: baselines.Encode | None,
     which: str = CROSS,
     *,
+    learn: Sequence[Dataset] | None = None,
     manifest: Mapping[str, Any] | None = None,
     keep: Callable[[list[train.Example]], None] | None = None,
     products: Sequence[str] = (),
@@ -44,9 +45,9 @@ def run(
     and question: a run that was stopped at any point goes on there. Raises ServiceFailed, and JournalRefused when the
     folder is that of another `manifest`.
 
-    With `which` "cross" each conversation is asked with trees grown on the others (of all sets given); where those have
-    too few questions, without trees. `keep` is given what there is to learn from. `products` are asked the same
-    questions, each installed in `environments`, or in `folder`. Raises ProductFailed.
+    With `which` "cross" each conversation is asked with trees grown on the others, of the sets `learn` or, with None,
+    of all sets given; where those have too few questions, without trees. `keep` is given what there is to learn from.
+    `products` are asked the same questions, each installed in `environments`, or in `folder`. Raises ProductFailed.
     """
     told = json.loads(json.dumps(manifest or {}))
     with contextlib.ExitStack() as stack:
@@ -66,18 +67,21 @@ def run(
             )
             ranker_at_first = SHIPPED if which == SHIPPED else NONE
             with service.running(folder / "data", peak, MEMSVC_RECALL_RANKER=ranker_at_first) as client:
-                for dataset in datasets:
+                for dataset in _union(datasets, learn or ()):
                     done = {line["conversation"] for line in written.records if line["set"] == dataset.name}
                     runs.ingest(dataset, client, written.append, done, quiet=quiet)
                 if which != CROSS:
                     _ask(datasets, left, client, which, asked, beside, {}, quiet=quiet)
                 else:
-                    given, plainly = _without_ranker(datasets, client, quiet=quiet)
+                    given = _examples(datasets if learn is None else learn, client, quiet=quiet)
+                    plainly = _without_ranker(datasets, client, quiet=quiet)
             if which == CROSS:
                 if keep is not None:
                     keep(given)
-                for chosen, client, ranked_by in crossed(datasets, given, folder, left, peak):
-                    _ask(datasets, chosen & left, client, ranked_by, asked, beside, plainly, quiet=quiet)
+                grown_on = "" if learn is None else f", grown on {' and '.join(dataset.name for dataset in learn)}"
+                for chosen, client, ranked_by in crossed(_union(datasets, learn or ()), given, folder, left, peak):
+                    told_by = ranked_by + grown_on * (ranked_by == CROSS)
+                    _ask(datasets, chosen & left, client, told_by, asked, beside, plainly, quiet=quiet)
         return {
             dataset.name: runs.collect(dataset, written.records, asked.records, costs.records) for dataset in datasets
         }
@@ -133,23 +137,34 @@ def learn(datasets: Sequence[Dataset], *, quiet: bool = False) -> list[train.Exa
     with service.running(MEMSVC_RECALL_RANKER=NONE) as client:
         for dataset in datasets:
             runs.ingest(dataset, client, quiet=quiet)
-        return _without_ranker(datasets, client, quiet=quiet)[0]
+        return _examples(datasets, client, quiet=quiet)
+
+
+def _union(datasets: Sequence[Dataset], others: Sequence[Dataset]) -> list[Dataset]:
+    """Each set once, by its name."""
+    return list({dataset.name: dataset for dataset in (*others, *datasets)}.values())
+
+
+def _examples(datasets: Sequence[Dataset], client: MemoryClient, *, quiet: bool) -> list[train.Example]:
+    """What the ranker learns from."""
+    given: list[train.Example] = []
+    with runs.bars(quiet=quiet) as progress:
+        for dataset in datasets:
+            for conversation in progress.track(dataset.conversations, description=f"{dataset.name}: features"):
+                given += train.examples(client, dataset, conversation)
+    return given
 
 
 def _without_ranker(
     datasets: Sequence[Dataset], client: MemoryClient, *, quiet: bool
-) -> tuple[list[train.Example], dict[str, dict[str, dict[str, float]]]]:
-    """What the ranker learns from; and without it, by set and conversation, each question's figures."""
-    given: list[train.Example] = []
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Without the ranker, by set and conversation, each question's figures."""
     plainly = {}
     with runs.bars(quiet=quiet) as progress:
         for dataset in datasets:
-            learning = progress.add_task(f"{dataset.name}: features", total=len(dataset.conversations))
-            for conversation in dataset.conversations:
-                given += train.examples(client, dataset, conversation)
+            for conversation in progress.track(dataset.conversations, description=f"{dataset.name}: without ranker"):
                 plainly[runs.namespace(dataset, conversation)] = runs.rank_only(dataset, conversation, client)
-                progress.advance(learning)
-    return given, plainly
+    return plainly
 
 
 def _ask(

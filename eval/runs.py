@@ -16,6 +16,8 @@ from memsvc.sdk import MemoryClient, Namespace, NewExchange, NewMessage, RecallR
 
 CUTOFFS = (5, 10, 20, 50)
 BUDGETS_TOKENS = (256, 512, 1024)
+# Questions that sweep are asked within these, as they are and with `sweep`.
+SWEPT_TOKENS = (1024, 2048)
 COVERAGE_BUDGET_TOKENS = 512
 OURS = "memsvc"
 WITHOUT_RANKER = "memsvc, no ranker"
@@ -165,6 +167,8 @@ def ask(
             "figures": {}, "ms": {}, "tokens": {}, "spent": {},
         }  # fmt: skip
         line["figures"][OURS] = _ask(memory, conversation, question, line)
+        if question.category in dataset.sweeping and question.evidence:
+            line["figures"][OURS] |= _sweep(memory, question)
         if plainly is not None and question.id in plainly:
             line["figures"][WITHOUT_RANKER] = plainly[question.id]
         others = dict(plain.rankings(question)) if plain is not None else {}
@@ -236,6 +240,16 @@ def _ask(memory: Namespace, conversation: Conversation, question: Question, line
         line["tokens"][str(budget)] = served.tokens
         cited = [source.message_id for passage in served.passages for source in passage.sources]
         figures |= _served(served.text, cited, question, budget)
+    return figures
+
+
+def _sweep(memory: Namespace, question: Question) -> dict[str, float]:
+    figures = {}
+    for budget in SWEPT_TOKENS:
+        for sweep, name in ((False, "budget_recall"), (True, "swept_recall")):
+            served = memory.context(question.text, asked_at=question.asked_at, budget_tokens=budget, sweep=sweep)
+            cited = [source.message_id for passage in served.passages for source in passage.sources]
+            figures[f"{name}@{budget}"] = measures.budget_recall(cited, frozenset(question.evidence))
     return figures
 
 

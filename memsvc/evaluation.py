@@ -28,6 +28,9 @@ def retrieval(
     ablate: Annotated[bool, typer.Option(help="Also with each stage switched off.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Write the ranker grown on all questions here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one there goes on.")] = None,
+    learn: Annotated[
+        list[Path] | None, typer.Option(help="What the ranker learns from [those of --data]. May be repeated.")
+    ] = None,
     products: Annotated[
         list[str] | None, typer.Option("--with", help="mem0, or MODULE:CLASS of an adapter. May be repeated.")
     ] = None,
@@ -43,7 +46,7 @@ def retrieval(
     if questions is not None and not answer:
         raise errors.Invalid("Retrieval asks all questions.", "Leave --questions out, or give --answers too.")
     if answer:
-        if len(data) != 1 or out is None or json_out or html or url or ablate or weights or products:
+        if len(data) != 1 or out is None or json_out or html or url or ablate or weights or learn or products:
             raise errors.Invalid(
                 "Answers are of one set, in a folder.",
                 "Give one --data and --out FOLDER; beside them only --conversations, --questions and --ranker.",
@@ -55,8 +58,8 @@ def retrieval(
     sys.exit(
         cli.retrieval(
             data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
-            which=ranker, ablate=ablate, weights=weights, folder=out, products=products or (),
-            environments=environments or platformdirs.user_cache_path("memsvc") / "products",
+            which=ranker, ablate=ablate, weights=weights, folder=out, learn_from=learn or (),
+            products=products or (), environments=environments or platformdirs.user_cache_path("memsvc") / "products",
         )
     )  # fmt: skip
 

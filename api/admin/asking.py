@@ -13,7 +13,7 @@ from api.admin import pages, signing
 from api.deps import NamespaceName, Services
 from memsvc import errors
 from memsvc.domain.query import Query as Question
-from memsvc.wire.reads import RecallRequest
+from memsvc.wire.questions import RecallRequest
 
 router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 # Behind the results so many of the further candidates are shown.

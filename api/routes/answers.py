@@ -16,14 +16,14 @@ from fastapi.responses import Response, StreamingResponse
 
 from api.auth import Reader
 from api.deps import NamespaceName, Services
-from api.routes.reads import query_of
+from api.routes.questions import query_of
 from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.reader.asked import Abandoned, Sampling
 from memsvc.services.answer import Answered
 from memsvc.store.keys import Principal
 from memsvc.wire import answers as wire
-from memsvc.wire import reads
+from memsvc.wire import questions
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 # How often a waiting request looks whether its client is still there.
@@ -151,7 +151,7 @@ def _response(found: Answered) -> wire.AnswerResponse:
         citations=[wire.Citation(message_id=message_id, unit_id=unit_id) for message_id, unit_id in cited],
         path=found.path,
         abstained=found.abstained,
-        support=reads.Support(**dataclasses.asdict(found.support)),
+        support=questions.Support(**dataclasses.asdict(found.support)),
         tokens=wire.AnswerTokens(
             prompt=found.prompt_tokens, cached=found.cached_tokens, completion=found.completion_tokens
         ),

@@ -15,6 +15,7 @@ from eval.datasets.places import at, listed, load, text
 _PLAN_MARK = re.compile(r"\s*->->[^\n]*\Z")
 _ANSWER_FIELDS = ("answer", "ideal_response", "ideal_answer", "ideal_summary", "expected_compliance")
 _ABSTENTION = "abstention"
+_SWEEPING = ("event_ordering", "multi_session_reasoning", "summarization")
 # Chats that date nothing begin here.
 _UNDATED = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
@@ -31,7 +32,7 @@ def read(path: Path) -> Dataset:
             conversation, lost = _conversation(chat)
         conversations.append(conversation)
         dropped += lost
-    return Dataset("beam", tuple(conversations), _ABSTENTION, dropped)
+    return Dataset("beam", tuple(conversations), _ABSTENTION, dropped, _SWEEPING)
 
 
 def _number(path: Path) -> tuple[int, str]:

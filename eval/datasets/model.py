@@ -53,9 +53,12 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`adversarial` names the category of trick questions; `dropped_evidence` counts ids that name no turn."""
+    """`adversarial` names the category of trick questions, `sweeping` those that ask for summaries, orders, several
+    sessions; `dropped_evidence` counts ids that name no turn.
+    """
 
     name: str
     conversations: tuple[Conversation, ...]
     adversarial: str
     dropped_evidence: int
+    sweeping: tuple[str, ...] = ()

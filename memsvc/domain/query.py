@@ -42,7 +42,8 @@ class Query:
     """`asked_at` is the moment against which relative dates in the question are read.
 
     With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then, with
-    `min_trust` only what is trusted at least so far. `only` leaves in what passes all its conditions.
+    `min_trust` only what is trusted at least so far. `only` leaves in what passes all its conditions. One that sweeps
+    wants many matters a little.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Query:
     known_at: dt.datetime | None = None
     min_trust: float = 0.0
     only: Filter | None = None
+    sweep: bool = False
 
     def __post_init__(self) -> None:
         timespan.aware(self.asked_at, "asked_at")

@@ -25,7 +25,8 @@ from memsvc.sdk.errors import (
 )
 from memsvc.wire.exchanges import NewExchange, NewMessage, WriteResponse, WriteResult
 from memsvc.wire.keys import AuditEntry, KeyResult
-from memsvc.wire.reads import ContextResponse, ErasureReceipt, Health, MessageResult, RecallResponse, UnitResult
+from memsvc.wire.questions import ContextResponse, RecallResponse
+from memsvc.wire.reads import ErasureReceipt, Health, MessageResult, UnitResult
 from memsvc.wire.transfer import ImportReceipt
 
 __all__ = [

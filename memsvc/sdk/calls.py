@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import answers, exchanges, jobs, reads, records, selections, transfer
+from memsvc.wire import answers, exchanges, jobs, questions, reads, records, selections, transfer
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -104,20 +104,22 @@ def recall(
     trace: bool = False,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
-    only: reads.RecallFilter | None = None,
+    only: questions.RecallFilter | None = None,
     min_trust: float = 0.0,
     explain: str | None = None,
-) -> Call[reads.RecallResponse]:
+    sweep: bool = False,
+) -> Call[questions.RecallResponse]:
     """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
     `known_at`; with `only` of some sessions, speakers, roles, times, with `min_trust` only what is trusted so far.
-    `explain` tells how a unit or message fared. With `limit` None those worth showing, 3 to 20.
+    `explain` tells how a unit or message fared. With `limit` None those worth showing, 3 to 20. With `sweep` ("list
+    all …", "summarise …") spread over messages, matters and sessions, oldest first; up to 50 with `limit` None.
     """
-    body = reads.RecallRequest(
+    body = questions.RecallRequest(
         query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
-        min_trust=min_trust, explain=explain,
+        min_trust=min_trust, explain=explain, sweep=sweep,
     )  # fmt: skip
     path = place(namespace, "recall")
-    return Call("POST", path, reads.RecallResponse.model_validate_json, body.model_dump(mode="json"))
+    return Call("POST", path, questions.RecallResponse.model_validate_json, body.model_dump(mode="json"))
 
 
 def context(
@@ -128,16 +130,19 @@ def context(
     budget_tokens: int | None = 1024,
     as_of: dt.datetime | None = None,
     known_at: dt.datetime | None = None,
-    only: reads.RecallFilter | None = None,
+    only: questions.RecallFilter | None = None,
     min_trust: float = 0.0,
-) -> Call[reads.ContextResponse]:
-    """A cited text for a prompt, of at most `budget_tokens`; with None those worth showing, in at most 3,000."""
-    body = reads.ContextRequest(
+    sweep: bool = False,
+) -> Call[questions.ContextResponse]:
+    """A cited text for a prompt, of at most `budget_tokens`; with None those worth showing, in at most 3,000. With
+    `sweep` ("list all …", "summarise …") spread over messages, matters and sessions.
+    """
+    body = questions.ContextRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only,
-        min_trust=min_trust,
+        min_trust=min_trust, sweep=sweep,
     )  # fmt: skip
     path = place(namespace, "context")
-    return Call("POST", path, reads.ContextResponse.model_validate_json, body.model_dump(mode="json"))
+    return Call("POST", path, questions.ContextResponse.model_validate_json, body.model_dump(mode="json"))
 
 
 def answer(
@@ -147,18 +152,15 @@ def answer(
     asked_at: dt.datetime | None = None,
     budget_tokens: int | None = 1024,
     max_tokens: int = 64,
-    only: reads.RecallFilter | None = None,
+    only: questions.RecallFilter | None = None,
     min_trust: float = 0.0,
+    sweep: bool = False,
 ) -> Call[answers.AnswerResponse]:
     """An answer in words from what is remembered, with its citations, by the service's model."""
     body = answers.AnswerRequest(
-        query=query,
-        asked_at=asked_at,
-        budget_tokens=budget_tokens,
-        max_tokens=max_tokens,
-        only=only,
-        min_trust=min_trust,
-    )
+        query=query, asked_at=asked_at, budget_tokens=budget_tokens, max_tokens=max_tokens, only=only,
+        min_trust=min_trust, sweep=sweep,
+    )  # fmt: skip
     path = place(namespace, "answer")
     return Call("POST", path, answers.AnswerResponse.model_validate_json, body.model_dump(mode="json"))
 

@@ -163,7 +163,7 @@ class Answers:
     def _episode(self, tenant_id: uuid.UUID, name: str, query: Query, served: Served) -> tuple[Context, Place | None]:
         """The context to answer from, and where it was read ahead; reading ahead is queued where it was not."""
         assert self._reader is not None
-        if query.as_of or query.known_at or query.min_trust > 0 or query.only:
+        if query.as_of or query.known_at or query.min_trust > 0 or query.only or query.sweep:
             return served.context, None
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)

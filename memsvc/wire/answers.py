@@ -6,21 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memsvc.wire.base import Moment, Question, Request, Response
-from memsvc.wire.reads import RecallFilter, Support
+from memsvc.wire.base import Response
+from memsvc.wire.questions import Asked, Support
 
 
-class AnswerRequest(Request):
+class AnswerRequest(Asked):
     """As a context's request; with `stream` the answer comes as server-sent events. With `temperature` 0 the likeliest
     words; else by chance, the same for the same `seed`.
     """
 
-    query: Question
-    asked_at: Moment | None = None
-    as_of: Moment | None = None
-    known_at: Moment | None = None
-    only: RecallFilter | None = None
-    min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = 1_024
     max_tokens: Annotated[int, Field(ge=1, le=4_096)] = 64
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0

@@ -1,0 +1,91 @@
+"""Asking: recall and context."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+from fastapi import APIRouter
+
+from api.auth import Reader
+from api.deps import NamespaceName, Services
+from memsvc.domain import query
+from memsvc.domain.context import Memory, SourceRef
+from memsvc.wire import questions as wire
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
+
+
+@router.post("/recall", response_model=wire.RecallResponse, response_model_exclude_unset=True)
+def recall(
+    namespace: NamespaceName, body: wire.RecallRequest, caller: Reader, service: Services
+) -> wire.RecallResponse:
+    """The memories that bear on a question, best first, each with its sources."""
+    found = service.recall.recall(
+        caller.tenant_id, namespace, query_of(body), body.limit, trace=body.trace, explain=body.explain
+    )
+    response = wire.RecallResponse(
+        seq=found.seq,
+        support=wire.Support(**dataclasses.asdict(found.support)),
+        results=[_result(memory) for memory in found.memories],
+        timings_ms=found.timings_ms,
+        degraded=found.degraded,
+    )
+    return response.model_copy(update={"trace": found.trace}) if found.trace else response
+
+
+@router.post("/context", response_model=wire.ContextResponse)
+def context(
+    namespace: NamespaceName, body: wire.ContextRequest, caller: Reader, service: Services
+) -> wire.ContextResponse:
+    """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
+    served = service.recall.context(caller.tenant_id, namespace, query_of(body), body.budget_tokens)
+    return wire.ContextResponse(
+        seq=served.seq,
+        text=served.context.text,
+        tokens=served.context.tokens,
+        prefix_sha256=served.context.prefix_sha256,
+        support=wire.Support(**dataclasses.asdict(served.support)),
+        passages=[
+            wire.PassageResult(
+                text=passage.text,
+                unit_id=passage.unit_id,
+                unit_ids=list(passage.unit_ids),
+                sources=_sources(passage.sources),
+            )
+            for passage in served.context.passages
+        ],
+        timings_ms=served.timings_ms,
+        degraded=served.degraded,
+    )
+
+
+def query_of(body: wire.Asked) -> query.Query:
+    """A question about a moment is asked then, unless it says otherwise: "last week" is the week before it."""
+    asked_at = body.asked_at or body.as_of or dt.datetime.now(dt.UTC)
+    only = None
+    if body.only is not None:
+        said = body.only
+        only = query.Filter(
+            frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until,
+            frozenset(said.kinds), frozenset(said.persons), said.metadata,
+        )  # fmt: skip
+    return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only, body.sweep)
+
+
+def _result(memory: Memory) -> wire.RecallResult:
+    return wire.RecallResult(
+        unit_id=memory.unit_id,
+        text=memory.text,
+        kind=memory.kind,
+        score=memory.score,
+        status=memory.status,
+        sources=_sources(memory.sources),
+        t_mention=memory.t_mention,
+        t_start=memory.time.start if memory.time else None,
+        t_end=memory.time.end if memory.time else None,
+    )
+
+
+def _sources(refs: tuple[SourceRef, ...]) -> list[wire.SourceRef]:
+    return [wire.SourceRef(message_id=ref.message_id, session_id=ref.session_id) for ref in refs]
