@@ -34,6 +34,9 @@ _INSTRUCTIONS = (
 Open = Callable[["Context[object, object]"], tuple[AsyncMemoryClient, str]]
 
 NamespaceArg = Annotated[str | None, Field(description="The memory space; leave it out for the usual one.")]
+SweepArg = Annotated[
+    bool, Field(description="For questions that want many matters: summarise, list all, in which order, how many.")
+]
 UnitArg = Annotated[str, Field(description="unit_id of a memory, as recall and remember give it.")]
 
 
@@ -96,11 +99,12 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         ctx: Context[object, object],
         query: Annotated[str, Field(description="What you want to know, as a question.")],
         budget_tokens: Annotated[int, Field(ge=16, le=32_768)] = 1024,
+        sweep: SweepArg = False,
         namespace: NamespaceArg = None,
     ) -> str:
         """What the memory holds about a question: a short text, oldest first, every line numbered and dated."""
         async with _memory(open_client, ctx, namespace) as memory:
-            return (await memory.context(query, budget_tokens=budget_tokens)).text
+            return (await memory.context(query, budget_tokens=budget_tokens, sweep=sweep)).text
 
     @server.tool(annotations=only_reads)
     async def answer(
@@ -120,11 +124,12 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         query: Annotated[str, Field(description="What you look for.")],
         limit: Annotated[int, Field(ge=1, le=200)] = 10,
         as_of: Annotated[dt.datetime | None, Field(description="What was so at that moment, not now.")] = None,
+        sweep: SweepArg = False,
         namespace: NamespaceArg = None,
     ) -> RecalledList:
-        """Single memories that bear on a question, best first, with their ids."""
+        """Single memories that bear on a question, best first, with their ids; of a sweep oldest first."""
         async with _memory(open_client, ctx, namespace) as memory:
-            found = (await memory.recall(query, limit=limit, as_of=as_of)).results
+            found = (await memory.recall(query, limit=limit, as_of=as_of, sweep=sweep)).results
         return RecalledList(
             results=[
                 Recalled(unit_id=r.unit_id, text=r.text, said_at=r.t_mention, status=r.status, score=r.score)
