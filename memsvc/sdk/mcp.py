@@ -22,6 +22,7 @@ from memsvc import __version__
 from memsvc.sdk.asynchronous import AsyncMemoryClient, AsyncNamespace
 from memsvc.sdk.errors import MemsvcClientError
 from memsvc.wire import reads
+from memsvc.wire.questions import RecallResult
 
 DEFAULT_NAMESPACE = "default"
 _INSTRUCTIONS = (
@@ -130,12 +131,7 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         """Single memories that bear on a question, best first, with their ids; of a sweep oldest first."""
         async with _memory(open_client, ctx, namespace) as memory:
             found = (await memory.recall(query, limit=limit, as_of=as_of, sweep=sweep)).results
-        return RecalledList(
-            results=[
-                Recalled(unit_id=r.unit_id, text=r.text, said_at=r.t_mention, status=r.status, score=r.score)
-                for r in found
-            ]
-        )
+        return RecalledList(results=[_recalled(one) for one in found])
 
     @server.tool(annotations=only_reads)
     async def sources(ctx: Context[object, object], unit_id: UnitArg, namespace: NamespaceArg = None) -> Cited:
@@ -152,6 +148,12 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         """What holds of each person now: attributes, preferences, standing instructions."""
         async with _memory(open_client, ctx, namespace) as memory:
             return Profiles(profiles=await memory.profiles(subject))
+
+
+def _recalled(found: RecallResult) -> Recalled:
+    return Recalled(
+        unit_id=found.unit_id, text=found.text, said_at=found.t_mention, status=found.status, score=found.score
+    )
 
 
 def _writing(server: MCPServer, open_client: Open) -> None:
