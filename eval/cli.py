@@ -48,8 +48,7 @@ def retrieval(
     Without `base_url` a service is started on a temporary folder; with it, MEMSVC_API_KEY names the key, and the
     ranker is the service's own, whatever it saw. The ranker learns from the sets of `learn_from`, else from those
     measured; with `weights` those grown on all their questions are written too. A run in `folder` that ended early goes
-    on from there. `products` are other products asked the same questions, each
-    installed in `environments`.
+    on from there. `products` are other products asked the same questions, each installed in `environments`.
     """
 
     def keep(examples: list[train.Example]) -> None:
@@ -58,7 +57,8 @@ def retrieval(
 
     try:
         datasets = {path: _limited(read(path), limit_conversations) for path in data}
-        learnt = {path: datasets[path] if path in datasets else read(path) for path in learn_from}
+        learnt = {path: _limited(read(path), limit_conversations) for path in learn_from}
+        _told_apart(datasets, learnt)
         _folders(json_out, html_out, weights)
         encode = baselines.minilm_encoder() if with_baselines else None
         stages: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] = {}
@@ -257,6 +257,15 @@ def _grow(examples: list[train.Example], datasets: Mapping[Path, Dataset], out: 
 
 def _limited(dataset: Dataset, conversations: int | None) -> Dataset:
     return dataset if conversations is None else replace(dataset, conversations=dataset.conversations[:conversations])
+
+
+def _told_apart(*given: Mapping[Path, Dataset]) -> None:
+    """Conversations and figures are kept by their set's name. Raises BadDataset where two files have one."""
+    found: dict[str, Path] = {}
+    for path, dataset in (pair for datasets in given for pair in datasets.items()):
+        other = found.setdefault(dataset.name, path)
+        if other.resolve() != path.resolve():
+            raise BadDataset(f"{other} and {path} are both of the form {dataset.name!r}: give one of each form")
 
 
 def _folders(*files: Path | None) -> None:

@@ -129,7 +129,8 @@ def _set(result: dict[str, Any]) -> str:
 
 def _basis(result: dict[str, Any]) -> str:
     settings = result["settings"]
-    ranker = settings["ranker"].replace("cross", "cross-validated by conversation", 1)
+    named = settings["ranker"]
+    ranker = f"cross-validated by conversation{named.removeprefix('cross')}" if named.startswith("cross") else named
     return (
         f"Ranker: {ranker}. Tokens: {settings['tokenizer']}. Data: sha256 {settings['data_sha256'][:12]}. Baselines: "
         f"{settings['baselines']}. Commit {(result['commit'] or 'unknown')[:12]}."

@@ -52,6 +52,8 @@ def retrieval(
                 "Give one --data and --out FOLDER; beside them only --conversations, --questions and --ranker.",
             )
         return answers(data[0], out, conversations, questions, ranker=ranker)
+    if learn and (url or ranker != "cross"):
+        raise errors.Invalid("Trees are grown for --ranker cross alone.", "Leave --learn out, or --url and --ranker.")
     rooms.make_importable()
     from eval import cli
 

@@ -111,11 +111,12 @@ def _reading(server: MCPServer, open_client: Open) -> None:
     async def answer(
         ctx: Context[object, object],
         query: Annotated[str, Field(description="A question.")],
+        sweep: SweepArg = False,
         namespace: NamespaceArg = None,
     ) -> Answered:
         """A short answer from what is remembered, by the service's own language model, where it has one."""
         async with _memory(open_client, ctx, namespace) as memory:
-            found = await memory.answer(query)
+            found = await memory.answer(query, sweep=sweep)
         cited = list(dict.fromkeys(citation.message_id for citation in found.citations))
         return Answered(answer=found.answer, abstained=found.abstained, message_ids=cited)
 

@@ -74,6 +74,23 @@ def test_the_documented_question_set_is_measured_with_one_command(tmp_path: Path
     assert other["peak_bytes"] > 0
 
 
+@pytest.mark.slow
+def test_the_ranker_may_learn_from_other_sets_than_those_measured(tmp_path: Path, shared_data: Path) -> None:
+    learnt, out = shared_data / "memorybank" / "memory_bank_en.json", tmp_path / "out.json"
+    if not learnt.exists():
+        pytest.skip("MemoryBank's files are not beside the checkout")
+    command = evaluate(small_set(tmp_path / "own.json"), tmp_path / "run", out)
+    subprocess.run([*command, "--learn", str(learnt)], capture_output=True, check=True)
+    found = json.loads(out.read_text())
+    assert found["settings"]["ranker"] == "cross, grown on memorybank"
+    assert (found["counts"]["conversations"], found["overall"]["n"]) == (3, 24)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
+    assert {line["set"] for line in lines} == {"own"}
+    twice = [*command, "--learn", str(small_set(tmp_path / "other.json"))]
+    other = subprocess.run(twice, capture_output=True, text=True, check=False)
+    assert (other.returncode, "give one of each form" in " ".join(other.stderr.split())) == (2, True)
+
+
 def small_set(path: Path) -> Path:
     """Three people who own things, and a question for each thing."""
     things = ("kayak", "loom", "parrot", "tractor", "cello", "beehive", "kiln", "sundial")
@@ -161,6 +178,8 @@ def test_answers_are_asked_for_by_the_name_of_a_set_with_nothing_left_unused(tmp
         (["--answers", "--out", str(tmp_path / "run"), "--ablate"], "one --data and --out FOLDER"),
         (["--questions", "3"], "give --answers too"),
         (["--answers", "--out", str(tmp_path / "run")], "absent.json"),
+        (["--learn", "absent.json", "--ranker", "shipped"], "Leave --learn out"),
+        (["--learn", "absent.json", "--url", "http://127.0.0.1:1"], "Leave --learn out"),
     ):
         command = [sys.executable, "-m", "memsvc.cli", "eval", "locomo", "--data", "absent.json", *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -100,6 +100,8 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
         assert text.startswith("<memsvc>")
         (best, *_) = (await call(agent, "recall", query="What is the boat called?"))["results"]
         assert "Albatross" in best["text"]
+        swept = (await call(agent, "recall", query="What is the boat called?", sweep=True))["results"]
+        assert [("Albatross" in one["text"]) for one in swept] == [False] * (len(swept) - 1) + [True]
         cited = (await call(agent, "sources", unit_id=best["unit_id"]))["sources"]
         assert cited[0]["text"] == "My boat is called Albatross."
         assert cited[0]["session_id"] == "harbour"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from eval import html, report
+from eval import html, markdown, report
 from eval.datasets.model import Conversation, Dataset, Question, Turn
 from eval.official import longmemeval
-from eval.runs import OURS, Outcome, Record
+from eval.runs import OURS, SWEPT_TOKENS, Outcome, Record
 
 _NOW = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
 _ROLES = ("user", "assistant", "user")
@@ -50,6 +50,26 @@ def test_longmemevals_means_leave_out_what_its_code_leaves_out_and_tell_how_many
     assert {kind: of["n"] for kind, of in found["by_type"].items()} == {"multi-session": 2, "knowledge-update": 1}
     assert found["by_type"]["multi-session"]["turn_recall_all@5"] == 0.5
     assert found["by_type"]["knowledge-update"]["session_recall_all@5"] == 1.0
+
+
+def test_questions_that_sweep_are_told_by_their_kind_beside_the_same_without(tmp_path: Path) -> None:
+    kinds = ("orders", "orders", "summaries", "plain")
+    chats = tuple(haystack(f"q{n}", kind, "t0") for n, kind in enumerate(kinds))
+    outcome = Outcome(context_tokens={512: [10]}, latencies_ms={"recall": [1.0], "context": [1.0]})
+    for number, chat in enumerate(chats):
+        swept = {f"{name}@{budget}": share for budget in SWEPT_TOKENS
+                 for name, share in (("budget_recall", 0.25), ("swept_recall", number / 2))}  # fmt: skip
+        plain = dict.fromkeys(report.MEASURES, 0.5)
+        outcome.records.append(Record(chat.questions[0], {OURS: plain | (swept if number < 3 else {})}))
+    data = tmp_path / "data.json"
+    data.write_text("[]")
+    made = report.build(Dataset("beam", chats, "abstention", 0, ("orders", "summaries")), outcome, data)
+    assert {kind: (found["n"], found["swept_recall@2048"]) for kind, found in made["sweeping"].items()} == {
+        "orders": (2, 0.25), "summaries": (1, 1.0), "all": (3, 0.5),
+    }  # fmt: skip
+    assert report.sweeping_rows(made)[1][1] == ["summaries", "1", "25.0", "100.0", "25.0", "100.0"]
+    assert "within 2,048 tokens, `sweep`" in html.page([made])
+    assert "| summaries | 1 | 25.0 | 100.0 | 25.0 | 100.0 |" in markdown.figures([made])
 
 
 def test_the_page_shows_longmemevals_measures_costs_and_means_of_means(tmp_path: Path) -> None:
