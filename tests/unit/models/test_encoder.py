@@ -35,6 +35,32 @@ def test_vectors_are_float32_of_unit_norm_in_the_order_of_the_texts() -> None:
     assert made.encode([]).shape == (0, made.width)
 
 
+def test_a_text_has_the_vector_that_it_has_alone_whatever_is_encoded_beside_it() -> None:
+    made = load("int8")
+    texts = [*TEXTS, "Ana moved to Rome.", "word " * 40, "Ana moved to Berlin, and Karl to Lisbon."]
+    alone = np.stack([made.encode([text])[0] for text in texts])
+    np.testing.assert_allclose(made.encode(texts), alone, atol=1e-6)
+    pairs = [("Ben: Where to?", text) for text in texts]
+    in_context = np.stack([made.encode_in_context([pair])[0] for pair in pairs])
+    np.testing.assert_allclose(made.encode_in_context(pairs), in_context, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "runs"),
+    [
+        ([], []),
+        ([9, 8, 9], [[1, 0, 2]]),
+        ([20, 8, 60, 21], [[1], [0, 3], [2]]),
+        ([10, 12, 14, 16], [[0, 1, 2], [3]]),
+        ([250, 250, 250, 9], [[3], [0, 1], [2]]),
+    ],
+)
+def test_texts_are_run_at_once_where_padding_is_cheap_and_what_is_between_layers_small(
+    lengths: list[int], runs: list[list[int]]
+) -> None:
+    assert encoder.together(lengths) == runs
+
+
 def test_meaning_ranks_the_answer_first() -> None:
     vectors = load("int8").encode(TEXTS)
     assert int(np.argmax(vectors[:5] @ vectors[5])) == 0
