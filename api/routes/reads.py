@@ -11,6 +11,7 @@ from api.auth import Caller
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc.store.exchanges import StoredMessage
 from memsvc.store.units import StoredUnit
+from memsvc.wire import counts
 from memsvc.wire import reads as wire
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
@@ -189,12 +190,12 @@ def profile(
     )
 
 
-@router.get("/stats", response_model=wire.NamespaceStats)
-def stats(namespace: NamespaceName, caller: Caller, service: Services) -> wire.NamespaceStats:
+@router.get("/stats", response_model=counts.NamespaceStats)
+def stats(namespace: NamespaceName, caller: Caller, service: Services) -> counts.NamespaceStats:
     """What the namespace holds, what was left out and why, and how far it was compressed."""
     found = service.inspect.stats(caller.tenant_id, namespace)
     verbatim, distilled = found.said.tokens, found.units.tokens
-    return wire.NamespaceStats(
+    return counts.NamespaceStats(
         namespace=namespace,
         seq=found.seq,
         sessions=found.said.sessions,
@@ -205,12 +206,13 @@ def stats(namespace: NamespaceName, caller: Caller, service: Services) -> wire.N
         kinds=found.units.by_kind,
         distillers=found.units.by_distiller,
         versions=found.units.versions,
-        tokens=wire.TokenStats(
+        tokens=counts.TokenStats(
             verbatim=verbatim,
             distilled=distilled,
             compression=round(distilled / verbatim, 4) if verbatim else None,
         ),
         jobs=found.jobs,
+        unknown_share=found.unknown_share,
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import answers, exchanges, jobs, questions, reads, records, selections, transfer
+from memsvc.wire import answers, counts, exchanges, jobs, questions, reads, records, selections, transfer
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -250,9 +250,9 @@ def sources(namespace: str, unit_id: str) -> Call[list[reads.CitedSource]]:
     return get(reads.UnitSources, place(namespace, "units", unit_id, "sources")).then(lambda reply: reply.sources)
 
 
-def stats(namespace: str) -> Call[reads.NamespaceStats]:
+def stats(namespace: str) -> Call[counts.NamespaceStats]:
     """What the namespace holds, what was left out and why, and how far it was compressed."""
-    return get(reads.NamespaceStats, place(namespace, "stats"))
+    return get(counts.NamespaceStats, place(namespace, "stats"))
 
 
 def maintain(namespace: str, kind: str, *, dry_run: bool = False) -> Call[jobs.JobResult]:

@@ -16,7 +16,7 @@ from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Source
 from memsvc.services.consolidate import trait_of
-from memsvc.store import consolidation, exchanges, jobs, links, namespaces, units, versions
+from memsvc.store import consolidation, exchanges, jobs, links, namespaces, unencoded, units, versions
 from memsvc.store.database import Database
 
 
@@ -43,12 +43,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts of a namespace; `jobs` by state."""
+    """Counts of a namespace; `jobs` by state, `unknown_share` as `store.unencoded` has it."""
 
     seq: int
     said: exchanges.Tally
     units: units.Tally
     jobs: dict[str, int]
+    unknown_share: float | None
 
 
 class Inspect:
@@ -133,6 +134,7 @@ class Inspect:
                 exchanges.tally(connection, space),
                 units.tally(connection, space),
                 jobs.counts(connection, space),
+                unencoded.unknown_share(connection, space),
             )
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What of a namespace has no vector yet of the encoder that the namespace names.
+"""What of a namespace has no vector yet of the encoder that the namespace names, and what has one that says nothing.
 
 In every snapshot all vectors of a namespace are its encoder's: `adopt` changes the name and takes all vectors away in
 one transaction, and each writer compares the name with its own encoder's under the namespace's lock.
@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.unit import Status
 from memsvc.store import tables
 
 _M = tables.message
@@ -19,6 +20,8 @@ _N = tables.namespace
 _R = tables.record
 _U = tables.unit
 NONE = b""
+# So few are read in some milliseconds, and the newest tell what is written now.
+_LOOKED_AT = 500
 _UNSAID = (_M.c.embedding.is_(None), _M.c.quarantined_at.is_(None))
 Place = tuple[tuple[str, ...], str]
 
@@ -54,6 +57,22 @@ def count(connection: sa.Connection, namespace: Namespace) -> int:
         for table, bare in wanted
     ]
     return sum(connection.execute(sa.select(*counts)).one())
+
+
+def unknown_share(connection: sa.Connection, namespace: Namespace) -> float | None:
+    """Of the newest 500 active units that were encoded the share whose vector is zeros, 0 to 1: the encoder does not
+    know half of their words or more. None where no unit is encoded.
+    """
+    newest = (
+        sa.select(_U.c.embedding)
+        .where(*tables.within(_U, namespace), _U.c.status == Status.ACTIVE.value, _U.c.embedding != NONE)
+        .order_by(_U.c.seq.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    says_nothing = sa.func.btrim(newest.c.embedding, b"\x00") == NONE  # of any encoder's width
+    share = connection.execute(sa.select(sa.func.avg(sa.case((says_nothing, 1), else_=0)))).scalar_one()
+    return None if share is None else float(share)
 
 
 def units(connection: sa.Connection, namespace: Namespace, after: str, limit: int) -> list[tuple[str, str]]:

@@ -131,33 +131,6 @@ class UnitSources(Response):
     sources: list[CitedSource]
 
 
-class TokenStats(Response):
-    """`compression` is distilled over verbatim; null before anything is counted."""
-
-    verbatim: int
-    distilled: int
-    compression: float | None
-
-
-class NamespaceStats(Response):
-    """What a namespace holds. `skipped`: reason -> messages that gave no unit (they are kept word for word);
-    `units` by status; `kinds` and `distillers` of the active ones; `versions` counts the current ones too.
-    """
-
-    namespace: str
-    seq: int
-    sessions: int
-    exchanges: int
-    messages: int
-    skipped: dict[str, int]
-    units: dict[str, int]
-    kinds: dict[str, int]
-    distillers: dict[str, int]
-    versions: int
-    tokens: TokenStats
-    jobs: dict[str, int]
-
-
 class UnitLink(Response):
     """`kind`: same, supersedes, near, then, reply; `other` is the unit at the other end, `is_source` whether the link
     begins at this one.

@@ -122,6 +122,18 @@ def test_the_overview_shows_how_memories_grew_and_what_the_accounts_indexes_take
     assert "0 bytes" not in page.split("index memory")[1][:150]
 
 
+def test_a_namespace_in_words_that_the_encoder_does_not_know_is_told_what_to_do(
+    service: Service, http: httpx.Client, memory: Namespace
+) -> None:
+    sign_in(http, service, service.tenant_id, "read")
+    memory.add("I keep bees.", session_id="s")
+    assert "memsvc reencode" not in http.get(f"/admin/namespaces/{memory.name}").text
+    memory.add("ฉันเป็นพยาบาลที่โรงพยาบาล", session_id="s")
+    page = http.get(f"/admin/namespaces/{memory.name}").text
+    assert "does not know the words of 50.0 %" in page
+    assert f"memsvc reencode --namespace {memory.name}" in page
+
+
 def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
     service: Service, http: httpx.Client, tenant_id: uuid.UUID, memory: Namespace
 ) -> None:

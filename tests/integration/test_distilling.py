@@ -98,6 +98,17 @@ def test_stats_count_what_was_said_what_was_left_out_and_the_compression(talk: N
     assert stats.jobs["queued"] >= 1
 
 
+def test_stats_tell_the_share_of_units_whose_words_the_encoder_does_not_know(memory: Namespace) -> None:
+    memory.write([{"session_id": "s", "messages": [{"id": "blank", "role": "user", "content": " "}]}])
+    assert memory.stats().unknown_share is None
+    for number, said in enumerate(("I keep a tortoise.", "I live in Oslo.", "I like tea.", "ฉันเป็นพยาบาลที่โรงพยาบาล")):
+        memory.write([{"session_id": "s", "messages": [{"id": f"m{number}", "role": "user", "content": said}]}])
+    assert memory.stats().unknown_share == 0.25
+    (known, *_) = memory.units()
+    memory.invalidate(known.id)
+    assert memory.stats().unknown_share == pytest.approx(1 / 3)
+
+
 def test_what_was_left_out_is_listed_sentence_by_sentence(memory: Namespace) -> None:
     content = "Hey there! I'm pregnant. Wow! I hate cilantro."
     written = memory.write([{"session_id": "s", "messages": [{"id": "m", "role": "user", "content": content}]}])
