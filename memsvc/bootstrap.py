@@ -239,7 +239,7 @@ def _handlers(
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
-        redistil.KIND: Redistil(text_encoder, _depth(settings)).run,
+        redistil.KIND: Redistil(text_encoder, _depth(settings), southern=settings.distill.southern).run,
         reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
     }
@@ -275,6 +275,7 @@ def _wire(
     discard = reader.discard if reader is not None else read.discard
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
+    southern = settings.distill.southern
     recall = Recall(
         database,
         text_encoder,
@@ -283,6 +284,7 @@ def _wire(
         load_ranker(settings),
         load_cross_encoder(settings),
         accesses.note,
+        southern=southern,
     )
     return Service(
         settings=settings,
@@ -290,7 +292,7 @@ def _wire(
         encoder=text_encoder,
         generator=text_generator,
         pool=pool,
-        ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick),
+        ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick, southern=southern),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,

@@ -82,12 +82,17 @@ class RecallSettings(BaseSettings):
 
 
 class DistillSettings(BaseSettings):
-    """MEMSVC_DISTILL_…: how much is kept; the curves of both stand in docs/distillation.md."""
+    """MEMSVC_DISTILL_…: how much is kept of what was said, and how it is read."""
 
     model_config = _group("MEMSVC_DISTILL_")
 
     reply_share: float = Field(0.13, gt=0, le=1, description="of a long reply's tokens")
     with_model: bool = Field(False, description="after a write, let the generator rewrite its units in the background")
+    hemisphere: Literal["northern", "southern"] = Field("northern", description="whose summer is meant, here and asked")
+
+    @property
+    def southern(self) -> bool:
+        return self.hemisphere == "southern"
 
 
 class GeneratorSettings(BaseSettings):

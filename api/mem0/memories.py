@@ -181,8 +181,15 @@ class Memories:
         return passed
 
     def _wide(self) -> Recall:
-        settings = self.service.settings.recall.model_copy(update={"candidates_per_arm": _WIDE_CANDIDATES})
-        return Recall(self.service.database, self.service.encoder, self.service.pool, settings)
+        chosen = self.service.settings
+        settings = chosen.recall.model_copy(update={"candidates_per_arm": _WIDE_CANDIDATES})
+        return Recall(
+            self.service.database,
+            self.service.encoder,
+            self.service.pool,
+            settings,
+            southern=chosen.distill.southern,
+        )
 
     def _namespaces(self, wanted: Filter) -> list[str]:
         """Where something may pass. Raises Invalid when that is too many places to look into at once."""

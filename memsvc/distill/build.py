@@ -41,7 +41,9 @@ _DEFINED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one message is distilled against. `names` are the participants, `recent` the last messages."""
+    """What one message is distilled against. `names` are the participants, `recent` the last messages; `southern`:
+    seasons of the southern half of the earth.
+    """
 
     message: Message
     recent: tuple[Message, ...]
@@ -50,6 +52,7 @@ class Setting:
     is_peer_talk: bool
     namespace_id: str
     count_tokens: Callable[[str], int]
+    southern: bool = False
 
     @property
     def previous(self) -> Message | None:
@@ -63,7 +66,8 @@ def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
     message = setting.message
     core = statement.text
     own = f"{message.name}: {statement.header}: {core}" if statement.header else f"{message.name}: {core}"
-    times = dates.find(core, message.occurred_at, _month_before(setting, statement))
+    month = _month_before(setting, statement)
+    times = dates.find(core, message.occurred_at, month, southern=setting.southern)
     resolved = _resolutions(times)
     question = question if _is_elliptic(core) else ""
     text = " ".join(part for part in (own, question and f"(re: {question})", resolved) if part)

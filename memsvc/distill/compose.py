@@ -51,12 +51,13 @@ def distill(
     namespace_id: str,
     count_tokens: outline.Count,
     depth: Depth = DEFAULT_DEPTH,
+    southern: bool = False,
 ) -> Distillate:
     """Units of consecutive `messages` of one session, one statement each.
 
     `preceding` are the messages before them, up to PRECEDING_MESSAGES; `participants` the named speakers of the
-    session. Every sentence stands in a unit or in a skip, and the same ones whether a session comes message by
-    message or at once.
+    session; `southern` takes seasons for those of the southern half of the earth. Every sentence stands in a unit or
+    in a skip, and the same ones whether a session comes message by message or at once.
     """
     names = tuple(dict.fromkeys([*participants, *(m.speaker for m in messages if m.speaker)]))
     called = frozenset(word for name in names for word in lexicon.words(name))
@@ -66,7 +67,7 @@ def distill(
     skips: list[Skip] = []
     for message in messages:
         others = tuple(name for name in names if name != message.name)
-        setting = Setting(message, tuple(before), others, names, is_peer_talk, namespace_id, count_tokens)
+        setting = Setting(message, tuple(before), others, names, is_peer_talk, namespace_id, count_tokens, southern)
         reason = gate.reason_to_skip(message) or ("repeated" if _is_repeated(message, before) else None)
         if reason:
             skips.append(Skip(message.id, reason))

@@ -50,7 +50,9 @@ class _Distilled:
 
 
 class Ingest:
-    """`depth` is how much the distiller keeps; `kinds` are further jobs behind a write; `kick` tells their runner."""
+    """`depth` is how much the distiller keeps, `southern` whose seasons it reads; `kinds` are further jobs behind a
+    write; `kick` tells their runner.
+    """
 
     def __init__(
         self,
@@ -59,10 +61,13 @@ class Ingest:
         depth: Depth = compose.DEFAULT_DEPTH,
         kinds: Sequence[str] = (),
         kick: Callable[[], None] = lambda: None,
+        *,
+        southern: bool = False,
     ) -> None:
         self._database = database
         self._encoder = encoder
         self._depth = depth
+        self._southern = southern
         self._kinds = tuple(kinds)
         self._kick = kick
 
@@ -117,6 +122,7 @@ class Ingest:
                 namespace_id=str(space.id),
                 count_tokens=tokens.count,
                 depth=self._depth,
+                southern=self._southern,
             )
             pairs += zip([before[-1] if before else None, *item.messages], item.messages, strict=False)
             before.extend(item.messages)

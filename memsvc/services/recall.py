@@ -18,6 +18,7 @@ from memsvc.domain.context import Context, Memory, SourceRef
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Analysis, Filter, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored
+from memsvc.domain.timespan import TimeSpan
 from memsvc.index.entries import Moment
 from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
@@ -68,7 +69,9 @@ class Served:
 
 
 class Recall:
-    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `note` is told which units were served."""
+    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `note` is told which units were served;
+    `southern` says whose seasons a question means.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,10 @@ class Recall:
         trees: Trees | None = None,
         read: Read | None = None,
         note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
+        *,
+        southern: bool = False,
     ) -> None:
+        self._southern = southern
         self._trees = trees
         self._read = read
         self._note = note
@@ -156,7 +162,7 @@ class Recall:
             index = follow(connection, self._pool, space, self._encoder.name)
             degraded = _degraded(space, index, self._encoder.name)
             clock.lap("following")
-            asked = analysis.analyse(query, index.speakers(), _read_times)
+            asked = analysis.analyse(query, index.speakers(), self._read_times)
             clock.lap("analysis")
             search = _search(connection, space, index, query, None if degraded else vector, settings.query_term_limit)
             found = search.best(self._per_arm(query))
@@ -192,6 +198,9 @@ class Recall:
 
     def _per_arm(self, query: Query) -> int:
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
+
+    def _read_times(self, text: str, query: Query) -> Sequence[TimeSpan]:
+        return dates.find(text, query.asked_at, southern=self._southern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +275,6 @@ def _spread(ranked: list[Ranked], scored: Sequence[Scored], limit: int | None) -
     worth = len(ranked) if limit is not None else expansion.enough(ranked, len(ranked))
     vectors = {item.candidate.message_id: item.candidate.vector for item in scored}
     return [*sweep.spread(ranked[:worth], vectors), *ranked[worth:]]
-
-
-def _read_times(text: str, query: Query) -> Sequence[Any]:
-    return dates.find(text, query.asked_at)
 
 
 def _words(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) -> list[Memory]:

@@ -26,9 +26,10 @@ _ROUNDS = 5
 
 
 class Redistil:
-    def __init__(self, encoder: TextEncoder, depth: Depth) -> None:
+    def __init__(self, encoder: TextEncoder, depth: Depth, *, southern: bool = False) -> None:
         self._encoder = encoder
         self._depth = depth
+        self._southern = southern
 
     def run(self, lease: Lease) -> None:
         """The job's handler."""
@@ -60,7 +61,7 @@ class Redistil:
             bare = exchanges.without_vectors(connection, space, session)
         made = compose.distill(
             messages, preceding=(), participants=names, namespace_id=str(space.id), count_tokens=tokens.count,
-            depth=self._depth,
+            depth=self._depth, southern=self._southern,
         )  # fmt: skip
         old = [item.unit for item in stored.values() if is_by_rule(item)]
         held = {
