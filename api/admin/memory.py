@@ -152,8 +152,9 @@ def change(
 def message(
     request: Request, namespace: NamespaceName, message_id: MessageId, session: signing.Reader, service: Services
 ) -> Response:
-    stored = service.inspect.message(session.principal.tenant_id, namespace, message_id)
-    return pages.show(request, "message.html", session, namespace=namespace, stored=stored)
+    given = (session.principal.tenant_id, namespace, message_id)
+    stored, left = service.inspect.message(*given), service.inspect.left_out(*given)
+    return pages.show(request, "message.html", session, namespace=namespace, stored=stored, left=left)
 
 
 @router.get("/namespaces/{namespace}/episodes")

@@ -14,7 +14,7 @@ from memsvc.consolidate import profile
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
-from memsvc.domain.unit import Source
+from memsvc.domain.unit import Skip, Source
 from memsvc.services.consolidate import trait_of
 from memsvc.store import consolidation, exchanges, jobs, links, namespaces, unencoded, units, versions
 from memsvc.store.database import Database
@@ -70,6 +70,14 @@ class Inspect:
         if message_id not in found:
             raise errors.NotFound(f"There is no message {message_id!r}.", "List the messages of the namespace.")
         return found[message_id]
+
+    def left_out(self, tenant_id: uuid.UUID, namespace_name: str, message_id: str) -> list[Skip]:
+        """What of a message gave no unit, in the order of its characters. Raises NotFound."""
+        said = self.message(tenant_id, namespace_name, message_id).message
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            found = exchanges.stored(connection, space, [said.exchange_id])
+        skips = [skip for exchange in found.values() for skip in exchange.skipped if skip.message_id == message_id]
+        return sorted(skips, key=lambda skip: skip.start or 0)
 
     def unit(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> units.StoredUnit:
         """Raises NotFound."""

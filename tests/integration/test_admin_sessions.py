@@ -134,6 +134,34 @@ def test_a_namespace_in_words_that_the_encoder_does_not_know_is_told_what_to_do(
     assert f"memsvc reencode --namespace {memory.name}" in page
 
 
+def test_the_page_of_a_message_lists_what_of_it_gave_no_memory(
+    service: Service, http: httpx.Client, memory: Namespace
+) -> None:
+    sign_in(http, service, service.tenant_id, "read")
+    rest = "".join(f"<b>row {number}</b> | {number * 7} | 'x' & \"y\"\n" for number in range(40))
+    messages = [
+        {"id": "talk", "role": "user", "content": "Hey there! I keep bees. Wow!"},
+        {"id": "table", "role": "user", "content": f"name | sum | note\n--- | --- | ---\n{rest}"},
+        {"id": "blank", "role": "user", "content": " "},
+        {"id": "whole", "role": "user", "content": "I keep hens."},
+    ]
+    written = memory.write([{"session_id": "s", "messages": messages}]).results[0]
+
+    def listed(message_id: str) -> list[str]:
+        page = http.get(f"/admin/namespaces/{memory.name}/messages/{message_id}").text
+        return page.partition("What gave no memory")[2].partition("Where it comes from")[0].split("<figure")[1:]
+
+    hey, wow = listed("talk")
+    assert "Hey there!" in hey and "phatic" in hey and "characters 0 to 10" in hey
+    assert "Wow!" in wow and "phatic" in wow and "characters 24 to 28" in wow
+    assert "The whole message" in listed("blank")[0] and "empty" in listed("blank")[0]
+    assert listed("whole") == []
+    parts = listed("table")
+    assert len(parts) == sum(skip.message_id == "table" for skip in written.skipped) > 0
+    assert all("pasted" in part for part in parts)
+    assert "&lt;b&gt;row 39&lt;/b&gt;" in "".join(parts) and "<b>" not in "".join(parts)
+
+
 def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
     service: Service, http: httpx.Client, tenant_id: uuid.UUID, memory: Namespace
 ) -> None:
