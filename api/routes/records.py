@@ -39,7 +39,7 @@ def search(namespace: NamespaceName, body: wire.RecordSearch, caller: Reader, se
     found = service.records.search(
         caller.tenant_id, namespace, body.prefix, conditions, body.query, body.limit, body.offset
     )
-    return wire.RecordList(records=[_result(record) for record in found])
+    return wire.RecordList(records=[_result(record) for record in found.records], degraded=found.degraded)
 
 
 @router.get("/paths", response_model=wire.RecordPaths)

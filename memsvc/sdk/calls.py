@@ -322,18 +322,15 @@ def search_records(
     query: str | None = None,
     limit: int = 10,
     offset: int = 0,
-) -> Call[list[records.RecordResult]]:
-    """Documents whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given."""
+) -> Call[records.RecordList]:
+    """Documents whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given.
+    `degraded` says why meaning could not tell all of them.
+    """
     body = records.RecordSearch(
         prefix=list(prefix), conditions=list(conditions), query=query, limit=limit, offset=offset
     )
-    found = Call(
-        "POST",
-        place(namespace, "records", "search"),
-        records.RecordList.model_validate_json,
-        body.model_dump(mode="json"),
-    )
-    return found.then(lambda reply: reply.records)
+    path = place(namespace, "records", "search")
+    return Call("POST", path, records.RecordList.model_validate_json, body.model_dump(mode="json"))
 
 
 def record_paths(namespace: str) -> Call[list[list[str]]]:

@@ -37,6 +37,8 @@ _WHOLE = "$"
 class MemsvcStore(BaseStore):
     """Items are records of the memsvc namespace `namespace`: a LangGraph namespace is their path, and they are found by
     the service's own encoder. `fields` are the paths within a value whose words an item is found by ("$": all of it).
+    LangGraph's items have no place to say that the encoder was changed: until `memsvc reencode` a search by meaning
+    gives them without scores, the last written first.
 
     Thread-safe, as the client is. Within a batch, reads see what was there before it. Raises the errors of
     memsvc.sdk.errors, and pydantic's ValidationError for a value that is no plain JSON.
@@ -66,14 +68,14 @@ class MemsvcStore(BaseStore):
             found = self._memory.record(op.namespace, op.key)
             return _item(found) if found else None
         if isinstance(op, SearchOp):
-            records = self._memory.search_records(
+            held = self._memory.search_records(
                 op.namespace_prefix,
                 conditions=_conditions(op.filter or {}),
                 query=op.query if op.query and op.query.strip() else None,
                 limit=op.limit,
                 offset=op.offset,
             )
-            return [_search_item(record) for record in records]
+            return [_search_item(record) for record in held.records]
         if isinstance(op, ListNamespacesOp):
             return self._namespaces(op)
         raise ValueError(f"LangGraph asked for {type(op).__name__}, which this store does not know.")

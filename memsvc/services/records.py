@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,16 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.record import Condition, Record
 from memsvc.models.encoder import TextEncoder
 from memsvc.services.ingest import require_encoder
-from memsvc.store import namespaces, records, tenants
+from memsvc.store import namespaces, records, tenants, unencoded
 from memsvc.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`degraded` says why the query's meaning was not compared with all records."""
+
+    records: list[Record]
+    degraded: str | None = None
 
 
 class Records:
@@ -75,7 +84,7 @@ class Records:
         query: str | None,
         limit: int,
         offset: int,
-    ) -> list[Record]:
+    ) -> Found:
         """Records under `prefix` that meet all conditions: nearest to `query` first, those without a vector (without
         words to be found by, or not encoded again yet) at the end; without a query, or in a namespace of another
         encoder, the last written first.
@@ -84,12 +93,26 @@ class Records:
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is None:
-                return []
+                return Found([])
             if vector is None or space.encoder != self._encoder.name:
-                return records.page(connection, space, prefix, conditions, limit, offset)
+                listed = records.page(connection, space, prefix, conditions, limit, offset)
+                return Found(listed, None if vector is None else self._degraded(connection, space))
             held = records.embeddings(connection, space, prefix, conditions)
             ranked = _ranked(held, vector)[offset : offset + limit]
-            return _read(connection, space, ranked)
+            return Found(_read(connection, space, ranked), self._degraded(connection, space))
+
+    def _degraded(self, connection: sa.Connection, space: Namespace) -> str | None:
+        """Why not every record with words has a vector to compare; None where each has."""
+        if space.encoder != self._encoder.name:
+            why = (
+                f"The last written first, not by meaning: the namespace was encoded by {space.encoder}, and this "
+                f"service runs {self._encoder.name}."
+            )
+        elif unencoded.records(connection, space, 1):
+            why = "Not all by meaning: records that are not encoded again yet stand at the end."
+        else:
+            return None
+        return f"{why} A reencode job ends this: memsvc reencode --namespace {space.name}."
 
 
 _Place = tuple[tuple[str, ...], str]

@@ -73,7 +73,7 @@ class RecordSearch(Request):
 
 
 class RecordResult(Response):
-    """`score` is the cosine with the query; null without one."""
+    """`score` is the cosine with the query; null without one, and for a record without a vector."""
 
     path: list[str]
     key: str
@@ -84,7 +84,12 @@ class RecordResult(Response):
 
 
 class RecordList(Response):
+    """`degraded` says why a query's meaning was not compared with all records: the encoder was changed, and the
+    namespace is not encoded again yet. Null where it was, and without a query.
+    """
+
     records: list[RecordResult]
+    degraded: str | None = None
 
 
 class RecordFound(Response):

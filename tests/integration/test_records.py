@@ -27,15 +27,17 @@ def test_records_are_found_by_meaning_within_their_prefix(memory: Namespace) -> 
     memory.put_record(["users", "ana"], "job", {"n": 2}, text="Ana repairs violins for a living")
     memory.put_record(["users", "ben"], "pet", {"n": 3}, text="Ben has a parrot")
     memory.put_record(["users", "ana"], "bare", {"n": 4})
-    found = memory.search_records(["users", "ana"], query="Which animal does she have?")
+    found = memory.search_records(["users", "ana"], query="Which animal does she have?").records
     assert [record.key for record in found] == ["pet", "job", "bare"]
     assert found[0].score is not None
     assert found[1].score is not None
     assert found[0].score > found[1].score
     assert found[2].score is None
-    assert [r.key for r in memory.search_records(["users", "ana"], query="animal", limit=1, offset=1)] == ["job"]
-    assert [r.value["n"] for r in memory.search_records(["users"])] == [4, 3, 2, 1]
-    assert memory.search_records(["user"]) == []
+    assert [r.key for r in memory.search_records(["users", "ana"], query="animal", limit=1, offset=1).records] == [
+        "job"
+    ]
+    assert [r.value["n"] for r in memory.search_records(["users"]).records] == [4, 3, 2, 1]
+    assert memory.search_records(["user"]).records == []
     assert memory.record_paths() == [["users", "ana"], ["users", "ben"]]
 
 
@@ -45,7 +47,7 @@ def test_conditions_compare_values_of_one_type(memory: Namespace) -> None:
     memory.put_record(["p"], "h", {})
 
     def keys(*conditions: Condition) -> str:
-        return "".join(sorted(r.key for r in memory.search_records(["p"], conditions=conditions)))
+        return "".join(sorted(r.key for r in memory.search_records(["p"], conditions=conditions).records))
 
     def on(operator: str, operand: object) -> Condition:
         return Condition.model_validate({"field": "x", "operator": operator, "operand": operand})

@@ -177,7 +177,12 @@ def test_before_it_recall_goes_by_words_and_says_so_and_writes_are_refused_with_
         after.add("I sold the boat.", session_id="a")
     with pytest.raises(Conflict, match="memsvc reencode"):
         after.edit(next(after.units()).id, "Ana has no boat.")
-    assert {record.score for record in after.search_records(["users"], query="reptile")} == {None}
+    listed = after.search_records(["users"], query="reptile")
+    assert [record.score for record in listed.records] == [None] * 3
+    assert listed.degraded is not None
+    assert f"memsvc reencode --namespace {talk.name}" in listed.degraded
+    assert after.search_records(["users"]).degraded is None
+    assert talk.search_records(["users"], query="reptile").degraded is None
     assert talk.recall("Where is the boat?").degraded is None
     assert_pure(service, talk, service.encoder, whole=True)
 
@@ -197,7 +202,7 @@ def test_afterwards_meaning_is_searched_in_the_other_width_and_nothing_else_has_
         found = after.recall(query, limit=3)
         assert found.degraded is None
         assert word in " ".join(result.text for result in found.results[:2])
-    assert [r.key for r in after.search_records(["users"], query="A reptile?")] == ["pet", "ship", "bare"]
+    assert [r.key for r in after.search_records(["users"], query="A reptile?").records] == ["pet", "ship", "bare"]
     assert {unit.id: (unit.text, unit.version) for unit in after.units()} == before
     assert [message.model_dump() for message in after.messages()] == said
     # The service that still runs the first encoder is now the foreign one.
@@ -213,6 +218,7 @@ def test_between_batches_words_are_recalled_and_writes_are_kept_and_found(
     changed: Service, talk: Namespace, after: Namespace, backend: WordBag
 ) -> None:
     seen: list[str | None] = []
+    listed: list[bool] = []
 
     def between(batch: list[str]) -> None:
         backend.heard = lambda texts: None  # the write encodes too
@@ -220,6 +226,8 @@ def test_between_batches_words_are_recalled_and_writes_are_kept_and_found(
         found = after.recall("Where is the boat?", limit=1)
         assert "boat in Porto" in found.results[0].text
         seen.append(found.degraded)
+        told = after.search_records(["users"], query="A reptile?").degraded
+        listed.append(told is not None and "Not all by meaning" in told)
         after.add(f"The parrot number{number} sings.", session_id="a" if number % 2 else "c", speaker="Ana")
         assert "parrot" in texts(after, f"number{number}")[0]
         if number == 1:
@@ -233,13 +241,16 @@ def test_between_batches_words_are_recalled_and_writes_are_kept_and_found(
     backend.heard = lambda texts: None
     assert (job.state, job.attempts) == ("done", 1), job.last_error
     assert len(seen) >= 6
+    assert listed == sorted(listed, reverse=True)  # until the records have their turn, and not behind it
+    assert listed[0] and not listed[-1]
+    assert after.search_records(["users"], query="A reptile?").degraded is None
     assert all(degraded is not None and "not all" in degraded for degraded in seen)
     assert_pure(changed, talk, changed.encoder, whole=True)
     assert after.recall("parrot").degraded is None
     for number in range(len(seen)):
         assert f"number{number} " in texts(after, f"number{number}")[0]
     assert "fiddle" in texts(after, "What was sold, a fiddle?")[0]
-    assert after.search_records(["users"], query="A parrot?")[0].value == {"n": 9}
+    assert after.search_records(["users"], query="A parrot?").records[0].value == {"n": 9}
 
 
 def test_an_interrupted_one_goes_on_where_it_was(
@@ -342,7 +353,12 @@ def test_records_of_before_their_words_were_kept_are_found_by_filters_and_counte
     job = run(changed, after)
     assert (job.result["records"], job.result["records without words"]) == (1, 1)
     found = after.search_records(["users"], query="A reptile?")
-    assert [(record.key, record.score is None) for record in found] == [("ship", False), ("bare", True), ("pet", True)]
+    assert found.degraded is None  # nothing more can be made
+    assert [(record.key, record.score is None) for record in found.records] == [
+        ("ship", False),
+        ("bare", True),
+        ("pet", True),
+    ]
 
 
 def test_consolidation_waits_for_it_and_follows_it(changed: Service, talk: Namespace, after: Namespace) -> None:
