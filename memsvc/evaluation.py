@@ -14,11 +14,13 @@ from memsvc.settings import Settings
 
 app = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
 Ranker = Literal["cross", "shipped", "none"]
+_SET = "LoCoMo, LongMemEval, one of your own: a file; BEAM: a folder; MemoryBank: its folder or a file of it."
+_SETS = f"{_SET} May be repeated."
 
 
 @app.command()
 def retrieval(
-    data: Annotated[list[Path], typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder. May be repeated.")],
+    data: Annotated[list[Path], typer.Option(help=_SETS)],
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
     html: Annotated[Path | None, typer.Option(help="Where to write a page with tables and plots.")] = None,
     url: Annotated[str | None, typer.Option(help="Use a running service instead of starting one.")] = None,
@@ -67,13 +69,13 @@ def retrieval(
 
 
 # The sets by their names: the same command, and the format is read from the file.
-for _name in ("locomo", "beam", "longmemeval", "own"):
+for _name in ("locomo", "beam", "longmemeval", "memorybank", "own"):
     app.command(_name, help=f"Retrieval on {_name}: as `eval retrieval`.")(retrieval)
 
 
 @app.command()
 def answers(
-    data: Annotated[Path, typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder.")],
+    data: Annotated[Path, typer.Option(help=_SET)],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one there goes on.")],
     conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     questions: Annotated[
@@ -162,7 +164,7 @@ def write_report(
 
 @app.command()
 def train(
-    data: Annotated[list[Path], typer.Option(help="Sets to learn from; may be repeated.")],
+    data: Annotated[list[Path], typer.Option(help=_SETS)],
     out: Annotated[Path, typer.Option(help="Where to write the weights (.npz), for MEMSVC_RECALL_RANKER.")],
     card: Annotated[Path | None, typer.Option(help="Where to write what they saw (JSON).")] = None,
 ) -> None:
@@ -177,7 +179,7 @@ def train(
 
 @app.command()
 def distillation(
-    data: Annotated[list[Path], typer.Option(help="locomo10.json, or a folder of BEAM chats; may be repeated.")],
+    data: Annotated[list[Path], typer.Option(help=_SETS)],
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Where to draw coverage against compression (PNG).")] = None,
 ) -> None:
@@ -192,7 +194,7 @@ def distillation(
 
 @app.command()
 def compression(
-    data: Annotated[list[Path], typer.Option(help="LoCoMo, LongMemEval: a file; BEAM: a folder. May be repeated.")],
+    data: Annotated[list[Path], typer.Option(help=_SETS)],
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
     conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many of each set.")] = None,
 ) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from eval import cli, datasets, train
 from eval import retrieval as measurement
 from eval.datasets import memorybank
 from eval.datasets.made import chinese, english
 from eval.datasets.model import BadDataset, Conversation, Dataset, Question
+from memsvc import evaluation
 from memsvc.retrieval import features, ranker
 
 ANA = {
@@ -194,3 +196,10 @@ def test_the_published_talk_gives_enough_questions(shared_data: Path) -> None:
     found = datasets.read(data)
     counts = [len(conversation.questions) for conversation in found.conversations]
     assert len(counts) == 30 and sum(counts) > 1000 and min(counts) >= 15
+
+
+@pytest.mark.parametrize("command", ["retrieval", "memorybank", "answers", "train", "distillation", "compression"])
+def test_the_help_of_data_names_every_set_that_is_read(command: str) -> None:
+    shown = CliRunner().invoke(evaluation.app, [command, "--help"], env={"COLUMNS": "200"}).output
+    said = shown.partition("--data")[2].partition("--out")[0]
+    assert all(name in said for name in ("LoCoMo", "LongMemEval", "BEAM", "MemoryBank")), shown
