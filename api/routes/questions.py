@@ -84,6 +84,8 @@ def _result(memory: Memory) -> wire.RecallResult:
         t_mention=memory.t_mention,
         t_start=memory.time.start if memory.time else None,
         t_end=memory.time.end if memory.time else None,
+        valid_to=memory.valid_to,
+        superseded_by=memory.superseded_by,
     )
 
 

@@ -16,7 +16,7 @@ class UnitEntry:
     that of the statement; empty until made.
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
-    to be superseded since `superseded_at`; it is not recalled from `expires_at` on.
+    to be superseded since `superseded_at`, by the unit `superseded_by`; it is not recalled from `expires_at` on.
     """
 
     id: str
@@ -33,6 +33,7 @@ class UnitEntry:
     superseded_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
     assertion: str = "asserted"
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class SourceRef:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """A ranked entry with its words: what recall returns and packing takes. `time` is what a unit speaks about, `place`
-    the character of its message at which it begins.
+    the character of its message at which it begins; `superseded_by` the unit that took its place at `valid_to`.
     """
 
     unit_id: str | None
@@ -31,6 +31,8 @@ class Memory:
     time: TimeSpan | None
     seq: int
     place: int = 0
+    valid_to: dt.datetime | None = None
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

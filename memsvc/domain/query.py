@@ -69,3 +69,8 @@ class Analysis:
     times: tuple[timespan.TimeSpan, ...]
     asks_history: bool = False
     asks_assistant: bool = False
+
+    @property
+    def asks_now(self) -> bool:
+        """Whether it is about how things are, not how they were."""
+        return not self.asks_history and self.query.as_of is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,15 +22,14 @@ class Form:
 class Candidate:
     """A message that at least one arm found, with its exact score in every arm.
 
-    `lexical` is a BM25 score, at least 0; `dense` the weighted cosines of its best
-    statement, of its own words in context (`own_cosine`) and of context and words (`context_cosine`); None where the
-    message has no vectors. `units` are the ids of
-    its units, best cosine first, with their cosines. Ranks count from 1; None where
-    the arm did not bring it among its best. `superseded` are those of its units whose place something took. `coverage`
-    is the share of the question's terms, weighted by idf, that stand in the message's own words; `previous` and `next`
-    are its neighbours in the session, in which it is number `place` (from 0) of `session_size`. `vector`, a (d,)
-    float32 array or None, is that of its best unit, `assertion` how that was said; `standing` whether one of its units
-    is a preference or an instruction.
+    `lexical` is a BM25 score, at least 0; `dense` the weighted cosines of its best statement, of its own words in
+    context (`own_cosine`) and of context and words (`context_cosine`); None where the message has no vectors. `units`
+    are the ids of its units, best cosine first, with their cosines. Ranks count from 1; None where the arm did not
+    bring it among its best. `superseded` are those of its units whose place something took, each with the unit that
+    stands there now (itself where none is searched). `coverage` is the share of the question's terms, weighted by idf,
+    that stand in the message's own words; `previous` and `next` are its neighbours in the session, in which it is
+    number `place` (from 0) of `session_size`. `vector`, a (d,) float32 array or None, is that of its best unit,
+    `assertion` how that was said; `standing` whether one of its units is a preference or an instruction.
     """
 
     message_id: str
@@ -44,7 +44,7 @@ class Candidate:
     dense: float | None
     lexical_rank: int | None
     dense_rank: int | None
-    superseded: frozenset[str] = frozenset()
+    superseded: Mapping[str, str] = field(default_factory=dict)
     form: Form = Form(0, False, False, False)
     coverage: float = 0.0
     previous: str | None = None

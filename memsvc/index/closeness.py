@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.ranking import Candidate
-from memsvc.index.entries import Entry, Moment, Unit
+from memsvc.index.entries import Entry, Unit
 
 _DECIMALS = 6
 # How near a message is to a question: its best statement, its own words in their context, and context and words. The
@@ -92,12 +92,14 @@ def candidate(
     found: Found,
     near: Closeness,
     held: Sequence[Unit],
-    moment: Moment,
+    superseded: Mapping[str, str],
     weights: Mapping[str, float],
     *,
     standing: bool,
 ) -> Candidate:
-    """`held` are the units of `near`, in its order; `weights` the share that each term has of the question."""
+    """`held` are the units of `near`, in its order, `superseded` as in a candidate; `weights` the share that each term
+    has of the question.
+    """
     return Candidate(
         message_id=entry.id,
         session_id=entry.session_id,
@@ -111,7 +113,7 @@ def candidate(
         dense=near.dense,
         lexical_rank=found.lexical_rank,
         dense_rank=found.dense_rank,
-        superseded=frozenset(unit.id for unit in held if unit.superseded_at and unit.ends(moment)),
+        superseded=superseded,
         form=entry.form,
         coverage=sum(weight for term, weight in weights.items() if term in entry.counts),
         previous=found.previous,

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memsvc.domain import served
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
 from memsvc.domain.query import Filter
@@ -26,9 +25,6 @@ from memsvc.index.entries import Entry, Moment, Unit
 # A message's own words count twice in its key, its neighbours' once: measured on talk between people, this is the
 # largest deterministic gain there is (recall@10 of evidence .530 for the bare turn, .677 with neighbours).
 OWN_WEIGHT = 2
-# A message lends its neighbours no more than its first terms: the long reply of an assistant would bury the short
-# message beside it (recall@10 on chats with an assistant 55.4 without the limit, 58.4 with it; talk: no change).
-_LENT_TERMS = 60
 # Kinds that may bear on any question, whatever its words: how somebody wants things done.
 _STANDING_KINDS = ("preference", "instruction")
 _STANDING_COUNT = 12
@@ -108,6 +104,8 @@ class NamespaceIndex:
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
             found = dict.fromkeys([*others, *near])
             found = {m: None for m in found if (passing is None or m in passing) and self._existed(m, moment)}
+            current = self._current(found, moment, passing)
+            found |= dict.fromkeys(current)
             nearness = self._closeness(vector, found, moment, units)
             # A message of which nothing stands says what is no longer so, or what was put away.
             found = {m: None for m in found if nearness[m].units or not self._messages[m].units}
@@ -115,7 +113,7 @@ class NamespaceIndex:
                 (m for m in near if m in found), key=lambda m: (-(nearness[m].dense or -1.0), self._messages[m].seq)
             )
             dense_best = {message_id: rank for rank, message_id in enumerate(ranked[:per_arm], start=1)}
-            kept = {*others, *dense_best}
+            kept = {*others, *dense_best, *current}
             weights = self._weights(terms)
             return [
                 self._candidate(m, scores, lexical_best, dense_best, nearness[m], moment, weights)
@@ -162,21 +160,7 @@ class NamespaceIndex:
     def _put_message(self, message: Message) -> set[str]:
         if message.id in self._messages:  # messages never change; a batch may name one twice
             return set()
-        terms = words.terms(f"{message.name}: {served.without(message.text)}")
-        counts = collections.Counter(terms)
-        entry = Entry(
-            message.id,
-            message.session_id,
-            message.name,
-            message.role.value,
-            message.occurred_at,
-            message.seq,
-            dict(counts),
-            dict(counts if len(terms) <= _LENT_TERMS else collections.Counter(terms[:_LENT_TERMS])),
-            entries.form(message.text),
-            message.recorded_at,
-            message.expires_at,
-        )
+        entry = entries.entry(message)
         self._messages[entry.id] = entry
         self._slot_of[entry.id] = len(self._slots)
         self._slots.append(entry)
@@ -352,6 +336,13 @@ class NamespaceIndex:
         entry = self._messages.get(message_id)
         return entry is not None and entry.existed(moment)
 
+    def _current(self, found: Iterable[str], moment: Moment, passing: set[str] | None) -> list[str]:
+        """Messages of what stands now in the place of statements that were found."""
+        units = (unit for message_id in found for unit in self._messages[message_id].units)
+        later = dict.fromkeys(entries.superseded(self._units, units, moment).values())
+        messages = dict.fromkeys(m for unit in later for m in self._units[unit].message_ids)
+        return [m for m in messages if (passing is None or m in passing) and self._existed(m, moment)]
+
     def _closeness(
         self,
         vector: NDArray[np.float32] | None,
@@ -395,4 +386,5 @@ class NamespaceIndex:
         )  # fmt: skip
         held = [self._units[unit_id] for unit_id, _ in near.units]
         standing = bool(self._standing) and any(unit.id in self._standing for unit in held)
-        return closeness.candidate(entry, found, near, held, moment, weights, standing=standing)
+        superseded = entries.superseded(self._units, (unit.id for unit in held), moment)
+        return closeness.candidate(entry, found, near, held, superseded, weights, standing=standing)

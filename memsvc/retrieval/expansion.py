@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from memsvc.domain.ranking import Ranked, Scored
 
@@ -22,14 +23,31 @@ def enough(ranked: Sequence[Ranked], most: int) -> int:
     return max(_LEAST, good)
 
 
-def entries(scored: Sequence[Scored]) -> list[Ranked]:
-    """A message's best unit takes its score; its other units follow with a share of it. Each unit stands once."""
+def entries(scored: Sequence[Scored], *, now: bool) -> list[Ranked]:
+    """A message's best unit takes its score; its other units follow with a share of it. Each unit stands once. With
+    `now` what stands in the place of a superseded unit comes before it, with its score where that is the higher one.
+    """
     ranked = [entry for item in scored for entry in _entries(item)]
     ranked.sort(key=lambda entry: (-entry.score, entry.seq, entry.unit_id or ""))
     best: dict[str, Ranked] = {}
     for entry in ranked:
         best.setdefault(entry.unit_id or entry.message_id, entry)
-    return list(best.values())
+    if not now:
+        return list(best.values())
+    later = {old: new for item in scored for old, new in item.candidate.superseded.items() if new != old}
+    return _current_first(best, later)
+
+
+def _current_first(best: Mapping[str, Ranked], later: Mapping[str, str]) -> list[Ranked]:
+    """`best`: id -> its entry, best first; `later`: superseded unit -> the one that stands in its place."""
+    found: dict[str, Ranked] = {}
+    for key, entry in best.items():
+        current = later.get(key)
+        if current is not None and current in best and current not in found:
+            found[current] = replace(best[current], score=entry.score)
+        if key not in found:
+            found[key] = entry
+    return list(found.values())
 
 
 def _entries(item: Scored) -> list[Ranked]:

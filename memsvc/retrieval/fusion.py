@@ -91,5 +91,4 @@ def _time_match(analysis: Analysis, candidate: Candidate) -> float:
 
 def standing(analysis: Analysis, *, superseded: bool) -> float:
     """1, or less for what is superseded when the question asks how things are."""
-    asks_now = not analysis.asks_history and analysis.query.as_of is None
-    return _SUPERSEDED_FACTOR if superseded and asks_now else 1.0
+    return _SUPERSEDED_FACTOR if superseded and analysis.asks_now else 1.0

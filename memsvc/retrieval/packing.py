@@ -106,6 +106,10 @@ def _speaker(memory: Memory) -> str:
     return name + colon if colon and len(name) <= _NAME_CHARS else ""
 
 
-def _date_line(day: dt.date) -> str:
+def day_in_words(day: dt.date) -> str:
     """The date in words, which a language model reads without doubt about day and month; the same in every locale."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}:"
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def _date_line(day: dt.date) -> str:
+    return f"{day_in_words(day)}:"

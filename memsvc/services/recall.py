@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memsvc import errors
 from memsvc.distill import dates
-from memsvc.domain.context import Context, Memory, SourceRef
+from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Analysis, Filter, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored
@@ -28,10 +28,10 @@ from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, readi
 from memsvc.retrieval.ranker import Trees
 from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
-from memsvc.services import evidence
+from memsvc.services import evidence, wording
 from memsvc.services.follow import follow
 from memsvc.settings import RecallSettings
-from memsvc.store import exchanges, filters, namespaces, trust, units
+from memsvc.store import filters, namespaces, trust
 from memsvc.store.database import Database
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
@@ -131,10 +131,11 @@ class Recall:
         entries = _CONTEXT_ENTRIES * (_SWEPT_CANDIDATES if query.sweep else 1)
         limit = None if budget_tokens is None else min(entries, budget_tokens // _MIN_MEMORY_TOKENS + 1)
         run = self._run(tenant_id, namespace_name, query, limit, clock, most=_CONTEXT_ENTRIES)
-        packed = packing.pack(run.memories, budget_tokens or _MOST_TOKENS, tokens.count)
+        memories = wording.standing(run.memories, run.past(), now=run.asked.asks_now)
+        packed = packing.pack(memories, budget_tokens or _MOST_TOKENS, tokens.count)
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
-        return Served(run.space.head, packed, tuple(run.memories), run.support(), clock.timings_ms(), run.degraded)
+        return Served(run.space.head, packed, tuple(memories), run.support(), clock.timings_ms(), run.degraded)
 
     def _run(
         self,
@@ -175,7 +176,8 @@ class Recall:
             # The trees have grown on both arms, and make little of words alone.
             reranked = scored if self._trees is None or degraded else ranker.rerank(self._trees, asked, scored)
             # A trusted message may have a unit that cites another one too.
-            ranked = [entry for entry in expansion.entries(reranked) if entry.unit_id not in search.distrusted]
+            expanded = expansion.entries(reranked, now=asked.asks_now)
+            ranked = [entry for entry in expanded if entry.unit_id not in search.distrusted]
             count = limit or expansion.enough(ranked, most)
             if query.sweep or limit is None:
                 ranked = _spread(ranked, scored, limit)
@@ -184,7 +186,7 @@ class Recall:
             read = None if query.sweep else self._read
             chosen = ranked[: max(count, settings.cross_encoder_first if read else 0)]
             memories = evidence.serve(
-                connection, space, _words(connection, space, chosen), index.weights(query.text),
+                connection, space, wording.read(connection, space, chosen), index.weights(query.text),
                 {item.candidate.message_id: item.candidate.coverage for item in scored},
             )  # fmt: skip
             clock.lap("reading")
@@ -215,6 +217,10 @@ class _Run:
     memories: list[Memory]
     everything: list[Candidate]
     degraded: str | None
+
+    def past(self) -> set[str]:
+        """Units whose place something has taken by the moment that is asked about."""
+        return {unit_id for item in self.scored for unit_id in item.candidate.superseded}
 
     def support(self) -> Support:
         return support.support(self.asked, [item.candidate for item in self.scored], self.ranked)
@@ -275,49 +281,6 @@ def _spread(ranked: list[Ranked], scored: Sequence[Scored], limit: int | None) -
     worth = len(ranked) if limit is not None else expansion.enough(ranked, len(ranked))
     vectors = {item.candidate.message_id: item.candidate.vector for item in scored}
     return [*sweep.spread(ranked[:worth], vectors), *ranked[worth:]]
-
-
-def _words(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) -> list[Memory]:
-    """Ranked entries with their words. One that was erased since the index was read has none, and is left out."""
-    stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
-    bare = [entry.message_id for entry in chosen if entry.unit_id is None]
-    messages = exchanges.by_id(connection, space, bare) if bare else {}
-    memories: list[Memory] = []
-    for entry in chosen:
-        if entry.unit_id is not None and entry.unit_id in stored:
-            unit = stored[entry.unit_id]
-            refs = tuple(SourceRef(message_id, session_id) for message_id, session_id in unit.sources)
-            memories.append(
-                Memory(
-                    unit.id,
-                    unit.kind,
-                    unit.status,
-                    unit.text,
-                    entry.score,
-                    refs,
-                    unit.t_mention,
-                    unit.time,
-                    entry.seq,
-                    unit.place,
-                )
-            )
-        elif entry.unit_id is None and entry.message_id in messages:
-            said = messages[entry.message_id].message
-            ref = SourceRef(said.id, said.session_id)
-            memories.append(
-                Memory(
-                    None,
-                    "message",
-                    "active",
-                    f"{said.name}: {said.text}",
-                    entry.score,
-                    (ref,),
-                    said.occurred_at,
-                    None,
-                    entry.seq,
-                )
-            )
-    return memories
 
 
 class _Clock:

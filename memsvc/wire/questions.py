@@ -59,7 +59,9 @@ class SourceRef(Response):
 
 
 class RecallResult(Response):
-    """One ranked memory. `unit_id` is null where a message was found that is kept verbatim only (kind "message")."""
+    """One ranked memory. `unit_id` is null where a message was found that is kept verbatim only (kind "message").
+    Of status "superseded" it was so until `valid_to`, when the unit `superseded_by` took its place.
+    """
 
     unit_id: str | None
     text: str
@@ -70,6 +72,8 @@ class RecallResult(Response):
     t_mention: dt.datetime
     t_start: dt.datetime | None
     t_end: dt.datetime | None
+    valid_to: dt.datetime | None = None
+    superseded_by: str | None = None
 
 
 class Support(Response):

@@ -35,7 +35,7 @@ def fuse(question: Analysis, *candidates: Candidate) -> list[Ranked]:
     scored = fusion.fuse(
         question, candidates, lexical_weight=0.4, neighbour_weight=0.2, time_boost=0.2, assistant_factor=0.7
     )
-    return expansion.entries(scored)
+    return expansion.entries(scored, now=True)
 
 
 def order(question: Analysis, *candidates: Candidate) -> list[str]:

@@ -1,0 +1,54 @@
+"""Ranked entries with their words, and what is no longer so among them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from memsvc.domain.context import Memory, SourceRef
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.ranking import Ranked
+from memsvc.retrieval import packing
+from memsvc.store import exchanges, units
+
+
+def read(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) -> list[Memory]:
+    """The entries with their words. One that was erased since the index was read has none, and is left out."""
+    stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
+    bare = [entry.message_id for entry in chosen if entry.unit_id is None]
+    messages = exchanges.by_id(connection, space, bare) if bare else {}
+    memories: list[Memory] = []
+    for entry in chosen:
+        if entry.unit_id is not None and entry.unit_id in stored:
+            unit = stored[entry.unit_id]
+            refs = tuple(SourceRef(message_id, session_id) for message_id, session_id in unit.sources)
+            memories.append(
+                Memory(
+                    unit.id, unit.kind, unit.status, unit.text, entry.score, refs, unit.t_mention, unit.time,
+                    entry.seq, unit.place, unit.valid_to, unit.superseded_by,
+                )
+            )  # fmt: skip
+        elif entry.unit_id is None and entry.message_id in messages:
+            said = messages[entry.message_id].message
+            ref = SourceRef(said.id, said.session_id)
+            text = f"{said.name}: {said.text}"
+            memories.append(
+                Memory(None, "message", "active", text, entry.score, (ref,), said.occurred_at, None, entry.seq)
+            )
+    return memories
+
+
+def standing(memories: Sequence[Memory], past: Collection[str], *, now: bool) -> list[Memory]:
+    """What a context says of them: of what is no longer so nothing where the question is about `now`, else until when
+    it was. `past` are the units whose place something has taken.
+    """
+    if now:
+        return [memory for memory in memories if memory.unit_id not in past]
+    return [
+        dataclasses.replace(memory, text=f"{memory.text} (so until {packing.day_in_words(memory.valid_to)})")
+        if memory.unit_id in past and memory.valid_to is not None
+        else memory
+        for memory in memories
+    ]

@@ -1,0 +1,79 @@
+"""What a question gets when a statement was superseded: what stands now first, what was so with its end, or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from memsvc.bootstrap import Service
+from memsvc.sdk import Namespace
+from tests.integration.test_consolidation import START, run, say
+
+OTHER = (
+    "The ferry was late again because of the fog.",
+    "That film about glaciers was slow, and lovely.",
+    "We painted the garden shed green over the weekend.",
+)
+
+
+@pytest.fixture
+def moved(service: Service, memory: Namespace) -> tuple[Namespace, list[str]]:
+    """Ana lived in three places, one after the other, among other talk; her units in order."""
+    units = [say(memory, text, day)[0] for text, day in (
+        ("I live in Oslo.", 0), ("I moved to Porto.", 60), ("I moved to Ghent.", 120),
+    )]  # fmt: skip
+    for number, text in enumerate(OTHER):
+        say(memory, text, 20 * number + 10)
+    run(service, memory)
+    assert [memory.unit(unit).superseded_by for unit in units] == [units[1], units[2], None]
+    return memory, units
+
+
+def test_what_stands_now_comes_before_all_that_it_took_the_place_of(moved: tuple[Namespace, list[str]]) -> None:
+    memory, (oslo, porto, ghent) = moved
+    for question in ("Where does Ana live?", "Does Ana live in Oslo?", "Is Ana in Porto now?"):
+        found = [result.unit_id for result in memory.recall(question).results]
+        assert {oslo, porto, ghent} <= set(found), question
+        assert found.index(ghent) < min(found.index(oslo), found.index(porto)), question
+    scores = {result.unit_id: result.score for result in memory.recall("Does Ana live in Oslo?").results}
+    assert scores[ghent] >= max(scores[oslo], scores[porto])
+
+
+def test_what_stands_now_is_found_by_the_words_of_what_it_took_the_place_of(moved: tuple[Namespace, list[str]]) -> None:
+    memory, (oslo, _, ghent) = moved
+    found = [result.unit_id for result in memory.recall("Oslo", limit=2).results]
+    assert found[0] == ghent
+    assert oslo in found
+
+
+def test_a_result_tells_until_when_it_was_so_and_what_came_then(moved: tuple[Namespace, list[str]]) -> None:
+    memory, (oslo, porto, ghent) = moved
+    found = {result.unit_id: result for result in memory.recall("Where does Ana live?").results}
+    assert (found[oslo].valid_to, found[oslo].superseded_by) == (START + dt.timedelta(days=60), porto)
+    assert (found[ghent].valid_to, found[ghent].superseded_by) == (None, None)
+
+
+def test_a_context_of_now_leaves_out_what_is_no_longer_so(moved: tuple[Namespace, list[str]]) -> None:
+    memory, _ = moved
+    text = memory.context("Where does Ana live?").text
+    assert "Ghent" in text
+    assert "Oslo" not in text
+    assert "Porto" not in text
+
+
+def test_a_context_of_the_past_says_until_when_it_was_so(moved: tuple[Namespace, list[str]]) -> None:
+    memory, _ = moved
+    text = memory.context("Where did Ana live before?").text
+    assert "I live in Oslo. (so until 10 March 2024)" in text
+    assert "I moved to Porto. (so until 9 May 2024)" in text
+    assert "I moved to Ghent.\n" in text
+
+
+def test_of_a_moment_in_the_past_nothing_later_comes_first(moved: tuple[Namespace, list[str]]) -> None:
+    memory, (oslo, porto, _) = moved
+    as_of = START + dt.timedelta(days=90)
+    found = [result.unit_id for result in memory.recall("Where does Ana live?", as_of=as_of).results]
+    assert porto in found
+    assert oslo not in found
+    assert "(so until" not in memory.context("Where does Ana live?", as_of=as_of).text
