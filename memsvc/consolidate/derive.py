@@ -16,8 +16,8 @@ _WITHIN = dt.timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`merged_into` is the earliest unit that says the same; `superseded_by` the first that took the unit's place, at
-    `valid_to`; `proof_count` how many units say what this one says, itself included.
+    """`merged_into` is the earliest unit that says the same; `superseded_by` the first that took the unit's place;
+    `valid_to` since when that one is so; `proof_count` how many units say what this one says, itself included.
     """
 
     merged_into: str | None = None
@@ -53,7 +53,7 @@ def standings(traits: Mapping[str, Trait], links: Iterable[Link]) -> dict[str, S
         found[unit_id] = Standing(
             merged_into=leader if leader != unit_id else None,
             superseded_by=leaders[by.id] if by else None,
-            valid_to=by.said_at if by else None,
+            valid_to=by.since if by else None,
             proof_count=members[leader] if leader == unit_id else 1,
         )
     return found

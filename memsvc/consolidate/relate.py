@@ -42,7 +42,7 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
     negation or a figure changed, or with words of change. An assistant's words never take the place of a person's,
     nor what is trusted less that of what is trusted more.
     """
-    if later.subject != earlier.subject or later.said_at <= earlier.said_at:
+    if later.subject != earlier.subject or not later.follows(earlier):
         return False
     if not (later.holds and earlier.holds):  # a question, a plan, a quotation
         return False
@@ -67,7 +67,7 @@ def supersedes(later: Trait, earlier: Trait, cosine: float) -> bool:
 def _says_the_same(earlier: Trait, later: Trait) -> bool:
     """Whether the later one adds no word: nothing is merged for being near in meaning, since merging hides."""
     return (
-        earlier.text == later.text
+        (earlier.text == later.text or _turned(earlier.text, later.text))
         and earlier.subject == later.subject
         and _NAMED_ONLY not in (earlier.kind, later.kind)
         and earlier.numbers == later.numbers
@@ -79,6 +79,13 @@ def _says_the_same(earlier: Trait, later: Trait) -> bool:
         # A leader stands for those merged into it: it must not make them less trusted.
         and earlier.trust == later.trust
     )
+
+
+def _turned(one: str, other: str) -> bool:
+    """Whether one says the end of the other first: "On Mondays I swim", "I swim on Mondays". Words that only changed
+    places may say something else ("Karl likes Ana"); the two halves of a sentence do not.
+    """
+    return len(one) == len(other) and f" {other} " in f" {one} {one} "
 
 
 def _overlap(one: Trait, other: Trait) -> float:

@@ -58,9 +58,10 @@ _CONCRETE = re.compile(
 class Trait:
     """A unit as the consolidation sees it: `said` are its words, `core` the chief ones, `text` the same for comparing.
 
-    `place` orders all units: when said, then by id, never by arrival. `slot` is (attribute, value) where the unit gives
-    its subject one of which there is one at a time; `holds` whether it is asserted until further notice: only that
-    takes a place, or loses it.
+    `place` orders all units: when said, within one exchange by `turn` (message, character), then by id, never by
+    arrival. It is so `since` it was said, or since the time before that of which it speaks. `slot` is (attribute,
+    value) where the unit gives its subject one of which there is one at a time; `holds` whether it is asserted until
+    further notice: only that takes a place, or loses it.
     """
 
     id: str
@@ -85,10 +86,23 @@ class Trait:
 
     trust: float = 1.0
     holds: bool = True
+    exchange_id: str = ""
+    turn: tuple[int, int] = (0, 0)
 
     @property
-    def place(self) -> tuple[dt.datetime, str]:
-        return self.said_at, self.id
+    def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
+        return self.said_at, self.exchange_id, self.turn, self.id
+
+    @property
+    def since(self) -> dt.datetime:
+        return min(self.said_at, self.dates[0]) if self.dates else self.said_at
+
+    def follows(self, other: Trait) -> bool:
+        """Whether it was said after the other one, as far as that is known."""
+        one_exchange = bool(self.exchange_id) and self.exchange_id == other.exchange_id
+        return self.said_at > other.said_at or (
+            self.said_at == other.said_at and one_exchange and self.turn > other.turn
+        )
 
 
 def read(
@@ -109,6 +123,8 @@ def read(
     topics: Sequence[Topic] = (),
     trust: float = 1.0,
     holds: bool = True,
+    exchange_id: str = "",
+    turn: tuple[int, int] = (0, 0),
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     said = text.partition(": ")[2] or text
@@ -136,6 +152,8 @@ def read(
         topics=tuple(topics),
         trust=trust,
         holds=holds and "?" not in said,
+        exchange_id=exchange_id,
+        turn=turn,
     )
 
 

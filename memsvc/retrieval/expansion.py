@@ -39,15 +39,17 @@ def entries(scored: Sequence[Scored], *, now: bool) -> list[Ranked]:
 
 
 def _current_first(best: Mapping[str, Ranked], later: Mapping[str, str]) -> list[Ranked]:
-    """`best`: id -> its entry, best first; `later`: superseded unit -> the one that stands in its place."""
-    found: dict[str, Ranked] = {}
-    for key, entry in best.items():
-        current = later.get(key)
-        if current is not None and current in best and current not in found:
-            found[current] = replace(best[current], score=entry.score)
-        if key not in found:
-            found[key] = entry
-    return list(found.values())
+    """`best`: id -> its entry, best first; `later`: superseded unit -> the one that stands in its place. That one has
+    the score that the other would have if it still stood.
+    """
+    scores = {key: entry.score for key, entry in best.items()}
+    taken = {old: new for old, new in later.items() if old in best and new in best}
+    for old, new in taken.items():
+        scores[new] = max(scores[new], best[old].score / best[old].parts["standing"])
+    for old, new in taken.items():
+        scores[old] = min(scores[old], scores[new])
+    order = sorted(best, key=lambda key: (-scores[key], key in taken))
+    return [replace(best[key], score=scores[key]) for key in order]
 
 
 def _entries(item: Scored) -> list[Ranked]:

@@ -271,6 +271,7 @@ def trait_of(item: Base) -> Trait:
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
         topics=item.topics, trust=item.trust, holds=item.assertion == Assertion.ASSERTED,
+        exchange_id=item.exchange_id, turn=item.turn,
     )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ _CONSIDERED = (Status.ACTIVE.value, Status.MERGED.value, Status.SUPERSEDED.value
 @dataclass(frozen=True, slots=True)
 class Base:
     """A unit as the consolidation needs it; `embedding` begins with the row of its own words, `is_temporary` when it
-    has an end, after which no other unit may repeat its words.
+    has an end, after which no other unit may repeat its words. `turn` is where it was said within its exchange: the
+    message's sequence number and the first character.
     """
 
     id: str
@@ -32,6 +33,8 @@ class Base:
     persons: tuple[str, ...]
     entities: tuple[str, ...]
     session_id: str
+    exchange_id: str
+    turn: tuple[int, int]
     message_ids: tuple[str, ...]
     t_mention: dt.datetime
     t_start: dt.datetime | None
@@ -50,14 +53,13 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     """All distilled units of these statuses, by id; without more said, those that are active, merged or superseded."""
     cited = units.sources(connection, namespace, None)
     m = tables.message
-    spoken = sa.select(m.c.id).where(
-        *tables.within(m, namespace), m.c.role.in_([Role.ASSISTANT.value, Role.TOOL.value])
-    )
-    assistants = set(connection.execute(spoken).scalars())
+    said = connection.execute(sa.select(m.c.id, m.c.seq, m.c.role).where(*tables.within(m, namespace))).all()
+    seqs = {row.id: row.seq for row in said}
+    assistants = {row.id for row in said if row.role in (Role.ASSISTANT, Role.TOOL)}
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
-        _U.c.expires_at, _U.c.trust, _U.c.assertion,
+        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id,
     )  # fmt: skip
     statement = (
         sa.select(*columns)
@@ -70,11 +72,10 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
         found.append(
             Base(
                 row.id, row.version, row.kind, row.text, row.subject, tuple(row.persons), tuple(row.entities),
-                row.session_id, ids, row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
+                row.session_id, row.exchange_id, (seqs.get(ids[0], 0), cited[row.id][0][0].start), ids,
+                row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
                 row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
-                row.expires_at is not None,
-                row.trust,
-                row.assertion,
+                row.expires_at is not None, row.trust, row.assertion,
             )
         )  # fmt: skip
     return found

@@ -42,7 +42,7 @@ def test_what_stands_now_comes_before_all_that_it_took_the_place_of(moved: tuple
 
 def test_what_stands_now_is_found_by_the_words_of_what_it_took_the_place_of(moved: tuple[Namespace, list[str]]) -> None:
     memory, (oslo, _, ghent) = moved
-    found = [result.unit_id for result in memory.recall("Oslo", limit=2).results]
+    found = [result.unit_id for result in memory.recall("Oslo").results]
     assert found[0] == ghent
     assert oslo in found
 

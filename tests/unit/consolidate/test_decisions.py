@@ -177,7 +177,7 @@ def history(rows: list[tuple[int, int, int]]) -> list[Base]:
         ).standard_normal(16)
         row = np.ascontiguousarray(row / np.linalg.norm(row), dtype="<f4")
         found.append(
-            Base(f"u{number}", 1, "state", f"Ana: {WORDS[which]}", "Ana", ("Ana",), (), f"s{day % 3}", (f"m{number}",), DAY + dt.timedelta(days=day), None, None, False, row.tobytes(), keywords=(f"k{which % 3}", f"n{noise}"), topics=(Topic("concept", f"t{which % 2}", 1.0),))
+            Base(f"u{number}", 1, "state", f"Ana: {WORDS[which]}", "Ana", ("Ana",), (), f"s{day % 3}", f"e{number}", (number, 0), (f"m{number}",), DAY + dt.timedelta(days=day), None, None, False, row.tobytes(), keywords=(f"k{which % 3}", f"n{noise}"), topics=(Topic("concept", f"t{which % 2}", 1.0),))
         )  # fmt: skip
     return found
 
