@@ -21,7 +21,7 @@ FIRST = dt.datetime(2024, 3, 1, 9, tzinfo=dt.UTC)
 ASKED = dt.datetime(2024, 9, 1, tzinfo=dt.UTC)
 SHOWN = 3
 ANSWERED = [short for short in STATEMENTS if short.question]
-# The least share of questions whose statement is shown. The aim is .95; measured .889 with the ranker that is shipped,
+# The least share of questions whose statement is shown. The aim is .95; measured .896 with the ranker that is shipped,
 # .874 without one, and .941 by the cosine of the statements alone.
 LEAST = {"shipped": 0.88, "none": 0.86}
 # Questions of a language that may miss their fact: one of Korean has no vector, which counts as far from everything.
