@@ -183,7 +183,7 @@ def load_ranker(settings: Settings) -> Trees | None:
     chosen = settings.recall.ranker
     if chosen == "none":
         return None
-    return ranker.load(ranker.SHIPPED if chosen == "shipped" else Path(chosen))
+    return ranker.load(ranker.WEIGHTS.get(chosen) or Path(chosen))
 
 
 def load_cross_encoder(settings: Settings) -> Read | None:

@@ -74,7 +74,7 @@ class RecallSettings(BaseSettings):
     lexical_weight: float = Field(0.4, ge=0, le=1)
     neighbour_weight: float = Field(0.2, ge=0, description="of the score of the message beside one, added to its own")
     time_boost: float = Field(0.2, ge=0)
-    ranker: str = Field("shipped", description='"none", or a file made by memsvc eval train')
+    ranker: str = Field("shipped", description='"shipped-locomo", "none", or a file of memsvc eval train')
     cross_encoder: str | None = Field(None, description="a hub name or a folder, to read the first memories once more")
     cross_encoder_first: int = Field(30, ge=1, description="how many it reads")
     cross_encoder_timeout_s: float = Field(1.0, gt=0, description="after which the order before it stands")

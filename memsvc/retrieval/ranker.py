@@ -1,7 +1,7 @@
 """The second stage: boosted trees over the first candidates, learnt from questions with known evidence (LambdaMART).
 
 Trees are evaluated with numpy, level by level, all at once; the library that grew them is not needed. The weights are
-plain arrays in an .npz file beside this module, with a card (ranker.md) that says what they saw.
+plain arrays in .npz files beside this module, with a card (ranker.md) that says what they saw.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from memsvc.domain.ranking import Scored
 from memsvc.retrieval import features
 
 SHIPPED = Path(__file__).parent / "ranker.npz"
+# What the setting may name instead of a file. The second has learnt from LoCoMo too, which forbids commercial use.
+WEIGHTS = {"shipped": SHIPPED, "shipped-locomo": Path(__file__).parent / "ranker-locomo.npz"}
 # Candidates beyond these keep their place behind them.
 FIRST = 100
 _ARRAYS = ("feature", "threshold", "left", "right", "value")

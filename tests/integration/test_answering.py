@@ -229,7 +229,7 @@ def test_without_a_model_the_answer_says_how_to_get_one_and_context_works(
     memory.add("I keep bees.", speaker="Ana", session_id="s")
     monkeypatch.setattr(service.answers, "_reader", None)
     monkeypatch.setattr(service.answers, "_endpoint", None)
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}) as plain:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as plain:
         reply = plain.post(f"/v1/namespaces/{memory.name}/answer", json={"query": "Who keeps bees?"})
     assert reply.status_code == 422
     assert "MEMSVC_READER_MODEL" in reply.json()["next_step"]

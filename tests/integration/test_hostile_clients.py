@@ -74,7 +74,7 @@ FILTERS: list[Any] = [
 
 @pytest.fixture
 def http(base_url: str, service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}) as made:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as made:
         yield made
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
 from memsvc.index.pool import IndexPool
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services.recall import Recall
-from memsvc.settings import RecallSettings
+from memsvc.settings import RecallSettings, Settings
 from tests.unit.distill.short_statements import OTHER_MATTERS, STATEMENTS, messages
 from tests.unit.index.facts import FACTS
 
@@ -21,9 +22,9 @@ FIRST = dt.datetime(2024, 3, 1, 9, tzinfo=dt.UTC)
 ASKED = dt.datetime(2024, 9, 1, tzinfo=dt.UTC)
 SHOWN = 3
 ANSWERED = [short for short in STATEMENTS if short.question]
-# The least share of questions whose statement is shown. The aim is .95; measured .904 with the ranker that is shipped,
-# .881 without one, and .978 by the cosine of the bare statements alone.
-LEAST = {"shipped": 0.88, "none": 0.86}
+# The least share of questions whose statement is shown. The aim is .95; measured .896 with the ranker that is shipped,
+# .881 with the one that saw LoCoMo, .874 without one, and .941 by the cosine of the statements alone.
+LEAST = {"shipped": 0.88, "shipped-locomo": 0.86, "none": 0.86}
 # Questions of a language that may miss their fact: one of Korean has no vector, which counts as far from everything.
 MISSED = {"Korean": 1}
 # Messages of statements in one session.
@@ -76,16 +77,17 @@ def ranker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def find(ranker: str, service: Service) -> Find:
-    """The texts of the first results, with the ranker that is shipped or without one."""
+    """The texts of the first results, with one of the rankers that are shipped or without one."""
     if ranker == "shipped":
         return lambda space, question: [
             result.text for result in space.recall(question, limit=SHOWN, asked_at=ASKED).results
         ]
-    plain = Recall(
-        service.database, service.encoder, IndexPool(service.encoder.width, 2**30), RecallSettings(ranker="none")
-    )
+    chosen = Settings()
+    chosen.recall = RecallSettings(ranker=ranker)
+    pool = IndexPool(service.encoder.width, 2**30)
+    recall = Recall(service.database, service.encoder, pool, chosen.recall, bootstrap.load_ranker(chosen))
     return lambda space, question: [
-        memory.text for memory in plain.recall(service.tenant_id, space.name, Query(question, ASKED), SHOWN).memories
+        memory.text for memory in recall.recall(service.tenant_id, space.name, Query(question, ASKED), SHOWN).memories
     ]
 
 

@@ -120,7 +120,7 @@ def test_nothing_imported_is_trusted_more_than_the_key_that_imports(
 ) -> None:
     tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
     key, _ = keys.create(service.database, tenant_id, ["read", "write"], "", "operator", 0.3)
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}) as low:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as low:
         load(low, "copy", exported(http, lived)).raise_for_status()
         for kind in ("units", "messages"):
             assert {item["trust"] for item in low.get(f"/v1/namespaces/copy/{kind}").json()[kind]} == {0.3}

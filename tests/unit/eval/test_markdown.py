@@ -27,7 +27,8 @@ def test_the_readers_page_shows_its_recorded_run_and_nothing_else() -> None:
 def test_the_recorded_run_was_made_by_a_whole_commit_on_whole_sets() -> None:
     for result in json.loads(RUN.read_text(encoding="utf-8")):
         assert len(result["commit"]) == 40  # a run with uncommitted changes says "-dirty"
-        assert result["settings"]["ranker"] == "cross"
+        # Not the shipped ranker, which saw sets that are measured.
+        assert result["settings"]["ranker"].startswith("cross")
 
 
 def test_the_best_of_a_row_is_bold_and_what_was_not_measured_is_a_dash(tmp_path: Path) -> None:

@@ -92,8 +92,9 @@ def test_weights_survive_the_file_and_a_foreign_file_says_what_to_do(
         ranker.load(path)
 
 
-def test_the_first_are_reordered_and_the_rest_stays_behind_in_its_order() -> None:
-    shipped = ranker.load(ranker.SHIPPED)
+@pytest.mark.parametrize("weights", ranker.WEIGHTS)
+def test_the_first_are_reordered_and_the_rest_stays_behind_in_its_order(weights: str) -> None:
+    shipped = ranker.load(ranker.WEIGHTS[weights])
     question = asked("When did Ana buy the boat?", "Ana")
     before = scored(question, 130)
     after = ranker.rerank(shipped, question, before)
