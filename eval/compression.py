@@ -127,7 +127,7 @@ def _pca(width: int, kept: int, store: str) -> Callable[[Matrix], Any]:
 def _encode(dataset: Dataset, encoder: TextEncoder, *, quiet: bool) -> list[Encoded]:
     found = []
     for conversation in track(dataset.conversations, description=f"{dataset.name}: encoding", disable=quiet):
-        units = distillation.units(conversation)
+        units = [(message_id, unit.text) for message_id, unit in distillation.units(conversation)]
         asked = [question for question in conversation.questions if question.evidence]
         if units and asked:
             found.append(

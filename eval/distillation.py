@@ -94,10 +94,10 @@ def messages_per_s(texts: Sequence[str], session: int) -> float:
     return len(messages) / (time.perf_counter() - start)
 
 
-def units(conversation: Conversation) -> list[tuple[str, str]]:
-    """(message id, unit's text) of everything that is distilled from a conversation at the default depth."""
+def units(conversation: Conversation) -> list[tuple[str, MemoryUnit]]:
+    """(message id, unit) of everything that is distilled from a conversation at the default depth."""
     result = _distill(conversation, Depth())
-    return [(message_id, unit.text) for message_id, made in result.units.items() for unit in made]
+    return [(message_id, unit) for message_id, made in result.units.items() for unit in made]
 
 
 def curve(dataset: Dataset) -> list[dict[str, float]]:

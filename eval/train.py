@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from eval import runs
 from eval.datasets.model import Conversation, Dataset
+from memsvc.models.trees import Trees
 from memsvc.retrieval import features
-from memsvc.retrieval.ranker import Trees
 from memsvc.sdk import MemoryClient
 
 FOLDS = 10
@@ -97,7 +97,7 @@ def grow(given: Sequence[Example]) -> Trees:
         lightgbm.train(PARAMETERS | {"seed": SEED + forest}, data, num_boost_round=ROUNDS).dump_model()["tree_info"]
         for forest in range(FORESTS)
     ]
-    return _trees([tree for forest in grown for tree in forest])
+    return trees([tree for forest in grown for tree in forest], FORESTS)
 
 
 def digest(trees: Trees) -> str:
@@ -106,9 +106,9 @@ def digest(trees: Trees) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
 
 
-def _trees(grown: Sequence[dict[str, Any]]) -> Trees:
-    """All trees in one: a score is the mean over the forests."""
-    flat = [_flat(tree["tree_structure"]) for tree in grown]
+def trees(grown: Sequence[dict[str, Any]], forests: int = 1) -> Trees:
+    """LightGBM's trees in one: a score is the mean over the `forests`."""
+    flat = [_flat(tree["tree_structure"], forests) for tree in grown]
     size = max(len(nodes) for nodes, _ in flat)
 
     def column(place: int, dtype: type, missing: float) -> NDArray[Any]:
@@ -121,13 +121,13 @@ def _trees(grown: Sequence[dict[str, Any]]) -> Trees:
     )  # fmt: skip
 
 
-def _flat(root: dict[str, Any]) -> tuple[list[tuple[int, float, int, int, float]], int]:
+def _flat(root: dict[str, Any], forests: int) -> tuple[list[tuple[int, float, int, int, float]], int]:
     """Nodes (feature, threshold, left, right, value) with the root first, and the depth."""
     nodes: list[tuple[int, float, int, int, float]] = []
 
     def add(node: dict[str, Any]) -> tuple[int, int]:
         place = len(nodes)
-        nodes.append((-1, 0.0, place, place, float(node.get("leaf_value", 0.0)) / FORESTS))
+        nodes.append((-1, 0.0, place, place, float(node.get("leaf_value", 0.0)) / forests))
         if "split_feature" not in node:
             return place, 0
         left, left_depth = add(node["left_child"])

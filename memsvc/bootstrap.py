@@ -17,10 +17,10 @@ from memsvc.models.cross_encoder import CrossEncoder
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import EndpointGenerator, TextGenerator
 from memsvc.models.local import LocalGenerator
+from memsvc.models.trees import Trees
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
-from memsvc.retrieval.ranker import Trees
 from memsvc.retrieval.reading import Read
 from memsvc.services import answer, consolidate, forget, redistil, reencode, refine, summarise
 from memsvc.services.accesses import Accesses

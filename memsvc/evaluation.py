@@ -205,3 +205,19 @@ def compression(
     from eval import cli
 
     sys.exit(cli.compression(data, json_out, conversations))
+
+
+@app.command()
+def pairs(
+    data: Annotated[list[Path], typer.Option(help=f"Talk in which hardly anything changes. {_SETS}")],
+    out: Annotated[Path, typer.Option(help="Where to write the weights (.npz).")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+    cross: Annotated[bool, typer.Option(help="Measure on kinds and languages that were left out; four times.")] = True,
+) -> None:
+    """Grow the judge of what ends what, on pairs made for it. Starts no service."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.pairs(data, out, json_out, cross=cross))

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memsvc.domain.unit import Topic
+from memsvc.domain.unit import Assertion, Kind, Topic
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -54,6 +54,11 @@ _CONCRETE = re.compile(
 )
 
 
+_NO_CLAIM = frozenset({Assertion.QUESTION, Assertion.REQUEST, Assertion.HYPOTHETICAL})
+# What is told of by names alone, or sums up what others say.
+_NAMED = frozenset({Kind.ARTEFACT, Kind.ABSTRACT})
+
+
 @dataclass(frozen=True, slots=True)
 class Trait:
     """A unit as the consolidation sees it: `said` are its words, `core` the chief ones, `text` the same for comparing.
@@ -86,12 +91,18 @@ class Trait:
 
     trust: float = 1.0
     holds: bool = True
+    assertion: str = Assertion.ASSERTED
     exchange_id: str = ""
     turn: tuple[int, int] = (0, 0)
 
     @property
     def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
         return self.said_at, self.exchange_id, self.turn, self.id
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether it says that something is so, was or will be; what is asked or supposed does not."""
+        return self.assertion not in _NO_CLAIM and "?" not in self.said and self.kind not in _NAMED
 
     @property
     def since(self) -> dt.datetime:
@@ -122,13 +133,14 @@ def read(
     keywords: Sequence[str] = (),
     topics: Sequence[Topic] = (),
     trust: float = 1.0,
-    holds: bool = True,
+    assertion: str = Assertion.ASSERTED,
     exchange_id: str = "",
     turn: tuple[int, int] = (0, 0),
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     said = text.partition(": ")[2] or text
     plain = said.replace("\u2019", "'")
+    holds = assertion == Assertion.ASSERTED and "?" not in said
     people = {person.lower() for person in persons}
     return Trait(
         id=id,
@@ -151,7 +163,8 @@ def read(
         keywords=tuple(keywords),
         topics=tuple(topics),
         trust=trust,
-        holds=holds and "?" not in said,
+        holds=holds,
+        assertion=assertion,
         exchange_id=exchange_id,
         turn=turn,
     )

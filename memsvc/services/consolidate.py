@@ -17,13 +17,13 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from memsvc.consolidate import abstract, derive, episodes, evolve, relate, trait
+from memsvc.consolidate import abstract, derive, episodes, evolve, judge, pairs, trait
 from memsvc.consolidate.abstract import Abstract
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
-from memsvc.domain.unit import Assertion, Gained, MemoryUnit, Status
+from memsvc.domain.unit import Gained, MemoryUnit, Status
 from memsvc.services import abstracts, follow_ups, writing
 from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND
@@ -34,8 +34,6 @@ from memsvc.store.consolidation import Base
 KIND = follow_ups.CONSOLIDATE
 REBUILD_KIND = "rebuild"
 _PAIRED = (LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.NEAR)
-# Rows of the cosine matrix that are held at once.
-_BLOCK = 256
 # So many of a dry run's changes are listed.
 _SHOWN = 100
 
@@ -103,7 +101,7 @@ class Consolidate:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0, "waits for": "reencode"})
             return
-        arguments = (base, self._width, changed, known, order)
+        arguments = (base, self._width, changed, known, order, space.encoder)
         decided = self._aside.run(decide, *arguments) if self._aside else decide(*arguments)
         with lease.transaction() as (connection, locked):
             current = units.by_id(connection, locked, [item.id for item in base])
@@ -154,9 +152,11 @@ class Consolidate:
 
 
 def decide(
-    base: Sequence[Base], width: int, changed: set[str], known: Sequence[Link], order: Mapping[str, int]
+    base: Sequence[Base], width: int, changed: set[str], known: Sequence[Link], order: Mapping[str, int], encoder: str
 ) -> Decisions:
-    """Pure but for numpy: what follows from the units, with `known` links between units that did not change."""
+    """Pure but for numpy: what follows from the units, with `known` links between units that did not change; `encoder`
+    is the name of the one whose vectors they have.
+    """
     traits = {item.id: trait_of(item) for item in base}
     vectors = _vectors(base, width)
     paired = [
@@ -168,7 +168,7 @@ def decide(
         and link.src not in changed
         and link.dst not in changed
     ]
-    paired += _pairs(traits, vectors, [item.id for item in base if item.id in changed])
+    paired += pairs.links(traits, vectors, [item.id for item in base if item.id in changed], judge.shipped(encoder))
     standings = derive.standings(traits, paired)
     alive = {unit_id: t for unit_id, t in traits.items() if standings[unit_id].merged_into is None}
     everything = derive.nearest([*paired, *derive.in_order(alive, order)])
@@ -186,36 +186,6 @@ def decide(
         evolve.gained(alive, everything),
         tuple(found for found in summed_up if found is not None),
     )
-
-
-def _pairs(traits: Mapping[str, Trait], vectors: Mapping[str, NDArray[np.float32]], fresh: Sequence[str]) -> list[Link]:
-    """Links of each fresh unit with every other, each pair once."""
-    if not fresh:
-        return []
-    ids = list(traits)
-    matrix = np.stack([vectors[unit_id] for unit_id in ids])
-    is_fresh = set(fresh)
-    slots: dict[tuple[str, str], list[str]] = {}
-    for unit_id, item in traits.items():
-        if item.slot:
-            slots.setdefault((item.subject, item.slot[0]), []).append(unit_id)
-    found: list[Link] = []
-    for place in range(0, len(fresh), _BLOCK):
-        block = fresh[place : place + _BLOCK]
-        cosines = np.stack([vectors[unit_id] for unit_id in block]) @ matrix.T
-        for row, unit_id in zip(cosines, block, strict=True):
-            item = traits[unit_id]
-            others = {ids[n]: float(row[n]) for n in np.flatnonzero(row >= relate.LOWEST_COSINE)}
-            if item.slot:
-                for other in slots[item.subject, item.slot[0]]:
-                    others.setdefault(other, float(vectors[other] @ vectors[unit_id]))
-            for other, cosine in others.items():
-                if other == unit_id or (other in is_fresh and other < unit_id):
-                    continue
-                link = relate.pair(item, traits[other], round(min(1.0, max(0.0, cosine)), 4))
-                if link is not None:
-                    found.append(link)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +240,7 @@ def trait_of(item: Base) -> Trait:
         id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
-        topics=item.topics, trust=item.trust, holds=item.assertion == Assertion.ASSERTED,
+        topics=item.topics, trust=item.trust, assertion=item.assertion,
         exchange_id=item.exchange_id, turn=item.turn,
     )  # fmt: skip
 

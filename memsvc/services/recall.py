@@ -24,8 +24,8 @@ from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
+from memsvc.models.trees import Trees
 from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, reading, support, sweep, tracing
-from memsvc.retrieval.ranker import Trees
 from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
 from memsvc.services import evidence, wording

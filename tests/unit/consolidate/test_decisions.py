@@ -190,7 +190,7 @@ def history(rows: list[tuple[int, int, int]]) -> list[Base]:
 def test_increments_in_any_order_of_arrival_equal_a_rebuild(rows: list[tuple[int, int, int]], seed: int) -> None:
     everything = history(rows)
     order = {item.message_ids[0]: place for place, item in enumerate(sorted(everything, key=lambda b: (b.session_id, b.t_mention, b.id)))}  # fmt: skip
-    whole = decide(everything, 16, {item.id for item in everything}, [], order)
+    whole = decide(everything, 16, {item.id for item in everything}, [], order, "another")
     chance = random.Random(seed)
     arriving = list(everything)
     chance.shuffle(arriving)
@@ -201,7 +201,7 @@ def test_increments_in_any_order_of_arrival_equal_a_rebuild(rows: list[tuple[int
         fresh = [arriving.pop() for _ in range(min(len(arriving), chance.randint(1, 5)))]
         present += fresh
         present.sort(key=lambda item: item.id)
-        reached = decide(present, 16, {item.id for item in fresh}, known, order)
+        reached = decide(present, 16, {item.id for item in fresh}, known, order, "another")
         known = reached.links
     assert reached is not None
     assert set(reached.links) == set(whole.links)

@@ -9,11 +9,11 @@ from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import LinkKind
 
 
-def said(text: str, day: int, *, holds: bool = True, kind: str = "fact") -> Trait:
+def said(text: str, day: int, *, assertion: str = "asserted", kind: str = "fact") -> Trait:
     return trait.read(
         id=f"u{day}", kind=kind, text=f"Ana: {text}", subject="Ana", persons=("Ana",), entities=(), session_id="s",
         message_ids=(f"m{day}",), said_at=dt.datetime(2024, 5, day, tzinfo=dt.UTC), is_assistants=False, dates=None,
-        holds=holds,
+        assertion=assertion,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_the_same_words_in_another_case_punctuation_and_order_of_clauses_are_mer
 def test_what_is_not_asserted_takes_no_place_and_fills_no_slot() -> None:
     now, then = said("I live in Madrid.", 1), said("I live in Atlantis.", 2)
     assert relate.supersedes(then, now, 0.9)
-    told = said("I live in Atlantis.", 2, holds=False)
+    told = said("I live in Atlantis.", 2, assertion="reported")
     assert told.slot is None
     assert not relate.supersedes(told, now, 0.9)
 
@@ -65,7 +65,7 @@ def test_what_is_not_asserted_takes_no_place_and_fills_no_slot() -> None:
 def test_a_conflict_with_what_is_not_asserted_takes_no_place_either() -> None:
     smokes, quits = said("I smoke cigars.", 1, kind="state"), said("I don't smoke cigars.", 2, kind="state")
     assert relate.supersedes(quits, smokes, 0.9)
-    assert not relate.supersedes(said("I don't smoke cigars.", 2, kind="state", holds=False), smokes, 0.9)
+    assert not relate.supersedes(said("I don't smoke cigars.", 2, kind="state", assertion="hypothetical"), smokes, 0.9)
 
 
 def test_of_one_exchange_the_later_sentence_is_the_later_one() -> None:

@@ -17,6 +17,7 @@ from eval.train import Example
 from memsvc import errors
 from memsvc.domain.query import Analysis
 from memsvc.domain.ranking import Form, Scored
+from memsvc.models.trees import Trees
 from memsvc.retrieval import features, fusion, ranker
 from tests.unit.retrieval.test_fusion import NOW, asked, candidate
 
@@ -46,7 +47,7 @@ def examples(count: int = 60) -> list[Example]:
 
 
 @pytest.fixture(scope="module")
-def trees() -> ranker.Trees:
+def trees() -> Trees:
     return train.grow(examples())
 
 
@@ -67,13 +68,13 @@ def test_trees_score_as_the_library_that_grew_them(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_the_same_examples_grow_the_same_trees(trees: ranker.Trees) -> None:
+def test_the_same_examples_grow_the_same_trees(trees: Trees) -> None:
     assert train.digest(train.grow(examples())) == train.digest(trees)
     assert train.digest(train.grow(examples(40))) != train.digest(trees)
 
 
 def test_weights_survive_the_file_and_a_foreign_file_says_what_to_do(
-    trees: ranker.Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "ranker.npz"
     ranker.save(path, trees)

@@ -1,0 +1,195 @@
+"""Whether a later statement ends an earlier one: the learned judgement of a pair.
+
+Two steps, both from weights that `memsvc eval pairs` grows (judge.npz, its card judge.md). A bilinear form of the two
+vectors, one matrix product for all pairs, tells which are worth a look; boosted trees over numbers that no language
+decides (how many words the two share, what kind of words differ, how each is asserted) and the verdict of a small
+network over the vectors judge those. With another encoder than the weights know only the numbers are looked at.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memsvc import errors
+from memsvc.consolidate.trait import Trait
+from memsvc.domain.unit import Assertion, Kind
+from memsvc.models.trees import Trees, stored
+
+SHIPPED = Path(__file__).parent / "judge.npz"
+# Below this the gate never saw a pair worth the trees' look, of those that end one another 1 in 50.
+GATE = 0.0
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019.:,@/-][^\W_]+)*")
+# Scripts that put no space between words: each character counts as one.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_GRAM = 4
+_KINDS = (Kind.FACT, Kind.EVENT, Kind.PREFERENCE, Kind.INSTRUCTION, Kind.STATE)
+_ASSERTIONS = tuple(Assertion)
+_SORTS = ("figure", "name", "word")
+NAMES: tuple[str, ...] = (
+    "words_earlier", "words_later", "shared", "shared_of_earlier", "shared_of_later", "shared_of_all", "grams_shared",
+    "starts_alike", "ends_alike", "in_order", "figures_both", "figures_same", "adds_no_figure_or_name",
+    "figures_or_names_differ", "first_word", "entities_shared", "entities_gone", "entities_new",
+    *(f"{what}_{sort}s" for what in ("gone", "new", "kept") for sort in _SORTS),
+    *(f"{what}_{side}" for side in ("earlier", "later") for what in (
+        "has_date", "is_past", "is_ahead", "negated", "says_change", *_KINDS, *_ASSERTIONS)),
+)  # fmt: skip
+
+
+_VECTORS = ("earlier", "later", "earlier_alone", "later_alone", "hidden", "hidden_bias", "out")
+
+
+@functools.lru_cache(maxsize=200_000)
+def _tokens(text: str) -> tuple[tuple[str, str], ...]:
+    """(word in lower case, its sort) of each word: a figure has a digit; a name begins with a capital that no sentence
+    needs.
+    """
+    found = []
+    for match in _TOKEN.finditer(text):
+        word = match.group()
+        if _UNSPACED.search(word):
+            found += [(char, "figure" if char.isdigit() else "word") for char in word]
+            continue
+        begins = not text[: match.start()].rstrip(" \"'\u201c\u2018(") or text[: match.start()].rstrip()[-1:] in ".!?:"
+        is_name = word[0].isupper() and (not begins or any(c.isupper() for c in word[1:])) and word != "I"
+        sort = "figure" if any(c.isdigit() for c in word) else "name" if is_name else "word"
+        found.append((word.lower(), sort))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=200_000)
+def _grams(text: str) -> frozenset[str]:
+    plain = f" {' '.join(word for word, _ in _tokens(text))} "
+    return frozenset(plain[n : n + _GRAM] for n in range(max(1, len(plain) - _GRAM + 1)))
+
+
+def numbers(earlier: Trait, later: Trait) -> list[float]:
+    """The numbers of `NAMES` for one pair."""
+    one, other = _tokens(earlier.core), _tokens(later.core)
+    a, b = [word for word, _ in one], [word for word, _ in other]
+    in_a, in_b = set(a), set(b)
+    shared = len(in_a & in_b)
+    grams, their_grams = _grams(earlier.core), _grams(later.core)
+    sorts = {
+        "gone": [sort for word, sort in one if word not in in_b],
+        "new": [sort for word, sort in other if word not in in_a],
+        "kept": [sort for word, sort in other if word in in_a],
+    }
+    told = {word for word, sort in one if sort != "word"}
+    told_later = {word for word, sort in other if sort != "word"}
+    matched = sum(block.size for block in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks())
+    found = [
+        len(a), len(b), shared, shared / max(1, len(in_a)), shared / max(1, len(in_b)),
+        shared / max(1, len(in_a | in_b)),
+        len(grams & their_grams) / max(1, len(grams | their_grams)), _alike(a, b), _alike(a[::-1], b[::-1]),
+        2 * matched / max(1, len(a) + len(b)), earlier.numbers and later.numbers,
+        earlier.numbers and earlier.numbers == later.numbers, told_later and told_later <= told,
+        told - told_later and told_later - told, a[:1] == b[:1], len(earlier.entities & later.entities),
+        len(earlier.entities - later.entities), len(later.entities - earlier.entities),
+        *(sorts[what].count(sort) for what in ("gone", "new", "kept") for sort in _SORTS),
+        *_side(earlier), *_side(later),
+    ]  # fmt: skip
+    return [float(value if isinstance(value, int | float) else bool(value)) for value in found]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _side(trait: Trait) -> list[bool]:
+    past = trait.dates is not None and trait.dates[1] <= trait.said_at
+    ahead = trait.dates is not None and trait.dates[0] > trait.said_at
+    return [
+        trait.dates is not None, past, ahead, trait.is_negated, trait.says_change,
+        *(trait.kind == kind for kind in _KINDS), *(trait.assertion == name for name in _ASSERTIONS),
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What is learnt about the vectors of one encoder, (d,) each of length 1: a bilinear form (`earlier`, `later`
+    (d, r), a weight (d,) each, a constant) and a network with one hidden layer (`hidden` (4 d, h)).
+    """
+
+    earlier: NDArray[np.float32]
+    later: NDArray[np.float32]
+    earlier_alone: NDArray[np.float32]
+    later_alone: NDArray[np.float32]
+    constant: float
+    hidden: NDArray[np.float32]
+    hidden_bias: NDArray[np.float32]
+    out: NDArray[np.float32]
+    out_bias: float
+
+    def gate(self, earlier: NDArray[np.float32], later: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, m) float32 of n earlier and m later vectors: how worth a look each pair is."""
+        rows = (earlier @ self.earlier) @ (later @ self.later).T
+        grown: NDArray[np.float32] = rows + (earlier @ self.earlier_alone)[:, None] + later @ self.later_alone
+        return grown + np.float32(self.constant)
+
+    def verdicts(self, earlier: NDArray[np.float32], later: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n,) float32 of n pairs: the network's verdict, in log odds. The factors bring all parts to one size."""
+        parts = (earlier, later, 20 * earlier * later, 4 * np.abs(earlier - later))
+        layer = np.maximum(np.concatenate(parts, axis=1) @ self.hidden + self.hidden_bias, 0)
+        found: NDArray[np.float32] = layer @ self.out + np.float32(self.out_bias)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """`trees` see the numbers and, where `vectors` are not None, the cosine and the network's verdict."""
+
+    vectors: Vectors | None
+    trees: Trees
+
+    def scores(
+        self, pairs: Sequence[tuple[Trait, Trait]], vectors: tuple[NDArray[np.float32], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """(n,) float32 within 0..1 of n (earlier, later): how sure the later one ends the earlier. `vectors` are two
+        (n, d) float32.
+        """
+        rows = np.array([numbers(*pair) for pair in pairs], dtype=np.float32).reshape(-1, len(NAMES))
+        if self.vectors is not None:
+            cosines = (vectors[0] * vectors[1]).sum(axis=1)
+            rows = np.column_stack([rows, cosines, self.vectors.verdicts(*vectors)])
+        found: NDArray[np.float32] = np.reciprocal(1 + np.exp(-self.trees.scores(rows)))
+        return found
+
+
+@functools.cache
+def shipped(encoder: str) -> Judge:
+    """The judge beside this module; of another encoder's vectors than it knows it makes nothing."""
+    return load(SHIPPED, encoder)
+
+
+def load(path: Path, encoder: str) -> Judge:
+    """Raises Invalid for a file that is not one of ours, or was made for other numbers."""
+    try:
+        with path.open("rb") as file, np.load(file) as kept:
+            names = tuple(str(name) for name in kept["names"])
+            arrays = {name: np.asarray(kept[f"vectors_{name}"], dtype=np.float32) for name in _VECTORS}
+            vectors = Vectors(**arrays, constant=float(kept["constant"]), out_bias=float(kept["out_bias"]))
+            knows = str(kept["encoder"]) == encoder
+            found = Judge(vectors, stored(kept, "trees_")) if knows else Judge(None, stored(kept, "plain_"))
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise errors.Invalid(f"{path} holds no judge: {error}", "Make one with memsvc eval pairs.") from error
+    if names != NAMES:
+        raise errors.Invalid(f"{path} was made for other numbers.", "Make one with memsvc eval pairs.")
+    return found
+
+
+def save(path: Path, vectors: Vectors, trees: Trees, plain: Trees, encoder: str) -> None:
+    """`trees` see the vectors of `encoder`, `plain` none."""
+    arrays = {f"vectors_{name}": getattr(vectors, name).astype(np.float16) for name in _VECTORS}
+    np.savez_compressed(
+        path, names=np.array(NAMES), encoder=np.array(encoder), constant=np.array(vectors.constant),
+        out_bias=np.array(vectors.out_bias), **arrays, **trees.arrays("trees_"), **plain.arrays("plain_"),
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""Which pairs of units are looked at, and their links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memsvc.consolidate import judge, relate
+from memsvc.consolidate.judge import Judge
+from memsvc.consolidate.trait import Trait
+from memsvc.domain.link import Link
+
+Rows = NDArray[np.float32]
+# Rows of the cosine matrix that are held at once.
+_BLOCK = 256
+
+
+def links(
+    traits: Mapping[str, Trait], vectors: Mapping[str, Rows], fresh: Sequence[str], judged_by: Judge
+) -> list[Link]:
+    """Links of each fresh unit with every other, each pair once; `vectors` are (d,) of length 1."""
+    if not fresh:
+        return []
+    ordered = sorted(traits.values(), key=lambda trait: trait.place)
+    place = {item.id: n for n, item in enumerate(ordered)}
+    matrix = np.stack([vectors[item.id] for item in ordered])
+    subjects = _numbered(item.subject for item in ordered)
+    slots: dict[tuple[str, str], list[int]] = {}
+    for item in ordered:
+        if item.slot:
+            slots.setdefault((item.subject, item.slot[0]), []).append(place[item.id])
+    found: list[Link] = []
+    seen = np.zeros(len(ordered), dtype=np.bool_)
+    for start in range(0, len(fresh), _BLOCK):
+        rows = np.array([place[unit_id] for unit_id in fresh[start : start + _BLOCK]])
+        cosines = matrix[rows] @ matrix.T
+        near = cosines >= relate.LOWEST_COSINE
+        asked = _asked(matrix, subjects, rows, judged_by) if judged_by.vectors else near
+        looked = near | asked
+        for n, row in enumerate(rows):
+            item = ordered[row]
+            if item.slot:
+                looked[n, slots[item.subject, item.slot[0]]] = True
+            seen[row] = True
+            looked[n, seen] = False
+        places = np.argwhere(looked)
+        pairs = [(ordered[min(rows[n], at)], ordered[max(rows[n], at)]) for n, at in places]
+        verdicts = _verdicts(pairs, [bool(asked[n, at]) for n, at in places], vectors, judged_by)
+        for (earlier, later), (n, at), verdict in zip(pairs, places, verdicts, strict=True):
+            weight = round(min(1.0, max(0.0, float(cosines[n, at]))), 4)
+            link = relate.pair(earlier, later, weight, verdict)
+            if link is not None:
+                found.append(link)
+    return found
+
+
+def _asked(matrix: Rows, subjects: NDArray[np.int64], rows: NDArray[np.int64], judged_by: Judge) -> NDArray[np.bool_]:
+    """(len(rows), n) bool: which pairs of one subject the judge's gate lets pass; `matrix` (n, d) in order of place."""
+    assert judged_by.vectors is not None
+    gate = judged_by.vectors.gate
+    is_later = rows[:, None] > np.arange(len(matrix))[None, :]
+    value = np.where(is_later, gate(matrix, matrix[rows]).T, gate(matrix[rows], matrix))
+    passes: NDArray[np.bool_] = (value >= judge.GATE) & (subjects[rows][:, None] == subjects[None, :])
+    return passes
+
+
+def _verdicts(
+    pairs: Sequence[tuple[Trait, Trait]], asked: Sequence[bool], vectors: Mapping[str, Rows], judged_by: Judge
+) -> list[float]:
+    """Of each (earlier, later) how sure the judge is; 0 where it is not or may not be asked."""
+    places = [
+        n
+        for n, (earlier, later) in enumerate(pairs)
+        if asked[n] and relate.comparable(later, earlier) and relate.judgeable(later, earlier)
+    ]
+    found = [0.0] * len(pairs)
+    if places:
+        sides = [np.stack([vectors[pairs[n][side].id] for n in places]) for side in (0, 1)]
+        for n, score in zip(places, judged_by.scores([pairs[n] for n in places], (sides[0], sides[1])), strict=True):
+            found[n] = float(score)
+    return found
+
+
+def _numbered(names: Iterable[str]) -> NDArray[np.int64]:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
