@@ -37,7 +37,7 @@ def links(
         rows = np.array([place[unit_id] for unit_id in fresh[start : start + _BLOCK]])
         cosines = matrix[rows] @ matrix.T
         near = cosines >= relate.LOWEST_COSINE
-        asked = _asked(matrix, subjects, rows, judged_by) if judged_by.vectors else near
+        asked = (cosines >= judge.LEAST_COSINE) & (subjects[rows][:, None] == subjects[None, :])
         looked = near | asked
         for n, row in enumerate(rows):
             item = ordered[row]
@@ -54,16 +54,6 @@ def links(
             if link is not None:
                 found.append(link)
     return found
-
-
-def _asked(matrix: Rows, subjects: NDArray[np.int64], rows: NDArray[np.int64], judged_by: Judge) -> NDArray[np.bool_]:
-    """(len(rows), n) bool: which pairs of one subject the judge's gate lets pass; `matrix` (n, d) in order of place."""
-    assert judged_by.vectors is not None
-    gate = judged_by.vectors.gate
-    is_later = rows[:, None] > np.arange(len(matrix))[None, :]
-    value = np.where(is_later, gate(matrix, matrix[rows]).T, gate(matrix[rows], matrix))
-    passes: NDArray[np.bool_] = (value >= judge.GATE) & (subjects[rows][:, None] == subjects[None, :])
-    return passes
 
 
 def _verdicts(

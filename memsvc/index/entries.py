@@ -60,14 +60,12 @@ class Entry:
         return only.allows(self.session_id, self.speaker, self.role, self.occurred_at)
 
     def existed(self, moment: Moment) -> bool:
-        """Whether it had been said and recorded, and has neither run out nor been put away."""
+        """Whether it had been recorded, and has neither run out nor been put away."""
         if self.put_away and not self.units:
             return False
         if self.expires_at is not None and self.expires_at <= moment.now:
             return False
-        if moment.known_at is not None and self.recorded_at is not None and self.recorded_at > moment.known_at:
-            return False
-        return moment.as_of is None or self.occurred_at <= moment.as_of
+        return moment.known_at is None or self.recorded_at is None or self.recorded_at <= moment.known_at
 
     @property
     def place(self) -> tuple[dt.datetime, int]:
@@ -152,3 +150,7 @@ class Moment:
     as_of: dt.datetime | None = None
     known_at: dt.datetime | None = None
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    @property
+    def is_now(self) -> bool:
+        return self.as_of is None and self.known_at is None

@@ -97,7 +97,7 @@ class NamespaceIndex:
         moment = moment or Moment()
         with self._lock:
             vector = None if self._bare else vector
-            passing = self._passing(only, messages, units)
+            passing = self._passing(moment, only, messages, units)
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
             near = [] if vector is None else self._search_dense(vector, per_arm, passing)
@@ -263,15 +263,18 @@ class NamespaceIndex:
     # Search
 
     def _passing(
-        self, only: Filter | None, messages: Collection[str] | None, units: Collection[str] | None
+        self, moment: Moment, only: Filter | None, messages: Collection[str] | None, units: Collection[str] | None
     ) -> set[str] | None:
-        """Ids of the messages that pass every condition; None when there is none."""
-        if only is None and messages is None and units is None:
+        """Ids of the messages that pass every condition; None when there is none. A moment of the past is one: among
+        thousands of later messages the few of then would not be among the best hundred.
+        """
+        if moment.is_now and only is None and messages is None and units is None:
             return None
         return {
             message_id
             for message_id, entry in self._messages.items()
-            if (only is None or entry.passes(only))
+            if (moment.is_now or self._existed(message_id, moment))
+            and (only is None or entry.passes(only))
             and (messages is None or message_id in messages)
             and (units is None or any(unit in units for unit in entry.units))
         }
@@ -333,8 +336,12 @@ class NamespaceIndex:
         return [message_id for unit in units if unit is not None for message_id in unit.message_ids]
 
     def _existed(self, message_id: str, moment: Moment) -> bool:
+        """What was said later counts where it speaks of then."""
         entry = self._messages.get(message_id)
-        return entry is not None and entry.existed(moment)
+        if entry is None or not entry.existed(moment):
+            return False
+        as_of = moment.as_of
+        return as_of is None or entry.occurred_at <= as_of or any(self._units[u].stands(moment) for u in entry.units)
 
     def _current(self, found: Iterable[str], moment: Moment, passing: set[str] | None) -> list[str]:
         """Messages of what stands now in the place of statements that were found."""

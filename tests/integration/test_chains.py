@@ -77,3 +77,29 @@ def test_of_a_moment_in_the_past_nothing_later_comes_first(moved: tuple[Namespac
     assert porto in found
     assert oslo not in found
     assert "(so until" not in memory.context("Where does Ana live?", as_of=as_of).text
+
+
+def test_a_moment_of_the_past_is_searched_by_the_time_that_is_spoken_of(service: Service, memory: Namespace) -> None:
+    (trento,) = say(memory, "I live in Trento.", 0)
+    (verona,) = say(memory, "I moved to Verona on 20 February 2024.", 60)
+    run(service, memory)
+    early, later = dt.datetime(2024, 2, 10, tzinfo=dt.UTC), dt.datetime(2024, 2, 28, tzinfo=dt.UTC)
+    assert START < early < later < START + dt.timedelta(days=60)
+    assert memory.unit(trento).valid_to == dt.datetime(2024, 2, 20, tzinfo=dt.UTC)
+    for as_of, lived in ((early, trento), (later, verona)):
+        assert memory.recall("Where does Ana live?", as_of=as_of).results[0].unit_id == lived
+    assert memory.recall("Where does Ana live?", as_of=later, known_at=START).results == []
+
+
+def test_the_few_messages_of_then_are_found_among_hundreds_of_later_ones(service: Service, memory: Namespace) -> None:
+    (oslo,) = say(memory, "My favourite restaurant is Tapas Luna.", 0)
+    memory.write(
+        {
+            "session_id": f"s{number}", "occurred_at": START + dt.timedelta(days=30 + number),
+            "messages": [{"role": "user", "speaker": "Ana", "content": f"Restaurant {number} is Ana's favourite no."}],
+        }
+        for number in range(250)
+    )  # fmt: skip
+    as_of = START + dt.timedelta(days=10)
+    found = memory.recall("Which restaurant is Ana's favourite?", as_of=as_of).results
+    assert [result.unit_id for result in found] == [oslo]
