@@ -140,5 +140,7 @@ def _value(trait: Trait) -> str:
 def _written(trait: Trait) -> str:
     """The value with the capitals that the unit gives it: of two places where it stands, the one that has any."""
     value = _value(trait)
-    places = re.findall(rf"(?<!\w){re.escape(value)}(?!\w)", trait.said.replace("\u2019", "'"), re.IGNORECASE)
-    return next((text for text in places if text != value), value)
+    plain = trait.said.replace("\u2019", "'")
+    places = re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", plain, re.IGNORECASE)
+    written = [trait.said[place.start() : place.end()] for place in places]
+    return next((text for text in written if text != text.lower()), written[0] if written else value)
