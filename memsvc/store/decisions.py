@@ -40,7 +40,7 @@ def page(
     """Decisions that still stand, the newest first: those made within [since, until), behind `before` (a decision's
     moment and place). New ones come in front, so a walk from page to page sees each of the others once.
     """
-    other = _U.alias()
+    other, deciding = _U.alias(), _V.alias()
     # A unit stands as it does since the last version that stood otherwise was replaced; versions since then are of
     # other matters, such as what it has taken on from its neighbours.
     last = (
@@ -53,24 +53,25 @@ def page(
                 _V.c.state["superseded_by"].astext.is_distinct_from(_U.c.superseded_by),
             ),
         )
+        .correlate(_U)
         .lateral()
     )
     decided_at = sa.func.coalesce(last.c.at, _U.c.created_at)
     number = sa.func.coalesce(last.c.version + 1, 1)
-    first = sa.and_(*tables.within(_V, namespace), _V.c.unit_id == _U.c.id, _V.c.version == number)
+    decided = sa.and_(*tables.within(deciding, namespace), deciding.c.unit_id == _U.c.id, deciding.c.version == number)
     statement = (
         sa.select(
             _U.c.id,
             _U.c.superseded_by,
             decided_at.label("decided_at"),
             # The version that decided may be the current one, which stands in the unit.
-            sa.func.coalesce(_V.c.cause, _U.c.cause).label("cause"),
+            sa.func.coalesce(deciding.c.cause, _U.c.cause).label("cause"),
             _U.c.seq,
         )
         .select_from(_U)
         .join(other, sa.and_(*tables.within(other, namespace), other.c.id == _U.c.superseded_by))
         .join(last, sa.true())
-        .outerjoin(_V, first)
+        .outerjoin(deciding, decided)
         .where(*tables.within(_U, namespace), _U.c.status.in_(_DECIDED), _U.c.kind != Kind.ABSTRACT.value)
         .order_by(decided_at.desc(), _U.c.seq.desc())
         .limit(limit)
