@@ -43,7 +43,8 @@ def residence(found: list[Profile]) -> tuple[str, dt.datetime, str, str | None, 
     for one in found:
         for item in one.attributes:
             before = item.before
-            return item.value, item.since, item.message_id, before and before.value, before and before.until
+            ended = (before.value, before.until) if before else (None, None)
+            return (item.value, item.since, item.message_id, *ended)
     return None
 
 
