@@ -15,7 +15,7 @@ from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
-from api.routes import answers, exchanges, jobs, keys, namespaces, questions, reads, records, transfer
+from api.routes import answers, changes, exchanges, jobs, keys, namespaces, questions, reads, records, transfer
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -58,6 +58,7 @@ def create(service: Service) -> FastAPI:
         exchanges.router,
         questions.router,
         reads.router,
+        changes.router,
         answers.router,
         namespaces.router,
         jobs.router,

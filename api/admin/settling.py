@@ -1,4 +1,6 @@
-"""Duplicates and contradictions: pairs of units side by side, and what a person decides about them."""
+"""Duplicates and contradictions: pairs of units side by side, what the consolidation made of them, and what a person
+decides about them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from starlette.responses import Response
 
 from api.admin import pages, signing
 from api.deps import NamespaceName, Services
+from api.routes.changes import CURSOR, place, written
 from memsvc import errors
 from memsvc.domain.link import LinkKind
 from memsvc.domain.unit import Status
@@ -57,3 +60,24 @@ def settle(
         elif keep not in (end, "both") and active:
             service.revise.invalidate(*given, unit_id, _REASON)
     return pages.back(request, said, "settled")
+
+
+@router.get("/namespaces/{namespace}/changes")
+def changes(
+    request: Request,
+    namespace: NamespaceName,
+    session: signing.Reader,
+    service: Services,
+    cursor: Annotated[str | None, Query(pattern=CURSOR)] = None,
+) -> Response:
+    """What was superseded or merged, the newest decision first; its forms are those that restore a memory."""
+    page = service.inspect.changes(session.principal.tenant_id, namespace, _PAGE, place(cursor))
+    return pages.show(
+        request,
+        "changes.html",
+        session,
+        namespace=namespace,
+        changes=page.changes,
+        first=cursor is None,
+        older=written(page.next_before),
+    )

@@ -12,6 +12,7 @@ from api.deps import NamespaceName, Services
 from memsvc.domain import query
 from memsvc.domain.context import Memory, SourceRef
 from memsvc.wire import questions as wire
+from memsvc.wire import reads
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 
@@ -89,5 +90,5 @@ def _result(memory: Memory) -> wire.RecallResult:
     )
 
 
-def _sources(refs: tuple[SourceRef, ...]) -> list[wire.SourceRef]:
-    return [wire.SourceRef(message_id=ref.message_id, session_id=ref.session_id) for ref in refs]
+def _sources(refs: tuple[SourceRef, ...]) -> list[reads.SourceRef]:
+    return [reads.SourceRef(message_id=ref.message_id, session_id=ref.session_id) for ref in refs]

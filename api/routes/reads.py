@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query
 
 from api.auth import Caller
 from api.deps import MessageId, NamespaceName, Services, UnitId
+from memsvc.consolidate.profile import Attribute
 from memsvc.store.exchanges import StoredMessage
 from memsvc.store.units import StoredUnit
 from memsvc.wire import counts
 from memsvc.wire import reads as wire
+from memsvc.wire.base import Moment
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 
@@ -172,14 +174,17 @@ def profile(
     caller: Caller,
     service: Services,
     subject: Annotated[str | None, Query(max_length=200, description="Only this person.")] = None,
+    as_of: Annotated[Moment | None, Query(description="As it was then; without an offset in UTC.")] = None,
 ) -> wire.ProfileList:
-    """What holds of each person now: attributes of which there is one at a time, and how they want things."""
-    found = service.inspect.profiles(caller.tenant_id, namespace, subject)
+    """What holds of each person now, or held at a moment: attributes of which there is one at a time, each with what
+    it was before, and how they want things.
+    """
+    found = service.inspect.profiles(caller.tenant_id, namespace, subject, as_of)
     return wire.ProfileList(
         profiles=[
             wire.ProfileResult(
                 subject=item.subject,
-                attributes=[wire.ProfileAttribute.model_validate(dataclasses.asdict(a)) for a in item.attributes],
+                attributes=[_attribute(attribute) for attribute in item.attributes],
                 wants=[
                     wire.ProfileWish(unit_id=wish.id, kind=wish.kind, text=wish.said, said_at=wish.said_at)
                     for wish in item.wants
@@ -213,6 +218,17 @@ def stats(namespace: NamespaceName, caller: Caller, service: Services) -> counts
         ),
         jobs=found.jobs,
         unknown_share=found.unknown_share,
+    )
+
+
+def _attribute(found: Attribute) -> wire.ProfileAttribute:
+    return wire.ProfileAttribute(
+        name=found.name,
+        value=found.value,
+        unit_id=found.unit_id,
+        since=found.since,
+        source=wire.SourceRef(message_id=found.message_id, session_id=found.session_id),
+        before=wire.FormerValue(**dataclasses.asdict(found.before)) if found.before else None,
     )
 
 

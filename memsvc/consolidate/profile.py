@@ -1,9 +1,12 @@
-"""What holds of each person now: one value an attribute, and how they want things, each with the unit that says so."""
+"""What holds of each person, now or at a moment: one value an attribute, with what it was before, and how they want
+things, each with the unit that says so.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memsvc.consolidate.trait import Trait
@@ -12,13 +15,38 @@ _WANTED = ("instruction", "preference")
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """What one unit says, and until when it was so: None, it still is. What was merged into another unit says again
+    what that one, `merged_into`, says.
+    """
+
+    trait: Trait
+    until: dt.datetime | None = None
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What an attribute was until something else took its place."""
+
+    value: str
+    unit_id: str
+    until: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Attribute:
-    """The current value of something one has one of at a time."""
+    """The value of something one has one of at a time, as it was written; `since` when it is so, after what it was
+    `before`, and where that was said.
+    """
 
     name: str
     value: str
     unit_id: str
     since: dt.datetime
+    message_id: str
+    session_id: str
+    before: Former | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +58,89 @@ class Profile:
     wants: tuple[Trait, ...]
 
 
-def profiles(active: Iterable[Trait], subject: str | None = None, limit: int = 20) -> list[Profile]:
-    """Profiles of all subjects, or of one, from active units; subjects by name, attributes by name."""
-    slots: dict[str, dict[str, Trait]] = {}
-    wants: dict[str, list[Trait]] = {}
-    for trait in sorted(active, key=lambda trait: trait.place):
-        if not trait.subject or (subject is not None and trait.subject != subject):
+def profiles(
+    said: Iterable[Statement], subject: str | None = None, as_of: dt.datetime | None = None, limit: int = 20
+) -> list[Profile]:
+    """Profiles of all subjects, or of one, by name; attributes by name. Only what is asserted until further notice
+    counts; of what stands side by side the latest said.
+    """
+    told: dict[str, list[Statement]] = {}
+    again: dict[str, list[Trait]] = {}
+    for item in sorted(said, key=lambda item: item.trait.place):
+        trait = item.trait
+        if not trait.subject or not trait.holds or (subject is not None and trait.subject != subject):
             continue
-        if trait.slot:
-            slots.setdefault(trait.subject, {})[trait.slot[0]] = trait  # the latest stands
-        if trait.kind in _WANTED and not trait.is_assistants:
-            wants.setdefault(trait.subject, []).append(trait)
-    return [
-        Profile(
-            name,
-            tuple(
-                Attribute(slot, trait.slot[1], trait.id, trait.said_at)
-                for slot, trait in sorted(slots.get(name, {}).items())
-                if trait.slot
-            ),
-            tuple(reversed(wants.get(name, [])[-limit:])),
+        if item.merged_into is None:
+            told.setdefault(trait.subject, []).append(item)
+        else:
+            again.setdefault(item.merged_into, []).append(trait)
+    found = []
+    for name in sorted(told):
+        wants = [item.trait for item in told[name] if _is_wish(item.trait) and _is_so(item, as_of)]
+        profile = Profile(name, _attributes(told[name], again, as_of), tuple(reversed(wants[-limit:])))
+        if profile.attributes or profile.wants:
+            found.append(profile)
+    return found
+
+
+def _attributes(
+    told: Sequence[Statement], again: Mapping[str, Sequence[Trait]], as_of: dt.datetime | None
+) -> tuple[Attribute, ...]:
+    slots: dict[str, list[Statement]] = {}
+    for item in told:
+        if item.trait.slot:
+            slots.setdefault(item.trait.slot[0], []).append(item)
+    found = []
+    for name, items in sorted(slots.items()):
+        standing = [item.trait for item in items if _is_so(item, as_of)]
+        if not standing:
+            continue
+        trait = standing[-1]
+        before = _before(trait, items, as_of)
+        # What is so again after something else was is so since it was said again.
+        sayings = [trait, *again.get(trait.id, ())]
+        since = [one for one in sayings if before and one.since >= before.until and _is_so(Statement(one), as_of)]
+        told_by = min(since, key=lambda one: (one.since, one.place), default=trait)
+        found.append(
+            Attribute(
+                name, _written(told_by), trait.id, told_by.since, told_by.message_ids[0], told_by.session_id, before
+            )
         )
-        for name in sorted({*slots, *wants})
+    return tuple(found)
+
+
+def _before(trait: Trait, items: Sequence[Statement], as_of: dt.datetime | None) -> Former | None:
+    """The other value of the attribute that ended last."""
+    found = [
+        (item.until, item.trait.place, item.trait)
+        for item in items
+        if item.until is not None and (as_of is None or item.until <= as_of) and _value(item.trait) != _value(trait)
     ]
+    if not found:
+        return None
+    until, _, former = max(found, key=lambda each: each[:2])
+    return Former(_written(former), former.id, until)
+
+
+def _is_so(item: Statement, as_of: dt.datetime | None) -> bool:
+    """Whether it stands, or stood at that moment."""
+    if as_of is None:
+        return item.until is None
+    return item.trait.since <= as_of and (item.until is None or as_of < item.until)
+
+
+def _is_wish(trait: Trait) -> bool:
+    return trait.kind in _WANTED and not trait.is_assistants
+
+
+def _value(trait: Trait) -> str:
+    return trait.slot[1] if trait.slot else ""
+
+
+def _written(trait: Trait) -> str:
+    """The value with the capitals that the unit gives it: of two places where it stands, the one that has any."""
+    value = _value(trait)
+    plain = trait.said.replace("\u2019", "'")
+    places = re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", plain, re.IGNORECASE)
+    written = [trait.said[place.start() : place.end()] for place in places]
+    return next((text for text in written if text != text.lower()), written[0] if written else value)

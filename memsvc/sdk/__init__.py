@@ -26,7 +26,7 @@ from memsvc.sdk.errors import (
 from memsvc.wire.exchanges import NewExchange, NewMessage, WriteResponse, WriteResult
 from memsvc.wire.keys import AuditEntry, KeyResult
 from memsvc.wire.questions import ContextResponse, RecallResponse
-from memsvc.wire.reads import ErasureReceipt, Health, MessageResult, UnitResult
+from memsvc.wire.reads import ChangeResult, ErasureReceipt, Health, MessageResult, ProfileResult, UnitResult
 from memsvc.wire.transfer import ImportReceipt
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "AuditEntry",
     "BadArgument",
     "BadReply",
+    "ChangeResult",
     "Conflict",
     "ConnectionFailed",
     "ContextResponse",
@@ -52,6 +53,7 @@ __all__ = [
     "NewExchange",
     "NewMessage",
     "NotFound",
+    "ProfileResult",
     "RecallResponse",
     "TooLarge",
     "Unauthorized",

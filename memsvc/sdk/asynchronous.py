@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from memsvc.sdk import account, calls
+from memsvc.sdk import account, calls, records
 from memsvc.sdk.calls import Pages
 from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
 
@@ -35,7 +35,8 @@ def _lists(describe: Callable[P, Pages[T]]) -> Callable[Concatenate[AsyncMemoryC
 
 
 class AsyncMemoryClient:
-    """As MemoryClient, for one event loop: every call is awaited, `messages` and `units` are asynchronous iterators."""
+    """As MemoryClient, for one event loop: every call is awaited, what is walked
+    over (`messages`, `units`, `changes`) is an asynchronous iterator."""
 
     def __init__(
         self,
@@ -150,6 +151,7 @@ class AsyncNamespace:
     links = _in_it(calls.links)
     episodes = _in_it(calls.episodes)
     profiles = _in_it(calls.profiles)
+    changes = _walks(calls.changes)
     history = _in_it(calls.history)
     sources = _in_it(calls.sources)
     stats = _in_it(calls.stats)
@@ -161,11 +163,11 @@ class AsyncNamespace:
     release = _in_it(calls.release)
     export = _in_it(calls.export)
     load = _in_it(calls.load)
-    put_record = _in_it(calls.put_record)
-    record = _in_it(calls.record)
-    delete_record = _in_it(calls.delete_record)
-    search_records = _in_it(calls.search_records)
-    record_paths = _in_it(calls.record_paths)
+    put_record = _in_it(records.put_record)
+    record = _in_it(records.record)
+    delete_record = _in_it(records.delete_record)
+    search_records = _in_it(records.search_records)
+    record_paths = _in_it(records.record_paths)
 
     async def __aenter__(self) -> AsyncNamespace:
         return self

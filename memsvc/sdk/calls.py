@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
-from memsvc.wire import answers, counts, exchanges, jobs, questions, reads, records, selections, transfer
+from memsvc.wire import answers, counts, exchanges, jobs, questions, reads, selections, transfer
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -235,9 +235,29 @@ def episodes(namespace: str) -> Call[list[reads.EpisodeResult]]:
     return get(reads.EpisodeList, place(namespace, "episodes")).then(lambda reply: reply.episodes)
 
 
-def profiles(namespace: str, subject: str | None = None) -> Call[list[reads.ProfileResult]]:
-    """What holds of each person now, or of one."""
-    return get(reads.ProfileList, place(namespace, "profile"), subject=subject).then(lambda reply: reply.profiles)
+def changes(
+    namespace: str, *, since: dt.datetime | None = None, until: dt.datetime | None = None, page_size: int = 100
+) -> Pages[reads.ChangeResult]:
+    """What was superseded or merged, as far as it stands, the newest decision first: those made within [since, until).
+    `restore` with the id of a change's `unit` takes it back.
+    """
+    within = {"since": since.isoformat() if since else None, "until": until.isoformat() if until else None}
+
+    def page(cursor: str | None) -> Call[Page[reads.ChangeResult]]:
+        path = place(namespace, "changes")
+        found = get(reads.ChangePage, path, limit=str(page_size), cursor=cursor, **within)
+        return found.then(lambda reply: Page(reply.changes, reply.next_cursor))
+
+    return page
+
+
+def profiles(
+    namespace: str, subject: str | None = None, *, as_of: dt.datetime | None = None
+) -> Call[list[reads.ProfileResult]]:
+    """What holds of each person, or of one, now or at `as_of`: each attribute with what it was before."""
+    moment = as_of.isoformat() if as_of else None
+    found = get(reads.ProfileList, place(namespace, "profile"), subject=subject, as_of=moment)
+    return found.then(lambda reply: reply.profiles)
 
 
 def history(namespace: str, unit_id: str) -> Call[list[reads.UnitVersion]]:
@@ -287,55 +307,6 @@ def quarantine(namespace: str, by: Part, value: str) -> Call[selections.Quaranti
 def release(namespace: str, by: Part, value: str) -> Call[selections.QuarantineReceipt]:
     """Let a part that was in quarantine back in."""
     return _moved(namespace, "release", by, value, selections.QuarantineReceipt)
-
-
-def put_record(
-    namespace: str, path: Sequence[str], key: str, value: dict[str, Any], *, text: str | None = None
-) -> Call[records.RecordResult]:
-    """Keep a document beside the memory, over the one that stands there; `text` is what it is found by."""
-    body = records.NewRecord(path=list(path), key=key, value=value, text=text)
-    return Call(
-        "PUT", place(namespace, "records"), records.RecordResult.model_validate_json, body.model_dump(mode="json")
-    )
-
-
-def record(namespace: str, path: Sequence[str], key: str) -> Call[records.RecordResult | None]:
-    """The document at a path and key."""
-    body = records.Place(path=list(path), key=key)
-    found = Call("POST", place(namespace, "records", "find"), records.RecordFound.model_validate_json, dump(body))
-    return found.then(lambda reply: reply.record)
-
-
-def delete_record(namespace: str, path: Sequence[str], key: str) -> Call[bool]:
-    """Delete a document for good; whether there was one."""
-    body = records.Place(path=list(path), key=key)
-    path = place(namespace, "records", "delete")
-    done = Call("POST", path, records.RecordDeleted.model_validate_json, dump(body), repeatable=False)
-    return done.then(lambda reply: reply.deleted)
-
-
-def search_records(
-    namespace: str,
-    prefix: Sequence[str] = (),
-    *,
-    conditions: Sequence[records.Condition] = (),
-    query: str | None = None,
-    limit: int = 10,
-    offset: int = 0,
-) -> Call[records.RecordList]:
-    """Documents whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given.
-    `degraded` says why meaning could not tell all of them.
-    """
-    body = records.RecordSearch(
-        prefix=list(prefix), conditions=list(conditions), query=query, limit=limit, offset=offset
-    )
-    path = place(namespace, "records", "search")
-    return Call("POST", path, records.RecordList.model_validate_json, body.model_dump(mode="json"))
-
-
-def record_paths(namespace: str) -> Call[list[list[str]]]:
-    """All paths that hold a document."""
-    return get(records.RecordPaths, place(namespace, "records", "paths")).then(lambda reply: reply.paths)
 
 
 def export(namespace: str) -> Call[bytes]:

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from memsvc.sdk import account, calls
+from memsvc.sdk import account, calls, records
 from memsvc.sdk.calls import Pages
 from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
 
@@ -152,6 +152,7 @@ class Namespace:
     links = _in_it(calls.links)
     episodes = _in_it(calls.episodes)
     profiles = _in_it(calls.profiles)
+    changes = _walks(calls.changes)
     history = _in_it(calls.history)
     sources = _in_it(calls.sources)
     stats = _in_it(calls.stats)
@@ -163,11 +164,11 @@ class Namespace:
     release = _in_it(calls.release)
     export = _in_it(calls.export)
     load = _in_it(calls.load)
-    put_record = _in_it(calls.put_record)
-    record = _in_it(calls.record)
-    delete_record = _in_it(calls.delete_record)
-    search_records = _in_it(calls.search_records)
-    record_paths = _in_it(calls.record_paths)
+    put_record = _in_it(records.put_record)
+    record = _in_it(records.record)
+    delete_record = _in_it(records.delete_record)
+    search_records = _in_it(records.search_records)
+    record_paths = _in_it(records.record_paths)
 
     def __enter__(self) -> Namespace:
         return self

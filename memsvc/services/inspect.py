@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Skip, Source
 from memsvc.services.consolidate import trait_of
-from memsvc.store import consolidation, exchanges, jobs, links, namespaces, unencoded, units, versions
+from memsvc.store import consolidation, decisions, exchanges, jobs, links, namespaces, unencoded, units, versions
 from memsvc.store.database import Database
 
 
@@ -39,6 +40,26 @@ class Pair:
     link: Link
     src: units.StoredUnit
     dst: units.StoredUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A unit that lost its place to another, or was merged into it, as both stand; `decided_at` is when the
+    consolidation decided that, `cause` why, in its words.
+    """
+
+    unit: units.StoredUnit
+    by: units.StoredUnit
+    decided_at: dt.datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """`next_before`: the moment and place of the last one, behind which the next page begins; None on the last page."""
+
+    changes: tuple[Change, ...]
+    next_before: tuple[dt.datetime, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +144,38 @@ class Inspect:
             ends = units.by_id(connection, space, {end for link in found for end in (link.src, link.dst)})
         return [Pair(link, ends[link.src], ends[link.dst]) for link in found if {link.src, link.dst} <= ends.keys()]
 
+    def changes(
+        self,
+        tenant_id: uuid.UUID,
+        namespace_name: str,
+        limit: int,
+        before: tuple[dt.datetime, int] | None = None,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+    ) -> ChangePage:
+        """What the consolidation superseded and merged, as far as it stands, the newest decision first: those made
+        within [since, until). Raises NotFound.
+        """
+        with self._reading(tenant_id, namespace_name) as (connection, space):
+            found = decisions.page(connection, space, limit + 1, before, since, until)
+            shown = found[:limit]
+            ends = units.by_id(connection, space, {end for item in shown for end in (item.unit_id, item.by)})
+        changes = tuple(Change(ends[item.unit_id], ends[item.by], item.decided_at, item.cause) for item in shown)
+        return ChangePage(changes, (shown[-1].decided_at, shown[-1].place) if len(found) > limit else None)
+
     def episodes(self, tenant_id: uuid.UUID, namespace_name: str) -> list[Episode]:
         """What the consolidation has gathered so far, the earliest first. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
             return links.episodes(connection, space)
 
-    def profiles(self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None) -> list[profile.Profile]:
-        """What holds of each person now, from the active units. Raises NotFound."""
+    def profiles(
+        self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None, as_of: dt.datetime | None = None
+    ) -> list[profile.Profile]:
+        """What holds of each person now, or held at `as_of`, and what was so before. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            active = consolidation.base(connection, space, statuses=("active",))
-        return profile.profiles([trait_of(item) for item in active], subject)
+            base = consolidation.base(connection, space)
+        said = [profile.Statement(trait_of(item), item.valid_to, item.merged_into) for item in base]
+        return profile.profiles(said, subject, as_of)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""

@@ -22,7 +22,8 @@ _CONSIDERED = (Status.ACTIVE.value, Status.MERGED.value, Status.SUPERSEDED.value
 class Base:
     """A unit as the consolidation needs it; `embedding` begins with the row of its own words, `is_temporary` when it
     has an end, after which no other unit may repeat its words. `turn` is where it was said within its exchange: the
-    message's sequence number and the first character.
+    message's sequence number and the first character. `valid_to` is until when a superseded one was so, `merged_into`
+    the unit that a merged one says the same as.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Base:
     is_temporary: bool = False
     trust: float = 1.0
     assertion: str = Assertion.ASSERTED.value
+    valid_to: dt.datetime | None = None
+    merged_into: str | None = None
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
@@ -59,7 +62,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
-        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id,
+        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.status, _U.c.valid_to, _U.c.superseded_by,
     )  # fmt: skip
     statement = (
         sa.select(*columns)
@@ -76,6 +79,8 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
                 row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
                 row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
                 row.expires_at is not None, row.trust, row.assertion,
+                row.valid_to if row.status == Status.SUPERSEDED else None,
+                row.superseded_by if row.status == Status.MERGED else None,
             )
         )  # fmt: skip
     return found

@@ -390,7 +390,7 @@ NAMESPACE_TABLES: tuple[sa.Table, ...] = (
 )  # fmt: skip
 
 
-def within(table: sa.Table, namespace: Namespace) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+def within(table: sa.FromClause, namespace: Namespace) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     """The conditions that keep a statement on `table` inside one namespace."""
     return table.c.tenant_id == namespace.tenant_id, table.c.namespace_id == namespace.id
 

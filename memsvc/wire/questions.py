@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from memsvc.wire.base import Id, Moment, Name, Question, Request, Response
-from memsvc.wire.reads import UnitKind
+from memsvc.wire.reads import SourceRef, UnitKind
 
 
 class RecallFilter(Request):
@@ -51,11 +51,6 @@ class RecallRequest(Asked):
     limit: Annotated[int, Field(ge=1, le=200)] | None = 10
     trace: bool = False
     explain: Id | None = None
-
-
-class SourceRef(Response):
-    message_id: str
-    session_id: str
 
 
 class RecallResult(Response):

@@ -177,11 +177,28 @@ class EpisodeList(Response):
     episodes: list[EpisodeResult]
 
 
+class SourceRef(Response):
+    message_id: str
+    session_id: str
+
+
+class FormerValue(Response):
+    """What an attribute was until something else took its place."""
+
+    value: str
+    unit_id: str
+    until: dt.datetime
+
+
 class ProfileAttribute(Response):
+    """`value` as it was written; it is so `since` then, and was said in `source`. `before`: what it was until then."""
+
     name: str
     value: str
     unit_id: str
     since: dt.datetime
+    source: SourceRef | None = None
+    before: FormerValue | None = None
 
 
 class ProfileWish(Response):
@@ -194,7 +211,7 @@ class ProfileWish(Response):
 
 
 class ProfileResult(Response):
-    """What holds of one person now."""
+    """What holds of one person now, or held at the moment asked for."""
 
     subject: str
     attributes: list[ProfileAttribute]
@@ -203,6 +220,47 @@ class ProfileResult(Response):
 
 class ProfileList(Response):
     profiles: list[ProfileResult]
+
+
+class ChangedUnit(Response):
+    """One side of a change: it is so from `since`, when it was said or the earlier time that it speaks of, until
+    `until`; null: it still is. `sources` are its own.
+    """
+
+    id: str
+    text: str
+    status: str
+    since: dt.datetime
+    until: dt.datetime | None
+    sources: list[UnitSource]
+
+
+class Undo(Response):
+    """The call that takes a change back, to be sent as it stands."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+
+
+class ChangeResult(Response):
+    """`superseded`: `by` took the place of `unit`. `merged`: `unit` says the same as `by`, which leads. `decided_at` is
+    when the consolidation decided so, `cause` why.
+    """
+
+    kind: Literal["superseded", "merged"]
+    unit: ChangedUnit
+    by: ChangedUnit
+    decided_at: dt.datetime
+    cause: str
+    undo: Undo
+
+
+class ChangePage(Response):
+    """`next_cursor` is null on the last page."""
+
+    changes: list[ChangeResult]
+    next_cursor: str | None
 
 
 class UnitChange(Request):

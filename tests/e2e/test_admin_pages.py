@@ -61,6 +61,7 @@ def addresses(unit: str) -> dict[str, str]:
         "overview": "/admin", "namespaces": "/admin/namespaces", "namespace": here, "units": f"{here}/units",
         "unit": f"{here}/units/{unit}", "episodes": f"{here}/episodes", "message": f"{here}/messages/demo-kitchen-5",
         "recall": f"{here}/recall?query=What+does+Ana+eat%3F&explain={unit}&limit=3", "pairs": f"{here}/pairs",
+        "changes": f"{here}/changes",
         "jobs": "/admin/jobs", "audit": "/admin/audit", "keys": "/admin/keys",
     }  # fmt: skip
 
@@ -87,7 +88,7 @@ def test_every_page_opens_without_a_complaint_and_fits_a_phone(
             page.screenshot(path=Path(folder) / f"{name}-{scheme}.png")
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
-        if folder and scheme == "light" and name in ("unit", "jobs"):
+        if folder and scheme == "light" and name in ("unit", "jobs", "changes"):
             page.screenshot(path=Path(folder) / f"{name}-phone.png")
 
 
@@ -113,6 +114,22 @@ def test_a_memory_is_found_changed_and_settled_by_the_keyboard(page: Page, fille
     page.goto("/admin/jobs?state=dead")
     page.get_by_role("button", name="Run again").first.click()
     assert "run again" in page.get_by_role("status").inner_text()
+
+
+def test_what_changed_is_shown_old_beside_new_and_taken_back_by_the_keyboard(
+    page: Page, filled: tuple[str, str]
+) -> None:
+    sign_in(page, filled[0])
+    page.goto(f"/admin/namespaces/{NAMESPACE}")
+    page.get_by_role("link", name="What changed").click()
+    changes = page.locator("article")
+    count = changes.count()
+    assert "I live in Oslo." in changes.first.inner_text()
+    assert changes.first.get_by_role("link", name="message").count() == 2
+    changes.first.get_by_role("button", name="Undo").focus()
+    page.keyboard.press("Enter")
+    assert "active again" in page.get_by_role("status").inner_text()
+    assert page.locator("article").count() == count - 1
 
 
 def test_a_new_key_is_shown_once_and_a_revoked_one_is_signed_out_at_once(page: Page, filled: tuple[str, str]) -> None:

@@ -99,7 +99,7 @@ def _store_everywhere(service: Service, tenant_id: uuid.UUID) -> None:
 def _addresses(units: list[str]) -> list[str]:
     """Every page: as it is, filtered, and with payloads in its own address."""
     found = ["/admin/sign-in", "/admin", "/admin/namespaces", HERE, f"{HERE}/units", f"{HERE}/units?cursor=20",
-             f"{HERE}/episodes", f"{HERE}/pairs", "/admin/jobs", "/admin/keys", "/admin/audit"]  # fmt: skip
+             f"{HERE}/episodes", f"{HERE}/pairs", f"{HERE}/changes", "/admin/jobs", "/admin/keys", "/admin/audit"]  # fmt: skip
     found += [f"{HERE}/pairs?kind={kind}" for kind in ("supersedes", "same", "near")]
     found += [f"/admin/jobs?state={state}" for state in ("queued", "running", "done", "dead", "cancelled")]
     found += [f"{HERE}/messages/m{number}" for number in range(len(PAYLOADS))]
@@ -149,7 +149,7 @@ def test_an_address_with_a_payload_is_answered_with_nothing_that_could_run(
         for payload in PAYLOADS:
             said = quote(payload, safe="")
             for address in (
-                f"{HERE}/units?kind={said}", f"{HERE}/pairs?kind={said}", f"{HERE}/recall?query=a&as_of={said}",
+                f"{HERE}/units?kind={said}", f"{HERE}/pairs?kind={said}", f"{HERE}/changes?cursor={said}", f"{HERE}/recall?query=a&as_of={said}",
                 f"/admin/jobs?state={said}", f"{HERE}/units/{said}", f"{HERE}/messages/{said}", f"/admin/audit?before={said}",
                 f"/admin/namespaces/{said}", f"/admin/{said}", f"{HERE}/recall?query=a&explain={said}",
             ):  # fmt: skip

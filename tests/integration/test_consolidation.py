@@ -155,11 +155,11 @@ def test_a_profile_holds_what_is_so_now_and_what_is_wanted(service: Service, mem
     say(memory, "I work at Acme Labs.", 3, speaker="Ben")
     run(service, memory)
     ana, ben = memory.profiles()
-    assert [(a.name, a.value) for a in ana.attributes] == [("residence", "porto")]
+    assert [(a.name, a.value) for a in ana.attributes] == [("residence", "Porto")]
     assert [(wish.kind, wish.text) for wish in ana.wants] == [
         ("preference", "I prefer tea over coffee in the morning.")
     ]
-    assert [(a.name, a.value) for a in ben.attributes] == [("employer", "acme labs")]
+    assert [(a.name, a.value) for a in ben.attributes] == [("employer", "Acme Labs")]
     assert [profile.subject for profile in memory.profiles("Ben")] == ["Ben"]
 
 

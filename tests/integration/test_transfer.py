@@ -76,7 +76,7 @@ def test_an_export_imported_into_an_empty_account_and_exported_again_is_equal_by
     receipt = load(elsewhere, lived.name, first).raise_for_status().json()
     assert receipt["imported"]["message"] == 4
     assert exported(elsewhere, lived) == first
-    for path in ("units", "messages", "episodes", "stats", "profile"):
+    for path in ("units", "messages", "episodes", "stats", "profile", "changes"):
         shown = elsewhere.get(f"/v1/namespaces/{lived.name}/{path}").json()
         here = http.get(f"/v1/namespaces/{lived.name}/{path}").json()
         shown.pop("jobs", None), here.pop("jobs", None)

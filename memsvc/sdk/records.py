@@ -1,0 +1,59 @@
+"""Every call on the documents beside a memory, described as those on the memory are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from memsvc.sdk.calls import dump, get, place
+from memsvc.sdk.transport import Call
+from memsvc.wire import records
+
+
+def put_record(
+    namespace: str, path: Sequence[str], key: str, value: dict[str, Any], *, text: str | None = None
+) -> Call[records.RecordResult]:
+    """Keep a document beside the memory, over the one that stands there; `text` is what it is found by."""
+    body = records.NewRecord(path=list(path), key=key, value=value, text=text)
+    return Call(
+        "PUT", place(namespace, "records"), records.RecordResult.model_validate_json, body.model_dump(mode="json")
+    )
+
+
+def record(namespace: str, path: Sequence[str], key: str) -> Call[records.RecordResult | None]:
+    """The document at a path and key."""
+    body = records.Place(path=list(path), key=key)
+    found = Call("POST", place(namespace, "records", "find"), records.RecordFound.model_validate_json, dump(body))
+    return found.then(lambda reply: reply.record)
+
+
+def delete_record(namespace: str, path: Sequence[str], key: str) -> Call[bool]:
+    """Delete a document for good; whether there was one."""
+    body = records.Place(path=list(path), key=key)
+    path = place(namespace, "records", "delete")
+    done = Call("POST", path, records.RecordDeleted.model_validate_json, dump(body), repeatable=False)
+    return done.then(lambda reply: reply.deleted)
+
+
+def search_records(
+    namespace: str,
+    prefix: Sequence[str] = (),
+    *,
+    conditions: Sequence[records.Condition] = (),
+    query: str | None = None,
+    limit: int = 10,
+    offset: int = 0,
+) -> Call[records.RecordList]:
+    """Documents whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given.
+    `degraded` says why meaning could not tell all of them.
+    """
+    body = records.RecordSearch(
+        prefix=list(prefix), conditions=list(conditions), query=query, limit=limit, offset=offset
+    )
+    path = place(namespace, "records", "search")
+    return Call("POST", path, records.RecordList.model_validate_json, body.model_dump(mode="json"))
+
+
+def record_paths(namespace: str) -> Call[list[list[str]]]:
+    """All paths that hold a document."""
+    return get(records.RecordPaths, place(namespace, "records", "paths")).then(lambda reply: reply.paths)
