@@ -22,7 +22,7 @@ from eval.datasets.model import Dataset
 from eval.distillation import units
 from eval.pairs.frames import Said
 from memsvc.consolidate import judge, trait
-from memsvc.consolidate.judge import Judge, Vectors
+from memsvc.consolidate.judge import Judge, Network
 from memsvc.consolidate.trait import Trait
 from memsvc.distill import compose
 from memsvc.domain.message import Message, Role
@@ -34,11 +34,11 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Rows = NDArray[np.float32]
 SEED = 20240508
 FOLDS = 4
-RANK, HIDDEN = 48, 48
+HIDDEN = 48
 _EPOCHS, _BATCH = 12, 128
-# Statements that other people's talk really has, and of which nearly none ends another: the hardest for the gate.
-_HARDEST_A_CONVERSATION = 600
-_RANDOM_A_CONVERSATION = 300
+# Of the pairs of statements of one person's talk, of which nearly none ends another.
+_SUREST_A_PERSON = 600
+_OTHERS_A_PERSON = 300
 # Some of them are true changes that nobody marked.
 _TALK_WEIGHT = 0.5
 # How units name who speaks: a user without a name, a first name, a full one.
@@ -85,31 +85,26 @@ def made(said: Iterable[Said], encode: Encode) -> list[Example]:
     return _encoded(pairs, encode)
 
 
-def talk(dataset: Dataset, encode: Encode, gate: Vectors) -> list[Example]:
-    """Pairs of what one person says in a conversation: those that the gate finds most worth a look, and some others.
-    They count as ending nothing, which is true of nearly all.
+def talk(dataset: Dataset, encode: Encode, network: Network) -> list[Example]:
+    """Pairs of what one person says in a conversation, as much alike as the judge is asked about: those of which the
+    network is surest, and some others. They count as ending nothing, which is true of nearly all.
     """
     draw = np.random.default_rng(SEED)
     found = []
     for conversation in dataset.conversations:
         own = [unit for _, unit in units(conversation) if unit.subject and unit.assertion is not Assertion.QUESTION]
         assistants = {turn.speaker or turn.role.title() for turn in conversation.turns if turn.role == "assistant"}
-        people = sorted({unit.subject for unit in own if unit.subject} - assistants)
-        for person in people:
+        for person in sorted({unit.subject for unit in own if unit.subject} - assistants):
             said = sorted((u for u in own if u.subject == person), key=lambda unit: (unit.t_mention, unit.id))
-            if len(said) < 2:
-                continue
             rows = encode([unit.text for unit in said])
-            worth = np.triu(gate.gate(rows, rows), 1)
-            places = np.argsort(np.where(worth == 0, -np.inf, worth), axis=None)[::-1]
-            count = len(said) * (len(said) - 1) // 2
-            first = places[: min(_HARDEST_A_CONVERSATION, count)]
-            other = places[draw.integers(0, count, min(_RANDOM_A_CONVERSATION, count))]
-            for place in dict.fromkeys([*first.tolist(), *other.tolist()]):
-                one, two = divmod(place, len(said))
-                if said[one].t_mention < said[two].t_mention:
-                    vectors = rows[one], rows[two]
-                    found.append(Example(_trait(said[one], conversation.id), _trait(said[two]), vectors, ends=False))
+            one, two = np.nonzero(np.triu(rows @ rows.T >= judge.LEAST_COSINE, 1))
+            order = np.argsort(-network.verdicts(rows[one], rows[two]), kind="stable")
+            other = draw.permutation(len(order))[:_OTHERS_A_PERSON]
+            for place in dict.fromkeys([*order[:_SUREST_A_PERSON].tolist(), *other.tolist()]):
+                earlier, later = said[one[place]], said[two[place]]
+                if earlier.t_mention < later.t_mention:
+                    pair = _trait(earlier, conversation.id), _trait(later, conversation.id)
+                    found.append(Example(*pair, (rows[one[place]], rows[two[place]]), ends=False))
     return found
 
 
@@ -143,7 +138,7 @@ def _trait(unit: MemoryUnit, session: str = "") -> Trait:
 class Grown:
     """What `judge.save` takes: `plain` are trees that see no vector."""
 
-    vectors: Vectors
+    network: Network
     trees: Trees
     plain: Trees
 
@@ -162,7 +157,7 @@ def grow(examples: Sequence[Example]) -> Grown:
             verdicts[unseen] = _network(rows, ends, weight, seen).verdicts(rows[0][unseen], rows[1][unseen])
     with_vectors = np.column_stack([told, cosines(rows), verdicts])
     return Grown(
-        vectors=_network(rows, ends, weight, everything),
+        network=_network(rows, ends, weight, everything),
         trees=_trees(with_vectors, ends, weight),
         plain=_trees(told, ends, weight),
     )
@@ -181,7 +176,7 @@ def cross_validated(examples: Sequence[Example], held: Callable[[Example], int |
 
 def scores(grown: Grown, examples: Sequence[Example]) -> NDArray[np.float32]:
     """(n,) float32 within 0..1."""
-    return Judge(grown.vectors, grown.trees).scores([(e.earlier, e.later) for e in examples], _rows(examples))
+    return Judge(grown.network, grown.trees).scores([(e.earlier, e.later) for e in examples], _rows(examples))
 
 
 def cosines(rows: tuple[Rows, Rows]) -> Rows:
@@ -207,22 +202,11 @@ def _trees(rows: Rows, ends: Rows, weight: Rows) -> Trees:
     return train.trees(lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS).dump_model()["tree_info"])
 
 
-def _network(rows: tuple[Rows, Rows], ends: Rows, weight: Rows, seen: NDArray[np.intp]) -> Vectors:
-    """Both learnt parts together, one after the other, from one seed."""
+def _network(rows: tuple[Rows, Rows], ends: Rows, weight: Rows, seen: NDArray[np.intp]) -> Network:
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     width = rows[0].shape[1]
-    one, other, answer, counts = (torch.tensor(part[seen]) for part in (*rows, ends, weight))
-    near = torch.nn.ModuleDict({
-        "earlier": torch.nn.Linear(width, RANK, bias=False), "later": torch.nn.Linear(width, RANK, bias=False),
-        "one": torch.nn.Linear(width, 1), "other": torch.nn.Linear(width, 1, bias=False),
-    })  # fmt: skip
-
-    def bilinear(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        together = (near["earlier"](a) * near["later"](b)).sum(1)
-        found: torch.Tensor = together + near["one"](a)[:, 0] + near["other"](b)[:, 0]
-        return found
-
+    data = [torch.tensor(part[seen]) for part in (*rows, ends, weight)]
     network = torch.nn.Sequential(
         torch.nn.Dropout(0.3), torch.nn.Linear(4 * width, HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(0.3),
         torch.nn.Linear(HIDDEN, 1),
@@ -232,39 +216,21 @@ def _network(rows: tuple[Rows, Rows], ends: Rows, weight: Rows, seen: NDArray[np
         found: torch.Tensor = network(torch.cat([a, b, 20 * a * b, 4 * (a - b).abs()], dim=1))[:, 0]
         return found
 
-    _fit(
-        near,
-        lambda a, b, y, w: _loss(bilinear(a, b), y, w) + _loss(bilinear(a, b.roll(1, 0)), 0 * y, w),
-        one,
-        other,
-        answer,
-        counts,
-    )
-    _fit(network, lambda a, b, y, w: _loss(judged(a, b), y, w), one, other, answer, counts)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.05)
+    for _ in range(_EPOCHS):
+        order = torch.randperm(len(seen))
+        for start in range(0, len(order), _BATCH):
+            one, other, answer, counts = (part[order[start : start + _BATCH]] for part in data)
+            step = torch.nn.functional.binary_cross_entropy_with_logits(judged(one, other), answer, counts)
+            optimiser.zero_grad()
+            step.backward()
+            optimiser.step()
 
     def weights(layer: torch.nn.Module, name: str = "weight") -> Rows:
         found: Rows = getattr(layer, name).detach().numpy().T.astype(np.float32).copy()
         return found
 
-    return Vectors(
-        weights(near["earlier"]), weights(near["later"]), weights(near["one"])[:, 0], weights(near["other"])[:, 0],
-        float(weights(near["one"], "bias")[0]), weights(network[1]), weights(network[1], "bias"),
-        weights(network[4])[:, 0], float(weights(network[4], "bias")[0]),
+    return Network(
+        weights(network[1]), weights(network[1], "bias"), weights(network[4])[:, 0],
+        float(weights(network[4], "bias")[0]),
     )  # fmt: skip
-
-
-def _loss(found: torch.Tensor, answer: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.binary_cross_entropy_with_logits(found, answer, weight)
-
-
-def _fit(module: torch.nn.Module, loss: Callable[..., torch.Tensor], *data: torch.Tensor) -> None:
-    optimiser = torch.optim.AdamW(module.parameters(), lr=2e-3, weight_decay=0.05)
-    module.train()
-    for _ in range(_EPOCHS):
-        order = torch.randperm(len(data[0]))
-        for start in range(0, len(order), _BATCH):
-            step = loss(*(part[order[start : start + _BATCH]] for part in data))
-            optimiser.zero_grad()
-            step.backward()
-            optimiser.step()
-    module.eval()

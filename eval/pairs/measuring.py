@@ -34,8 +34,8 @@ def examples(datasets: Sequence[Dataset], encoder: TextEncoder) -> list[Example]
         )
     ]  # fmt: skip
     made = growing.made(said, encoder.encode)
-    gate = growing.grow(made).vectors
-    return made + [pair for dataset in datasets for pair in growing.talk(dataset, encoder.encode, gate)]
+    first = growing.grow(made).network
+    return made + [pair for dataset in datasets for pair in growing.talk(dataset, encoder.encode, first)]
 
 
 def run(datasets: Sequence[Dataset], encoder: TextEncoder, out: Path, *, cross: bool) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def run(datasets: Sequence[Dataset], encoder: TextEncoder, out: Path, *, cross: 
         figures["languages held out"] = _figures(given, languages)
     console.print("growing the judge of all")
     grown = growing.grow(given)
-    judge.save(out, grown.vectors, grown.trees, grown.plain, encoder.name)
+    judge.save(out, grown.network, grown.trees, grown.plain, encoder.name)
     return figures
 
 

@@ -122,7 +122,7 @@ class Network:
     out_bias: float
 
     def verdicts(self, earlier: NDArray[np.float32], later: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n,) float32, in log odds, of n pairs of (n, d) float32, length 1. The factors bring all parts to one size."""
+        """(n,) float32, in log odds, of (n, d) float32 each. The factors bring all parts to one size."""
         parts = (earlier, later, 20 * earlier * later, 4 * np.abs(earlier - later))
         layer = np.maximum(np.concatenate(parts, axis=1) @ self.hidden + self.bias, 0)
         found: NDArray[np.float32] = layer @ self.out + np.float32(self.out_bias)
