@@ -88,8 +88,8 @@ class Inspect:
     def units(
         self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int, sought: units.Sought | None = None
     ) -> UnitPage:
-        """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all of every
-        status. Raises NotFound.
+        """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all memories of
+        every status. Raises NotFound.
         """
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = units.page(connection, space, after_seq, limit + 1, sought)

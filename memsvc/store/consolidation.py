@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
-from memsvc.domain.unit import Assertion, Kind, Status, Topic
+from memsvc.domain.unit import Assertion, Status, Topic
 from memsvc.store import feed, tables, units
 
 _U = tables.unit
@@ -63,7 +63,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     )  # fmt: skip
     statement = (
         sa.select(*columns)
-        .where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses)), _U.c.kind != Kind.ABSTRACT.value)
+        .where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses)), units.IS_MEMORY)
         .order_by(_U.c.id)
     )
     found = []
@@ -89,7 +89,7 @@ def changed(connection: sa.Connection, namespace: Namespace, after: int) -> tupl
         *tables.within(_U, namespace),
         tables.any_of(_U.c.id, put),
         _U.c.status.in_(_CONSIDERED),
-        _U.c.kind != Kind.ABSTRACT.value,
+        units.IS_MEMORY,
     )
     kept = set(connection.execute(stays).scalars()) if put else set()
     return kept, set(last) - kept

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
-from memsvc.domain.unit import Kind, Status
-from memsvc.store import tables
+from memsvc.domain.unit import Status
+from memsvc.store import tables, units
 
 _M = tables.message
 _U = tables.unit
@@ -56,7 +56,7 @@ def _about(namespace: Namespace, name: str) -> sa.ColumnElement[bool]:
         .where(
             *tables.within(_S, namespace),
             # An abstract names everybody that one of its members names, and cites them all.
-            _U.c.kind != Kind.ABSTRACT.value,
+            units.IS_MEMORY,
             sa.or_(sa.func.lower(_U.c.subject) == lowered, sa.literal(name, sa.Text) == sa.any_(_U.c.persons)),
         )
     )
