@@ -149,6 +149,7 @@ def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wir
         episodes=[
             wire.EpisodeResult(
                 id=episode.id,
+                name=episode.name,
                 medoid=episode.medoid,
                 abstract=episode.abstract,
                 start=episode.start,

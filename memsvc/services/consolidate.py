@@ -17,13 +17,14 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from memsvc.consolidate import abstract, derive, episodes, evolve, relate, trait
+from memsvc.consolidate import abstract, derive, episodes, evolve, name, relate, trait
 from memsvc.consolidate.abstract import Abstract
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.unit import Assertion, Gained, MemoryUnit, Status
+from memsvc.models import tokens
 from memsvc.services import abstracts, follow_ups, writing
 from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND
@@ -178,7 +179,8 @@ def decide(
     cut = [segment for session in sessions.values() for segment in episodes.segments(session, vectors)]
     gathered = episodes.gathered(cut, vectors)
     lasting = {item.id: alive[item.id] for item in base if item.id in alive and not item.is_temporary}
-    summed_up = [abstract.abstract(episode, lasting, standings, vectors) for episode in gathered]
+    gathered = [dataclasses.replace(episode, name=name.name(episode, lasting)) for episode in gathered]
+    summed_up = [abstract.abstract(episode, lasting, standings, vectors, tokens.count) for episode in gathered]
     return Decisions(
         tuple(everything),
         standings,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
 from memsvc.domain.unit import Assertion, Status, Topic
+from memsvc.store import columns as cols
 from memsvc.store import feed, tables, units
 
 _U = tables.unit
@@ -59,7 +60,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
-        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id,
+        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.utc_offset_s,
     )  # fmt: skip
     statement = (
         sa.select(*columns)
@@ -73,8 +74,8 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
             Base(
                 row.id, row.version, row.kind, row.text, row.subject, tuple(row.persons), tuple(row.entities),
                 row.session_id, row.exchange_id, (seqs.get(ids[0], 0), cited[row.id][0][0].start), ids,
-                row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
-                row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
+                cols.local(row.t_mention, row.utc_offset_s), row.t_start, row.t_end, ids[0] in assistants,
+                bytes(row.embedding), row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
                 row.expires_at is not None, row.trust, row.assertion,
             )
         )  # fmt: skip

@@ -185,7 +185,6 @@ unit = sa.Table(
     columns.belongs(),
 )
 
-
 link = sa.Table(
     "link",
     metadata,
@@ -196,8 +195,8 @@ link = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("weight", sa.Float, nullable=False),
     sa.Index("link_by_dst", "tenant_id", "namespace_id", "dst"),
-    columns.of_unit("src"),
-    columns.of_unit("dst"),
+    columns.names("unit", "src"),
+    columns.names("unit", "dst"),
 )
 
 episode = sa.Table(
@@ -211,6 +210,7 @@ episode = sa.Table(
     sa.Column("end_at", columns.instant, nullable=False),
     # The unit that sums it up.
     sa.Column("abstract", sa.Text),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
     columns.belongs(),
 )
 
@@ -226,9 +226,7 @@ segment = sa.Table(
     sa.Column("medoid", sa.Text, nullable=False),
     sa.Column("start_at", columns.instant, nullable=False),
     sa.Column("end_at", columns.instant, nullable=False),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "episode_id"], ["episode.tenant_id", "episode.namespace_id", "episode.id"]
-    ),
+    columns.names("episode", "episode_id"),
 )
 
 # The versions before the current one, which stands in `unit`.
@@ -243,9 +241,7 @@ unit_version = sa.Table(
     sa.Column("state", JSONB, nullable=False),
     sa.Column("recorded_at", columns.instant, nullable=False),
     columns.recorded("replaced_at"),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
-    ),
+    columns.names("unit", "unit_id"),
 )
 
 # No key on `unit`: counts are written down later than made, and the unit may be gone.
@@ -272,12 +268,8 @@ unit_source = sa.Table(
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("start_char", sa.Integer, nullable=False),
     sa.Column("end_char", sa.Integer, nullable=False),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
-    ),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "message_id"], ["message.tenant_id", "message.namespace_id", "message.id"]
-    ),
+    columns.names("unit", "unit_id"),
+    columns.names("message", "message_id"),
     sa.Index("unit_source_by_message", "tenant_id", "namespace_id", "message_id"),
 )
 

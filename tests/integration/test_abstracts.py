@@ -97,3 +97,64 @@ def test_the_admin_pages_list_no_abstract_unless_asked(
         assert abstract not in shown
         assert "kind=abstract" not in shown
         assert abstract in browser.get(f"/admin/namespaces/{memory.name}/units?kind=abstract").text
+
+
+def test_an_episode_has_a_name_of_its_chief_words_and_days_that_grows_with_it(
+    memory: Namespace, client: MemoryClient, service: Service, base_url: str, settle: Callable[[], None]
+) -> None:
+    bake(memory)
+    settle()
+    (episode,) = memory.episodes()
+    words, _, days = episode.name.partition(" · ")
+    assert days == "3 March 2024"
+    assert {"sourdough", "starter"} < set(words.split(", "))
+    for minute, words in enumerate(WORDS):
+        moment = START + dt.timedelta(days=6, minutes=minute)
+        memory.add(words.replace(".", " again."), session_id="later", speaker="Ana", occurred_at=moment)
+    settle()
+    (later,) = memory.episodes()
+    assert later.name.endswith(" · 3 to 9 March 2024")
+    memory.maintain("rebuild")
+    settle()
+    assert memory.episodes() == [later]
+    with httpx.Client(base_url=base_url, follow_redirects=True) as browser:
+        browser.post("/admin/sign-in", data={"key": service.api_key}, headers={"Origin": base_url})
+        assert later.name in browser.get(f"/admin/namespaces/{memory.name}/episodes").text
+    copy = client.namespace(f"{memory.name}-copy")
+    copy.load(memory.export())
+    assert [item.name for item in copy.episodes()] == [later.name]
+
+
+def test_an_episodes_days_are_days_of_the_speakers_clock(memory: Namespace, settle: Callable[[], None]) -> None:
+    east = dt.timezone(dt.timedelta(hours=9))
+    memory.add(WORDS[0], session_id="kitchen", speaker="Ana", occurred_at=dt.datetime(2024, 3, 4, 2, tzinfo=east))
+    settle()
+    (episode,) = memory.episodes()
+    assert episode.name.endswith(" · 4 March 2024")
+
+
+def test_words_with_an_end_and_words_put_aside_name_no_episode(memory: Namespace, settle: Callable[[], None]) -> None:
+    bake(memory, 2)
+    said = [{"role": "user", "speaker": "Ana", "content": "Zanzibar sourdough, Zanzibar loaf, Zanzibar oven."}]
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    memory.write([{"session_id": "kitchen", "messages": said, "occurred_at": START, "expires_at": soon}])
+    settle()
+    named = [episode.name for episode in memory.episodes()]
+    assert all(named)
+    assert not any("zanzibar" in name.lower() for name in named)
+    memory.quarantine("session", "kitchen")
+    assert not any("sourdough" in episode.name for episode in memory.episodes())
+
+
+def test_no_abstract_has_more_tokens_than_its_episode(memory: Namespace, settle: Callable[[], None]) -> None:
+    for minute, words in enumerate(
+        ("Bees hum.", "Owls hoot.", "Cats purr.", "Dogs bark.", "Ducks quack.", "Rain fell.")
+    ):
+        memory.add(words, session_id="short", speaker="Ana", occurred_at=START + dt.timedelta(seconds=minute))
+    bake(memory)
+    settle()
+    units = {unit.id: unit for unit in memory.units()}
+    for episode in memory.episodes():
+        members = [units[unit] for segment in episode.segments for unit in segment.units]
+        if episode.abstract is not None:
+            assert memory.unit(episode.abstract).tokens <= sum(unit.tokens for unit in members)
