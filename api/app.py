@@ -15,7 +15,7 @@ from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
-from api.routes import answers, exchanges, jobs, keys, namespaces, questions, reads, records, transfer
+from api.routes import aliases, answers, exchanges, jobs, keys, namespaces, questions, reads, records, transfer
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -62,6 +62,7 @@ def create(service: Service) -> FastAPI:
         namespaces.router,
         jobs.router,
         records.router,
+        aliases.router,
         mem0.router,
         chat.router,
         keys.router,

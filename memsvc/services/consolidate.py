@@ -21,6 +21,7 @@ from memsvc.consolidate import abstract, derive, episodes, evolve, name, relate,
 from memsvc.consolidate.abstract import Abstract
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
+from memsvc.domain.alias import Alias, Names
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.unit import Assertion, Gained, MemoryUnit, Status
@@ -29,14 +30,15 @@ from memsvc.services import abstracts, follow_ups, writing
 from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND
 from memsvc.services.work import Lease
-from memsvc.store import consolidation, exchanges, jobs, links, units
+from memsvc.store import aliases, consolidation, exchanges, jobs, links, units
 from memsvc.store.consolidation import Base
 
 KIND = follow_ups.CONSOLIDATE
-REBUILD_KIND = "rebuild"
+REBUILD_KIND = follow_ups.REBUILD
 _PAIRED = (LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.NEAR)
 # Rows of the cosine matrix that are held at once.
 _BLOCK = 256
+_ANY = Names()
 # So many of a dry run's changes are listed.
 _SHOWN = 100
 
@@ -93,6 +95,7 @@ class Consolidate:
                 changed, gone = consolidation.changed(connection, space, 0 if from_scratch else done_until)
                 known = [] if from_scratch else links.all_of(connection, space)
                 order = exchanges.order(connection, space)
+                declared = aliases.of(connection, space)
                 # What was linked to a unit that left may have had links that were too weak beside it.
                 changed |= {end for link in known if {link.src, link.dst} & gone for end in (link.src, link.dst)}
         if not is_due:
@@ -104,7 +107,7 @@ class Consolidate:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0, "waits for": "reencode"})
             return
-        arguments = (base, self._width, changed, known, order)
+        arguments = (base, self._width, changed, known, order, declared)
         decided = self._aside.run(decide, *arguments) if self._aside else decide(*arguments)
         with lease.transaction() as (connection, locked):
             current = units.by_id(connection, locked, [item.id for item in base])
@@ -155,10 +158,16 @@ class Consolidate:
 
 
 def decide(
-    base: Sequence[Base], width: int, changed: set[str], known: Sequence[Link], order: Mapping[str, int]
+    base: Sequence[Base],
+    width: int,
+    changed: set[str],
+    known: Sequence[Link],
+    order: Mapping[str, int],
+    declared: Sequence[Alias] = (),
 ) -> Decisions:
     """Pure but for numpy: what follows from the units, with `known` links between units that did not change."""
-    traits = {item.id: trait_of(item) for item in base}
+    names = names_in(base, declared)
+    traits = {item.id: trait_of(item, names) for item in base}
     vectors = _vectors(base, width)
     paired = [
         link
@@ -263,13 +272,19 @@ def _next(stored: units.StoredUnit, decided: Decisions, unit_id: str) -> _Step |
     return _Step(stored, new, cause, what)
 
 
-def trait_of(item: Base) -> Trait:
-    """What of a stored unit decides how it stands to others."""
+def names_in(base: Sequence[Base], declared: Sequence[Alias]) -> Names:
+    """Whom the units are about."""
+    return Names(declared, (item.subject for item in base if item.subject))
+
+
+def trait_of(item: Base, names: Names = _ANY) -> Trait:
+    """What of a stored unit decides how it stands to others; its subject as the person is called in `names`."""
     dates: tuple[dt.datetime, dt.datetime] | None = None
     if item.t_start is not None and item.t_end is not None:
         dates = (item.t_start, item.t_end)
     return trait.read(
-        id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
+        id=item.id, kind=item.kind, text=item.text,
+        subject=names.of(item.subject) if item.subject else None, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
         topics=item.topics, trust=item.trust, holds=item.assertion == Assertion.ASSERTED,

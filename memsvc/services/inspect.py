@@ -15,8 +15,8 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Skip, Source
-from memsvc.services.consolidate import trait_of
-from memsvc.store import consolidation, exchanges, jobs, links, namespaces, unencoded, units, versions
+from memsvc.services.consolidate import names_in, trait_of
+from memsvc.store import aliases, consolidation, exchanges, jobs, links, namespaces, unencoded, units, versions
 from memsvc.store.database import Database
 
 
@@ -129,10 +129,12 @@ class Inspect:
             return links.episodes(connection, space)
 
     def profiles(self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None) -> list[profile.Profile]:
-        """What holds of each person now, from the active units. Raises NotFound."""
+        """What holds of each person now, or of the one of this name, from the active units. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
             active = consolidation.base(connection, space, statuses=("active",))
-        return profile.profiles([trait_of(item) for item in active], subject)
+            names = names_in(active, aliases.of(connection, space))
+        wanted = names.of(subject) if subject is not None else None
+        return profile.profiles([trait_of(item, names) for item in active], wanted)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""

@@ -14,6 +14,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
 
 metadata = sa.MetaData()
+_RUNNING = sa.text("state = 'running'")
 
 tenant = sa.Table(
     "tenant",
@@ -310,14 +311,8 @@ job = sa.Table(
     sa.Column("started_at", columns.instant),
     sa.Column("finished_at", columns.instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "idem_key"),
-    sa.Index(
-        "job_one_running_per_namespace",
-        "tenant_id",
-        "namespace_id",
-        unique=True,
-        postgresql_where=sa.text("state = 'running'"),
-    ),
-    sa.Index("job_leased", "lease_until", postgresql_where=sa.text("state = 'running'")),
+    sa.Index("job_one_running_per_namespace", "tenant_id", "namespace_id", unique=True, postgresql_where=_RUNNING),
+    sa.Index("job_leased", "lease_until", postgresql_where=_RUNNING),
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
     columns.belongs(),
 )
@@ -351,6 +346,17 @@ record = sa.Table(
     columns.belongs(),
 )
 
+alias = sa.Table(
+    "alias",
+    metadata,
+    columns.tenant(),
+    columns.namespace(),
+    sa.Column("alias", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),  # of whom it is another name
+    columns.recorded("created_at"),
+    columns.belongs(),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",
@@ -377,7 +383,7 @@ audit = sa.Table(
 
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
-    idempotency, record, job, change, segment, episode, link, unit_access, unit_version, unit_source, unit,
+    idempotency, alias, record, job, change, segment, episode, link, unit_access, unit_version, unit_source, unit,
     message, exchange, session,
 )  # fmt: skip
 
