@@ -8,6 +8,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Role
 from memsvc.domain.selection import By, Selection
 from memsvc.domain.unit import Status
 from memsvc.store import aliases, tables, units
@@ -50,7 +51,9 @@ def _behind(namespace: Namespace, unit_id: str) -> sa.Select[tuple[str]]:
 def _about(namespace: Namespace, names: Collection[str]) -> sa.ColumnElement[bool]:
     """Said by the person of these names, with one of them as a whole word, or cited by a unit that is about it."""
     lowered = sorted({name.lower() for name in names})
-    named = r"(^|\W)(" + "|".join(re.sub(r"([^\w\s])", r"\\\1", name) for name in lowered) + r")($|\W)"
+    # As another name of somebody, "user" is nobody whom a text names by that word.
+    spoken = [name for name in lowered if name not in set(Role)] or lowered
+    named = r"(^|\W)(" + "|".join(re.sub(r"([^\w\s])", r"\\\1", name) for name in spoken) + r")($|\W)"
     cited = (
         sa.select(_S.c.message_id)
         .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))

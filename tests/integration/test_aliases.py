@@ -172,6 +172,20 @@ def test_aliases_travel_and_go_with_the_namespace_and_with_the_person(
     assert (gone.erased["alias"], gone.remaining) == (3, 0)
 
 
+def test_whoever_speaks_without_a_name_may_be_somebody_and_the_word_user_is_still_a_word(
+    memory: Namespace, settle: Callable[[], None]
+) -> None:
+    say(memory, "I live in Oslo, near the opera.", 0, "Ana")
+    memory.add("I live in Porto, near the river.", session_id="late", occurred_at=START + dt.timedelta(days=30))
+    say(memory, "The user interface of the harbour office has two columns.", 60, "Ben")
+    memory.declare_aliases("Ana", ["User"])
+    settle()
+    (profile,) = memory.profiles("User")
+    assert (profile.subject, [item.value for item in profile.attributes]) == ("Ana", ["porto"])
+    assert memory.erase_part("subject", "Ana").erased["message"] == 2
+    assert [message.speaker for message in memory.messages()] == ["Ben"]
+
+
 def test_the_asynchronous_client_has_the_same_calls(memory: Namespace, base_url: str, service: Service) -> None:
     say(memory, "I live in Oslo.", 0, "Ana")
 
