@@ -15,7 +15,19 @@ from api.auth import Authenticator
 from api.chat import routes as chat
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
-from api.routes import answers, changes, exchanges, jobs, keys, namespaces, questions, reads, records, transfer
+from api.routes import (
+    aliases,
+    answers,
+    changes,
+    exchanges,
+    jobs,
+    keys,
+    namespaces,
+    questions,
+    reads,
+    records,
+    transfer,
+)  # fmt: skip
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -63,6 +75,7 @@ def create(service: Service) -> FastAPI:
         namespaces.router,
         jobs.router,
         records.router,
+        aliases.router,
         mem0.router,
         chat.router,
         keys.router,

@@ -24,6 +24,7 @@ from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
 from memsvc.services import answer, consolidate, forget, redistil, reencode, refine, summarise
 from memsvc.services.accesses import Accesses
+from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
@@ -71,6 +72,7 @@ class Service:
     revise: Revise
     erase: Erase
     records: Records
+    aliases: Aliases
     directory: Directory
     quarantine: Quarantine
     transfer: Transfer
@@ -302,6 +304,7 @@ def _wire(
         ),
         revise=Revise(database, text_encoder, discard),
         records=Records(database, text_encoder),
+        aliases=Aliases(database, runner.kick),
         directory=Directory(database),
         erase=Erase(database, pool, runner.kick, postgres.scrub if postgres else None, discard),
         quarantine=Quarantine(database, runner.kick, discard),

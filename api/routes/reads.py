@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query
 from api.auth import Caller
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc.consolidate.profile import Attribute
+from memsvc.domain.unit import Kind
 from memsvc.store.exchanges import StoredMessage
-from memsvc.store.units import StoredUnit
+from memsvc.store.units import Sought, StoredUnit
 from memsvc.wire import counts
 from memsvc.wire import reads as wire
 from memsvc.wire.base import Moment
@@ -46,9 +47,12 @@ def units(
     service: Services,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="next_cursor of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    kind: Annotated[Kind | None, Query(description="Only units of this kind.")] = None,
 ) -> wire.UnitPage:
-    """All units, whatever their status, in the order they were made."""
-    page = service.inspect.units(caller.tenant_id, namespace, int(cursor or 0), limit)
+    """All memories, whatever their status, in the order they were made. Abstracts repeat them, and are listed when
+    their kind is asked for.
+    """
+    page = service.inspect.units(caller.tenant_id, namespace, int(cursor or 0), limit, Sought(kind=kind))
     next_cursor = str(page.next_after) if page.next_after is not None else None
     return wire.UnitPage(units=[_unit(item) for item in page.units], next_cursor=next_cursor)
 
@@ -147,6 +151,7 @@ def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wir
         episodes=[
             wire.EpisodeResult(
                 id=episode.id,
+                name=episode.name,
                 medoid=episode.medoid,
                 abstract=episode.abstract,
                 start=episode.start,

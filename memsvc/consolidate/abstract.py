@@ -5,12 +5,13 @@ The members stay as they are; the abstract points to them through its episode.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memsvc.consolidate import name
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Episode
@@ -20,10 +21,6 @@ MIN_MEMBERS = 4
 _MAX_DETAILS = 5
 # A member that is more alike than this to what is already in adds nothing to it.
 _DISTINCT_COSINE = 0.70
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,10 @@ def abstract(
     traits: Mapping[str, Trait],
     standings: Mapping[str, Standing],
     vectors: Mapping[str, NDArray[np.float32]],
+    count_tokens: Callable[[str], int],
 ) -> Abstract | None:
-    """None for an episode of fewer than four units that stand and are in `traits`.
+    """None for an episode of fewer than four units that stand and are in `traits`. It never has more tokens than all
+    of them: the least central details are left out, and where even the medoid with its days has more, there is none.
 
     `vectors` and the result's `vector` are (d,) float32, of length 1.
     """
@@ -63,9 +62,17 @@ def abstract(
     rows = np.stack([vectors[trait.id] for trait in members])
     centre = rows.mean(axis=0)
     chosen = _chosen(rows, centre)
-    medoid, details = members[chosen[0]], [members[place] for place in sorted(chosen[1:])]
-    core = _line(medoid)
-    text = "; ".join([core, *(_line(trait) for trait in details)]) + f" ({_range(members)})"
+    when = name.days(members[0].said_at, members[-1].said_at)
+    most = sum(count_tokens(trait.said) for trait in members)
+    while True:
+        medoid, details = members[chosen[0]], [members[place] for place in sorted(chosen[1:])]
+        core = _line(medoid)
+        text = "; ".join([core, *(_line(trait) for trait in details)]) + f" ({when})"
+        if count_tokens(text) <= most:
+            break
+        if not details:
+            return None
+        chosen.pop()
     ids = tuple(trait.id for trait in members)
     vector = (centre / max(float(np.linalg.norm(centre)), 1e-12)).astype(np.float32)
     anchor = episode.segments[0].units[0]
@@ -91,8 +98,3 @@ def _chosen(rows: NDArray[np.float32], centre: NDArray[np.float32]) -> list[int]
 def _line(trait: Trait) -> str:
     said = trait.core.rstrip(" .;")
     return f"{trait.subject}: {said}" if trait.subject else said
-
-
-def _range(members: Sequence[Trait]) -> str:
-    days = [f"{t.said_at.day} {_MONTHS[t.said_at.month - 1]} {t.said_at.year}" for t in (members[0], members[-1])]
-    return days[0] if days[0] == days[1] else " to ".join(days)

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memsvc.domain import third_person
 from memsvc.domain.unit import Assertion, Kind, Topic
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -138,7 +139,8 @@ def read(
     turn: tuple[int, int] = (0, 0),
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
-    said = text.partition(": ")[2] or text
+    speaker, _, said = text.partition(": ")
+    said = said or text
     plain = said.replace("\u2019", "'")
     holds = assertion == Assertion.ASSERTED and "?" not in said
     people = {person.lower() for person in persons}
@@ -158,7 +160,7 @@ def read(
         words=frozenset(word.lower() for word in _WORD.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
-        slot=_slot(plain) if holds and not is_assistants else None,
+        slot=_slot(third_person.as_first_person(plain, speaker)) if holds and not is_assistants else None,
         core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
         keywords=tuple(keywords),
         topics=tuple(topics),

@@ -20,6 +20,7 @@ from memsvc.distill import (
 )
 from memsvc.distill.segment import Fence, Sentence
 from memsvc.distill.statements import Statement
+from memsvc.domain import third_person
 from memsvc.domain.message import Message
 from memsvc.domain.timespan import Granularity, TimeSpan
 from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Source, unit_id
@@ -73,11 +74,13 @@ def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
     text = " ".join(part for part in (own, question and f"(re: {question})", resolved) if part)
     found = artefacts.find(core)
     named = entities.find([Sentence(0, len(core), core)], setting.names)
-    people = resolve.people(core, message.name, setting.addressees, [m.content for m in setting.recent[-2:]])
+    people = resolve.people(
+        core, message.name, setting.addressees, [m.content for m in setting.recent[-2:]], message.role
+    )
     judged = assertion.judge(
         core, role=message.role, is_peer_talk=setting.is_peer_talk, times=times, said_at=message.occurred_at
     )
-    kind = salience.kind(core, message.role, setting.is_peer_talk, found, bool(times))
+    kind = salience.kind(third_person.as_first_person(core), message.role, setting.is_peer_talk, found, bool(times))
     words = salience.keywords(f"{statement.header} {core}")
     spans = [*statement.spans, *([statement.header_span] if statement.header_span else [])]
     sources = tuple(Source(message.id, start, end) for start, end in spans)

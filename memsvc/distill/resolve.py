@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memsvc.domain import third_person
+from memsvc.domain.message import Role
+
 _I = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|me|my|mine|myself)\b", re.IGNORECASE)
 _WE = re.compile(r"\b(?:we|we're|we've|we'd|we'll|us|our|ours)\b", re.IGNORECASE)
 _YOU = re.compile(r"\b(?:you|you're|you've|you'd|you'll|your|yours)\b", re.IGNORECASE)
@@ -29,11 +32,15 @@ class People:
     persons: tuple[str, ...]
 
 
-def people(text: str, speaker: str, addressees: Sequence[str], before: Sequence[str] = ()) -> People:
+def people(
+    text: str, speaker: str, addressees: Sequence[str], before: Sequence[str] = (), role: Role = Role.USER
+) -> People:
     """I and my are the speaker; we is the speaker with the addressee, you the addressee, where there is just one.
 
     "She" is the one person that the text or the messages `before` introduced ("my sister Rita"), and nobody when there
     are two. A sentence without any of these is still the speaker's.
+
+    "The user" is the speaker too; where an assistant speaks, the one to whom it does, or whoever speaks without a name.
     """
     plain = text.replace("\u2019", "'")
     other = addressees[0] if len(addressees) == 1 else None
@@ -49,6 +56,11 @@ def people(text: str, speaker: str, addressees: Sequence[str], before: Sequence[
         recent = {match["name"] for said in before for match in _INTRODUCED.finditer(said)}
         persons.extend(recent if len(recent) == 1 else ())
     subject = speaker
+    if third_person.is_about_user(plain):
+        own = True
+        if role is Role.ASSISTANT and len(addressees) < 2:
+            subject = other or Role.USER.value.capitalize()
+            persons.append(subject)
     if not own and other and _YOU.search(plain):
         subject = other
     return People(subject, tuple(dict.fromkeys(persons)))

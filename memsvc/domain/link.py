@@ -43,7 +43,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Segments, of one session or of several, about the same matter; `abstract` is the unit that sums it up."""
+    """Segments, of one session or of several, about the same matter; `abstract` is the unit that sums it up, `name`
+    its chief words and its days; empty until the consolidation names it.
+    """
 
     id: str
     segments: tuple[Segment, ...]
@@ -51,3 +53,4 @@ class Episode:
     start: dt.datetime
     end: dt.datetime
     abstract: str | None = None
+    name: str = ""

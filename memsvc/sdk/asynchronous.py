@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from memsvc.sdk import account, calls, records
+from memsvc.sdk import account, calls, naming, records
 from memsvc.sdk.calls import Pages
 from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
 
@@ -168,6 +168,9 @@ class AsyncNamespace:
     delete_record = _in_it(records.delete_record)
     search_records = _in_it(records.search_records)
     record_paths = _in_it(records.record_paths)
+    declare_aliases = _in_it(naming.declare_aliases)
+    aliases = _in_it(naming.aliases)
+    take_back_alias = _in_it(naming.take_back_alias)
 
     async def __aenter__(self) -> AsyncNamespace:
         return self

@@ -23,6 +23,7 @@ from memsvc.wire import answers, counts, exchanges, jobs, questions, reads, sele
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 Role = Literal["user", "assistant", "system", "tool"]
+Kind = Literal["fact", "event", "preference", "instruction", "state", "artefact", "abstract"]
 Part = Literal["message", "session", "subject", "source", "channel", "actor"]
 
 
@@ -180,11 +181,11 @@ def message(namespace: str, message_id: str) -> Call[reads.MessageResult]:
     return get(reads.MessageResult, place(namespace, "messages", message_id))
 
 
-def units(namespace: str, *, page_size: int = 100) -> Pages[reads.UnitResult]:
-    """All units, of every status, in the order they were made; pages are fetched as they are needed."""
+def units(namespace: str, *, page_size: int = 100, kind: Kind | None = None) -> Pages[reads.UnitResult]:
+    """All memories, or the units of a kind, of every status, in the order made; pages are fetched as needed."""
 
     def page(cursor: str | None) -> Call[Page[reads.UnitResult]]:
-        found = get(reads.UnitPage, place(namespace, "units"), limit=str(page_size), cursor=cursor)
+        found = get(reads.UnitPage, place(namespace, "units"), limit=str(page_size), cursor=cursor, kind=kind)
         return found.then(lambda reply: Page(reply.units, reply.next_cursor))
 
     return page

@@ -17,23 +17,26 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from memsvc.consolidate import abstract, derive, episodes, evolve, judge, pairs, trait
+from memsvc.consolidate import abstract, derive, episodes, evolve, judge, name, pairs, trait
 from memsvc.consolidate.abstract import Abstract
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.trait import Trait
+from memsvc.domain.alias import Alias, Names
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.unit import Gained, MemoryUnit, Status
+from memsvc.models import tokens
 from memsvc.services import abstracts, follow_ups, writing
 from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND
 from memsvc.services.work import Lease
-from memsvc.store import consolidation, exchanges, jobs, links, units
+from memsvc.store import aliases, consolidation, exchanges, jobs, links, units
 from memsvc.store.consolidation import Base
 
 KIND = follow_ups.CONSOLIDATE
-REBUILD_KIND = "rebuild"
+REBUILD_KIND = follow_ups.REBUILD
 _PAIRED = (LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.NEAR)
+_ANY = Names()
 # So many of a dry run's changes are listed.
 _SHOWN = 100
 
@@ -90,6 +93,7 @@ class Consolidate:
                 changed, gone = consolidation.changed(connection, space, 0 if from_scratch else done_until)
                 known = [] if from_scratch else links.all_of(connection, space)
                 order = exchanges.order(connection, space)
+                declared = aliases.of(connection, space)
                 # What was linked to a unit that left may have had links that were too weak beside it.
                 changed |= {end for link in known if {link.src, link.dst} & gone for end in (link.src, link.dst)}
         if not is_due:
@@ -101,7 +105,7 @@ class Consolidate:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0, "waits for": "reencode"})
             return
-        arguments = (base, self._width, changed, known, order, space.encoder)
+        arguments = (base, self._width, changed, known, order, space.encoder, declared)
         decided = self._aside.run(decide, *arguments) if self._aside else decide(*arguments)
         with lease.transaction() as (connection, locked):
             current = units.by_id(connection, locked, [item.id for item in base])
@@ -152,12 +156,19 @@ class Consolidate:
 
 
 def decide(
-    base: Sequence[Base], width: int, changed: set[str], known: Sequence[Link], order: Mapping[str, int], encoder: str
+    base: Sequence[Base],
+    width: int,
+    changed: set[str],
+    known: Sequence[Link],
+    order: Mapping[str, int],
+    encoder: str,
+    declared: Sequence[Alias] = (),
 ) -> Decisions:
     """Pure but for numpy: what follows from the units, with `known` links between units that did not change; `encoder`
     is the name of the one whose vectors they have.
     """
-    traits = {item.id: trait_of(item) for item in base}
+    names = names_in(base, declared)
+    traits = {item.id: trait_of(item, names) for item in base}
     vectors = _vectors(base, width)
     paired = [
         link
@@ -178,7 +189,8 @@ def decide(
     cut = [segment for session in sessions.values() for segment in episodes.segments(session, vectors)]
     gathered = episodes.gathered(cut, vectors)
     lasting = {item.id: alive[item.id] for item in base if item.id in alive and not item.is_temporary}
-    summed_up = [abstract.abstract(episode, lasting, standings, vectors) for episode in gathered]
+    gathered = [dataclasses.replace(episode, name=name.name(episode, lasting)) for episode in gathered]
+    summed_up = [abstract.abstract(episode, lasting, standings, vectors, tokens.count) for episode in gathered]
     return Decisions(
         tuple(everything),
         standings,
@@ -231,13 +243,19 @@ def _next(stored: units.StoredUnit, decided: Decisions, unit_id: str) -> _Step |
     return _Step(stored, new, cause, what)
 
 
-def trait_of(item: Base) -> Trait:
-    """What of a stored unit decides how it stands to others."""
+def names_in(base: Sequence[Base], declared: Sequence[Alias]) -> Names:
+    """Whom the units are about."""
+    return Names(declared, (item.subject for item in base if item.subject))
+
+
+def trait_of(item: Base, names: Names = _ANY) -> Trait:
+    """What of a stored unit decides how it stands to others; its subject as the person is called in `names`."""
     dates: tuple[dt.datetime, dt.datetime] | None = None
     if item.t_start is not None and item.t_end is not None:
         dates = (item.t_start, item.t_end)
     return trait.read(
-        id=item.id, kind=item.kind, text=item.text, subject=item.subject, persons=item.persons, entities=item.entities,
+        id=item.id, kind=item.kind, text=item.text,
+        subject=names.of(item.subject) if item.subject else None, persons=item.persons, entities=item.entities,
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
         topics=item.topics, trust=item.trust, assertion=item.assertion,

@@ -67,7 +67,7 @@ class Directory:
             return _marked(connection, space, [found[unit_id] for unit_id in ids if unit_id in found])
 
     def all_units(self, tenant_id: uuid.UUID, name: str, statuses: Collection[Status]) -> list[MarkedUnit]:
-        """Every unit of the namespace in one of these states, in the order they were made; [] when it is not there."""
+        """Every memory of the namespace in one of these states, in the order made; [] when there is no namespace."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
             held: list[units.StoredUnit] = []

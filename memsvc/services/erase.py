@@ -17,11 +17,11 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.selection import Selection
+from memsvc.domain.selection import By, Selection
 from memsvc.index.pool import IndexPool
 from memsvc.services import consolidate, redistil
 from memsvc.services.causes import BY_HAND
-from memsvc.store import audit, erasure, exchanges, jobs, namespaces, selections, tenants, tombstones
+from memsvc.store import aliases, audit, erasure, exchanges, jobs, namespaces, selections, tenants, tombstones
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
 
@@ -91,6 +91,8 @@ class Erase:
             left = len(selections.messages(connection, space, selection)) + len(
                 selections.units_of(connection, space, chosen)
             )
+            if selection.by is By.SUBJECT:
+                counts["alias"] = aliases.delete_of(connection, space, selection.value)
             # A person's name is content; which message or source it was, its tombstone knows.
             target = f"namespace:{space.id}"
             audit.add(connection, tenant_id, actor, f"erase.{selection.by}", target, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 
 import sqlalchemy as sa
 
@@ -10,6 +11,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import jobs
 
 CONSOLIDATE = "consolidate"
+REBUILD = "rebuild"
 FORGET = "forget"
 # What a job of forgetting looks for when it is not to look for what has faded.
 EXPIRED = "expired"
@@ -19,6 +21,12 @@ def consolidation(connection: sa.Connection, space: Namespace, seq: int, delay_s
     """One waiting consolidation is enough: it takes all that is there by then."""
     if not jobs.waits(connection, space, CONSOLIDATE):
         jobs.enqueue(connection, space, CONSOLIDATE, f"{CONSOLIDATE}:{seq}", {}, delay_s)
+
+
+def rebuild(connection: sa.Connection, space: Namespace) -> None:
+    """Consolidate everything anew; one that waits takes what is there by then."""
+    if not jobs.waits(connection, space, REBUILD):
+        jobs.enqueue(connection, space, REBUILD, f"{REBUILD}:{uuid.uuid4()}", {})
 
 
 def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None:

@@ -16,8 +16,19 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Skip, Source
-from memsvc.services.consolidate import trait_of
-from memsvc.store import consolidation, decisions, exchanges, jobs, links, namespaces, unencoded, units, versions
+from memsvc.services.consolidate import names_in, trait_of
+from memsvc.store import (
+    aliases,
+    consolidation,
+    decisions,
+    exchanges,
+    jobs,
+    links,
+    namespaces,
+    unencoded,
+    units,
+    versions,
+)
 from memsvc.store.database import Database
 
 
@@ -109,8 +120,8 @@ class Inspect:
     def units(
         self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int, sought: units.Sought | None = None
     ) -> UnitPage:
-        """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all of every
-        status. Raises NotFound.
+        """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all memories of
+        every status. Raises NotFound.
         """
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = units.page(connection, space, after_seq, limit + 1, sought)
@@ -171,11 +182,14 @@ class Inspect:
     def profiles(
         self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None, as_of: dt.datetime | None = None
     ) -> list[profile.Profile]:
-        """What holds of each person now, or held at `as_of`, and what was so before. Raises NotFound."""
+        """What holds of each person now, or held at `as_of`, and what was so before; `subject` for the one of this
+        name. Raises NotFound.
+        """
         with self._reading(tenant_id, namespace_name) as (connection, space):
             base = consolidation.base(connection, space)
-        said = [profile.Statement(trait_of(item), item.valid_to, item.merged_into) for item in base]
-        return profile.profiles(said, subject, as_of)
+            names = names_in(base, aliases.of(connection, space))
+        said = [profile.Statement(trait_of(item, names), item.valid_to, item.merged_into) for item in base]
+        return profile.profiles(said, names.of(subject) if subject is not None else None, as_of)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""

@@ -22,7 +22,7 @@ from memsvc.domain.selection import Selection
 from memsvc.domain.unit import Status
 from memsvc.services import erase
 from memsvc.services.causes import BY_HAND
-from memsvc.store import audit, erasure, exchanges, namespaces, selections, tables, units, versions
+from memsvc.store import audit, erasure, exchanges, links, namespaces, selections, tables, units, versions
 from memsvc.store.database import Database
 
 CAUSE = "quarantined"
@@ -69,6 +69,7 @@ class Quarantine:
                 for unit_id, stored in units.by_id(connection, space, cited).items()
                 if (_put_aside if aside else _bring_back)(connection, space, stored)
             ]
+            links.unname(connection, space, moved)
             near = selections.neighbours(connection, space, chosen)
             edited = set(erasure.by_hand(connection, space, near, BY_HAND))
             spoilt = [unit_id for unit_id in near if unit_id not in edited]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from memsvc import errors
 from memsvc.distill import dates
+from memsvc.domain.alias import Names
 from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Role
 from memsvc.domain.query import Analysis, Filter, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored
 from memsvc.domain.timespan import TimeSpan
@@ -31,7 +34,7 @@ from memsvc.retrieval.support import Support
 from memsvc.services import evidence, wording
 from memsvc.services.follow import follow
 from memsvc.settings import RecallSettings
-from memsvc.store import filters, namespaces, trust
+from memsvc.store import aliases, filters, namespaces, trust
 from memsvc.store.database import Database
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
@@ -258,11 +261,20 @@ def _search(
 ) -> _Search:
     only = query.only or Filter()
     return _Search(
-        index, query, vector, term_limit,
+        index, _of_persons(connection, space, index, query), vector, term_limit,
         distrusted=trust.below(connection, space, query.min_trust),
         messages=filters.messages_with(connection, space, only.metadata) if only.metadata else None,
         units=filters.units_of(connection, space, only.kinds, only.persons) if only.kinds or only.persons else None,
     )  # fmt: skip
+
+
+def _of_persons(connection: sa.Connection, space: Namespace, index: NamespaceIndex, query: Query) -> Query:
+    """The question with every name that is here of the speakers whom it is limited to."""
+    if query.only is None or not query.only.speakers:
+        return query
+    here = [*index.speakers(), *(role.value.capitalize() for role in Role)]
+    forms = Names(aliases.of(connection, space)).forms(query.only.speakers, here)
+    return dataclasses.replace(query, only=dataclasses.replace(query.only, speakers=frozenset(forms)))
 
 
 def _degraded(space: Namespace, index: NamespaceIndex, encoder: str) -> str | None:

@@ -69,7 +69,7 @@ class Summarise:
         if old is None or not notes:
             return
         notes.sort(key=lambda unit: (unit.t_mention, unit.id))
-        text = self._ask(notes, counts)
+        text = self._ask(notes, min(_MAX_TOKENS, sum(unit.tokens for unit in notes)), counts)
         if text is None:
             return
         sources = {source: session for unit in notes for source, session in cited.get(unit.id, ())}
@@ -93,8 +93,8 @@ class Summarise:
             batch.commit()
         counts["written"] += 1
 
-    def _ask(self, notes: list[MemoryUnit], counts: collections.Counter[str]) -> str | None:
-        """The summary, if it can be read and believed."""
+    def _ask(self, notes: list[MemoryUnit], most: int, counts: collections.Counter[str]) -> str | None:
+        """The summary, if it can be read and believed, and has at most so many tokens."""
         said = "\n".join(f"- {unit.t_mention.date().isoformat()}: {unit.text}" for unit in notes)[:_NOTES_CHARS]
         reply = self._generator.generate(
             _SYSTEM,
@@ -113,7 +113,7 @@ class Summarise:
         if not text:
             counts["unreadable reply"] += 1
             return None
-        if tokens.count(text) > _MAX_TOKENS:
+        if tokens.count(text) > most:
             counts["kept: too long"] += 1
             return None
         reason = refine.unsaid(text, said, said)

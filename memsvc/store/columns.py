@@ -42,7 +42,7 @@ def local(moment: dt.datetime, utc_offset_s: int) -> dt.datetime:
     return moment.astimezone(zone)
 
 
-def of_unit(column: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", column], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
-    )
+def names(table: str, column: str) -> sa.ForeignKeyConstraint:
+    """`column` is the id of a row of `table` in the same namespace."""
+    key = [f"{table}.tenant_id", f"{table}.namespace_id", f"{table}.id"]
+    return sa.ForeignKeyConstraint(["tenant_id", "namespace_id", column], key)

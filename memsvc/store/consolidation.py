@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
-from memsvc.domain.unit import Assertion, Kind, Status, Topic
+from memsvc.domain.unit import Assertion, Status, Topic
+from memsvc.store import columns as cols
 from memsvc.store import feed, tables, units
 
 _U = tables.unit
@@ -62,11 +63,12 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
-        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.status, _U.c.valid_to, _U.c.superseded_by,
+        _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.utc_offset_s, _U.c.status, _U.c.valid_to,
+        _U.c.superseded_by,
     )  # fmt: skip
     statement = (
         sa.select(*columns)
-        .where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses)), _U.c.kind != Kind.ABSTRACT.value)
+        .where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses)), units.IS_MEMORY)
         .order_by(_U.c.id)
     )
     found = []
@@ -76,8 +78,8 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
             Base(
                 row.id, row.version, row.kind, row.text, row.subject, tuple(row.persons), tuple(row.entities),
                 row.session_id, row.exchange_id, (seqs.get(ids[0], 0), cited[row.id][0][0].start), ids,
-                row.t_mention, row.t_start, row.t_end, ids[0] in assistants, bytes(row.embedding),
-                row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
+                cols.local(row.t_mention, row.utc_offset_s), row.t_start, row.t_end, ids[0] in assistants,
+                bytes(row.embedding), row.core_end, tuple(row.keywords), tuple(Topic(**topic) for topic in row.topics),
                 row.expires_at is not None, row.trust, row.assertion,
                 row.valid_to if row.status == Status.SUPERSEDED else None,
                 row.superseded_by if row.status == Status.MERGED else None,
@@ -94,7 +96,7 @@ def changed(connection: sa.Connection, namespace: Namespace, after: int) -> tupl
         *tables.within(_U, namespace),
         tables.any_of(_U.c.id, put),
         _U.c.status.in_(_CONSIDERED),
-        _U.c.kind != Kind.ABSTRACT.value,
+        units.IS_MEMORY,
     )
     kept = set(connection.execute(stays).scalars()) if put else set()
     return kept, set(last) - kept

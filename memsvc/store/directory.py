@@ -11,17 +11,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc.domain.unit import Status
-from memsvc.store import tables
+from memsvc.store import tables, units
 
 _N = tables.namespace
 _S = tables.session
 _M = tables.message
 _U = tables.unit
+_ACTIVE = (_U.c.status == Status.ACTIVE.value, units.IS_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`marks` is the metadata of its first message; `units` counts the active ones."""
+    """`marks` is the metadata of its first message; `units` counts the active memories."""
 
     namespace: str
     id: str
@@ -53,7 +54,7 @@ def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Space]:
     )
     made = (
         sa.select(sa.func.count().label("units"))
-        .where(_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.status == Status.ACTIVE.value)
+        .where(_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, *_ACTIVE)
         .lateral("made")
     )
     statement = (
@@ -77,7 +78,7 @@ def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[st
     of_unit = (_U.c.tenant_id == _S.c.tenant_id, _U.c.namespace_id == _S.c.namespace_id, _U.c.session_id == _S.c.id)
     counted = (
         sa.select(sa.func.count().label("units"), sa.func.max(_U.c.recorded_at).label("changed_at"))
-        .where(*of_unit, _U.c.status == Status.ACTIVE.value)
+        .where(*of_unit, *_ACTIVE)
         .lateral("counted")
     )
     statement = (
@@ -103,7 +104,7 @@ def growth(
     """When the tenant's first memory was made, and how many of those that are active now there were at the end of each
     of `steps` equal parts of the time since then. (None, []) when there is none.
     """
-    active = (_U.c.tenant_id == tenant_id, _U.c.status == Status.ACTIVE.value)
+    active = (_U.c.tenant_id == tenant_id, *_ACTIVE)
     first, now = connection.execute(sa.select(sa.func.min(_U.c.created_at), sa.func.now()).where(*active)).one()
     if first is None:
         return None, []
@@ -121,8 +122,8 @@ def growth(
 
 
 def namespace_of_unit(connection: sa.Connection, tenant_id: uuid.UUID, unit_id: str) -> str | None:
-    """One look into the key of each namespace, rather than a walk over all units."""
-    same = (_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.id == unit_id)
+    """The namespace that holds this memory. One look into the key of each, rather than a walk over all units."""
+    same = (_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.id == unit_id, units.IS_MEMORY)
     held = sa.select(sa.literal(1)).where(*same).limit(1).lateral("held")
     statement = sa.select(_N.c.name).join(held, sa.true()).where(_N.c.tenant_id == tenant_id).limit(1)
     return connection.execute(statement).scalar_one_or_none()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
-from memsvc.store import tables
+from memsvc.store import aliases, tables
 
 _M = tables.message
 _U = tables.unit
@@ -23,10 +23,12 @@ def messages_with(connection: sa.Connection, namespace: Namespace, metadata: Map
 def units_of(
     connection: sa.Connection, namespace: Namespace, kinds: Collection[str], persons: Collection[str]
 ) -> set[str]:
-    """Ids of the units of one of these kinds that name one of these persons; an empty condition holds for all."""
+    """Ids of the units of one of these kinds that name one of these persons, by whichever of their names; an empty
+    condition holds for all.
+    """
     statement = sa.select(_U.c.id).where(*tables.within(_U, namespace))
     if kinds:
         statement = statement.where(_U.c.kind.in_(sorted(kinds)))
     if persons:
-        statement = statement.where(_U.c.persons.overlap(sorted(persons)))
+        statement = statement.where(_U.c.persons.overlap(sorted(aliases.persons(connection, namespace, persons))))
     return set(connection.execute(statement).scalars())

@@ -59,7 +59,7 @@ def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
         parts.setdefault(row.episode_id, []).append(segment)
     rows = connection.execute(sa.select(_E).where(*tables.within(_E, namespace)).order_by(_E.c.start_at, _E.c.id))
     return [
-        Episode(row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at, row.abstract)
+        Episode(row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at, row.abstract, row.name)
         for row in rows
     ]
 
@@ -88,7 +88,7 @@ def medoid_of(connection: sa.Connection, namespace: Namespace, episode_id: str) 
 
 def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Episode]) -> int:
     """Make the namespace's episodes these; how many are new or changed. An id stands for its segments."""
-    stored = {episode.id: episode.abstract for episode in episodes(connection, namespace)}
+    stored = {episode.id: _told(episode) for episode in episodes(connection, namespace)}
     wanted = {episode.id: episode for episode in fresh}
     gone = sorted(set(stored) - set(wanted))
     if gone:
@@ -96,12 +96,12 @@ def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Seq
             connection.execute(sa.delete(table).where(*tables.within(table, namespace), tables.any_of(column, gone)))
     new = [episode for episode in fresh if episode.id not in stored]
     for episode in fresh:
-        if episode.id in stored and episode.abstract != stored[episode.id]:
+        if episode.id in stored and _told(episode) != stored[episode.id]:
             here = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id == episode.id)
-            connection.execute(here.values(abstract=episode.abstract))
+            connection.execute(here.values(_told(episode)))
     if new:
         owner = _owner(namespace)
-        connection.execute(sa.insert(_E), [owner | _span(e) | {"abstract": e.abstract} for e in new])
+        connection.execute(sa.insert(_E), [owner | _span(e) | _told(e) for e in new])
         connection.execute(
             sa.insert(_G),
             [
@@ -113,6 +113,18 @@ def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Seq
             ],
         )
     return len(new)
+
+
+def unname(connection: sa.Connection, namespace: Namespace, unit_ids: Sequence[str]) -> None:
+    """Take the names of the episodes that these units are in, which may be words of theirs."""
+    told = sa.select(_G.c.episode_id).where(*tables.within(_G, namespace), _G.c.unit_ids.overlap(list(unit_ids)))
+    named = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id.in_(told))
+    connection.execute(named.values(name=""))
+
+
+def _told(episode: Episode) -> dict[str, Any]:
+    """What of an episode may change while its segments stay."""
+    return {"abstract": episode.abstract, "name": episode.name}
 
 
 def _span(item: Episode | Segment) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Role
 from memsvc.domain.selection import By, Selection
-from memsvc.domain.unit import Kind, Status
-from memsvc.store import tables
+from memsvc.domain.unit import Status
+from memsvc.store import aliases, tables, units
 
 _M = tables.message
 _U = tables.unit
@@ -32,7 +33,8 @@ def messages(connection: sa.Connection, namespace: Namespace, selection: Selecti
     if selection.by is By.UNIT:
         return list(connection.execute(statement.where(_M.c.id.in_(_behind(namespace, selection.value)))).scalars())
     if selection.by is By.SUBJECT:
-        return list(connection.execute(statement.where(_about(namespace, selection.value))).scalars())
+        names = aliases.everywhere(connection, namespace, selection.value)
+        return list(connection.execute(statement.where(_about(namespace, names))).scalars())
     return list(connection.execute(statement.where(_COLUMN[selection.by] == selection.value)).scalars())
 
 
@@ -46,22 +48,24 @@ def _behind(namespace: Namespace, unit_id: str) -> sa.Select[tuple[str]]:
     )
 
 
-def _about(namespace: Namespace, name: str) -> sa.ColumnElement[bool]:
-    """Said by the person, naming it as a whole word, or cited by a unit that is about it."""
-    lowered = name.lower()
-    named = r"(^|\W)" + re.sub(r"([^\w\s])", r"\\\1", lowered) + r"($|\W)"
+def _about(namespace: Namespace, names: Collection[str]) -> sa.ColumnElement[bool]:
+    """Said by the person of these names, with one of them as a whole word, or cited by a unit that is about it."""
+    lowered = sorted({name.lower() for name in names})
+    # As another name of somebody, "user" is nobody whom a text names by that word.
+    spoken = [name for name in lowered if name not in set(Role)] or lowered
+    named = r"(^|\W)(" + "|".join(re.sub(r"([^\w\s])", r"\\\1", name) for name in spoken) + r")($|\W)"
     cited = (
         sa.select(_S.c.message_id)
         .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
         .where(
             *tables.within(_S, namespace),
             # An abstract names everybody that one of its members names, and cites them all.
-            _U.c.kind != Kind.ABSTRACT.value,
-            sa.or_(sa.func.lower(_U.c.subject) == lowered, sa.literal(name, sa.Text) == sa.any_(_U.c.persons)),
+            units.IS_MEMORY,
+            sa.or_(sa.func.lower(_U.c.subject).in_(lowered), _U.c.persons.overlap(sorted(names))),
         )
     )
     return sa.or_(
-        sa.func.lower(_M.c.speaker) == lowered,
+        sa.func.lower(_M.c.speaker).in_(lowered),
         sa.func.lower(_M.c.content).regexp_match(named),
         sa.func.lower(sa.func.coalesce(_M.c.caption, "")).regexp_match(named),
         _M.c.id.in_(cited),

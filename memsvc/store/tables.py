@@ -14,6 +14,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
 
 metadata = sa.MetaData()
+_RUNNING = sa.text("state = 'running'")
 
 tenant = sa.Table(
     "tenant",
@@ -185,7 +186,6 @@ unit = sa.Table(
     columns.belongs(),
 )
 
-
 link = sa.Table(
     "link",
     metadata,
@@ -196,8 +196,8 @@ link = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("weight", sa.Float, nullable=False),
     sa.Index("link_by_dst", "tenant_id", "namespace_id", "dst"),
-    columns.of_unit("src"),
-    columns.of_unit("dst"),
+    columns.names("unit", "src"),
+    columns.names("unit", "dst"),
 )
 
 episode = sa.Table(
@@ -211,6 +211,7 @@ episode = sa.Table(
     sa.Column("end_at", columns.instant, nullable=False),
     # The unit that sums it up.
     sa.Column("abstract", sa.Text),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
     columns.belongs(),
 )
 
@@ -226,9 +227,7 @@ segment = sa.Table(
     sa.Column("medoid", sa.Text, nullable=False),
     sa.Column("start_at", columns.instant, nullable=False),
     sa.Column("end_at", columns.instant, nullable=False),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "episode_id"], ["episode.tenant_id", "episode.namespace_id", "episode.id"]
-    ),
+    columns.names("episode", "episode_id"),
 )
 
 # The versions before the current one, which stands in `unit`.
@@ -243,9 +242,7 @@ unit_version = sa.Table(
     sa.Column("state", JSONB, nullable=False),
     sa.Column("recorded_at", columns.instant, nullable=False),
     columns.recorded("replaced_at"),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
-    ),
+    columns.names("unit", "unit_id"),
 )
 
 # No key on `unit`: counts are written down later than made, and the unit may be gone.
@@ -272,12 +269,8 @@ unit_source = sa.Table(
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("start_char", sa.Integer, nullable=False),
     sa.Column("end_char", sa.Integer, nullable=False),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "unit_id"], ["unit.tenant_id", "unit.namespace_id", "unit.id"]
-    ),
-    sa.ForeignKeyConstraint(
-        ["tenant_id", "namespace_id", "message_id"], ["message.tenant_id", "message.namespace_id", "message.id"]
-    ),
+    columns.names("unit", "unit_id"),
+    columns.names("message", "message_id"),
     sa.Index("unit_source_by_message", "tenant_id", "namespace_id", "message_id"),
 )
 
@@ -318,14 +311,8 @@ job = sa.Table(
     sa.Column("started_at", columns.instant),
     sa.Column("finished_at", columns.instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "idem_key"),
-    sa.Index(
-        "job_one_running_per_namespace",
-        "tenant_id",
-        "namespace_id",
-        unique=True,
-        postgresql_where=sa.text("state = 'running'"),
-    ),
-    sa.Index("job_leased", "lease_until", postgresql_where=sa.text("state = 'running'")),
+    sa.Index("job_one_running_per_namespace", "tenant_id", "namespace_id", unique=True, postgresql_where=_RUNNING),
+    sa.Index("job_leased", "lease_until", postgresql_where=_RUNNING),
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
     columns.belongs(),
 )
@@ -359,6 +346,17 @@ record = sa.Table(
     columns.belongs(),
 )
 
+alias = sa.Table(
+    "alias",
+    metadata,
+    columns.tenant(),
+    columns.namespace(),
+    sa.Column("alias", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),  # of whom it is another name
+    columns.recorded("created_at"),
+    columns.belongs(),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",
@@ -385,7 +383,7 @@ audit = sa.Table(
 
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
-    idempotency, record, job, change, segment, episode, link, unit_access, unit_version, unit_source, unit,
+    idempotency, alias, record, job, change, segment, episode, link, unit_access, unit_version, unit_source, unit,
     message, exchange, session,
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import Status
 from memsvc.store import tables
+from memsvc.store import units as stored
 
 _M = tables.message
 _N = tables.namespace
@@ -65,7 +66,9 @@ def unknown_share(connection: sa.Connection, namespace: Namespace) -> float | No
     """
     newest = (
         sa.select(_U.c.embedding)
-        .where(*tables.within(_U, namespace), _U.c.status == Status.ACTIVE.value, _U.c.embedding != NONE)
+        .where(
+            *tables.within(_U, namespace), _U.c.status == Status.ACTIVE.value, stored.IS_MEMORY, _U.c.embedding != NONE
+        )
         .order_by(_U.c.seq.desc())
         .limit(_LOOKED_AT)
         .subquery()

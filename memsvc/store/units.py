@@ -19,6 +19,8 @@ from memsvc.store import tables, trust
 
 _U = tables.unit
 _S = tables.unit_source
+# An abstract says again what its members say: it is a unit, and no memory of its own.
+IS_MEMORY = _U.c.kind != Kind.ABSTRACT.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def _source_rows(
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Which units are looked for; what is None says nothing. `contains` is letters of the text, in any case."""
+    """Which units are looked for; what is None says nothing, but that abstracts are found by their `kind` alone.
+    `contains` is letters of the text, in any case.
+    """
 
     contains: str | None = None
     kind: Kind | None = None
@@ -121,8 +125,7 @@ def page(
     statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.seq > after_seq).order_by(_U.c.seq)
     if sought.contains:
         statement = statement.where(_U.c.text.icontains(sought.contains, autoescape=True))
-    if sought.kind is not None:
-        statement = statement.where(_U.c.kind == sought.kind.value)
+    statement = statement.where(IS_MEMORY if sought.kind is None else _U.c.kind == sought.kind.value)
     if sought.status is not None:
         statement = statement.where(_U.c.status == sought.status.value)
     ids = list(connection.execute(statement.limit(limit)).scalars())
@@ -140,8 +143,8 @@ def of_session(connection: sa.Connection, namespace: Namespace, session_id: str)
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of a namespace's units. `tokens` are those of the active ones without abstracts, which repeat others;
-    `versions` all that were ever current.
+    """Counts of a namespace's units, without abstracts. `tokens` are those of the active ones; `versions` all that were
+    ever current.
     """
 
     by_status: dict[str, int]
@@ -156,7 +159,7 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
         sa.select(
             _U.c.status, _U.c.kind, _U.c.distiller, sa.func.count(), sa.func.sum(_U.c.tokens), sa.func.sum(_U.c.version)
         )
-        .where(*tables.within(_U, namespace))
+        .where(*tables.within(_U, namespace), IS_MEMORY)
         .group_by(_U.c.status, _U.c.kind, _U.c.distiller)
     )
     status: collections.Counter[str] = collections.Counter()
@@ -166,9 +169,7 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
     for row in connection.execute(statement):
         status[row.status] += row[3]
         versions += row[5]
-        if row.status == Status.ACTIVE and row.kind == Kind.ABSTRACT:
-            kind[row.kind] += row[3]
-        elif row.status == Status.ACTIVE:
+        if row.status == Status.ACTIVE:
             kind[row.kind] += row[3]
             distiller[row.distiller] += row[3]
             tokens += row[4]
@@ -177,7 +178,7 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
 
 def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> dict[str, list[str]]:
     """Message id -> ids of the units distilled from it, in the order they were made."""
-    distilled = sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id, _U.c.kind != Kind.ABSTRACT.value)
+    distilled = sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id, IS_MEMORY)
     statement = (
         sa.select(_S.c.message_id, _S.c.unit_id)
         .join(_U, distilled)

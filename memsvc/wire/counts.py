@@ -15,7 +15,8 @@ class TokenStats(Response):
 
 class NamespaceStats(Response):
     """What a namespace holds. `skipped`: reason -> messages that gave no unit (they are kept word for word);
-    `units` by status; `kinds` and `distillers` of the active ones; `versions` counts the current ones too.
+    `units` by status, without abstracts, which repeat others; `kinds` and `distillers` of the active ones; `versions`
+    counts the current ones too.
     `unknown_share`: of the newest 500 active units those of which the encoder does not know half of the words or more,
     0 to 1; they have no meaning to be searched by and are found by their words alone. Null where none is encoded.
     """

@@ -159,11 +159,13 @@ class SegmentResult(Response):
 
 
 class EpisodeResult(Response):
-    """Stretches of talk about one matter, over one session or several; `medoid` is the most central unit, `abstract`
-    the unit that sums it up, where it has four members or more.
+    """Stretches of talk about one matter, over one session or several; `name` is its chief words and its
+    days ("sourdough, starter · 3 to 9 March 2024"), empty until the background has come to it; `medoid` the most
+    central unit, `abstract` the unit that sums it up, where it has four members or more and is shorter than they are.
     """
 
     id: str
+    name: str = ""
     medoid: str
     abstract: str | None
     start: dt.datetime

@@ -69,7 +69,7 @@ def hostile(service: Service, base_url: str) -> tuple[str, list[str]]:
             with service.database.tenant(tenant_id) as connection:
                 connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
             service.runner.run_due()
-        units = [unit.id for unit in memory.units()]
+        units = [unit.id for unit in (*memory.units(), *memory.units(kind="abstract"))]
         for unit, payload in zip(units, PAYLOADS, strict=False):
             memory.edit(unit, f"{payload} once more", reason=payload)
     _store_everywhere(service, tenant_id)
@@ -77,7 +77,7 @@ def hostile(service: Service, base_url: str) -> tuple[str, list[str]]:
 
 
 def _store_everywhere(service: Service, tenant_id: uuid.UUID) -> None:
-    """Payloads in every field of a unit that is words, in links of each kind, in what became of jobs."""
+    """Payloads in every field of a unit that is words, in names of episodes, in links of each kind, in what became of jobs."""
     u = tables.unit
     with service.database.tenant(tenant_id) as connection:
         rows = connection.execute(sa.select(u.c.namespace_id, u.c.id).order_by(u.c.id)).all()
@@ -92,6 +92,11 @@ def _store_everywhere(service: Service, tenant_id: uuid.UUID) -> None:
             for kind in ("supersedes", "same", "near", "then", "reply")
         ]
         connection.execute(sa.insert(tables.link), pairs)
+        named = connection.execute(sa.select(tables.episode.c.namespace_id, tables.episode.c.id)).all()
+        assert named
+        for (_, episode_id), payload in zip(named, itertools.cycle(PAYLOADS), strict=False):
+            e = tables.episode
+            connection.execute(sa.update(e).where(e.c.id == episode_id).values(name=payload))
         told = {"last_error": " ".join(PAYLOADS), "result": {payload: payload for payload in PAYLOADS}}
         connection.execute(sa.update(tables.job).values(told))
 

@@ -68,15 +68,16 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
         memory = client.namespace("vault")
         unit = memory.add("The vault code is 4711.", session_id="s", id="m1").units[0]
         job = memory.maintain("distill").id
+        memory.declare_aliases("Ana Silva", ["Ana"])
     ids = {
         "namespace": "vault", "message_id": "m1", "unit_id": unit, "job_id": job, "kind": "distill",
-        "key_id": keys.key_id(mine),
+        "key_id": keys.key_id(mine), "alias": "Ana",
     }  # fmt: skip
     bodies: dict[str, Any] = {
         "recall": {"query": "code"}, "context": {"query": "code"},
             "answer": {"query": "code"}, "rotate": {}, "units/{unit_id}": {"text": "mine"},
         "erasures": {"by": "message", "value": "m1"}, "quarantine": {"by": "message", "value": "m1"},
-        "release": {"by": "message", "value": "m1"},
+        "release": {"by": "message", "value": "m1"}, "aliases": {"name": "Ana Silva", "aliases": ["Annie"]},
     }  # fmt: skip
     # Records of a namespace that the tenant does not have are none, and none is what it is told.
     own = ("/records", "/records/find", "/records/search", "/records/delete", "/records/paths")
@@ -98,6 +99,7 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
     assert len(unfiltered) > 40
     with MemoryClient(base_url, mine) as client:
         assert client.namespace("vault").message("m1").content == "The vault code is 4711."
+        assert [item.alias for item in client.namespace("vault").aliases()] == ["Ana"]
 
 
 def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_shows_or_changes_anything_foreign(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from memsvc.consolidate import abstract, episodes, evolve, forget, trait
+from memsvc.consolidate import abstract, episodes, evolve, forget, name, trait
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.forget import Fading
 from memsvc.consolidate.trait import Trait
@@ -62,6 +63,11 @@ def vectors(rows: dict[str, Sequence[float]]) -> dict[str, NDArray[np.float32]]:
     }
 
 
+def count(text: str) -> int:
+    """Words stand for tokens."""
+    return len(text.split())
+
+
 def episode(*ids: str) -> Episode:
     return Episode("e1", (Segment("s1", "s", ids, ids[0], DAY, DAY),), ids[0], DAY, DAY)
 
@@ -69,27 +75,70 @@ def episode(*ids: str) -> Episode:
 def test_an_abstract_starts_with_the_medoid_adds_what_is_distinct_and_says_from_when_to_when() -> None:
     rows = vectors({"a": (1, 0.1, 0), "b": (1, 0, 0), "c": (1, 0.05, 0), "d": (0.2, 0, 1), "e": (0.2, 1, 0)})
     traits = {name: unit(name, f"It was number {name}.", day) for day, name in enumerate("abcde")}
-    made = abstract.abstract(episode(*"abcde"), traits, {name: Standing() for name in "abcde"}, rows)
+    made = abstract.abstract(episode(*"abcde"), traits, {name: Standing() for name in "abcde"}, rows, count)
     assert made is not None
     assert made.members == tuple("abcde")
     assert made.chosen[0] in "abc"
     assert set(made.chosen[1:]) == {"d", "e"}
     assert made.text.startswith(f"Ana: It was number {made.chosen[0]}; Ana: It was number d; Ana: It was number e")
-    assert made.text.endswith("(8 May 2024 to 12 May 2024)")
+    assert made.text.endswith("(8 to 12 May 2024)")
     assert "And more" not in made.text
     assert made.text[: made.core_end] == f"Ana: It was number {made.chosen[0]}"
     assert np.linalg.norm(made.vector) == np.float32(1) or abs(np.linalg.norm(made.vector) - 1) < 1e-5
+
+
+def test_an_abstract_is_never_longer_than_what_it_sums_up() -> None:
+    rows = vectors({"a": (1, 0.1, 0.1), "b": (0.1, 1, 0.1), "c": (0.1, 0.1, 1), "d": (-0.4, 1, -0.4)})
+    traits = {
+        id: trait.read(
+            id=id, kind="fact", text=f"Ana: {id} {words}.", subject="Ana", persons=["Ana"], entities=[], session_id="s",
+            message_ids=[id], said_at=DAY, is_assistants=False, dates=None,
+        )
+        for id, words in zip("abcd", ("rain", "sun", "hail", "wind"), strict=True)
+    }  # fmt: skip
+    standing = {id: Standing() for id in "abcd"}
+    made = abstract.abstract(episode(*"abcd"), traits, standing, rows, count)
+    assert made is not None
+    assert count(made.text) <= sum(count(unit.said) for unit in traits.values())
+    assert len(made.chosen) < 4
+    # With its days not even the most central one is shorter.
+    assert abstract.abstract(episode(*"abcd"), traits, standing, rows, lambda text: text.count("(")) is None
+
+
+def test_an_episode_is_called_by_its_chief_keywords_and_its_days() -> None:
+    traits = {
+        "a": unit("a", day=0, keywords=["ana", "kitchen", "sourdough"]),
+        "b": unit("b", day=1, keywords=["starter", "sourdough", "flour"]),
+        "c": unit("c", day=2, keywords=["crock", "starter", "sourdough"]),
+    }
+    talk = dataclasses.replace(episode(*"abc"), end=DAY + dt.timedelta(days=6))
+    assert name.name(talk, traits) == "sourdough, starter, kitchen · 8 to 14 May 2024"
+    assert name.name(talk, dict(reversed(traits.items()))) == name.name(talk, traits)
+    assert name.name(talk, {"a": traits["a"]}) == "kitchen, sourdough · 8 to 14 May 2024"
+    assert name.name(talk, {"a": unit("a", "It rained " + "cats " * 30)}).startswith("It rained cats cats ")
+    assert name.name(talk, {}) == "8 to 14 May 2024"
+
+
+def test_days_say_no_month_and_no_year_twice() -> None:
+    def days(first: tuple[int, int, int], last: tuple[int, int, int]) -> str:
+        return name.days(*(dt.datetime(*day, 23, tzinfo=dt.UTC) for day in (first, last)))
+
+    assert days((2024, 3, 3), (2024, 3, 3)) == "3 March 2024"
+    assert days((2024, 3, 3), (2024, 3, 9)) == "3 to 9 March 2024"
+    assert days((2024, 2, 28), (2024, 3, 3)) == "28 February to 3 March 2024"
+    assert days((2023, 12, 30), (2024, 1, 2)) == "30 December 2023 to 2 January 2024"
+    assert days((2023, 3, 3), (2024, 3, 9)) == "3 March 2023 to 9 March 2024"
 
 
 def test_fewer_than_four_units_that_stand_have_no_abstract() -> None:
     rows = vectors({name: (1, 0) for name in "abcd"})
     traits = {name: unit(name) for name in "abcd"}
     standing = {name: Standing() for name in "abcd"}
-    assert abstract.abstract(episode(*"abc"), traits, standing, rows) is None
+    assert abstract.abstract(episode(*"abc"), traits, standing, rows, count) is None
     gone = standing | {"d": Standing(superseded_by="a", valid_to=DAY)}
-    assert abstract.abstract(episode(*"abcd"), traits, gone, rows) is None
-    assert abstract.abstract(episode(*"abcd"), {name: traits[name] for name in "abc"}, standing, rows) is None
-    assert abstract.abstract(episode(*"abcd"), traits, standing, rows) is not None
+    assert abstract.abstract(episode(*"abcd"), traits, gone, rows, count) is None
+    assert abstract.abstract(episode(*"abcd"), {name: traits[name] for name in "abc"}, standing, rows, count) is None
+    assert abstract.abstract(episode(*"abcd"), traits, standing, rows, count) is not None
 
 
 def test_an_episode_of_more_than_twenty_segments_is_split_the_same_way_each_time() -> None:

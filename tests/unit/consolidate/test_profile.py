@@ -27,7 +27,7 @@ def said(
     read = trait.read(
         id=f"u{at}", kind="state", text=f"{speaker}: {text}", subject=speaker, persons=[speaker], entities=(),
         session_id=f"s{at}", message_ids=[f"m{at}"], said_at=day(at), is_assistants=False,
-        dates=(day(of), day(of)) if of is not None else None, holds=holds,
+        dates=(day(of), day(of)) if of is not None else None, assertion="asserted" if holds else "reported",
     )  # fmt: skip
     return Statement(read, day(until) if until is not None else None, merged_into)
 

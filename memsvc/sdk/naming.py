@@ -1,0 +1,26 @@
+"""The calls about names that are one person's; as `calls` has the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memsvc.sdk.calls import dump, get, place
+from memsvc.sdk.transport import Call
+from memsvc.wire import aliases as wire
+
+
+def declare_aliases(namespace: str, name: str, aliases: Sequence[str]) -> Call[list[wire.AliasResult]]:
+    """Declare that `aliases` are other names of the person `name`, beside those declared before; all there are then."""
+    body = wire.NewAliases(name=name, aliases=list(aliases))
+    done = Call("PUT", place(namespace, "aliases"), wire.AliasList.model_validate_json, dump(body))
+    return done.then(lambda reply: reply.aliases)
+
+
+def aliases(namespace: str) -> Call[list[wire.AliasResult]]:
+    """All declared aliases, by name."""
+    return get(wire.AliasList, place(namespace, "aliases")).then(lambda reply: reply.aliases)
+
+
+def take_back_alias(namespace: str, alias: str) -> Call[None]:
+    """The name is somebody's own again; what was decided for the sake of it is undone."""
+    return Call("DELETE", place(namespace, "aliases", alias), lambda _: None, repeatable=False)

@@ -1,0 +1,58 @@
+"""Which names were declared to be one person's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from memsvc.domain.alias import Alias, Names
+from memsvc.domain.exchange import Namespace
+from memsvc.store import tables
+
+_A = tables.alias
+_M = tables.message
+_U = tables.unit
+
+
+def of(connection: sa.Connection, namespace: Namespace) -> list[Alias]:
+    """By name, then by alias."""
+    rows = connection.execute(sa.select(_A).where(*tables.within(_A, namespace)))
+    return sorted((Alias(row.alias, row.name, row.created_at) for row in rows), key=lambda a: (a.name, a.alias))
+
+
+def add(connection: sa.Connection, namespace: Namespace, name: str, aliases: Collection[str]) -> None:
+    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
+    if aliases:
+        connection.execute(sa.insert(_A), [owner | {"alias": alias, "name": name} for alias in aliases])
+
+
+def delete(connection: sa.Connection, namespace: Namespace, aliases: Collection[str]) -> int:
+    """The number of those that were there."""
+    named = sa.delete(_A).where(*tables.within(_A, namespace), tables.any_of(_A.c.alias, aliases))
+    return connection.execute(named).rowcount
+
+
+def delete_of(connection: sa.Connection, namespace: Namespace, name: str) -> int:
+    """Take back all aliases of the person of this name; the number of them."""
+    declared = of(connection, namespace)
+    person = Names(declared).of(name)
+    return delete(connection, namespace, [item.alias for item in declared if item.name == person])
+
+
+def persons(connection: sa.Connection, namespace: Namespace, names: Collection[str]) -> set[str]:
+    """`names`, and every other name that units have for the same persons."""
+    held = sa.select(sa.func.unnest(_U.c.persons)).where(*tables.within(_U, namespace)).distinct()
+    return Names(of(connection, namespace)).forms(names, connection.execute(held).scalars())
+
+
+def everywhere(connection: sa.Connection, namespace: Namespace, name: str) -> set[str]:
+    """`name`, and every other name of the same person in messages, in units and among the declared ones."""
+    declared = of(connection, namespace)
+    held = [
+        sa.select(column).where(*tables.within(table, namespace), column.is_not(None)).distinct()
+        for table, column in ((_M, _M.c.speaker), (_U, _U.c.subject))
+    ]
+    written = {found for statement in held for found in connection.execute(statement).scalars() if found}
+    written |= {other for item in declared for other in (item.alias, item.name)}
+    return Names(declared).forms([name], written) | persons(connection, namespace, [name])
