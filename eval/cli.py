@@ -236,6 +236,26 @@ def learn(data: Sequence[Path], out: Path, card: Path | None) -> int:
     return 0
 
 
+def support(data: Sequence[Path], folder: Path | None, json_out: Path | None) -> int:
+    """Fit the number to abstain by on these sets and print what it is worth; the exit status."""
+    from eval import support as abstaining
+
+    try:
+        datasets = {path: read(path) for path in data}
+        _told_apart(datasets)
+        _folders(json_out)
+        with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
+            asked = abstaining.ask(list(datasets.values()), folder or Path(temporary))
+    except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {escape(str(error))}[/red]", soft_wrap=True)
+        return 2
+    figures = abstaining.measure(asked, list(datasets.values())) | {"commit": report.commit()}
+    Console().print_json(data=figures)
+    if json_out is not None:
+        json_out.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
 def _grow(examples: list[train.Example], datasets: Mapping[Path, Dataset], out: Path) -> dict[str, Any]:
     """Write the weights grown on all these examples; what they are."""
     trees = train.grow(examples)

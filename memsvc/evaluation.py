@@ -74,6 +74,21 @@ for _name in ("locomo", "beam", "longmemeval", "memorybank", "own"):
 
 
 @app.command()
+def support(
+    data: Annotated[list[Path], typer.Option(help=_SETS)],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; what is in there already stays in.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+) -> None:
+    """Fit the number to abstain by on questions with and without answers: coefficients, ROC AUC, calibration."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.support(data, out, json_out))
+
+
+@app.command()
 def answers(
     data: Annotated[Path, typer.Option(help=_SET)],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one there goes on.")],
