@@ -18,9 +18,6 @@ from memsvc.sdk import MemoryClient
 
 # As of most services, and without any: one fit must do for both.
 RANKERS = ("shipped", "none")
-# Own talks are nearest to what people store; of the published sets one has trick questions about the other speaker, the
-# other long replies of an assistant.
-SET_WEIGHTS: Mapping[str, float] = {"own": 1.0, "locomo": 0.3, "beam": 0.3}
 _RIDGE = 1.0 / 300
 _NEWTON_STEPS = 50
 _BINS = 5
@@ -81,17 +78,13 @@ def _ask(dataset: Dataset, client: MemoryClient, ranker: str) -> Iterator[Asked]
 
 def fit(given: Sequence[Asked]) -> Fit:
     """Ridge logistic regression by Newton's method (Hastie, Tibshirani, Friedman: The Elements of Statistical Learning,
-    4.4.1), on standardised values. In every set questions with and without an answer weigh the same, so that the
-    probability is that of an even chance before anything was found.
+    4.4.1), on standardised values. Questions with and without an answer weigh the same, so that the probability is
+    that of an even chance before anything was found.
     """
     given = [asked for asked in given if asked.values]
     names = tuple(given[0].values)
     rows, answered = _rows(given, names), np.array([float(asked.answered) for asked in given])
-    sizes: dict[tuple[str, bool], int] = {}
-    for asked in given:
-        sizes[asked.dataset, asked.answered] = sizes.get((asked.dataset, asked.answered), 0) + 1
-    weight = np.array([SET_WEIGHTS.get(a.dataset, 1.0) / sizes[a.dataset, a.answered] for a in given])
-    weight /= weight.sum()
+    weight = _even(answered > 0)
     middle = weight @ rows
     spread = np.sqrt(weight @ (rows - middle) ** 2) + 1e-9
     design = np.column_stack([np.ones(len(rows)), (rows - middle) / spread])
@@ -105,17 +98,18 @@ def fit(given: Sequence[Asked]) -> Fit:
     return Fit(names, float(found[0] - middle @ weights), weights)
 
 
-def measure(given: Sequence[Asked], datasets: Sequence[Dataset]) -> dict[str, Any]:
-    """The fit on everything, and what it is worth: of every conversation by a fit that did not see it."""
-    folds = train.folds(datasets)
-    unseen = np.zeros(len(given))
+def measure(given: Sequence[Asked], learn: Sequence[Dataset], datasets: Sequence[Dataset]) -> dict[str, Any]:
+    """The fit on all questions of the sets `learn`, and what it is worth on every set: of their conversations by fits
+    that did not see them, of the others by that on all.
+    """
+    folds = train.folds(learn)
+    own = [asked for asked in given if (asked.dataset, asked.conversation) in folds]
+    made = fit(own)
+    unseen = _chances(given, made)
     for fold in sorted(set(folds.values())):
-        here = np.array([folds[asked.dataset, asked.conversation] == fold for asked in given])
-        made = fit([asked for asked, held in zip(given, here, strict=True) if not held])
-        held = [asked for asked, held in zip(given, here, strict=True) if held]
-        found = np.array([bool(asked.values) for asked in held])
-        unseen[here] = np.where(found, made.probability(_rows(held, made.names)), 0.0)
-    made = fit(given)
+        here = np.array([folds.get((asked.dataset, asked.conversation)) == fold for asked in given])
+        apart = fit([asked for asked in own if folds[asked.dataset, asked.conversation] != fold])
+        unseen[here] = _chances(given, apart)[here]
     figures: dict[str, Any] = {
         "intercept": round(made.intercept, 2),
         "weights": {name: round(float(weight), 2) for name, weight in zip(made.names, made.weights, strict=True)},
@@ -134,13 +128,18 @@ def auc(answered: Sequence[float], unanswered: Sequence[float]) -> float:
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
+def _chances(given: Sequence[Asked], by: Fit) -> NDArray[np.float64]:
+    """(n,) of every question; 0 where nothing was found."""
+    found = np.array([bool(asked.values) for asked in given])
+    return np.where(found, by.probability(_rows(given, by.names)), 0.0)
+
+
 def _figures(given: Sequence[Asked], unseen: NDArray[np.float64]) -> dict[str, Any]:
     answered = np.array([asked.answered for asked in given])
     numbers = {"answerable": unseen} | {
         name: np.array([asked.support[name] for asked in given]) for name in ("coverage", "cosine")
     }
-    # As many without an answer as with one, by weight.
-    weight = np.where(answered, 0.5 / max(answered.sum(), 1), 0.5 / max((~answered).sum(), 1))
+    weight = _even(answered)
     place = np.minimum((unseen * _BINS).astype(int), _BINS - 1)
     return {
         "questions": [int(answered.sum()), int((~answered).sum())],
@@ -162,6 +161,11 @@ def _figures(given: Sequence[Asked], unseen: NDArray[np.float64]) -> dict[str, A
             for least in (0.2, 0.3, 0.4, 0.5, 0.6)
         },
     }  # fmt: skip
+
+
+def _even(answered: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) weights by which there are as many questions without an answer as with one; their sum is 1."""
+    return np.where(answered, 0.5 / max(answered.sum(), 1), 0.5 / max((~answered).sum(), 1))
 
 
 def _rows(given: Sequence[Asked], names: Sequence[str]) -> NDArray[np.float64]:

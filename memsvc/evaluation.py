@@ -75,7 +75,8 @@ for _name in ("locomo", "beam", "longmemeval", "memorybank", "own"):
 
 @app.command()
 def support(
-    data: Annotated[list[Path], typer.Option(help=_SETS)],
+    learn: Annotated[list[Path], typer.Option(help="What it is fitted on. May be repeated.")],
+    data: Annotated[list[Path] | None, typer.Option(help=f"Measured too. {_SETS}")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; what is in there already stays in.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
 ) -> None:
@@ -85,7 +86,7 @@ def support(
     rooms.make_importable()
     from eval import cli
 
-    sys.exit(cli.support(data, out, json_out))
+    sys.exit(cli.support(learn, data or (), out, json_out))
 
 
 @app.command()

@@ -26,7 +26,7 @@ _NUMBER = re.compile(
 )
 _TIME = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|(?:last|next|this) (?:week|month|year|night|summer|winter|spring|fall|"
-    r"autumn|weekend)|ago|since|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|"
+    r"autumn|weekend)|ago|since|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|june|july|august|"
     r"september|october|november|december|(?:19|20)\d\d)\b",
     re.IGNORECASE,
 )

@@ -10,18 +10,18 @@ from memsvc.domain.query import Analysis
 from memsvc.domain.ranking import Candidate, Unsaid
 
 FIRST = 3
-NAMES = ("coverage", "unsaid", "meaning", "other_speaker", "kind")
-# A logistic regression on the first results of questions with and without an answer, both weighing the same: own talks
-# (eval/sets/answerable.json), LoCoMo and BEAM-128K, with the ranker and without it. `memsvc eval support` fits it;
-# docs/retrieval.md has what it is worth.
-INTERCEPT, WEIGHTS = -2.79, (0.84, -0.59, 5.22, -2.01, 0.62)
-# What has no vector says nothing of its meaning: the mean of those that have one.
-_UNKNOWN_MEANING = 0.4
+NAMES = ("coverage", "unsaid", "cosine", "other_speaker", "kind")
+# A logistic regression on questions with and without an answer about own talks (eval/sets/answerable.json), both
+# weighing the same, with the ranker and without it: `memsvc eval support` fits it, docs/retrieval.md has what it is
+# worth there and elsewhere.
+INTERCEPT, WEIGHTS = -5.45, (2.87, -0.87, 9.24, -4.65, 0.53)
+# What has no vector says nothing of its meaning: the middle of the others.
+_UNKNOWN_COSINE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """`answerable` is how likely it is that the first result answers, 0..1, and 0 without one. Of the first three:
+    """`answerable` is how likely it is that the first results answer, 0..1, and 0 without any. Of the first three:
     `coverage`, the best share of the question's terms, weighted by idf, that one of them has itself, where terms that
     nobody said weigh like the rarest; `cosine`, the best likeness in meaning; `speaker`, whether the one person that
     the question names said one of them (what is told *of* somebody else is what trick questions ask), None when it
@@ -37,33 +37,45 @@ class Support:
 def support(analysis: Analysis, first: Sequence[Candidate], unsaid: Unsaid) -> Support:
     """`first` are the messages of the first entries, best first, at most three of them."""
     named = _named(analysis)
+    values = numbers(analysis, first, unsaid)
     return Support(
-        round(likely(analysis, first[0], unsaid), 4) if first else 0.0,
+        round(_probability(values), 4) if values else 0.0,
         round(max((_coverage(candidate, unsaid) for candidate in first), default=0.0), 4),
-        round(max((_cosine(candidate) for candidate in first), default=0.0), 4),
+        round(max((_cosine(candidate) or 0.0 for candidate in first), default=0.0), 4),
         None if named is None else any(candidate.speaker == named for candidate in first),
     )
 
 
-def likely(analysis: Analysis, candidate: Candidate, unsaid: Unsaid) -> float:
-    """How likely it is that a message answers, 0..1, where every second question has an answer."""
-    values = numbers(analysis, candidate, unsaid)
-    return 1 / (1 + math.exp(-INTERCEPT - sum(w * value for w, value in zip(WEIGHTS, values, strict=True))))
-
-
-def numbers(analysis: Analysis, candidate: Candidate, unsaid: Unsaid) -> tuple[float, ...]:
-    """What is weighed of a message, in the order of `NAMES`: its share of the question's terms; the logarithm of how
-    many nobody said; its closeness in meaning; 1 when another than the one who is named said it; and of what kind of
-    thing is asked for, 1 when it has one and -1 when it has none.
+def numbers(analysis: Analysis, first: Sequence[Candidate], unsaid: Unsaid) -> tuple[float, ...]:
+    """What `answerable` is made of, in the order of `NAMES`, of the best message: its share of the question's terms;
+    the logarithm of how many of them nobody said; the best cosine among `first`; 1 when another than the one who is
+    named said it; and of the kind of thing that is asked for, 1 when it has one and -1 when it has none. Empty when
+    nothing was found.
     """
+    if not first:
+        return ()
+    cosines = [cosine for candidate in first if (cosine := _cosine(candidate)) is not None]
+    return _numbers(analysis, first[0], max(cosines, default=_UNKNOWN_COSINE), unsaid)
+
+
+def likely(analysis: Analysis, candidate: Candidate, cosine: float, unsaid: Unsaid) -> float:
+    """How likely it is, 0..1, that a statement of this message answers that has this cosine."""
+    return _probability(_numbers(analysis, candidate, cosine, unsaid))
+
+
+def _numbers(analysis: Analysis, candidate: Candidate, cosine: float, unsaid: Unsaid) -> tuple[float, ...]:
     named = _named(analysis)
     return (
         _coverage(candidate, unsaid),
         math.log1p(unsaid.count),
-        _UNKNOWN_MEANING if candidate.dense is None else candidate.dense,
+        cosine if candidate.dense is not None else _UNKNOWN_COSINE,
         float(named is not None and candidate.speaker != named),
         _kind(analysis, candidate),
     )
+
+
+def _probability(values: Sequence[float]) -> float:
+    return 1 / (1 + math.exp(-INTERCEPT - sum(w * value for w, value in zip(WEIGHTS, values, strict=True))))
 
 
 def _named(analysis: Analysis) -> str | None:
@@ -74,8 +86,10 @@ def _coverage(candidate: Candidate, unsaid: Unsaid) -> float:
     return candidate.coverage * (1 - unsaid.share)
 
 
-def _cosine(candidate: Candidate) -> float:
+def _cosine(candidate: Candidate) -> float | None:
     """Of the words themselves: what was said around them may be about the question when they are not."""
+    if candidate.dense is None:
+        return None
     return candidate.units[0][1] if candidate.units else candidate.own_cosine or 0.0
 
 

@@ -48,7 +48,7 @@ _MOST_TOKENS = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """`likely`: unit -> how likely it is that it answers, 0..1, of those served; that of the first is `answerable`."""
+    """`likely`: unit -> how likely it is that it answers, 0..1, of those served."""
 
     seq: int
     memories: tuple[Memory, ...]
@@ -236,22 +236,19 @@ class _Run:
         return support.support(self.asked, self._first(), self.unsaid)
 
     def likely(self) -> dict[str, float]:
-        """Unit -> how likely it is that it answers; a message's further ones have their meaning's share of that."""
+        """Unit -> how likely it is that it answers, of those that are served."""
         served = {memory.unit_id for memory in self.memories}
         found: dict[str, float] = {}
         for candidate in (item.candidate for item in self.scored):
-            chance = support.likely(self.asked, candidate, self.unsaid)
             for unit_id, cosine in candidate.units:
-                best = candidate.units[0][1]
                 if unit_id in served:
-                    share = max(0.0, cosine) / best if best > 0 else 1.0
-                    found[unit_id] = max(found.get(unit_id, 0.0), chance * share)
+                    chance = support.likely(self.asked, candidate, cosine, self.unsaid)
+                    found[unit_id] = max(found.get(unit_id, 0.0), chance)
         return found
 
     def numbers(self) -> dict[str, float]:
         """What `answerable` was made of, for a trace; empty when nothing was found."""
-        values = (support.numbers(self.asked, candidate, self.unsaid) for candidate in self._first()[:1])
-        return next((dict(zip(support.NAMES, found, strict=True)) for found in values), {})
+        return dict(zip(support.NAMES, support.numbers(self.asked, self._first(), self.unsaid), strict=False))
 
     def _first(self) -> list[Candidate]:
         by_id = {item.candidate.message_id: item.candidate for item in self.scored}

@@ -77,8 +77,8 @@ class RecallResult(Response):
 
 
 class Support(Response):
-    """How far the first results bear the question. Abstain by `answerable`: the probability, 0 to 1, that the first
-    answers it, where every second question can be answered; it is 0 when nothing was found.
+    """How far the first results bear the question. Abstain by `answerable`: the probability, 0 to 1, that they
+    answer it, where every second question can be answered; it is 0 when nothing was found.
 
     `coverage`: the share of the question's words, by rarity, that one of the first three has (what nobody ever said
     counts as the rarest); `cosine` in meaning, the best of three; `speaker`: whether the one person that the question
