@@ -14,7 +14,7 @@ NAMES = ("coverage", "unsaid", "cosine", "other_speaker", "kind")
 # A logistic regression on questions with and without an answer about own talks (eval/sets/answerable.json), both
 # weighing the same, with the ranker and without it: `memsvc eval support` fits it, docs/retrieval.md has what it is
 # worth there and elsewhere.
-INTERCEPT, WEIGHTS = -5.45, (2.87, -0.87, 9.24, -4.65, 0.53)
+INTERCEPT, WEIGHTS = -4.95, (2.32, -1.04, 9.14, -3.73, 0.48)
 # What has no vector says nothing of its meaning: the middle of the others.
 _UNKNOWN_COSINE = 0.5
 

@@ -22,9 +22,9 @@ from memsvc.wire.questions import RecallFilter
 from tests.integration.test_consolidation import say
 
 # Two talks that the number was not fitted on, 25 questions with an answer and 25 without. The least ROC AUC; measured
-# SHIPPED with the ranker and PLAIN without it.
+# .954 with the ranker and without it.
 TALKS = Path(__file__).with_name("answerable.json")
-LEAST = {"shipped": 0.88, "none": 0.88}
+LEAST = {"shipped": 0.9, "none": 0.9}
 
 
 @pytest.fixture(scope="module")
