@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -30,7 +31,17 @@ LEAST = {"shipped": 0.9, "none": 0.9}
 @pytest.fixture(scope="module")
 def talks(client: MemoryClient) -> Dataset:
     dataset = datasets.read(TALKS)
-    runs.ingest(dataset, client, quiet=True)
+    for talk in dataset.conversations:
+        client.namespace(runs.namespace(dataset, talk)).write(
+            {
+                "session_id": session_id,
+                "messages": [
+                    {"role": turn.role, "speaker": turn.speaker, "content": turn.text, "occurred_at": turn.occurred_at}
+                    for turn in turns
+                ],
+            }
+            for session_id, turns in itertools.groupby(talk.turns, lambda turn: turn.session_id)
+        )
     return dataset
 
 
