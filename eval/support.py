@@ -165,7 +165,10 @@ def _figures(given: Sequence[Asked], unseen: NDArray[np.float64]) -> dict[str, A
 
 def _even(answered: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(n,) weights by which there are as many questions without an answer as with one; their sum is 1."""
-    return np.where(answered, 0.5 / max(answered.sum(), 1), 0.5 / max((~answered).sum(), 1))
+    weights: NDArray[np.float64] = np.where(
+        answered, 0.5 / max(int(answered.sum()), 1), 0.5 / max(int((~answered).sum()), 1)
+    )
+    return weights
 
 
 def _rows(given: Sequence[Asked], names: Sequence[str]) -> NDArray[np.float64]:

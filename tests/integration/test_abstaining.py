@@ -85,12 +85,12 @@ def test_recall_context_and_a_sweep_say_the_same_however_much_is_asked_for(
     talk = talks.conversations[0]
     space = client.namespace(runs.namespace(talks, talk))
     for question in talk.questions[:4]:
-        given = {"asked_at": question.asked_at}
-        said = space.recall(question.text, limit=10, **given).support
-        assert space.recall(question.text, limit=1, **given).support == said
-        assert space.recall(question.text, limit=None, **given).support == said
-        assert space.context(question.text, **given).support == said
-        assert space.context(question.text, budget_tokens=None, **given).support == said
+        at = question.asked_at
+        said = space.recall(question.text, limit=10, asked_at=at).support
+        assert space.recall(question.text, limit=1, asked_at=at).support == said
+        assert space.recall(question.text, limit=None, asked_at=at).support == said
+        assert space.context(question.text, asked_at=at).support == said
+        assert space.context(question.text, budget_tokens=None, asked_at=at).support == said
 
 
 def test_many_questions_at_once_get_the_numbers_that_one_gets(talks: Dataset, client: MemoryClient) -> None:
