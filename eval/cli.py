@@ -236,6 +236,29 @@ def learn(data: Sequence[Path], out: Path, card: Path | None) -> int:
     return 0
 
 
+def support(learn_from: Sequence[Path], data: Sequence[Path], folder: Path | None, json_out: Path | None) -> int:
+    """Fit the number to abstain by on the sets `learn_from` and print what it is worth on them, by fits that did not
+    see the conversation, and on those of `data`; the exit status.
+    """
+    from eval import support as abstaining
+
+    try:
+        learnt, datasets = ({path: read(path) for path in paths} for paths in (learn_from, data))
+        _told_apart(learnt, datasets)
+        _folders(json_out)
+        every = [*learnt.values(), *datasets.values()]
+        with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
+            asked = abstaining.ask(every, folder or Path(temporary))
+    except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {escape(str(error))}[/red]", soft_wrap=True)
+        return 2
+    figures = abstaining.measure(asked, list(learnt.values()), every) | {"commit": report.commit()}
+    Console().print_json(data=figures)
+    if json_out is not None:
+        json_out.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
 def _grow(examples: list[train.Example], datasets: Mapping[Path, Dataset], out: Path) -> dict[str, Any]:
     """Write the weights grown on all these examples; what they are."""
     trees = train.grow(examples)

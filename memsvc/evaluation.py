@@ -74,6 +74,22 @@ for _name in ("locomo", "beam", "longmemeval", "memorybank", "own"):
 
 
 @app.command()
+def support(
+    learn: Annotated[list[Path], typer.Option(help="What it is fitted on. May be repeated.")],
+    data: Annotated[list[Path] | None, typer.Option(help=f"Measured too. {_SETS}")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; what is in there already stays in.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+) -> None:
+    """Fit the number to abstain by on questions with and without answers: coefficients, ROC AUC, calibration."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import cli
+
+    sys.exit(cli.support(learn, data or (), out, json_out))
+
+
+@app.command()
 def answers(
     data: Annotated[Path, typer.Option(help=_SET)],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one there goes on.")],

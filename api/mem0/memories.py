@@ -69,14 +69,18 @@ class Memories:
         ]
 
     def search(self, body: bodies.Search) -> list[dict[str, Any]]:
-        """The best memories that pass the filters, best first; over several namespaces by their scores."""
+        """The best memories that pass the filters and reach `threshold`, in the order of a recall; of several
+        namespaces by their scores, which are comparable: each is how likely it is that this memory answers.
+        """
         wanted = _filter(body)
         top_k = body.top_k or body.limit or _DEFAULT_TOP_K
         asked = filters.moment(body.reference_date) if body.reference_date is not None else dt.datetime.now(dt.UTC)
         found: list[dict[str, Any]] = []
-        for name in self._namespaces(wanted):
+        names = self._namespaces(wanted)
+        for name in names:
             found += self._search(name, Query(body.query, asked), wanted, body, top_k)
-        found.sort(key=lambda item: -item["score"])
+        if len(names) > 1:
+            found.sort(key=lambda item: -item["score"])
         if body.threshold is not None:
             found = [item for item in found if item["score"] >= body.threshold]
         return [_fields(item, body.fields) for item in found[:top_k]]
@@ -169,9 +173,10 @@ class Memories:
         usual = min(_FIRST_LOOK, 2 * top_k + 10) if filters.entities(wanted) == {"user_id"} else _FIRST_LOOK
         for recall, limit in ((self.service.recall, usual), (self._wide(), _WIDE_LIMIT)):
             scores: dict[str, float] = {}
-            for memory in recall.recall(self.tenant_id, name, query, limit).memories:
+            recalled = recall.recall(self.tenant_id, name, query, limit)
+            for memory in recalled.memories:
                 if memory.unit_id is not None and (memory.status == Status.ACTIVE or body.latest_only is False):
-                    scores.setdefault(memory.unit_id, min(1.0, max(0.0, memory.score)))
+                    scores[memory.unit_id] = round(recalled.likely[memory.unit_id], 4)
             passed = []
             for item in self._hydrated(name, list(scores)):
                 if filters.matches(wanted, item) and (body.show_expired or not _expired(item)):

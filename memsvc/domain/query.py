@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from memsvc.domain import timespan
 
@@ -58,10 +58,13 @@ class Query:
         timespan.aware(self.asked_at, "asked_at")
 
 
+Kind = Literal["time", "number", "name"]
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """`speakers` are the known names that the question uses; `times` the intervals it names; `asks_assistant` whether
-    it is about what the assistant said.
+    it is about what the assistant said; `asks_for` what an answer must hold (a place is a name too), None for anything.
     """
 
     query: Query
@@ -69,6 +72,7 @@ class Analysis:
     times: tuple[timespan.TimeSpan, ...]
     asks_history: bool = False
     asks_assistant: bool = False
+    asks_for: Kind | None = None
 
     @property
     def asks_now(self) -> bool:

@@ -10,12 +10,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a message looks like: how many words, whether it asks, has a number, names a time."""
+    """What a message looks like: how many words, whether it asks, has a number, names a time; and the names in it,
+    None where its script has no capitals to tell them by.
+    """
 
     words: int
     asks: bool
     has_number: bool
     has_time: bool
+    names: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,14 @@ class Candidate:
     context_cosine: float | None = None
     assertion: str | None = None
     standing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Terms of a question that stand in no message: how many, and their share (0..1) of it by weight."""
+
+    count: int = 0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

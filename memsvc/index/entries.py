@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import regex
+
 from memsvc.domain import served
 from memsvc.domain.change import UnitEntry
 from memsvc.domain.message import Message
@@ -24,14 +26,18 @@ _NUMBER = re.compile(
 )
 _TIME = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|(?:last|next|this) (?:week|month|year|night|summer|winter|spring|fall|"
-    r"autumn|weekend)|ago|since|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|"
+    r"autumn|weekend)|ago|since|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|june|july|august|"
     r"september|october|november|december|(?:19|20)\d\d)\b",
     re.IGNORECASE,
 )
+# A capital inside a sentence; the first word of one has it anyway.
+_NAME = regex.compile(r"(?<=[\w,;:] )(?!I\b)\p{Lu}[\w-]*")
+_CASED = regex.compile(r"\p{Ll}")
 
 
 def form(text: str) -> Form:
-    return Form(len(text.split()), "?" in text, bool(_NUMBER.search(text)), bool(_TIME.search(text)))
+    names = tuple(name.casefold() for name in _NAME.findall(text)) if _CASED.search(text) else None
+    return Form(len(text.split()), "?" in text, bool(_NUMBER.search(text)), bool(_TIME.search(text)), names)
 
 
 @dataclass(slots=True)

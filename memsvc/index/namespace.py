@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
 from memsvc.domain.query import Filter
-from memsvc.domain.ranking import Candidate
+from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index import closeness, dense, entries, lexical, words
 from memsvc.index.closeness import Closeness
 from memsvc.index.entries import Entry, Moment, Unit
@@ -130,6 +130,15 @@ class NamespaceIndex:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
         with self._lock:
             return self._weights(dict.fromkeys(words.terms(query_text)))
+
+    def unsaid(self, query_text: str) -> Unsaid:
+        """The terms of the question that nobody said here. Each weighs like the rarest that somebody did."""
+        with self._lock:
+            held = [self._lexical.df(term) for term in dict.fromkeys(words.terms(query_text))]
+            most = math.log(len(self._messages) + 1)
+            known = sum(most - math.log(df) for df in held if df)
+            count = held.count(0)
+            return Unsaid(count, count * most / max(known + count * most, 1e-9))
 
     def by_words(self) -> bool:
         """Whether words alone decide, because there are units without a vector."""

@@ -59,6 +59,9 @@ class Recalled(BaseModel):
 
 
 class RecalledList(BaseModel):
+    """`answerable`: how likely it is, 0 to 1, that these answer the question; below .5 say that you do not know."""
+
+    answerable: float
     results: list[Recalled]
 
 
@@ -71,10 +74,13 @@ class Profiles(BaseModel):
 
 
 class Answered(BaseModel):
-    """`abstained`: the memory does not hold the answer. `message_ids` are the messages that it was read from."""
+    """`abstained`: the memory does not hold the answer; `answerable`: how likely it was, 0 to 1, that it does.
+    `message_ids` are the messages that it was read from.
+    """
 
     answer: str
     abstained: bool
+    answerable: float
     message_ids: list[str]
 
 
@@ -118,7 +124,9 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         async with _memory(open_client, ctx, namespace) as memory:
             found = await memory.answer(query, sweep=sweep)
         cited = list(dict.fromkeys(citation.message_id for citation in found.citations))
-        return Answered(answer=found.answer, abstained=found.abstained, message_ids=cited)
+        return Answered(
+            answer=found.answer, abstained=found.abstained, answerable=found.support.answerable, message_ids=cited
+        )
 
     @server.tool(annotations=only_reads)
     async def recall(
@@ -131,8 +139,8 @@ def _reading(server: MCPServer, open_client: Open) -> None:
     ) -> RecalledList:
         """Single memories that bear on a question, best first, with their ids; of a sweep oldest first."""
         async with _memory(open_client, ctx, namespace) as memory:
-            found = (await memory.recall(query, limit=limit, as_of=as_of, sweep=sweep)).results
-        return RecalledList(results=[_recalled(one) for one in found])
+            found = await memory.recall(query, limit=limit, as_of=as_of, sweep=sweep)
+        return RecalledList(answerable=found.support.answerable, results=[_recalled(one) for one in found.results])
 
     @server.tool(annotations=only_reads)
     async def sources(ctx: Context[object, object], unit_id: UnitArg, namespace: NamespaceArg = None) -> Cited:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
 from memsvc.domain.query import Analysis, Filter, Query
-from memsvc.domain.ranking import Candidate, Ranked, Scored
+from memsvc.domain.ranking import Candidate, Ranked, Scored, Unsaid
 from memsvc.domain.timespan import TimeSpan
 from memsvc.index.entries import Moment
 from memsvc.index.namespace import NamespaceIndex
@@ -51,12 +51,15 @@ _MOST_TOKENS = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
+    """`likely`: unit -> how likely it is that it answers, 0..1, of those served."""
+
     seq: int
     memories: tuple[Memory, ...]
     timings_ms: dict[str, float]
     trace: dict[str, Any] | None
     support: Support
     degraded: str | None
+    likely: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +122,15 @@ class Recall:
         traced: dict[str, Any] | None = None
         if trace or explain is not None:
             traced = tracing.trace(run.asked, run.scored, run.ranked, len(run.memories))
+            traced["support"] = run.numbers()
             traced["cross_encoder_in_time"] = run.read_in_time if self._read is not None else None
         if traced is not None and explain is not None:
             traced["explained"] = tracing.explain(explain, run.everything, traced, self._per_arm(query))
         if query.sweep:
             run.memories.sort(key=lambda memory: (memory.t_mention, memory.seq, memory.place))
-        return Recalled(run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support(), run.degraded)
+        return Recalled(
+            run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support(), run.degraded, run.likely()
+        )
 
     def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int | None) -> Served:
         """The best memories that fit into `budget_tokens`, with None those that are worth showing, in time order.
@@ -181,7 +187,7 @@ class Recall:
             # A trusted message may have a unit that cites another one too.
             expanded = expansion.entries(reranked, now=asked.asks_now)
             ranked = [entry for entry in expanded if entry.unit_id not in search.distrusted]
-            count = limit or expansion.enough(ranked, most)
+            first, count = ranked[: support.FIRST], limit or expansion.enough(ranked, most)
             if query.sweep or limit is None:
                 ranked = _spread(ranked, scored, limit)
             clock.lap("ranking")
@@ -198,8 +204,8 @@ class Recall:
             given = settings.cross_encoder_first, settings.cross_encoder_timeout_s
             memories, read_in_time = reading.reread(read, asked, memories, *given)
             clock.lap("cross_encoder")
-        every = search.best(len(index.message_ids())) if everything else []
-        return _Run(space, asked, scored, ranked, read_in_time, memories[:count], every, degraded)
+        unsaid, every = index.unsaid(query.text), search.best(len(index.message_ids())) if everything else []
+        return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories[:count], every, degraded)
 
     def _per_arm(self, query: Query) -> int:
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
@@ -210,12 +216,16 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The values between the stages of one read; `read_in_time` is False when the cross-encoder was given up."""
+    """The values between the stages of one read; `first` are the best before they are spread or read once more;
+    `read_in_time` is False when the cross-encoder was given up.
+    """
 
     space: Namespace
     asked: Analysis
     scored: list[Scored]
     ranked: list[Ranked]
+    first: list[Ranked]
+    unsaid: Unsaid
     read_in_time: bool
     memories: list[Memory]
     everything: list[Candidate]
@@ -226,7 +236,26 @@ class _Run:
         return {unit_id for item in self.scored for unit_id in item.candidate.superseded}
 
     def support(self) -> Support:
-        return support.support(self.asked, [item.candidate for item in self.scored], self.ranked)
+        return support.support(self.asked, self._first(), self.unsaid)
+
+    def likely(self) -> dict[str, float]:
+        """Unit -> how likely it is that it answers, of those that are served."""
+        served = {memory.unit_id for memory in self.memories}
+        found: dict[str, float] = {}
+        for candidate in (item.candidate for item in self.scored):
+            for unit_id, cosine in candidate.units:
+                if unit_id in served:
+                    chance = support.likely(self.asked, candidate, cosine, self.unsaid)
+                    found[unit_id] = max(found.get(unit_id, 0.0), chance)
+        return found
+
+    def numbers(self) -> dict[str, float]:
+        """What `answerable` was made of, for a trace; empty when nothing was found."""
+        return dict(zip(support.NAMES, support.numbers(self.asked, self._first(), self.unsaid), strict=False))
+
+    def _first(self) -> list[Candidate]:
+        by_id = {item.candidate.message_id: item.candidate for item in self.scored}
+        return [by_id[entry.message_id] for entry in self.first]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,15 @@ class RecallResult(Response):
 
 
 class Support(Response):
-    """How far the first results bear the question, to abstain by: `coverage` of its words and `cosine` in meaning,
-    the best of three; `speaker`: whether the one person it names said one of them, null when it names none.
+    """How far the first results bear the question. Abstain by `answerable`: the probability, 0 to 1, that they
+    answer it, where every second question can be answered; it is 0 when nothing was found.
+
+    `coverage`: the share of the question's words, by rarity, that one of the first three has (what nobody ever said
+    counts as the rarest); `cosine` in meaning, the best of three; `speaker`: whether the one person that the question
+    names said one of them, null when it names none.
     """
 
+    answerable: float
     coverage: float
     cosine: float
     speaker: bool | None

@@ -100,6 +100,8 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
         assert text.startswith("<memsvc>")
         (best, *_) = (await call(agent, "recall", query="What is the boat called?"))["results"]
         assert "Albatross" in best["text"]
+        other = await call(agent, "recall", query="Which opera did the mayor sing?")
+        assert other["answerable"] < 0.5 < (await call(agent, "recall", query="What is the boat called?"))["answerable"]
         swept = (await call(agent, "recall", query="What is the boat called?", sweep=True))["results"]
         assert [("Albatross" in one["text"]) for one in swept] == [False] * (len(swept) - 1) + [True]
         cited = (await call(agent, "sources", unit_id=best["unit_id"]))["sources"]

@@ -102,6 +102,15 @@ def test_the_quick_start_works(mem0: Mem0, user: str) -> None:
     assert best["user_id"] == user
 
 
+def test_a_threshold_leaves_out_what_does_not_answer(mem0: Mem0, user: str) -> None:
+    mem0.add("My sister Nora plays the cello.", user_id=user)
+    mem0.add("The harbour ferry was painted blue.", user_id=user)
+    asked: dict[str, Any] = {"filters": {"user_id": user}, "threshold": 0.5}
+    (found,) = mem0.search("Which instrument does my sister play?", **asked)["results"]
+    assert "cello" in found["memory"]
+    assert mem0.search("What is the dentist's phone number?", **asked)["results"] == []
+
+
 def test_a_memory_is_read_changed_deleted_and_keeps_its_history(mem0: Mem0, user: str) -> None:
     mem0.add("My sister Nora plays the cello.", user_id=user, metadata={"topic": "family"})
     (memory,) = mem0.get_all(filters={"user_id": user})["results"]
