@@ -382,22 +382,3 @@ def compression(data: Sequence[Path], json_out: Path | None, limit_conversations
     if json_out is not None:
         json_out.write_text(json.dumps({"rows": rows, "commit": report.commit()}, indent=1) + "\n")
     return 0
-
-
-def pairs(data: Sequence[Path], out: Path, json_out: Path | None, *, cross: bool) -> int:
-    """Grow the judge of pairs on the made ones and on the talk of these sets; the exit status."""
-    from eval.pairs import measuring
-    from memsvc.models import encoder
-
-    try:
-        datasets = [read(path) for path in data]
-        _folders(out, json_out)
-        loaded = encoder.load(encoder.DEFAULT_MODEL, precision="int8", threads=2, batch_size=32)
-    except (BadDataset, MemsvcError, OSError) as error:
-        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
-        return 2
-    figures = measuring.run(datasets, loaded, out, cross=cross)
-    Console().print_json(data=figures)
-    if json_out is not None:
-        json_out.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0

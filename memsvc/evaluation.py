@@ -234,6 +234,6 @@ def pairs(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.pairs import measuring
 
-    sys.exit(cli.pairs(data, out, json_out, cross=cross))
+    sys.exit(measuring.pairs(data, out, json_out, cross=cross))

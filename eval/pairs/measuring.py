@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from eval import report
-from eval.datasets.model import Dataset
+from eval.datasets import read
+from eval.datasets.model import BadDataset, Dataset
 from eval.pairs import frames, growing
 from eval.pairs.growing import Example
 from memsvc.consolidate import judge, relate
+from memsvc.errors import MemsvcError
+from memsvc.models import encoder
 from memsvc.models.encoder import TextEncoder
 
 # English has more kinds, each with more sentences, than any other language.
@@ -22,7 +26,25 @@ _PER_FRAME = {"en": frames.PER_FRAME}
 _PER_FRAME_ELSEWHERE = frames.PER_FRAME // 2
 
 
-def examples(datasets: Sequence[Dataset], encoder: TextEncoder) -> list[Example]:
+def pairs(data: Sequence[Path], out: Path, json_out: Path | None, *, cross: bool) -> int:
+    """Grow the judge of pairs on the made ones and on the talk of these sets; the exit status."""
+    try:
+        datasets = [read(path) for path in data]
+        for path in (out, json_out):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+        loaded = encoder.load(encoder.DEFAULT_MODEL, precision="int8", threads=2, batch_size=32)
+    except (BadDataset, MemsvcError, OSError) as error:
+        Console(stderr=True).print(f"[red]eval: {error}[/red]", soft_wrap=True)
+        return 2
+    figures = run(datasets, loaded, out, cross=cross)
+    Console().print_json(data=figures)
+    if json_out is not None:
+        json_out.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def examples(datasets: Sequence[Dataset], by: TextEncoder) -> list[Example]:
     """Pairs made of the frames, and pairs of the sets' talk."""
     given = frames.read()
     said = [
@@ -33,16 +55,16 @@ def examples(datasets: Sequence[Dataset], encoder: TextEncoder) -> list[Example]
             _PER_FRAME.get(language, _PER_FRAME_ELSEWHERE),
         )
     ]  # fmt: skip
-    made = growing.made(said, encoder.encode)
+    made = growing.made(said, by.encode)
     first = growing.grow(made).network
-    return made + [pair for dataset in datasets for pair in growing.talk(dataset, encoder.encode, first)]
+    return made + [pair for dataset in datasets for pair in growing.talk(dataset, by.encode, first)]
 
 
-def run(datasets: Sequence[Dataset], encoder: TextEncoder, out: Path, *, cross: bool) -> dict[str, Any]:
+def run(datasets: Sequence[Dataset], by: TextEncoder, out: Path, *, cross: bool) -> dict[str, Any]:
     """Grow the judge on everything and write it; the figures, with `cross` those of what was not seen."""
     console = Console(stderr=True)
     console.print("distilling and encoding pairs")
-    given = examples(datasets, encoder)
+    given = examples(datasets, by)
     figures: dict[str, Any] = {
         "pairs": sum(example.said is not None for example in given),
         "of talk": sum(example.said is None for example in given),
@@ -56,7 +78,7 @@ def run(datasets: Sequence[Dataset], encoder: TextEncoder, out: Path, *, cross: 
         figures["languages held out"] = _figures(given, languages)
     console.print("growing the judge of all")
     grown = growing.grow(given)
-    judge.save(out, grown.network, grown.trees, grown.plain, encoder.name)
+    judge.save(out, grown.network, grown.trees, grown.plain, by.name)
     return figures
 
 

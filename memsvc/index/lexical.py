@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from memsvc.domain.ranking import Unsaid
+
 K1 = 1.2
 B = 0.75
 # BM25Okapi: a term in more than half of the documents gets this share of the average idf instead of a negative one.
@@ -26,6 +28,16 @@ _SWEEP_ROWS = 1024
 _BYTES_PER_POSTING = 16
 _BYTES_PER_TERM = 350
 _BYTES_PER_DOCUMENT = 150
+
+
+def unsaid(document_counts: Sequence[int], documents: int) -> Unsaid:
+    """Of the terms of a question that stand in so many of the documents each, those that stand in none: each weighs like
+    the rarest that stands in one.
+    """
+    most = math.log(documents + 1)
+    known = sum(most - math.log(count) for count in document_counts if count)
+    missing = document_counts.count(0)
+    return Unsaid(missing, missing * most / max(known + missing * most, 1e-9))
 
 
 class LexicalIndex:

@@ -135,10 +135,7 @@ class NamespaceIndex:
         """The terms of the question that nobody said here. Each weighs like the rarest that somebody did."""
         with self._lock:
             held = [self._lexical.df(term) for term in dict.fromkeys(words.terms(query_text))]
-            most = math.log(len(self._messages) + 1)
-            known = sum(most - math.log(df) for df in held if df)
-            count = held.count(0)
-            return Unsaid(count, count * most / max(known + count * most, 1e-9))
+            return lexical.unsaid(held, len(self._messages))
 
     def by_words(self) -> bool:
         """Whether words alone decide, because there are units without a vector."""
