@@ -31,7 +31,7 @@ _BYTES_PER_DOCUMENT = 150
 
 
 def unsaid(document_counts: Sequence[int], documents: int) -> Unsaid:
-    """Of the terms of a question that stand in so many of the documents each, those that stand in none: each weighs like
+    """Of a question's terms, which stand in so many of the documents each, those that stand in none: each weighs like
     the rarest that stands in one.
     """
     most = math.log(documents + 1)

@@ -132,10 +132,10 @@ class NamespaceIndex:
             return self._weights(dict.fromkeys(words.terms(query_text)))
 
     def unsaid(self, query_text: str) -> Unsaid:
-        """The terms of the question that nobody said here. Each weighs like the rarest that somebody did."""
+        """The terms of the question that nobody said here."""
+        terms = dict.fromkeys(words.terms(query_text))
         with self._lock:
-            held = [self._lexical.df(term) for term in dict.fromkeys(words.terms(query_text))]
-            return lexical.unsaid(held, len(self._messages))
+            return lexical.unsaid([self._lexical.df(term) for term in terms], len(self._messages))
 
     def by_words(self) -> bool:
         """Whether words alone decide, because there are units without a vector."""
@@ -271,9 +271,7 @@ class NamespaceIndex:
     def _passing(
         self, moment: Moment, only: Filter | None, messages: Collection[str] | None, units: Collection[str] | None
     ) -> set[str] | None:
-        """Ids of the messages that pass every condition; None when there is none. A moment of the past is one: among
-        thousands of later messages the few of then would not be among the best hundred.
-        """
+        """Ids of the messages that pass every condition, a moment of the past among them; None without conditions."""
         if moment.is_now and only is None and messages is None and units is None:
             return None
         return {
