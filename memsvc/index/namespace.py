@@ -341,11 +341,10 @@ class NamespaceIndex:
 
     def _existed(self, message_id: str, moment: Moment) -> bool:
         """What was said later counts where it speaks of then."""
-        entry = self._messages.get(message_id)
+        entry, then = self._messages.get(message_id), moment.as_of
         if entry is None or not entry.existed(moment):
             return False
-        as_of = moment.as_of
-        return as_of is None or entry.occurred_at <= as_of or any(self._units[u].stands(moment) for u in entry.units)
+        return then is None or entry.occurred_at <= then or any(self._units[u].stands(moment) for u in entry.units)
 
     def _current(self, found: Iterable[str], moment: Moment, passing: set[str] | None) -> list[str]:
         """Messages of what stands now in the place of statements that were found."""
