@@ -21,7 +21,7 @@ PER_FRAME = 40
 class Frame:
     """`one`: whether there is one value at a time. Sentences have {v} for the value, {u} for the one before: `state` it
     is so, `change` it became so (with `one` false: another was added), `end` {u} is over, `again` the same once more,
-    `stands` it looks alike and ends nothing.
+    `stands` it looks alike and ends nothing. Where there are `things`, {t}, each has a value of its own.
     """
 
     language: str
@@ -33,6 +33,7 @@ class Frame:
     end: Sequence[str]
     again: Sequence[str]
     stands: Sequence[str]
+    things: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def read(folder: Path = FOLDER) -> list[Frame]:
     for file in sorted(folder.glob("*.json")):
         for kind, frame in json.loads(file.read_text(encoding="utf-8")).items():
             fields = {name: frame[name] for name in ("one", "values", "state", "change", "end", "again", "stands")}
-            found.append(Frame(file.stem.partition("-")[0], kind, **fields))
+            found.append(Frame(file.stem.partition("-")[0], kind, **fields, things=frame.get("things", ())))
     return found
 
 
@@ -68,44 +69,48 @@ def pairs(frames: Sequence[Frame], seed: int, per_frame: int = PER_FRAME) -> Ite
         others = [other for other in beside[frame.language] if other.kind != frame.kind]
         for _ in range(per_frame // 3):
             other = draw.choice(others)
-            later = _fill(draw, (*other.state, *other.change, *other.end), *draw.sample(other.values, 2))
-            earlier = _fill(draw, (*frame.state, *frame.change), *draw.sample(frame.values, 2))
+            later = _said(draw, other, (*other.state, *other.change, *other.end))
+            earlier = _said(draw, frame, (*frame.state, *frame.change))
             yield Said(frame.language, frame.kind, "another kind", earlier, later, ends=False)
+
+
+def _said(draw: random.Random, frame: Frame, sentences: Sequence[str]) -> str:
+    return _fill(draw, sentences, *draw.sample(frame.values, 2), draw.choice(frame.things or ("",)))
 
 
 def _within(frame: Frame, draw: random.Random) -> Said:
     old, new, third = draw.sample(frame.values, 3)
-    has_value = bool(frame.change)
-    before = frame.change if has_value and draw.random() < 0.25 else frame.state
+    thing, another = draw.sample(frame.things, 2) if frame.things else ("", "")
+    before = frame.change if frame.change and draw.random() < 0.25 else frame.state
 
-    def pair(why: str, later: str, *, ends: bool, earlier: str | None = None) -> Said:
-        first = earlier or _fill(draw, before, old, third)
-        return Said(frame.language, frame.kind, why, first, later, ends)
+    def pair(why: str, sentences: Sequence[str], value: str, former: str, *, ends: bool = False, of: str = "") -> Said:
+        first = _fill(draw, before, old, third, thing)
+        return Said(frame.language, frame.kind, why, first, _fill(draw, sentences, value, former, of or thing), ends)
 
+    says = (*frame.state, *frame.change)
+    chance = draw.random()
+    if frame.things and chance < 0.35:
+        later = (*says, *frame.end)
+        return pair("another thing", later, new if draw.random() < 0.8 else old, old, of=another)
     chance = draw.random()
     if chance < 0.12:
-        return pair("again", _fill(draw, frame.again, old, old), ends=False)
+        return pair("again", frame.again, old, old)
     if chance < 0.36:
-        value = new if draw.random() < 0.75 else old
-        return pair("stands", _fill(draw, frame.stands, value, old), ends=False)
+        return pair("stands", frame.stands, new if draw.random() < 0.75 else old, old)
     if chance < 0.42:
-        first = _fill(draw, frame.stands, old, new)
-        later = _fill(draw, (*frame.state, *frame.change), new, third)
-        return pair("stood", later, ends=False, earlier=first)
-    if not has_value:
-        if chance < 0.52:
-            return pair("another thing", _fill(draw, (*frame.state, *frame.end), new, new), ends=False)
-        return pair("end", _fill(draw, frame.end, old, old), ends=True)
-    if not frame.one:
-        if chance < 0.72:
-            return pair("one more", _fill(draw, (*frame.state, *frame.change), new, old), ends=False)
-        return pair("end", _fill(draw, frame.end, old, old), ends=True)
-    if chance < 0.76:
-        return pair("change", _fill(draw, frame.change, new, old), ends=True)
-    if chance < 0.90:
-        return pair("another value", _fill(draw, frame.state, new, old), ends=True)
-    return pair("end", _fill(draw, frame.end, old, old), ends=True)
+        stood, after = _fill(draw, frame.stands, old, new, thing), _fill(draw, says, new, third, thing)
+        return Said(frame.language, frame.kind, "stood", stood, after, ends=False)
+    if frame.one and frame.change:
+        if chance < 0.76 or (chance >= 0.90 and not frame.end):
+            return pair("change", frame.change, new, old, ends=True)
+        if chance < 0.90:
+            return pair("another value", frame.state, new, old, ends=True)
+    elif chance < (0.52 if not frame.change else 0.72) or not frame.end:
+        return pair("one more", says if frame.change else (*frame.state, *frame.end), new, old if frame.change else new)
+    return pair("end", frame.end, old, old, ends=True)
 
 
-def _fill(draw: random.Random, sentences: Sequence[str], value: str, before: str) -> str:
-    return draw.choice(sentences).replace("{v}", value).replace("{u}", before)
+def _fill(draw: random.Random, sentences: Sequence[str], value: str, before: str, thing: str) -> str:
+    said = draw.choice(sentences).replace("{v}", value).replace("{u}", before).replace("{t}", thing)
+    # A sentence may begin with a value or a thing.
+    return said[0].upper() + said[1:] if sentences and said[0].isalpha() and thing else said
