@@ -75,7 +75,8 @@ def pairs(frames: Sequence[Frame], seed: int, per_frame: int = PER_FRAME) -> Ite
 
 
 def _said(draw: random.Random, frame: Frame, sentences: Sequence[str]) -> str:
-    return _fill(draw, sentences, *draw.sample(frame.values, 2), draw.choice(frame.things or ("",)))
+    value, before = draw.sample(frame.values, 2)
+    return _fill(draw, sentences, value, before, draw.choice(frame.things or ("",)))
 
 
 def _within(frame: Frame, draw: random.Random) -> Said:
