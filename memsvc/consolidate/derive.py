@@ -53,10 +53,15 @@ def standings(traits: Mapping[str, Trait], links: Iterable[Link]) -> dict[str, S
         found[unit_id] = Standing(
             merged_into=leader if leader != unit_id else None,
             superseded_by=leaders[by.id] if by else None,
-            valid_to=by.since if by else None,
+            valid_to=_end(traits[unit_id], by) if by else None,
             proof_count=members[leader] if leader == unit_id else 1,
         )
     return found
+
+
+def _end(ended: Trait, by: Trait) -> dt.datetime:
+    """Since when the newer one is so, but what still held when it was said cannot have ended before."""
+    return by.since if by.since > ended.said_at else by.said_at
 
 
 def nearest(links: Iterable[Link]) -> list[Link]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memsvc.consolidate.trait import Trait
+from memsvc.domain.unit import Kind
 
 _WANTED = ("instruction", "preference")
 
@@ -17,12 +18,13 @@ _WANTED = ("instruction", "preference")
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one unit says, and until when it was so: None, it still is. What was merged into another unit says again
-    what that one, `merged_into`, says.
+    what that one, `merged_into`, says; `superseded_by` took the place of this one.
     """
 
     trait: Trait
     until: dt.datetime | None = None
     merged_into: str | None = None
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Former:
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """The value of something one has one of at a time, as it was written; `since` when it is so, after what it was
-    `before`, and where that was said.
+    `before`, and where that was said. Where no rule knows the attribute the value is the whole statement, and the name
+    what it is chiefly about.
     """
 
     name: str
@@ -77,7 +80,8 @@ def profiles(
     found = []
     for name in sorted(told):
         wants = [item.trait for item in told[name] if _is_wish(item.trait) and _is_so(item, as_of)]
-        profile = Profile(name, _attributes(told[name], again, as_of), tuple(reversed(wants[-limit:])))
+        attributes = (*_attributes(told[name], again, as_of), *_states(told[name], as_of, limit))
+        profile = Profile(name, attributes, tuple(reversed(wants[-limit:])))
         if profile.attributes or profile.wants:
             found.append(profile)
     return found
@@ -107,6 +111,38 @@ def _attributes(
             )
         )
     return tuple(found)
+
+
+def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) -> list[Attribute]:
+    """What took the place of another statement, and what else is a state, in no slot; the latest, by name."""
+    former: dict[str, list[Statement]] = {}
+    for item in told:
+        if item.superseded_by is not None:
+            former.setdefault(item.superseded_by, []).append(item)
+    standing = [
+        item.trait
+        for item in told
+        if not item.trait.slot
+        and not item.trait.is_assistants
+        and not _is_wish(item.trait)
+        and _is_so(item, as_of)
+        and (item.trait.id in former or item.trait.kind == Kind.STATE)
+    ]
+    found = []
+    for trait in standing[-limit:]:
+        before = [item for item in former.get(trait.id, ()) if item.until and (as_of is None or item.until <= as_of)]
+        last = max(before, key=lambda item: (item.until or item.trait.said_at, item.trait.place), default=None)
+        was = Former(last.trait.core, last.trait.id, last.until) if last and last.until else None
+        since = max(trait.since, was.until) if was else trait.since
+        name = _about(trait, last.trait if last else None)
+        found.append(Attribute(name, trait.core, trait.id, since, trait.message_ids[0], trait.session_id, was))
+    return sorted(found, key=lambda attribute: attribute.name)
+
+
+def _about(trait: Trait, former: Trait | None) -> str:
+    """Its first keyword that what it took the place of has too, else its first."""
+    shared = [word for word in trait.keywords if former is not None and word in former.keywords]
+    return next(iter([*shared, *trait.keywords]), trait.kind)
 
 
 def _before(trait: Trait, items: Sequence[Statement], as_of: dt.datetime | None) -> Former | None:

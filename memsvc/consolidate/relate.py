@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
+from memsvc.domain.unit import Kind
 
 # Below this two units have nothing to do with each other, and no pair is looked at.
 LOWEST_COSINE = 0.55
@@ -54,12 +55,13 @@ def comparable(later: Trait, earlier: Trait) -> bool:
 
 
 def judgeable(later: Trait, earlier: Trait) -> bool:
-    """Whether the judge is asked: what is supposed or asked ends nothing and cannot be ended, and two pieces of an
-    assistant's advice do not conflict.
+    """Whether the judge is asked: only what is asserted until further notice ends anything, what is supposed or asked
+    cannot be ended, and two pieces of an assistant's advice do not conflict.
     """
     return (
         earlier.is_claim
-        and later.is_claim
+        and later.holds
+        and later.kind != Kind.ABSTRACT
         and not later.is_assistants
         and not earlier.is_assistants
         and not set(later.message_ids) & set(earlier.message_ids)

@@ -56,8 +56,6 @@ _CONCRETE = re.compile(
 
 
 _NO_CLAIM = frozenset({Assertion.QUESTION, Assertion.REQUEST, Assertion.HYPOTHETICAL})
-# What is told of by names alone, or sums up what others say.
-_NAMED = frozenset({Kind.ARTEFACT, Kind.ABSTRACT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class Trait:
     @property
     def is_claim(self) -> bool:
         """Whether it says that something is so, was or will be; what is asked or supposed does not."""
-        return self.assertion not in _NO_CLAIM and "?" not in self.said and self.kind not in _NAMED
+        return self.assertion not in _NO_CLAIM and "?" not in self.said and self.kind != Kind.ABSTRACT
 
     @property
     def since(self) -> dt.datetime:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import regex
 
@@ -94,6 +94,7 @@ class Unit:
     slot: int
     message_ids: tuple[str, ...]
     span: tuple[dt.datetime, dt.datetime] | None
+    said_at: dt.datetime | None
     valid_from: dt.datetime | None
     valid_to: dt.datetime | None
     created_at: dt.datetime | None
@@ -112,7 +113,8 @@ class Unit:
             return False
         if query.as_of is None:
             return True
-        if self.valid_from is not None and self.valid_from > query.as_of:
+        begins = [moment for moment in (self.valid_from, query.began.get(self.id)) if moment is not None]
+        if begins and max(begins) > query.as_of:
             return False
         return self.ends(query) is None or self.valid_to is None or query.as_of < self.valid_to
 
@@ -126,9 +128,25 @@ def unit(entry: UnitEntry, slot: int) -> Unit:
     span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
     starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
     return Unit(
-        entry.id, slot, entry.message_ids, span, min(starts, default=None), entry.valid_to, entry.created_at,
-        entry.superseded_at, entry.expires_at, entry.assertion, entry.superseded_by,
+        entry.id, slot, entry.message_ids, span, entry.t_mention, min(starts, default=None), entry.valid_to,
+        entry.created_at, entry.superseded_at, entry.expires_at, entry.assertion, entry.superseded_by,
     )  # fmt: skip
+
+
+def began(units: Collection[Unit]) -> dict[str, dt.datetime]:
+    """Unit id -> the latest end of those that it took the place of and was said after."""
+    said = {unit.id: unit.said_at for unit in units}
+    found: dict[str, dt.datetime] = {}
+    for unit in units:
+        later = said.get(unit.superseded_by or "")
+        if later and unit.superseded_by and unit.valid_to and unit.said_at and later > unit.said_at:
+            found[unit.superseded_by] = max(unit.valid_to, found.get(unit.superseded_by, unit.valid_to))
+    return found
+
+
+def told(moment: Moment, units: Collection[Unit]) -> Moment:
+    """The moment with when each unit began, where it is one of the past."""
+    return moment if moment.as_of is None else replace(moment, began=began(units))
 
 
 def superseded(units: Mapping[str, Unit], ids: Iterable[str], moment: Moment) -> dict[str, str]:
@@ -156,6 +174,8 @@ class Moment:
     as_of: dt.datetime | None = None
     known_at: dt.datetime | None = None
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    # Unit id -> when what it took the place of ended: before, it was not so yet, whatever time it speaks of.
+    began: Mapping[str, dt.datetime] = field(default_factory=dict)
 
     @property
     def is_now(self) -> bool:

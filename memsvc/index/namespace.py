@@ -94,8 +94,8 @@ class NamespaceIndex:
         are left out, and so is what was put away or has run out, what does not pass `only`, and where they are given
         what is not among these `messages`, or has none of these `units`.
         """
-        moment = moment or Moment()
         with self._lock:
+            moment = entries.told(moment or Moment(), self._units.values())
             vector = None if self._bare else vector
             passing = self._passing(moment, only, messages, units)
             terms = dict.fromkeys(words.terms(query_text))

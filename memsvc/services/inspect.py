@@ -188,7 +188,10 @@ class Inspect:
         with self._reading(tenant_id, namespace_name) as (connection, space):
             base = consolidation.base(connection, space)
             names = names_in(base, aliases.of(connection, space))
-        said = [profile.Statement(trait_of(item, names), item.valid_to, item.merged_into) for item in base]
+        said = [
+            profile.Statement(trait_of(item, names), item.valid_to, item.merged_into, item.superseded_by)
+            for item in base
+        ]
         return profile.profiles(said, names.of(subject) if subject is not None else None, as_of)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:

@@ -51,6 +51,7 @@ class Base:
     assertion: str = Assertion.ASSERTED.value
     valid_to: dt.datetime | None = None
     merged_into: str | None = None
+    superseded_by: str | None = None
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
@@ -83,6 +84,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
                 row.expires_at is not None, row.trust, row.assertion,
                 row.valid_to if row.status == Status.SUPERSEDED else None,
                 row.superseded_by if row.status == Status.MERGED else None,
+                row.superseded_by if row.status == Status.SUPERSEDED else None,
             )
         )  # fmt: skip
     return found

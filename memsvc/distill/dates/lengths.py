@@ -126,7 +126,10 @@ class Lengths(reading.Reading):
         end = now[1] if now else length[2]
         if which and which[0]:
             return Found(self._stretch(which[0] * length[0], length[1]), end)
-        if now or always or (lasting and numeric.is_ongoing(self.text[: self.words[index].start])):
+        ongoing = numeric.is_ongoing(self.text[: self.words[index].start])
+        # "58 k a year now" is a rate.
+        counted = now and (lasting or ongoing or length[0] != 1)
+        if counted or always or (lasting and ongoing):
             return Found(self._stretch(-length[0], length[1]), end)
         return None
 

@@ -118,6 +118,7 @@ ENGLISH = Language(
     r"left|felt|ran|sat|spent|slept|fell|lost|won|began|drove|flew|wrote|knew|thought|kept|held|heard|brought|taught|"
     r"caught|sold|paid|sent|built|broke|chose|drank|grew|hid|rode|rang|sang|spoke|stood|swam|threw|woke|wore|became|"
     r"forgot|hurt|quit|ago|born|since|been|done|gone|seen|happened|(?:have|has|had|i've|we've|they've|he's|she's) "
+    r"(?!(?:\w+ )?(?:moved|postponed|pushed|rescheduled|shifted|delayed|extended|brought)(?: \w+)? (?:to|until|till)\b)"
     r"(?:\w+ )?(?:\w+ed|been|seen|had|gone|done|met|made)|(?!need|seed|feed|speed|indeed|exceed|proceed|succeed|"
     r"hundred|"
     r"wed\b|red\b|bed\b|shed\b|sacred|naked|tired\b|excited|worried|interested|embed)\w{2,}ed)\b",
