@@ -138,6 +138,7 @@ def _trait(unit: MemoryUnit, session: str = "") -> Trait:
 class Grown:
     """What `judge.save` takes: `plain` are trees that see no vector."""
 
+    told: Rows
     network: Network
     trees: Trees
     plain: Trees
@@ -147,19 +148,24 @@ def grow(examples: Sequence[Example]) -> Grown:
     """The judge of all examples."""
     everything = np.arange(len(examples))
     rows = _rows(examples)
-    told = _numbers(examples)
+    numbers = _numbers(examples)
     ends, weight = _answers(examples)
     folds = np.array([example.fold for example in examples])
+    words = [judge.wording(example.earlier, example.later) for example in examples]
     verdicts = np.zeros(len(examples), dtype=np.float32)
+    sums = np.zeros(len(examples), dtype=np.float32)
     for fold in range(FOLDS):
         seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         if len(unseen):
             verdicts[unseen] = _network(rows, ends, weight, seen).verdicts(rows[0][unseen], rows[1][unseen])
-    with_vectors = np.column_stack([told, cosines(rows), verdicts])
+            told = _told(words, ends, weight, seen)
+            sums[unseen] = [told[words[place]].sum() for place in unseen]
+    plain = np.column_stack([numbers, sums])
     return Grown(
+        told=_told(words, ends, weight, everything),
         network=_network(rows, ends, weight, everything),
-        trees=_trees(with_vectors, ends, weight),
-        plain=_trees(told, ends, weight),
+        trees=_trees(np.column_stack([plain, cosines(rows), verdicts]), ends, weight),
+        plain=_trees(plain, ends, weight),
     )
 
 
@@ -176,7 +182,9 @@ def cross_validated(examples: Sequence[Example], held: Callable[[Example], int |
 
 def scores(grown: Grown, examples: Sequence[Example]) -> NDArray[np.float32]:
     """(n,) float32 within 0..1."""
-    return Judge(grown.network, grown.trees).scores([(e.earlier, e.later) for e in examples], _rows(examples))
+    return Judge(grown.told, grown.network, grown.trees).scores(
+        [(e.earlier, e.later) for e in examples], _rows(examples)
+    )
 
 
 def cosines(rows: tuple[Rows, Rows]) -> Rows:
@@ -200,6 +208,32 @@ def _answers(examples: Sequence[Example]) -> tuple[Rows, Rows]:
 def _trees(rows: Rows, ends: Rows, weight: Rows) -> Trees:
     data = lightgbm.Dataset(rows, ends, weight=weight)
     return train.trees(lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS).dump_model()["tree_info"])
+
+
+def _told(words: Sequence[Sequence[int]], ends: Rows, weight: Rows, seen: NDArray[np.intp]) -> Rows:
+    """(BUCKETS,) float32: how much each bucket of words speaks for an end, by logistic regression."""
+    torch.manual_seed(SEED)
+    torch.set_num_threads(1)
+    bag = torch.nn.EmbeddingBag(judge.BUCKETS, 1, mode="sum")
+    torch.nn.init.zeros_(bag.weight)
+    bias = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.AdamW([*bag.parameters(), bias], lr=5e-3, weight_decay=0.1)
+    for _ in range(_EPOCHS):
+        order = seen[torch.randperm(len(seen)).numpy()]
+        for start in range(0, len(order), _BATCH):
+            places = order[start : start + _BATCH]
+            flat = torch.tensor([bucket for place in places for bucket in words[place]])
+            sizes = np.array([len(words[place]) for place in places])
+            starts = torch.tensor(np.concatenate([[0], np.cumsum(sizes)[:-1]]))
+            found = bag(flat, starts)[:, 0] + bias
+            step = torch.nn.functional.binary_cross_entropy_with_logits(
+                found, torch.tensor(ends[places]), torch.tensor(weight[places])
+            )
+            optimiser.zero_grad()
+            step.backward()
+            optimiser.step()
+    told: Rows = bag.weight.detach().numpy()[:, 0].astype(np.float32)
+    return told
 
 
 def _network(rows: tuple[Rows, Rows], ends: Rows, weight: Rows, seen: NDArray[np.intp]) -> Network:

@@ -79,7 +79,7 @@ def run(datasets: Sequence[Dataset], by: TextEncoder, out: Path, *, cross: bool)
         figures["languages held out"] = _figures(given, languages)
     console.print("growing the judge of all")
     grown = growing.grow(given)
-    judge.save(out, grown.network, grown.trees, grown.plain, by.name)
+    judge.save(out, grown.told, grown.network, grown.trees, grown.plain, by.name)
     return figures
 
 

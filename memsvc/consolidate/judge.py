@@ -1,7 +1,7 @@
 """Whether a later statement ends an earlier one: the learned judgement of a pair.
 
 Boosted trees over numbers that no language decides (how many words the two share, what kind of words differ, how each
-is asserted), the cosine of the two and the verdict of a small network over their vectors. `memsvc eval pairs` grows
+is asserted), what the words of both tell by learnt weights, the cosine of the two and the verdict of a small network over their vectors. `memsvc eval pairs` grows
 them (judge.npz, its card judge.md). Of another encoder's vectors than the weights know the numbers alone are looked at.
 """
 
@@ -11,6 +11,7 @@ import difflib
 import functools
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ NAMES: tuple[str, ...] = (
 )  # fmt: skip
 
 
+# Words fall into so many buckets by their hash: what they tell is learnt, in whatever language they are.
+BUCKETS = 4096
 _NETWORK = ("hidden", "bias", "out")
 
 
@@ -99,6 +102,22 @@ def numbers(earlier: Trait, later: Trait) -> list[float]:
     return [float(value if isinstance(value, int | float) else bool(value)) for value in found]
 
 
+def wording(earlier: Trait, later: Trait) -> list[int]:
+    """The buckets of the words that the later one has, in pairs too, and of those that only one has; figures and names,
+    which say what changed and not that it did, are left out.
+    """
+    one, other = _tokens(earlier.core), _tokens(later.core)
+    before = {word for word, _ in one}
+    after = {word for word, _ in other}
+    words = [word if sort == "word" else sort for word, sort in other]
+    found = [
+        *(f"later {word}" for word in words), *(f"later {a} {b}" for a, b in zip(["", *words], words, strict=False)),
+        *(f"new {word}" for word, sort in other if sort == "word" and word not in before),
+        *(f"gone {word}" for word, sort in one if sort == "word" and word not in after),
+    ]  # fmt: skip
+    return [zlib.crc32(text.encode()) % BUCKETS for text in dict.fromkeys(found)]
+
+
 def _alike(one: Sequence[str], other: Sequence[str]) -> int:
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
@@ -131,8 +150,11 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """`trees` see the numbers and, where there is a `network`, the cosine and its verdict."""
+    """`trees` see the numbers, the sum of what the words tell, `told` (BUCKETS,), and, where there is a `network`, the
+    cosine and its verdict.
+    """
 
+    told: NDArray[np.float32]
     network: Network | None
     trees: Trees
 
@@ -142,7 +164,9 @@ class Judge:
         """(n,) float32 within 0..1 of n (earlier, later): how sure the later one ends the earlier. `vectors` are two
         (n, d) float32.
         """
-        rows = np.array([numbers(*pair) for pair in pairs], dtype=np.float32).reshape(-1, len(NAMES))
+        rows = np.array(
+            [[*numbers(*pair), self.told[wording(*pair)].sum()] for pair in pairs], dtype=np.float32
+        ).reshape(-1, len(NAMES) + 1)
         if self.network is not None:
             cosines = (vectors[0] * vectors[1]).sum(axis=1)
             rows = np.column_stack([rows, cosines, self.network.verdicts(*vectors)])
@@ -164,7 +188,8 @@ def load(path: Path, encoder: str) -> Judge:
             arrays = {name: np.asarray(kept[name], dtype=np.float32) for name in _NETWORK}
             network = Network(**arrays, out_bias=float(kept["out_bias"]))
             knows = str(kept["encoder"]) == encoder
-            found = Judge(network, stored(kept, "trees_")) if knows else Judge(None, stored(kept, "plain_"))
+            told = np.asarray(kept["told"], dtype=np.float32)
+            found = Judge(told, network, stored(kept, "trees_")) if knows else Judge(told, None, stored(kept, "plain_"))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise errors.Invalid(f"{path} holds no judge: {error}", "Make one with memsvc eval pairs.") from error
     if names != NAMES:
@@ -172,10 +197,10 @@ def load(path: Path, encoder: str) -> Judge:
     return found
 
 
-def save(path: Path, network: Network, trees: Trees, plain: Trees, encoder: str) -> None:
+def save(path: Path, told: NDArray[np.float32], network: Network, trees: Trees, plain: Trees, encoder: str) -> None:
     """`trees` see the vectors of `encoder`, `plain` none."""
     arrays = {name: getattr(network, name).astype(np.float16) for name in _NETWORK}
     np.savez_compressed(
-        path, names=np.array(NAMES), encoder=np.array(encoder), out_bias=np.array(network.out_bias), **arrays,
+        path, names=np.array(NAMES), encoder=np.array(encoder), told=told.astype(np.float16), out_bias=np.array(network.out_bias), **arrays,
         **trees.arrays("trees_"), **plain.arrays("plain_"),
     )  # fmt: skip
