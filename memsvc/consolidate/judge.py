@@ -1,8 +1,9 @@
 """Whether a later statement ends an earlier one: the learned judgement of a pair.
 
 Boosted trees over numbers that no language decides (how many words the two share, what kind of words differ, how each
-is asserted), what the words of both tell by learnt weights, the cosine of the two and the verdict of a small network over their vectors. `memsvc eval pairs` grows
-them (judge.npz, its card judge.md). Of another encoder's vectors than the weights know the numbers alone are looked at.
+is asserted), over what the words of both tell by learnt weights, the cosine of the two and the verdict of a small
+network over their vectors. `memsvc eval pairs` grows them (judge.npz, its card judge.md). Of another encoder's vectors
+than the weights know nothing is made.
 """
 
 from __future__ import annotations
