@@ -190,7 +190,8 @@ def load(path: Path, encoder: str) -> Judge:
             network = Network(**arrays, out_bias=float(kept["out_bias"]))
             knows = str(kept["encoder"]) == encoder
             told = np.asarray(kept["told"], dtype=np.float32)
-            found = Judge(told, network, stored(kept, "trees_")) if knows else Judge(told, None, stored(kept, "plain_"))
+            trees = stored(kept, "trees_" if knows else "plain_")
+            found = Judge(told, network if knows else None, trees)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise errors.Invalid(f"{path} holds no judge: {error}", "Make one with memsvc eval pairs.") from error
     if names != NAMES:
@@ -202,6 +203,7 @@ def save(path: Path, told: NDArray[np.float32], network: Network, trees: Trees, 
     """`trees` see the vectors of `encoder`, `plain` none."""
     arrays = {name: getattr(network, name).astype(np.float16) for name in _NETWORK}
     np.savez_compressed(
-        path, names=np.array(NAMES), encoder=np.array(encoder), told=told.astype(np.float16), out_bias=np.array(network.out_bias), **arrays,
-        **trees.arrays("trees_"), **plain.arrays("plain_"),
+        path, names=np.array(NAMES), encoder=np.array(encoder), told=told.astype(np.float16),
+        out_bias=np.array(network.out_bias), **arrays, **trees.arrays("trees_"),
+        **plain.arrays("plain_"),
     )  # fmt: skip

@@ -37,7 +37,7 @@ def test_names_that_differ_in_case_are_one_person(memory: Namespace, settle: Cal
     for asked in (None, "ana", "Ana"):
         (profile,) = memory.profiles(asked)
         assert (profile.subject, len(profile.wants)) == ("Ana", 2)
-        assert [(item.name, item.value) for item in profile.attributes] == [("residence", "porto")]
+        assert [(item.name, item.value) for item in profile.attributes] == [("residence", "Porto")]
     for only in (RecallFilter(persons=["aNa"]), RecallFilter(speakers=["aNa"])):
         found = {item.unit_id for item in memory.recall("Where does Ana live?", only=only).results}
         assert {oslo, porto} <= found
@@ -63,7 +63,7 @@ def test_what_is_said_under_one_name_takes_the_place_of_what_was_said_under_anot
     assert together[boats[1]][:2] == ("merged", boats[0])
     for name in ("Ana Silva", "ana", "anas"):
         (profile,) = memory.profiles(name)
-        assert (profile.subject, [item.value for item in profile.attributes]) == ("Ana Silva", ["porto"])
+        assert (profile.subject, [item.value for item in profile.attributes]) == ("Ana Silva", ["Porto"])
     assert {profile.subject for profile in memory.profiles()} == {"Ana Silva", "Ben"}
     memory.maintain("rebuild")
     settle()
@@ -181,7 +181,7 @@ def test_whoever_speaks_without_a_name_may_be_somebody_and_the_word_user_is_stil
     memory.declare_aliases("Ana", ["User"])
     settle()
     (profile,) = memory.profiles("User")
-    assert (profile.subject, [item.value for item in profile.attributes]) == ("Ana", ["porto"])
+    assert (profile.subject, [item.value for item in profile.attributes]) == ("Ana", ["Porto"])
     assert memory.erase_part("subject", "Ana").erased["message"] == 2
     assert [message.speaker for message in memory.messages()] == ["Ben"]
 

@@ -21,7 +21,7 @@ OSLO, MUNICH, TEA = "I live in Oslo, near the opera.", "The user moved to Munich
 def holds(memory: Namespace, subject: str) -> None:
     (profile,) = memory.profiles()
     assert profile.subject == subject
-    assert [(item.name, item.value) for item in profile.attributes] == [("residence", "munich")]
+    assert [(item.name, item.value) for item in profile.attributes] == [("residence", "Munich")]
     assert [(wish.kind, wish.text) for wish in profile.wants] == [("preference", TEA)]
     assert {unit.text.partition(": ")[2]: unit.status for unit in memory.units()} == {
         OSLO: "superseded", MUNICH: "active", TEA: "active",
