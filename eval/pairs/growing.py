@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm
@@ -35,6 +35,8 @@ Rows = NDArray[np.float32]
 SEED = 20240508
 FOLDS = 4
 HIDDEN = 48
+# The share of pairs that end one another of which the trees need not be asked.
+_LOST = 0.02
 _EPOCHS, _BATCH = 12, 128
 # Of the pairs of statements of one person's talk, of which nearly none ends another.
 _SUREST_A_PERSON = 600
@@ -161,9 +163,11 @@ def grow(examples: Sequence[Example]) -> Grown:
             told = _told(words, ends, weight, seen)
             sums[unseen] = [told[words[place]].sum() for place in unseen]
     plain = np.column_stack([numbers, sums])
+    made = np.array([example.said is not None for example in examples])
+    least = float(np.quantile(verdicts[made & (ends > 0)], _LOST))
     return Grown(
         told=_told(words, ends, weight, everything),
-        network=_network(rows, ends, weight, everything),
+        network=replace(_network(rows, ends, weight, everything), least=least),
         trees=_trees(np.column_stack([plain, cosines(rows), verdicts]), ends, weight),
         plain=_trees(plain, ends, weight),
     )
