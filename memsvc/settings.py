@@ -122,6 +122,7 @@ class ReaderSettings(BaseSettings):
     device: str | None = Field(None, description="cpu, cuda, mps; default: the best there is")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: float32 on a CPU")
     threads: int = Field(1, ge=1)
+    grounded: bool = Field(True, description="serve a model's words only where they stand in what they cite")
     queue: int = Field(8, ge=0, description="questions that may wait for the model; more are told to come again")
     timeout_s: float = Field(120.0, gt=0, description="for writing one answer")
     max_tokens: int = Field(512, ge=1, description="of one answer")

