@@ -27,7 +27,7 @@ from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
-from memsvc.retrieval.support import Support
+from memsvc.retrieval.support import FIRST, Support
 from memsvc.services import episode_context
 from memsvc.services.grounding import ground
 from memsvc.services.recall import Recall, Served
@@ -39,7 +39,6 @@ KIND = "read_ahead"
 # An episode answers alone when so much of the first memories' score is its own; closer calls take the whole context.
 _FIRST = 5
 _MARGIN = 0.8
-ANSWERABLE = 0.5
 NOTHING = "Nothing was found that answers this."
 
 
@@ -109,7 +108,7 @@ class Answers:
             )
         with self._queue.place():
             served = self._recall.context(tenant_id, name, query, budget_tokens)
-            if not served.context.passages or (grounded and served.support.answerable < ANSWERABLE):
+            if not served.context.passages or (grounded and self._is_unlikely(served)):
                 return _told(_unknown(served), tell)
             if self._reader is None and self._endpoint is None:
                 return _told(_quoted(served), tell)
@@ -146,6 +145,10 @@ class Answers:
             found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
             served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
         ), context.passages  # fmt: skip
+
+    def _is_unlikely(self, served: Served) -> bool:
+        """Whether what was found is too unlikely to answer for anything to be said."""
+        return served.lacks or served.support.answerable < self._settings.answerable
 
     def _from_endpoint(
         self,
@@ -278,11 +281,14 @@ def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool)
 
 
 def _grounded(made: Answered, passages: Sequence[Passage], query: Query, served: Served) -> Answered:
-    """The model's answer where it stands in what it read, else the best memory; what either cost is the model's."""
+    """The model's answer where it stands in what it read, and some of it in the first memories, of which the support
+    speaks; else the best memory. What either cost is the model's.
+    """
     if made.abstained:
         return dataclasses.replace(made, text=NOTHING, citations=(), path="abstain")
     found = ground(made.text, query.text, query.asked_at, passages)
-    if found.passages:
+    first = {ref for memory in served.memories[:FIRST] for ref in memory.sources}
+    if any(first.intersection(passage.sources) for passage in found.passages):
         return dataclasses.replace(made, text=found.text, citations=found.passages)
     best = _quoted(served)
     return dataclasses.replace(made, text=best.text, citations=best.citations, path="quote")

@@ -39,9 +39,9 @@ class AnswerTokens(Response):
 
 
 class AnswerResponse(Response):
-    """`path` tells how it was made. Of a model's words "episode_cache" or "text": whether it went on from an episode that
-    it had read before; "quote": they did not stand in the memories, or there is no model, so that the best memory is
-    given word for word; "abstain": nothing was found that answers, or the model says so (`abstained`).
+    """`path` tells how it was made. Of a model's words "episode_cache" or "text": whether it went on from an episode
+    that it had read before; "quote": they did not stand in the memories, or there is no model, so that the best memory
+    is given word for word; "abstain": nothing was found that answers, or the model says so (`abstained`).
     """
 
     seq: int
