@@ -259,26 +259,6 @@ def support(learn_from: Sequence[Path], data: Sequence[Path], folder: Path | Non
     return 0
 
 
-def grounding(data: Path, model: str, folder: Path | None, json_out: Path | None) -> int:
-    """Ask every question of a set with and without the model and print what came of it; the exit status."""
-    from eval import grounding as measured
-
-    try:
-        dataset = read(data)
-        _folders(json_out)
-        with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
-            figures = measured.measure(dataset, model, folder or Path(temporary)) | {"commit": report.commit()}
-    except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
-        Console(stderr=True).print(f"[red]eval: {escape(str(error))}[/red]", soft_wrap=True)
-        return 2
-    if json_out is not None:
-        json_out.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-    for way in measured.ways(model):
-        figures[way].pop("answers")
-    Console().print_json(data=figures)
-    return 0
-
-
 def _grow(examples: list[train.Example], datasets: Mapping[Path, Dataset], out: Path) -> dict[str, Any]:
     """Write the weights grown on all these examples; what they are."""
     trees = train.grow(examples)

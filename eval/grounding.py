@@ -15,7 +15,8 @@ from rich.progress import track
 
 from eval import runs, service
 from eval.datasets.model import Dataset, Question
-from memsvc.sdk import AnswerResponse, MemoryClient
+from memsvc.sdk import MemoryClient
+from memsvc.wire.answers import AnswerResponse
 
 Outcome = Literal["right", "wrong_cited", "wrong", "silent"]
 _MAX_TOKENS = 48
@@ -49,7 +50,7 @@ def measure(dataset: Dataset, model: str, folder: Path) -> dict[str, Any]:
     """Every question of a set in every way, on a service of our own in `folder`. Raises ServiceFailed."""
     figures: dict[str, Any] = {}
     for way, settings in ways(model).items():
-        with service.running(folder / "data", **settings) as client:
+        with service.running(folder / "data", None, **settings) as client:
             if not figures:
                 runs.ingest(dataset, client)
             served = list(_ask(dataset, client, way))

@@ -102,9 +102,9 @@ def grounding(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval import benches
 
-    sys.exit(cli.grounding(data, model, out, json_out))
+    sys.exit(benches.of_answers(data, model, out, json_out))
 
 
 @app.command()

@@ -101,10 +101,14 @@ def _group(memory: Memory) -> tuple[str, ...]:
     return (first, memory.status, speaker) if (speaker := _speaker(memory)) else (first, memory.status, "", own)
 
 
+def apart(text: str) -> tuple[str, str]:
+    """The name before the words, with its colon, and the words; nothing for a name where the words stand alone."""
+    name, colon, said = text.partition(": ")
+    return (name + colon, said) if colon and len(name) <= _NAME_CHARS else ("", text)
+
+
 def _speaker(memory: Memory) -> str:
-    """The name before the words, with its colon; nothing where the words stand alone."""
-    name, colon, _ = memory.text.partition(": ")
-    return name + colon if colon and len(name) <= _NAME_CHARS else ""
+    return apart(memory.text)[0]
 
 
 def day_in_words(day: dt.date) -> str:

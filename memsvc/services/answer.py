@@ -29,7 +29,7 @@ from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval.support import FIRST, Support
 from memsvc.services import episode_context
-from memsvc.services.grounding import ground
+from memsvc.services.grounding import asks, ground
 from memsvc.services.recall import Recall, Served
 from memsvc.settings import ReaderSettings
 from memsvc.store import jobs, links, namespaces
@@ -111,11 +111,11 @@ class Answers:
             if not served.context.passages or (grounded and self._is_unlikely(served)):
                 return _told(_unknown(served), tell)
             if self._reader is None and self._endpoint is None:
-                return _told(_quoted(served), tell)
+                return _told(_quoted(served, self._settings.answerable), tell)
             # Words that may be taken back are told nobody.
             hears = (lambda text: None) if grounded else tell
             made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
-            return _told(_grounded(made, passages, query, served), tell) if grounded else made
+            return _told(self._grounded(made, passages, query, served), tell) if grounded else made
 
     def _made(
         self,
@@ -149,6 +149,21 @@ class Answers:
     def _is_unlikely(self, served: Served) -> bool:
         """Whether what was found is too unlikely to answer for anything to be said."""
         return served.lacks or served.support.answerable < self._settings.answerable
+
+    def _grounded(self, made: Answered, passages: Sequence[Passage], query: Query, served: Served) -> Answered:
+        """The model's answer where it stands in what it read, and some of it in the first memories, of which the
+        support speaks; else the best memory. What either cost is the model's.
+        """
+        if made.abstained:
+            return dataclasses.replace(made, text=NOTHING, citations=(), path="abstain")
+        found = ground(made.text, query.text, query.asked_at, passages)
+        first = {ref for memory in served.memories[:FIRST] for ref in memory.sources}
+        if any(first.intersection(passage.sources) for passage in found.passages):
+            return dataclasses.replace(made, text=found.text, citations=found.passages)
+        best = _quoted(served, self._settings.answerable)
+        return dataclasses.replace(
+            made, text=best.text, citations=best.citations, path=best.path, abstained=best.abstained
+        )
 
     def _from_endpoint(
         self,
@@ -280,26 +295,20 @@ def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool)
     return (best,) if best is not None and shared(best) else ()
 
 
-def _grounded(made: Answered, passages: Sequence[Passage], query: Query, served: Served) -> Answered:
-    """The model's answer where it stands in what it read, and some of it in the first memories, of which the support
-    speaks; else the best memory. What either cost is the model's.
+def _quoted(served: Served, answerable: float) -> Answered:
+    """The best memory that likely answers, word for word, with what else of its message was taken. A question answers
+    nothing, however near it is: it is passed over, and where none of the first memories is left, nothing was found.
     """
-    if made.abstained:
-        return dataclasses.replace(made, text=NOTHING, citations=(), path="abstain")
-    found = ground(made.text, query.text, query.asked_at, passages)
-    first = {ref for memory in served.memories[:FIRST] for ref in memory.sources}
-    if any(first.intersection(passage.sources) for passage in found.passages):
-        return dataclasses.replace(made, text=found.text, citations=found.passages)
-    best = _quoted(served)
-    return dataclasses.replace(made, text=best.text, citations=best.citations, path="quote")
-
-
-def _quoted(served: Served) -> Answered:
-    """The best memory word for word, with what else of its message was taken."""
-    best = served.memories[0]
-    passage = next((p for p in served.context.passages if best.unit_id in p.unit_ids), None)
-    passage = passage or Passage(best.text, best.unit_id, best.sources, best.t_mention)
-    return Answered(served.seq, passage.text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms)
+    for place, memory in enumerate(served.memories[:FIRST]):
+        # A message that is kept verbatim has no number of its own; the first has that of all.
+        likely = served.likely.get(memory.unit_id or "", served.support.answerable if place == 0 else 0.0)
+        if likely >= answerable and not asks(memory.text):
+            passage = next((p for p in served.context.passages if memory.unit_id in p.unit_ids), None)
+            passage = passage or Passage(memory.text, memory.unit_id, memory.sources, memory.t_mention)
+            return Answered(
+                served.seq, passage.text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms
+            )
+    return _unknown(served)
 
 
 def _unknown(served: Served) -> Answered:

@@ -18,6 +18,7 @@ from memsvc.distill import dates, segment
 from memsvc.domain.context import Passage
 from memsvc.domain.timespan import TimeSpan
 from memsvc.index import words
+from memsvc.retrieval import packing
 
 # Of a part's words other than names; short parts, up to nine words, must stand as a whole.
 NEARLY_ALL = 0.9
@@ -31,6 +32,7 @@ _WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 _UNSPACED = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}][\p{L}\p{M}\u30fc]*"
 )
+_QUESTION = regex.compile(r"[?\uff1f\u061f\u037e][\s\p{P}]*$")
 # What turns a sentence round, in the languages that statements are made in.
 _NEGATION = regex.compile(
     r"\b(?:no|not|never|none|nothing|nobody|cannot|without|\w+n['\u2019]t|nicht|kein\w*|nie|niemals|nichts|ohne"
@@ -72,10 +74,15 @@ def ground(answer: str, question: str, asked_at: dt.datetime, passages: Sequence
     return Grounded(text, tuple(passages[place] for place in found))
 
 
+def asks(text: str) -> bool:
+    """Whether a text ends as a question."""
+    return _QUESTION.search(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """A passage as it is looked up: its words case-folded, their terms, its numbers, the intervals it names, and the
-    terms of its sentences that deny something.
+    """A passage as it is looked up, without its questions: its words case-folded, their terms, its numbers, the
+    intervals it names, and the terms of its sentences that deny something.
     """
 
     said: frozenset[str]
@@ -86,18 +93,15 @@ class _Book:
 
     @classmethod
     def of(cls, passage: Passage) -> _Book:
-        text = passage.text
+        speaker, said = packing.apart(passage.text)
+        sentences = [sentence.text for sentence in segment.sentences(said) if not asks(sentence.text)]
+        text = " ".join([speaker, *sentences])
         return cls(
             frozenset(map(_folded, _WORD.findall(text))),
             frozenset(words.terms(text)) | {form for word in _WORD.findall(text) for form in words.terms(word)},
             frozenset(_numbers(text)),
             frozenset((span.start, span.end) for span in dates.find(text, passage.said_at)),
-            frozenset(
-                term
-                for sentence in segment.sentences(text)
-                if _NEGATION.search(sentence.text)
-                for term in words.terms(sentence.text.removeprefix(text.partition(": ")[0]))
-            ),
+            frozenset(term for sentence in sentences if _NEGATION.search(sentence) for term in words.terms(sentence)),
         )
 
     def holds(self, part: str, asked_at: dt.datetime) -> bool:
@@ -110,7 +114,8 @@ class _Book:
         # "She eats nuts" does not stand in "I can't eat nuts", nor the other way round.
         if (_NEGATION.search(part) is not None) is self.denied.isdisjoint(content):
             return False
-        wanted = [forms for word in _pieces(part) if (forms := set(words.terms(word)) or {word}) & content]
+        bare = _NEGATION.sub(" ", part)
+        wanted = [forms for word in _pieces(bare) if (forms := set(words.terms(word)) or {word}) & content]
         held = sum(not self.terms.isdisjoint(forms) for forms in wanted)
         return held >= NEARLY_ALL * len(wanted) and all(self._names(name) for name in _named(part))
 

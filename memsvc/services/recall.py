@@ -73,6 +73,7 @@ class Served:
     memories: tuple[Memory, ...]
     support: Support
     lacks: bool
+    likely: Mapping[str, float]
     timings_ms: dict[str, float]
     degraded: str | None
 
@@ -148,8 +149,9 @@ class Recall:
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
         return Served(
-            run.space.head, packed, tuple(memories), run.support(), run.lacks(), clock.timings_ms(), run.degraded
-        )
+            run.space.head, packed, tuple(memories), run.support(), run.lacks(), run.likely(), clock.timings_ms(),
+            run.degraded,
+        )  # fmt: skip
 
     def _run(
         self,
