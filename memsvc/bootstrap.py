@@ -83,10 +83,10 @@ class Service:
     postgres: EmbeddedPostgres | None
 
     def close(self) -> bool:
-        """Stop everything. False when a job's thread is still in a model's call: the process must then be left without
-        the interpreter's own end, which would pull the floor from under it.
+        """Stop everything. False when a thread is still in a model's call: the process must then be left without the
+        interpreter's own end, which would pull the floor from under it.
         """
-        ended = self.runner.stop()
+        ended = self.runner.stop() and self.answers.stop()
         self.accesses.close()
         self.aside.close()
         self.database.close()

@@ -83,6 +83,22 @@ class Answers:
         # The allocator keeps room for each thread that ever ran the model: with one, memory stays bounded.
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="reader")
 
+    @property
+    def reader(self) -> str:
+        """The model that answers and, on this machine, when it is loaded; for people."""
+        if self._reader is not None:
+            return f"{self._reader.name}, {self._reader.state}"
+        return f"{self._endpoint.name} at its address" if self._endpoint is not None else "none: memories are quoted"
+
+    def start(self) -> None:
+        """Begin to load the model, where there is one on this machine."""
+        if self._reader is not None:
+            self._reader.start()
+
+    def stop(self) -> bool:
+        """False while a model is being loaded, which nothing can end."""
+        return self._reader is None or self._reader.state != "loading"
+
     def answer(
         self,
         tenant_id: uuid.UUID,

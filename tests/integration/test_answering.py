@@ -93,6 +93,14 @@ def ask(http: httpx.Client, memory: Namespace, **more: Any) -> dict[str, Any]:
     return found
 
 
+def test_the_model_is_loaded_beside_the_start_and_readiness_tells_when(http: httpx.Client, reading: Service) -> None:
+    deadline = time.monotonic() + 60
+    while (told := http.get("/readyz").json()["reader"]).endswith("loading"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert told.endswith(", ready")
+
+
 def test_the_second_question_goes_on_from_what_was_read_ahead(
     http: httpx.Client, bees: Namespace, reading: Service
 ) -> None:

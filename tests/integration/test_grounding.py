@@ -185,7 +185,7 @@ def test_a_grounded_chat_gives_the_same_and_keeps_the_users_words_alone(
             text, beside = reply.choices[0].message.content or "", reply.model_extra
         assert text == "Ana: I feed my bees white sugar."
         assert beside["memsvc"]["path"] == "quote" and len(beside["memsvc"]["citations"]) == 1
-        assert [message.text for message in memory.messages()] == [SAID[0], ASKED]
+        assert [message.content for message in memory.messages()] == [SAID[0], ASKED]
 
 
 def test_a_grounded_chat_in_an_empty_memory_says_that_nothing_was_found(answering: Service, url: str) -> None:
