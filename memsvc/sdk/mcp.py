@@ -122,16 +122,13 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         sweep: SweepArg = False,
         namespace: NamespaceArg = None,
     ) -> Answered:
-        """A short answer from what is remembered: by the service's own language model, where it has one and its words
-        stand in the memories; else the memory that answers, word for word; or that nothing was found.
-        """
+        """An answer: words of the service's model that stand in the memories, else one of them, else that none does."""
         async with _memory(open_client, ctx, namespace) as memory:
             found = await memory.answer(query, sweep=sweep)
         cited = list(dict.fromkeys(citation.message_id for citation in found.citations))
         return Answered(
             answer=found.answer, path=found.path, abstained=found.abstained, answerable=found.support.answerable,
-            message_ids=cited,
-        )  # fmt: skip
+            message_ids=cited)  # fmt: skip
 
     @server.tool(annotations=only_reads)
     async def recall(

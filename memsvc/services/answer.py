@@ -23,6 +23,7 @@ from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
+from memsvc.domain.served import quoted
 from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
@@ -39,6 +40,8 @@ KIND = "read_ahead"
 # An episode answers alone when so much of the first memories' score is its own; closer calls take the whole context.
 _FIRST = 5
 _MARGIN = 0.8
+# Of a quote of several statements; beyond it the best stands alone.
+_MOST_CHARS = 600
 NOTHING = "Nothing was found that answers this."
 
 
@@ -312,19 +315,28 @@ def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool)
 
 
 def _quoted(served: Served, answerable: float) -> Answered:
-    """The best memory that likely answers, word for word, with what else of its message was taken. A question answers
-    nothing, however near it is: it is passed over, and where none of the first memories is left, nothing was found.
+    """The best memory that likely answers, word for word, with what else of its message was taken where that is short:
+    "She is nine!" needs what was said before it. A question answers nothing, however near it is: it is passed over, and
+    where none of the first memories is left, nothing was found.
     """
     for place, memory in enumerate(served.memories[:FIRST]):
         # A message that is kept verbatim has no number of its own; the first has that of all.
         likely = served.likely.get(memory.unit_id or "", served.support.answerable if place == 0 else 0.0)
         if likely >= answerable and not asks(memory.text):
-            passage = next((p for p in served.context.passages if memory.unit_id in p.unit_ids), None)
-            passage = passage or Passage(memory.text, memory.unit_id, memory.sources, memory.t_mention)
-            return Answered(
-                served.seq, passage.text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms
-            )
+            passage = next((passage for passage in served.context.passages if _holds(passage, memory)), None)
+            if passage is not None:
+                text = passage.text if len(passage.text) <= _MOST_CHARS else quoted(memory.text)
+                return Answered(
+                    served.seq, text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms
+                )
     return _unknown(served)
+
+
+def _holds(passage: Passage, memory: Memory) -> bool:
+    """Whether a memory was packed into this passage; one that did not fit into the budget is in none."""
+    if memory.unit_id is not None:
+        return memory.unit_id in passage.unit_ids
+    return passage.unit_id is None and passage.sources == memory.sources
 
 
 def _unknown(served: Served) -> Answered:

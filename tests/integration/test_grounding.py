@@ -128,6 +128,22 @@ def test_a_question_that_was_said_before_is_no_answer_to_itself(answering: Servi
     assert (found.path, found.citations) == ("abstain", [])
 
 
+def test_a_short_statement_is_quoted_with_what_was_said_before_it(
+    answering: Service, url: str, endpoint: Endpoint
+) -> None:
+    endpoint.behave = says("A pupil.")
+    with MemoryClient(url, answering.api_key, max_retries=0) as client:
+        memory = client.namespace("two")
+        memory.add("I hired a student for the counter, Youssef. He studies chemistry.", speaker="Ines", session_id="s")
+        found = memory.answer("Which student did Ines hire for the counter?")
+    assert found.answer == "Ines: I hired a student for the counter, Youssef. He studies chemistry."
+
+
+def test_a_memory_that_did_not_fit_into_the_budget_is_not_quoted(bees: Namespace, endpoint: Endpoint) -> None:
+    assert bees.answer(ASKED, budget_tokens=16).path == "abstain"
+    assert endpoint.requests == []
+
+
 def test_a_stream_tells_no_word_that_is_taken_back(
     answering: Service, url: str, bees: Namespace, endpoint: Endpoint
 ) -> None:
