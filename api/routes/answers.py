@@ -48,8 +48,8 @@ _threads = anyio.CapacityLimiter(math.inf)
 async def answer(
     namespace: NamespaceName, body: wire.AnswerRequest, request: Request, caller: Reader, service: Services
 ) -> Response:
-    """An answer from what is remembered, with its citations. As events: `delta` with pieces of text (what is grounded in
-    one piece), then `answer` with the whole; or `error`.
+    """An answer from what is remembered, with its citations. As events: `delta` with pieces of text (one piece of
+    what is grounded), then `answer` with the whole; or `error`.
     """
     left = threading.Event()
     pieces: asyncio.Queue[str] = asyncio.Queue()
