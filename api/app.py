@@ -43,6 +43,7 @@ def create(service: Service) -> FastAPI:
         anyio.to_thread.current_default_thread_limiter().total_tokens = service.settings.server.threads
         if service.settings.jobs.in_server:
             service.runner.start()
+        service.answers.start()
         async with protocol:
             yield
         if traces:

@@ -18,10 +18,16 @@ def alive() -> dict[str, str]:
 
 @router.get("/readyz")
 def ready(service: Services) -> dict[str, str]:
-    """The service can work: 503 names what is missing."""
+    """The service can work: 503 names what is missing. `reader` tells whether the model that answers is loaded."""
     service.database.check()
     in_server = service.settings.jobs.in_server
     if in_server and not service.runner.is_running():
         raise errors.Unavailable("The job runner of this process has stopped.", "Start the service again.")
     jobs = "run here" if in_server else "run by workers"
-    return {"status": "ready", "database": "reachable", "encoder": service.encoder.name, "jobs": jobs}
+    return {
+        "status": "ready",
+        "database": "reachable",
+        "encoder": service.encoder.name,
+        "jobs": jobs,
+        "reader": service.answers.reader,
+    }

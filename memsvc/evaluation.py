@@ -90,6 +90,24 @@ def support(
 
 
 @app.command()
+def grounding(
+    data: Annotated[Path, typer.Option(help=_SET)],
+    model: Annotated[str, typer.Option(help="As MEMSVC_READER_MODEL.")] = "smollm2",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; what is in there already stays in.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all answers.")] = None,
+) -> None:
+    """The service's answers by a model as they come, where they are grounded, and quoted without it: how many are
+    right, wrong with a citation, or silent.
+    """
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import benches
+
+    sys.exit(benches.of_answers(data, model, out, json_out))
+
+
+@app.command()
 def answers(
     data: Annotated[Path, typer.Option(help=_SET)],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one there goes on.")],

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from memsvc.retrieval import support
+
 
 def _group(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(env_prefix=prefix, extra="ignore", frozen=True)
@@ -117,11 +119,15 @@ class ReaderSettings(BaseSettings):
 
     model: str | None = Field(
         None,
-        description='"smollm2", a folder, a hub name, or "none"; default: the generator, else smollm2 if installed',
+        description='"smollm2", a folder, a hub name, or "none"; default: the generator, unless it is smollm2',
     )
     device: str | None = Field(None, description="cpu, cuda, mps; default: the best there is")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: float32 on a CPU")
     threads: int = Field(1, ge=1)
+    grounded: bool = Field(True, description="serve a model's words only where they stand in what they cite")
+    answerable: float = Field(
+        support.ANSWERABLE, ge=0, le=1, description="below this support an answer that is grounded abstains"
+    )
     queue: int = Field(8, ge=0, description="questions that may wait for the model; more are told to come again")
     timeout_s: float = Field(120.0, gt=0, description="for writing one answer")
     max_tokens: int = Field(512, ge=1, description="of one answer")

@@ -33,7 +33,9 @@ class Message(BaseModel):
 
 
 class Memory(BaseModel):
-    """`memsvc` in the body (`extra_body` of OpenAI's clients): whose memory, and how it is used."""
+    """`memsvc` in the body (`extra_body` of OpenAI's clients): whose memory, and how it is used. `grounded`: the reply
+    is an answer from the memory and nothing else; by default where the small model would reply.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,6 +43,7 @@ class Memory(BaseModel):
     session_id: Name | None = None
     budget_tokens: Annotated[int, Field(ge=0, le=32_768)] = 1_024
     remember: bool = True
+    grounded: bool | None = None
 
 
 class StreamOptions(BaseModel):

@@ -15,6 +15,8 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
+from memsvc.models import local
+from memsvc.models.local import LocalGenerator
 from memsvc.services.admission import Writer
 from memsvc.store.keys import Principal
 from memsvc.wire.base import NAMESPACE_PATTERN
@@ -37,6 +39,7 @@ class Talk:
     session_id: str
     body: Completion
     writer: Writer
+    grounded: bool
 
     def messages(self) -> list[dict[str, Any]]:
         """The client's messages, with what is remembered as one more system message behind its own."""
@@ -48,8 +51,8 @@ class Talk:
         return [*given[:place], {"role": "system", "content": _FRAME + remembered}, *given[place:]]
 
     def keep(self, reply: str, *, whole: bool) -> bool:
-        """Store the last words of the user and the reply to them, as far as it came; whether there was something to
-        store and the client wanted it.
+        """Store the last words of the user and the reply to them, as far as it came, of a grounded chat the user's
+        alone: its reply is a memory already. Whether there was something to store and the client wanted it.
         """
         if not self.body.memsvc.remember:
             return False
@@ -57,7 +60,7 @@ class Talk:
         last = self.body.messages[-1]
         if last.role == "user" and last.words.strip():
             said.append(NewMessage(None, Role.USER, None, last.words))
-        if reply.strip():
+        if reply.strip() and not self.grounded:
             marks = {"model": self.body.model} | ({} if whole else {"broken_off": True})
             said.append(NewMessage(None, Role.ASSISTANT, None, reply.replace("\x00", "\ufffd"), metadata=marks))
         if said:
@@ -65,12 +68,15 @@ class Talk:
             self.service.ingest.write(self.tenant_id, self.namespace, [exchange], None, self.writer)
         return bool(said)
 
-    def _context(self) -> str:
+    def query(self) -> Query | None:
+        """The last words of the user; None where there are none."""
         question = next((m.words.strip() for m in reversed(self.body.messages) if m.role == "user"), "")
-        budget = self.body.memsvc.budget_tokens
-        if not question or budget < 16:
+        return Query(question[-_MAX_QUESTION_CHARS:], dt.datetime.now(dt.UTC)) if question else None
+
+    def _context(self) -> str:
+        query, budget = self.query(), self.body.memsvc.budget_tokens
+        if query is None or budget < 16:
             return ""
-        query = Query(question[-_MAX_QUESTION_CHARS:], dt.datetime.now(dt.UTC))
         try:
             return self.service.recall.context(self.tenant_id, self.namespace, query, budget).context.text
         except errors.NotFound:
@@ -88,4 +94,7 @@ def talk(service: Service, caller: Principal, body: Completion, namespace: str |
     first = next((m.words for m in body.messages if m.role == "user"), "")
     digest = hashlib.sha256(first.encode("utf-8", "replace")).hexdigest()[:16]
     writer = Writer(caller.key_id, caller.max_trust)
-    return Talk(service, caller.tenant_id, name, body.memsvc.session_id or f"chat-{digest}", body, writer)
+    small = isinstance(service.generator, LocalGenerator) and service.generator.name == local.SMALL_MODEL
+    grounded = small if body.memsvc.grounded is None else body.memsvc.grounded
+    session_id = body.memsvc.session_id or f"chat-{digest}"
+    return Talk(service, caller.tenant_id, name, session_id, body, writer, grounded)

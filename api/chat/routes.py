@@ -19,6 +19,7 @@ from starlette.types import Send
 from api.auth import Caller
 from api.chat.answer import Endpoint, Local, Model, Upstream
 from api.chat.body import Completion
+from api.chat.grounded import Grounded
 from api.chat.memory import Talk, talk
 from api.deps import Services
 from memsvc import errors
@@ -76,11 +77,14 @@ async def complete(
     namespace: Annotated[str | None, Header(alias="X-Memsvc-Namespace")] = None,
 ) -> Response:
     """Answer with what is remembered, and remember."""
-    model: Model | None = request.app.state.chat_model
-    if model is None:
-        raise errors.Invalid("No language model is configured.", "Set MEMSVC_GENERATOR_MODEL, or MEMSVC_GENERATOR_URL.")
     about = talk(service, caller, body, namespace)
-    messages = await anyio.to_thread.run_sync(about.messages)
+    model: Model | None = Grounded(about) if about.grounded else request.app.state.chat_model
+    if model is None:
+        raise errors.Invalid(
+            "No language model is configured.",
+            'Set MEMSVC_GENERATOR_MODEL, or MEMSVC_GENERATOR_URL; "grounded" in "memsvc" replies without one.',
+        )
+    messages = [] if about.grounded else await anyio.to_thread.run_sync(about.messages)
     try:
         if not body.stream:
             reply = await model.complete(body, messages)

@@ -48,8 +48,8 @@ _threads = anyio.CapacityLimiter(math.inf)
 async def answer(
     namespace: NamespaceName, body: wire.AnswerRequest, request: Request, caller: Reader, service: Services
 ) -> Response:
-    """An answer from what is remembered, with its citations. As events: `delta` with pieces of text, then `answer` with
-    the whole; or `error`.
+    """An answer from what is remembered, with its citations. As events: `delta` with pieces of text (one piece of
+    what is grounded), then `answer` with the whole; or `error`.
     """
     left = threading.Event()
     pieces: asyncio.Queue[str] = asyncio.Queue()
@@ -143,12 +143,17 @@ def _event(name: str, data: object) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
+def cited(found: Answered) -> list[wire.Citation]:
+    """The messages of the passages that an answer cites, each once."""
+    refs = dict.fromkeys((ref.message_id, p.unit_id) for p in found.citations for ref in p.sources)
+    return [wire.Citation(message_id=message_id, unit_id=unit_id) for message_id, unit_id in refs]
+
+
 def _response(found: Answered) -> wire.AnswerResponse:
-    cited = dict.fromkeys((ref.message_id, p.unit_id) for p in found.citations for ref in p.sources)
     return wire.AnswerResponse(
         seq=found.seq,
         answer=found.text,
-        citations=[wire.Citation(message_id=message_id, unit_id=unit_id) for message_id, unit_id in cited],
+        citations=cited(found),
         path=found.path,
         abstained=found.abstained,
         support=questions.Support(**dataclasses.asdict(found.support)),

@@ -39,12 +39,14 @@ class Memory:
 class Passage:
     """What stands behind one number in the context: the statements of one message that were taken, behind its speaker.
 
-    `unit_ids` are theirs, in order; `unit_id` is that of the best. The number is in neither text nor sources.
+    `unit_ids` are theirs, in order; `unit_id` is that of the best. The number is in neither text nor sources. It was
+    said at `said_at`, against which its relative dates are read.
     """
 
     text: str
     unit_id: str | None
     sources: tuple[SourceRef, ...]
+    said_at: dt.datetime
     unit_ids: tuple[str, ...] = ()
 
 

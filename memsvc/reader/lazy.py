@@ -1,18 +1,27 @@
-"""A reader that is loaded at its first use: the libraries of the models take seconds to import."""
+"""A reader that is loaded late, at its first use or beside the start of the service: the libraries of the models take
+seconds to import, and the small model's weights are converted once, which takes up to a minute.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import structlog
+
+from memsvc import errors
 from memsvc.models.local import LocalGenerator
 from memsvc.reader.disk import CacheFolder
 
 if TYPE_CHECKING:
     from memsvc.reader.evict import Method
     from memsvc.reader.reader import Reader
+
+State = Literal["at the first question", "loading", "ready", "failed"]
+_log = structlog.get_logger("memsvc.reader")
 
 
 class LazyReader:
@@ -33,6 +42,32 @@ class LazyReader:
         self._memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._reader: Reader | None = None
+        self._state: State = "at the first question"
+
+    @property
+    def state(self) -> State:
+        """When the model is loaded; "failed" where the log says why, and the first question will."""
+        return self._state
+
+    def start(self) -> None:
+        """Load the model in a thread of its own, so that no question waits for it longer than it must."""
+        if self._state == "at the first question":
+            self._state = "loading"
+            threading.Thread(target=self._load, name="reader-load", daemon=True).start()
+
+    def _load(self) -> None:
+        begun = time.monotonic()
+        try:
+            told = self.get().state()
+        except errors.MemsvcError as error:
+            self._state = "failed"
+            _log.warning("reader not loaded", model=self.name, reason=str(error))
+        except BaseException:
+            self._state = "failed"
+            raise
+        else:
+            self._state = "ready"
+            _log.info("reader loaded", model=told, seconds=round(time.monotonic() - begun, 1))
 
     @property
     def name(self) -> str:

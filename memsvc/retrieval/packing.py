@@ -90,7 +90,8 @@ def _passage(group: Sequence[Memory]) -> Passage:
         text += joint + memory.text.removeprefix(_speaker(memory))
     best = max(group, key=lambda memory: memory.score)
     sources = tuple(dict.fromkeys(source for memory in group for source in memory.sources))
-    return Passage(text, best.unit_id, sources, tuple(memory.unit_id for memory in group if memory.unit_id))
+    unit_ids = tuple(memory.unit_id for memory in group if memory.unit_id)
+    return Passage(text, best.unit_id, sources, group[0].t_mention, unit_ids)
 
 
 def _group(memory: Memory) -> tuple[str, ...]:
@@ -100,10 +101,14 @@ def _group(memory: Memory) -> tuple[str, ...]:
     return (first, memory.status, speaker) if (speaker := _speaker(memory)) else (first, memory.status, "", own)
 
 
+def apart(text: str) -> tuple[str, str]:
+    """The name before the words, with its colon, and the words; nothing for a name where the words stand alone."""
+    name, colon, said = text.partition(": ")
+    return (name + colon, said) if colon and len(name) <= _NAME_CHARS else ("", text)
+
+
 def _speaker(memory: Memory) -> str:
-    """The name before the words, with its colon; nothing where the words stand alone."""
-    name, colon, _ = memory.text.partition(": ")
-    return name + colon if colon and len(name) <= _NAME_CHARS else ""
+    return apart(memory.text)[0]
 
 
 def day_in_words(day: dt.date) -> str:

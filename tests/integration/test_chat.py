@@ -341,8 +341,13 @@ def test_the_small_model_of_the_package_answers_from_the_memory(
                 "timeout": 600,
             }
             reply = ai.chat.completions.create(**asked, extra_body={"memsvc": {"remember": False}})
+            # By itself it may reply with nothing but what was said.
+            assert reply.choices[0].message.content == "Ana: My dog is called Rufus."
+            assert (reply.model_extra or {})["memsvc"]["path"] == "quote"
+            alone = {"remember": False, "grounded": False}
+            reply = ai.chat.completions.create(**asked, extra_body={"memsvc": alone})
             assert "Rufus" in (reply.choices[0].message.content or "")
-            stream = ai.chat.completions.create(**asked, stream=True)
+            stream = ai.chat.completions.create(**asked, stream=True, extra_body={"memsvc": {"grounded": False}})
             text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
     assert text == reply.choices[0].message.content
     assert [message.content for message in client.namespace(name).messages()][1:] == [
