@@ -1,7 +1,7 @@
 """Grows the judge of pairs, and proves it on kinds of attributes and on languages that it did not see.
 
 A network over the vectors is trained with torch and read by numpy; what it says of the pairs that its trees learn from
-comes from networks that did not see those kinds, else the trees would trust it too much.
+comes from networks that did not see those sentences, else the trees would trust it too much.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eval import train
 from eval.datasets.model import Dataset
 from eval.distillation import units
 from eval.pairs.frames import Said
-from memsvc.consolidate import judge, trait
+from memsvc.consolidate import judge, relate, trait
 from memsvc.consolidate.judge import Judge, Network
 from memsvc.consolidate.trait import Trait
 from memsvc.distill import compose
@@ -70,6 +70,11 @@ class Example:
         """Whole kinds fall into one fold, whatever the language; so does a talk's conversation."""
         return zlib.crc32((self.said.kind if self.said else self.earlier.session_id).encode()) % FOLDS
 
+    @property
+    def sentence_fold(self) -> int:
+        """Pairs of one earlier sentence fall into one fold."""
+        return zlib.crc32((self.said.earlier if self.said else self.earlier.session_id).encode()) % FOLDS
+
 
 def made(said: Iterable[Said], encode: Encode) -> list[Example]:
     """The pairs of statements that are distilled from what is said; a sentence without a statement gives none."""
@@ -104,8 +109,8 @@ def talk(dataset: Dataset, encode: Encode, network: Network) -> list[Example]:
             other = draw.permutation(len(order))[:_OTHERS_A_PERSON]
             for place in dict.fromkeys([*order[:_SUREST_A_PERSON].tolist(), *other.tolist()]):
                 earlier, later = said[one[place]], said[two[place]]
-                if earlier.t_mention < later.t_mention:
-                    pair = _trait(earlier, conversation.id), _trait(later, conversation.id)
+                pair = _trait(earlier, conversation.id), _trait(later, conversation.id)
+                if earlier.t_mention < later.t_mention and relate.judgeable(pair[1], pair[0]):
                     found.append(Example(*pair, (rows[one[place]], rows[two[place]]), ends=False))
     return found
 
@@ -152,7 +157,7 @@ def grow(examples: Sequence[Example]) -> Grown:
     rows = _rows(examples)
     numbers = _numbers(examples)
     ends, weight = _answers(examples)
-    folds = np.array([example.fold for example in examples])
+    folds = np.array([example.sentence_fold for example in examples])
     words = [judge.wording(example.earlier, example.later) for example in examples]
     verdicts = np.zeros(len(examples), dtype=np.float32)
     sums = np.zeros(len(examples), dtype=np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
-from memsvc.domain.unit import Kind
 
 # Below this two units have nothing to do with each other, and no pair is looked at.
 LOWEST_COSINE = 0.55
@@ -60,8 +59,8 @@ def judgeable(later: Trait, earlier: Trait) -> bool:
     """
     return (
         earlier.is_claim
+        and later.is_claim
         and later.holds
-        and later.kind != Kind.ABSTRACT
         and not later.is_assistants
         and not earlier.is_assistants
         and not set(later.message_ids) & set(earlier.message_ids)

@@ -55,6 +55,8 @@ _CONCRETE = re.compile(
 )
 
 
+# How the units of pictures and blocks of code begin.
+_SHOWN = re.compile(r"\[image: |\S+ block: ")
 _NO_CLAIM = frozenset({Assertion.QUESTION, Assertion.REQUEST, Assertion.HYPOTHETICAL})
 
 
@@ -100,8 +102,13 @@ class Trait:
 
     @property
     def is_claim(self) -> bool:
-        """Whether it says that something is so, was or will be; what is asked or supposed does not."""
-        return self.assertion not in _NO_CLAIM and "?" not in self.said and self.kind != Kind.ABSTRACT
+        """Whether it says that something is so, was or will be: what is asked, supposed, shown or summed up does not."""
+        return (
+            self.assertion not in _NO_CLAIM
+            and "?" not in self.said
+            and self.kind != Kind.ABSTRACT
+            and not _SHOWN.match(self.core)
+        )
 
     @property
     def since(self) -> dt.datetime:
