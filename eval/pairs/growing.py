@@ -42,7 +42,7 @@ _EPOCHS, _BATCH = 12, 128
 _SUREST_A_PERSON = 600
 _OTHERS_A_PERSON = 300
 # Some of them are true changes that nobody marked.
-_TALK_WEIGHT = 0.5
+_TALK_WEIGHT = 1.0
 # How units name who speaks: a user without a name, a first name, a full one.
 SPEAKERS = (None, "Ana", None, "Karl", "Mei Tan", "Jonas Weber")
 _EARLIER = dt.datetime(2024, 1, 10, 10, tzinfo=dt.UTC)

@@ -102,7 +102,7 @@ class Trait:
 
     @property
     def is_claim(self) -> bool:
-        """Whether it says that something is so, was or will be: what is asked, supposed, shown or summed up does not."""
+        """Whether it says that something is so, was or will be; what is asked, supposed or shown does not."""
         return (
             self.assertion not in _NO_CLAIM
             and "?" not in self.said
