@@ -48,11 +48,11 @@ SPEAKERS = (None, "Ana", None, "Karl", "Mei Tan", "Jonas Weber")
 _EARLIER = dt.datetime(2024, 1, 10, 10, tzinfo=dt.UTC)
 _LATER = dt.datetime(2024, 3, 12, 10, tzinfo=dt.UTC)
 PARAMETERS: dict[str, Any] = {
-    "objective": "binary", "learning_rate": 0.05, "num_leaves": 15, "max_depth": 6, "min_data_in_leaf": 40,
+    "objective": "binary", "learning_rate": 0.05, "num_leaves": 31, "max_depth": 7, "min_data_in_leaf": 25,
     "feature_fraction": 0.6, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5, "seed": SEED,
     "deterministic": True, "force_row_wise": True, "num_threads": 2, "verbose": -1,
 }  # fmt: skip
-ROUNDS = 250
+ROUNDS = 350
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ NAMES: tuple[str, ...] = (
 )  # fmt: skip
 
 
+# The few pairs as much alike as this the trees look at whatever the network says.
+_ALIKE = 0.7
 # Words fall into so many buckets by their hash: what they tell is learnt, in whatever language they are.
 BUCKETS = 4096
 _NETWORK = ("hidden", "bias", "out")
@@ -173,8 +175,9 @@ class Judge:
         seen = np.empty((len(pairs), 0), dtype=np.float32)
         if self.network is not None:
             verdicts = self.network.verdicts(*vectors)
-            asked = np.flatnonzero(verdicts >= self.network.least)
-            seen = np.column_stack([(vectors[0] * vectors[1]).sum(axis=1), verdicts])
+            cosines = (vectors[0] * vectors[1]).sum(axis=1)
+            asked = np.flatnonzero((verdicts >= self.network.least) | (cosines >= _ALIKE))
+            seen = np.column_stack([cosines, verdicts])
         rows = [[*numbers(*pairs[n]), self.told[wording(*pairs[n])].sum(), *seen[n]] for n in asked.tolist()]
         if rows:
             found[asked] = np.reciprocal(1 + np.exp(-self.trees.scores(np.array(rows, dtype=np.float32))))
