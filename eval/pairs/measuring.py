@@ -15,7 +15,7 @@ from rich.console import Console
 from eval import report
 from eval.datasets import read
 from eval.datasets.model import BadDataset, Dataset
-from eval.pairs import frames, growing
+from eval.pairs import frames, growing, talk
 from eval.pairs.growing import Example
 from memsvc.consolidate import judge, relate
 from memsvc.errors import MemsvcError
@@ -58,7 +58,7 @@ def examples(datasets: Sequence[Dataset], by: TextEncoder) -> list[Example]:
     ]  # fmt: skip
     made = growing.made(said, by.encode)
     first = growing.grow(made).network
-    return made + [pair for dataset in datasets for pair in growing.talk(dataset, by.encode, first)]
+    return made + [pair for each in (talk.read(), *datasets) for pair in growing.talk(each, by.encode, first)]
 
 
 def run(datasets: Sequence[Dataset], by: TextEncoder, out: Path, *, cross: bool) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _SLOTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("email", re.compile(r"\b(?i:my e-?mail(?: address)? is(?: now)?) (?P<value>[\w.+-]+@[\w.-]+\w)")),
     ("status", re.compile(r"\b(?i:i(?:'m| am)(?: now)?) (?P<value>(?i:single|married|engaged|divorced|widowed))\b")),
 )  # fmt: skip
+# "Haha, call me Captain Disaster", "I feel like I'm 90 years old".
+_FIGURATIVE = re.compile(r"\b(?:like|as if|as though|haha|lol|joking|kidding)\b[^.!?]*$", re.IGNORECASE)
 _FAVOURITE = re.compile(rf"\b(?i:my favou?rite (?P<noun>\w+) (?:is|has become)(?: now)?) {_VALUE}{_END}")
 # "the deadline is Friday": one value at a time where the value is a figure, a day or a name.
 _ATTRIBUTE = re.compile(
@@ -188,7 +190,7 @@ def _bare(text: str) -> str:
 def _slot(text: str) -> tuple[str, str] | None:
     for name, pattern in _SLOTS:
         match = pattern.search(text)
-        if match:
+        if match and not _FIGURATIVE.search(text, 0, match.start()):
             return name, match["value"].strip().lower()
     favourite = _FAVOURITE.search(text)
     if favourite:
