@@ -8,7 +8,7 @@ from memsvc.domain.link import Link, LinkKind
 # Below this two units have nothing to do with each other, and no pair is looked at.
 LOWEST_COSINE = 0.55
 _NEAR_COSINE = 0.70
-# The judge's verdict from which on a statement ends another: of pairs that it did not see .92 were right.
+# The judge's verdict from which on a statement ends another: a wrong one hides a truth, a missed one leaves two.
 SURE = 0.6
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
