@@ -105,6 +105,20 @@ def numbers(earlier: Trait, later: Trait) -> list[float]:
     return [float(value if isinstance(value, int | float) else bool(value)) for value in found]
 
 
+def replaced(earlier: Trait, later: Trait) -> frozenset[str] | None:
+    """The sorts of the words in which the two differ where the later one says the same sentence with others in one
+    place; None where it says more or says it otherwise.
+    """
+    one, other = _tokens(earlier.core), _tokens(later.core)
+    start = _alike([word for word, _ in one], [word for word, _ in other])
+    rest, new = one[start:], other[start:]
+    end = _alike([word for word, _ in rest[::-1]], [word for word, _ in new[::-1]])
+    rest, new = rest[: len(rest) - end], new[: len(new) - end]
+    if not rest or not new or len(new) > len(rest) or 2 * len(rest) > len(one):
+        return None
+    return frozenset(sort for _, sort in (*rest, *new))
+
+
 def wording(earlier: Trait, later: Trait) -> list[int]:
     """The buckets of the words that the later one has, in pairs too, and of those that only one has; figures and names,
     which say what changed and not that it did, are left out.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from memsvc.consolidate import judge
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
 
@@ -10,6 +13,7 @@ LOWEST_COSINE = 0.55
 _NEAR_COSINE = 0.70
 # The judge's verdict from which on a statement ends another: a wrong one hides a truth, a missed one leaves two.
 SURE = 0.6
+_SURE_OF_A_FIGURE = 0.9
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
 
@@ -38,7 +42,17 @@ def supersedes(later: Trait, earlier: Trait, verdict: float) -> bool:
         return False
     if later.holds and earlier.holds and later.slot and earlier.slot and later.slot[0] == earlier.slot[0]:
         return later.slot[1] != earlier.slot[1]
-    return judgeable(later, earlier) and verdict >= SURE
+    return judgeable(later, earlier) and verdict >= _needed(later, earlier)
+
+
+def _needed(later: Trait, earlier: Trait) -> float:
+    """How sure the judge must be. The same sentence with another word is as often about another thing ("my left knee",
+    "my right knee"): it ends the earlier one only where the word is a figure, and the judge very sure.
+    """
+    replaced = judge.replaced(earlier, later)
+    if replaced is None:
+        return SURE
+    return _SURE_OF_A_FIGURE if replaced == {"figure"} else math.inf
 
 
 def comparable(later: Trait, earlier: Trait) -> bool:
