@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 
-from memsvc.consolidate import judge
+from memsvc.consolidate import judge, trait
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
 
@@ -16,6 +17,9 @@ SURE = 0.6
 _SURE_OF_A_FIGURE = 0.9
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
+_CLAUSE_END = re.compile("[,;:](?=\\s)|[\u3001\uff0c\uff1b\u060c\u061b]")
+# Thai, Japanese, Chinese: a clause is a run of letters.
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def pair(one: Trait, other: Trait, cosine: float, verdict: float = 0.0) -> Link | None:
@@ -69,7 +73,7 @@ def comparable(later: Trait, earlier: Trait) -> bool:
 
 def judgeable(later: Trait, earlier: Trait) -> bool:
     """Whether the judge is asked: only what is asserted until further notice ends anything, what is supposed or asked
-    cannot be ended, and two pieces of an assistant's advice do not conflict.
+    cannot be ended, two pieces of an assistant's advice do not conflict, and the same words give nothing a new value.
     """
     return (
         earlier.is_claim
@@ -78,13 +82,17 @@ def judgeable(later: Trait, earlier: Trait) -> bool:
         and not later.is_assistants
         and not earlier.is_assistants
         and not set(later.message_ids) & set(earlier.message_ids)
+        and not _has_no_other_word(later.text, earlier.text)
     )
 
 
 def _says_the_same(earlier: Trait, later: Trait) -> bool:
     """Whether the later one adds no word: nothing is merged for being near in meaning, since merging hides."""
     return (
-        (earlier.text == later.text or _turned(earlier.text, later.text))
+        (earlier.text == later.text or _turned(earlier, later))
+        # A question says nothing, whatever its words: its answer must not vanish behind it.
+        and earlier.is_claim == later.is_claim
+        and earlier.holds == later.holds
         and earlier.subject == later.subject
         and _NAMED_ONLY not in (earlier.kind, later.kind)
         and earlier.numbers == later.numbers
@@ -98,8 +106,38 @@ def _says_the_same(earlier: Trait, later: Trait) -> bool:
     )
 
 
-def _turned(one: str, other: str) -> bool:
+def _turned(one: Trait, other: Trait) -> bool:
     """Whether one says the end of the other first: "On Mondays I swim", "I swim on Mondays". Words that only changed
-    places may say something else ("Karl likes Ana"); the two halves of a sentence do not.
+    places may say something else ("Karl likes Ana"); the two halves of a sentence do not. A single word is no half
+    ("Only I swim", "I swim only"), nor is what goes over the end of a clause ("Before work I swim, after it I read").
     """
-    return len(one) == len(other) and f" {other} " in f" {one} {one} "
+    if len(one.text) != len(other.text) or not _has_no_other_word(one.text, other.text):
+        return False
+    if trait.bare(one.said[len(one.core) :]) != trait.bare(other.said[len(other.core) :]):
+        return False
+    clauses, turned = _clauses(one.core), _clauses(other.core)
+    words = " ".join(clauses).split()
+    for cut in range(1, len(words)):
+        start, end = " ".join(words[:cut]), " ".join(words[cut:])
+        if (
+            _is_half(start)
+            and _is_half(end)
+            and clauses in ([f"{start} {end}"], [start, end])
+            and turned in ([f"{end} {start}"], [end, start])
+        ):
+            return True
+    return False
+
+
+def _clauses(text: str) -> list[str]:
+    found = (trait.bare(clause) for clause in _CLAUSE_END.split(text.replace("\u2019", "'")))
+    return [clause for clause in found if clause]
+
+
+def _is_half(text: str) -> bool:
+    return " " in text or bool(_UNSPACED.search(text))
+
+
+def _has_no_other_word(one: str, other: str) -> bool:
+    """Whether both have the same words as often, in whatever order and however spaced."""
+    return sorted(one.split()) == sorted(other.split()) or one.replace(" ", "") == other.replace(" ", "")

@@ -23,9 +23,11 @@ _CHANGE = re.compile(
     r"moved (?:it |them )?to|rescheduled|postponed|new plan|correction|actually)\b",
     re.IGNORECASE,
 )
-# Of sentences, not of words: "C" and "C#", "5" and "-5" are two things.
+# Of sentences, not of words: "C" and "C#", "5", "-5" and ".5", 6' and 6" are two things.
 _PUNCTUATION = re.compile(
-    "[.,;:!?\u2026\"'()\\[\\]\u201c\u201d\u2018\u2019\u00a1\u00bf\u3001\u3002\uff01\uff0c\uff1f\u0964\u061f]"
+    "(?!(?<!\\S)\\.\\w|(?<=\\d)['\"\u2019\u201d])"
+    "[.,;:!?\u2026\"'()\\[\\]\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb\u00a1\u00bf\u3001\u3002\u300c-\u300f"
+    "\uff01\uff08\uff09\uff0c\uff1b\uff1f\u0964\u060c\u061b\u061f]"
 )
 _VALUE = r"(?P<value>[\w$\u20ac\u00a3][^.,;!?()]{0,60}?)"
 _END = r"(?=\s+(?:and|but|with|because|since|last|this|next|a few|in \d|now)\b|[.,;!?()]|$)"
@@ -155,14 +157,16 @@ def read(
         id=id,
         kind=kind,
         said=said,
-        text=_bare(plain),
+        text=bare(plain),
         subject=subject or "",
         session_id=session_id,
         message_ids=tuple(message_ids),
         said_at=said_at,
         is_assistants=is_assistants,
         dates=dates,
-        entities=frozenset(entity.lower() for entity in entities if entity.lower() not in people),
+        entities=frozenset(
+            unicodedata.normalize("NFC", entity.lower()) for entity in entities if entity.lower() not in people
+        ),
         numbers=frozenset(_NUMBER.findall(plain)),
         words=frozenset(word.lower() for word in _WORD.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
@@ -179,12 +183,12 @@ def read(
     )
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """The text without case, punctuation and ways to write a letter: what is equal in this says the same. Anything less
-    would hide one fact behind another ("left knee", "right knee").
+    would hide one fact behind another ("left knee", "right knee"), case folding too ("Maße", "Masse").
     """
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return " ".join(_PUNCTUATION.sub(" ", folded).split())
+    lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    return " ".join(_PUNCTUATION.sub(" ", lowered).split())
 
 
 def _slot(text: str) -> tuple[str, str] | None:

@@ -30,6 +30,9 @@ def said(text: str, day: int, *, assertion: str = "asserted", kind: str = "fact"
         ("ฉันแพ้กุ้ง", "ฉันแพ้ถั่ว"),
         ("Karl likes Ana but not Ben.", "Ben likes Karl but not Ana."),
         ("I left Porto before I met Rita.", "I met Rita before I left Porto."),
+        ("Is Rita coming?", "Is Rita coming."),
+        ("Ich trinke Wein in Maßen.", "Ich trinke Wein in Massen."),
+        ("Only on Sundays, I rest.", "On Sundays, I rest only."),
     ],
 )
 def test_what_differs_in_a_word_is_never_merged_however_near_it_is(one: str, other: str) -> None:
@@ -46,6 +49,9 @@ def test_what_differs_in_a_word_is_never_merged_however_near_it_is(one: str, oth
         ("On Mondays I swim at the lake.", "I swim at the lake on Mondays."),
         ("If it rains, the match is off.", "The match is off if it rains."),
         ("Am Freitag habe ich frei.", "Habe ich frei am Freitag."),
+        ("下雨的时候，我坐公交车。", "我坐公交车，下雨的时候。"),
+        ("Mi barco se llama «Gaviota».", 'Mi barco se llama "Gaviota".'),
+        ("He was born in 1990.", "He was born in 1990!"),
     ],
 )
 def test_the_same_words_in_another_case_punctuation_and_order_of_clauses_are_merged(one: str, other: str) -> None:
@@ -66,6 +72,12 @@ def test_a_conflict_with_what_is_not_asserted_takes_no_place_either() -> None:
     smokes, quits = said("I smoke cigars.", 1, kind="state"), said("I don't smoke cigars.", 2, kind="state")
     assert relate.supersedes(quits, smokes, 1.0)
     assert not relate.supersedes(said("I don't smoke cigars.", 2, kind="state", assertion="hypothetical"), smokes, 1.0)
+
+
+def test_the_same_words_in_another_order_give_nothing_a_new_value() -> None:
+    first, again = said("Carol trusts Dave.", 1), said("Dave trusts Carol.", 2)
+    assert not relate.supersedes(again, first, 1.0)
+    assert relate.supersedes(said("Carol trusts Erin.", 2), first, 1.0)
 
 
 def test_of_one_exchange_the_later_sentence_is_the_later_one() -> None:
