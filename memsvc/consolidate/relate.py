@@ -13,8 +13,8 @@ from memsvc.domain.link import Link, LinkKind
 LOWEST_COSINE = 0.55
 _NEAR_COSINE = 0.70
 # The judge's verdict from which on a statement ends another: a wrong one hides a truth, a missed one leaves two.
-SURE = 0.6
-_SURE_OF_A_FIGURE = 0.9
+SURE = 0.7
+_SURE_OF_A_FIGURE = 0.95
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
 _CLAUSE_END = re.compile("[,;:](?=\\s)|[\u3001\uff0c\uff1b\u060c\u061b]")

@@ -80,10 +80,10 @@ def test_a_slot_is_replaced_by_the_later_value_of_the_same_person_only() -> None
 
 def test_where_the_judge_is_sure_the_later_statement_replaces_the_earlier_and_an_assistants_does_not() -> None:
     before = unit("The export job uses 5 workers.", 0, kind="fact")
-    after = unit("The export job has 20 workers.", 1, kind="fact")
+    after = unit("The export job got more of them and has 20 workers now.", 1, kind="fact")
     assert kind_of(before, after, 0.9, verdict=relate.SURE) is LinkKind.SUPERSEDES
     assert kind_of(before, after, 0.9, verdict=relate.SURE - 0.01) is LinkKind.NEAR
-    said = unit("The export job has 20 workers.", 1, kind="fact", assistant=True)
+    said = unit("The export job got more of them and has 20 workers now.", 1, kind="fact", assistant=True)
     assert kind_of(before, said, 0.9, verdict=1.0) is LinkKind.NEAR
 
 
@@ -201,3 +201,16 @@ def test_increments_in_any_order_of_arrival_equal_a_rebuild(rows: list[tuple[int
     assert [(a.episode_id, a.text, a.chosen) for a in reached.abstracts] == [
         (a.episode_id, a.text, a.chosen) for a in whole.abstracts
     ]
+
+
+def test_the_same_sentence_with_another_word_ends_the_earlier_one_only_where_that_is_a_figure() -> None:
+    knee = unit("My left knee hurts in the cold.", 0)
+    assert kind_of(knee, unit("My right knee hurts in the cold.", 5), 0.97, verdict=1.0) is LinkKind.NEAR
+    concert = unit("The concert number 1 was in the hall with 20 singers.", 0)
+    assert (
+        kind_of(concert, unit("The concert number 2 was in the hall with 30 singers.", 5), 0.97, 1.0) is LinkKind.NEAR
+    )
+    limit = unit("The rate limit of the API is 100 calls a minute.", 0)
+    changed = unit("The rate limit of the API is 250 calls a minute.", 5)
+    assert kind_of(limit, changed, 0.97, verdict=0.9) is LinkKind.NEAR
+    assert kind_of(limit, changed, 0.97, verdict=0.99) is LinkKind.SUPERSEDES
