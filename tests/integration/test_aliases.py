@@ -83,7 +83,7 @@ def test_what_is_said_under_one_name_takes_the_place_of_what_was_said_under_anot
     assert memory.aliases() == []
     settle()
     assert standings(memory) == apart
-    assert {profile.subject for profile in memory.profiles()} == {"Ana", "anas", "Ben"}
+    assert {profile.subject for profile in memory.profiles()} == {"Ana", "Ana Silva", "anas", "Ben"}
 
 
 def test_filters_by_person_and_speaker_match_all_names(memory: Namespace) -> None:
