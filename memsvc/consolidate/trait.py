@@ -12,7 +12,6 @@ from memsvc.domain import third_person
 from memsvc.domain.unit import Assertion, Kind, Topic
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _NEGATION = re.compile(
     r"\b(?:not|never|no longer|don't|doesn't|didn't|isn't|aren't|wasn't|won't|can't|haven't|hasn't|without|stopped|"
     r"quit|gave up|any ?more|cancel(?:l?ed)?)\b",
@@ -86,7 +85,6 @@ class Trait:
     dates: tuple[dt.datetime, dt.datetime] | None
     entities: frozenset[str]
     numbers: frozenset[str]
-    words: frozenset[str]
     is_negated: bool
     says_change: bool
     slot: tuple[str, str] | None
@@ -168,7 +166,6 @@ def read(
             unicodedata.normalize("NFC", entity.lower()) for entity in entities if entity.lower() not in people
         ),
         numbers=frozenset(_NUMBER.findall(plain)),
-        words=frozenset(word.lower() for word in _WORD.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
         slot=_slot(third_person.as_first_person(plain, speaker)) if holds and not is_assistants else None,

@@ -91,15 +91,26 @@ def test_a_moment_of_the_past_is_searched_by_the_time_that_is_spoken_of(service:
     assert memory.recall("Where does Ana live?", as_of=later, known_at=START).results == []
 
 
+def test_what_took_a_place_was_not_so_before_whatever_time_it_speaks_of(service: Service, memory: Namespace) -> None:
+    (trento,) = say(memory, "I live in Trento.", 0)
+    (verona,) = say(memory, "I moved to Verona on 3 March 2019.", 60)
+    run(service, memory)
+    assert memory.unit(trento).valid_to == START + dt.timedelta(days=60)
+    then = memory.recall("Where does Ana live?", as_of=START + dt.timedelta(days=30)).results
+    assert [result.unit_id for result in then] == [trento]
+    assert memory.recall("Where does Ana live?", as_of=START + dt.timedelta(days=61)).results[0].unit_id == verona
+
+
 def test_the_few_messages_of_then_are_found_among_hundreds_of_later_ones(service: Service, memory: Namespace) -> None:
-    (oslo,) = say(memory, "My favourite restaurant is Tapas Luna.", 0)
+    (petersen,) = say(memory, "By the way, Petersen sees to the heating in our house in winter.", 0)
     memory.write(
         {
             "session_id": f"s{number}", "occurred_at": START + dt.timedelta(days=30 + number),
-            "messages": [{"role": "user", "speaker": "Ana", "content": f"Restaurant {number} is Ana's favourite no."}],
+            "messages": [{"role": "user", "speaker": "Ana", "content": f"Klein looks after the boiler {number}."}],
         }
         for number in range(250)
     )  # fmt: skip
-    as_of = START + dt.timedelta(days=10)
-    found = memory.recall("Which restaurant is Ana's favourite?", as_of=as_of).results
-    assert [result.unit_id for result in found] == [oslo]
+    question = "Who looks after the boiler?"
+    assert petersen not in [result.unit_id for result in memory.recall(question, limit=50).results]
+    found = memory.recall(question, as_of=START + dt.timedelta(days=10)).results
+    assert [result.unit_id for result in found] == [petersen]
