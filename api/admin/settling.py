@@ -27,7 +27,7 @@ def pairs(
     namespace: NamespaceName,
     session: signing.Reader,
     service: Services,
-    kind: Literal["same", "supersedes", "near"] = "supersedes",
+    kind: Literal["same", "supersedes", "doubts", "near"] = "supersedes",
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     found = service.inspect.pairs(session.principal.tenant_id, namespace, LinkKind(kind), offset, _PAGE + 1)
@@ -55,7 +55,8 @@ def settle(
         raise errors.Invalid("Nothing was chosen.", "Go back and choose which to keep.")
     for end, unit_id in zip(("newer", "older"), ends, strict=True):
         active = service.inspect.unit(*given, unit_id).unit.status is Status.ACTIVE
-        if keep in (end, "both") and not active:
+        in_doubt = end == "older" and said.get("kind") == LinkKind.DOUBTS.value
+        if keep in (end, "both") and (not active or in_doubt):
             service.revise.restore(*given, unit_id, _REASON)
         elif keep not in (end, "both") and active:
             service.revise.invalidate(*given, unit_id, _REASON)

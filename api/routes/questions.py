@@ -87,6 +87,7 @@ def _result(memory: Memory) -> wire.RecallResult:
         t_end=memory.time.end if memory.time else None,
         valid_to=memory.valid_to,
         superseded_by=memory.superseded_by,
+        doubted_by=memory.doubted_by,
     )
 
 

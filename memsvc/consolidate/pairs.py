@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memsvc.consolidate import judge, relate
 from memsvc.consolidate.judge import Judge
 from memsvc.consolidate.trait import Trait
-from memsvc.domain.link import Link
+from memsvc.domain.link import Link, LinkKind
 
 Rows = NDArray[np.float32]
 # Rows of the cosine matrix that are held at once.
@@ -53,6 +53,8 @@ def links(
             link = relate.pair(earlier, later, weight, verdict)
             if link is not None:
                 found.append(link)
+            if (link is None or link.kind is LinkKind.NEAR) and relate.doubts(later, earlier, verdict):
+                found.append(Link(later.id, earlier.id, LinkKind.DOUBTS, round(verdict, 4)))
     return found
 
 

@@ -18,13 +18,14 @@ _WANTED = ("instruction", "preference")
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one unit says, and until when it was so: None, it still is. What was merged into another unit says again
-    what that one, `merged_into`, says; `superseded_by` took the place of this one.
+    what that one, `merged_into`, says; `superseded_by` took the place of this one, `doubted_by` may have.
     """
 
     trait: Trait
     until: dt.datetime | None = None
     merged_into: str | None = None
     superseded_by: str | None = None
+    doubted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ def _attributes(
 
 
 def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) -> list[Attribute]:
-    """What took the place of another statement, and what else is a state, in no slot; the latest, by name."""
+    """What took the place of another statement, and what else is a state, in no slot; the latest, by name. Of two of
+    which one may have ended the other the later is told.
+    """
     former: dict[str, list[Statement]] = {}
     for item in told:
         if item.superseded_by is not None:
@@ -129,7 +132,9 @@ def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) ->
         and (item.trait.id in former or item.trait.kind == Kind.STATE)
     ]
     found = []
-    for trait in standing[-limit:]:
+    told_later = {item.trait.id: item.doubted_by for item in told if item.doubted_by}
+    shown = {trait.id for trait in standing}
+    for trait in [trait for trait in standing if told_later.get(trait.id) not in shown][-limit:]:
         before = [item for item in former.get(trait.id, ()) if item.until and (as_of is None or item.until <= as_of)]
         last = max(before, key=lambda item: (item.until or item.trait.said_at, item.trait.place), default=None)
         was = Former(last.trait.core, last.trait.id, last.until) if last and last.until else None

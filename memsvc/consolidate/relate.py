@@ -15,6 +15,8 @@ _NEAR_COSINE = 0.70
 # The judge's verdict from which on a statement ends another: a wrong one hides a truth, a missed one leaves two.
 SURE = 0.7
 _SURE_OF_A_FIGURE = 0.95
+# From here on both stand, and the later one is served first.
+DOUBT = 0.25
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
 _CLAUSE_END = re.compile("[,;:](?=\\s)|[\u3001\uff0c\uff1b\u060c\u061b]")
@@ -47,6 +49,12 @@ def supersedes(later: Trait, earlier: Trait, verdict: float) -> bool:
     if later.holds and earlier.holds and later.slot and earlier.slot and later.slot[0] == earlier.slot[0]:
         return later.slot[1] != earlier.slot[1]
     return judgeable(later, earlier) and verdict >= _needed(later, earlier)
+
+
+def doubts(later: Trait, earlier: Trait, verdict: float) -> bool:
+    """Whether the later one may well have ended the earlier, which it does not supersede."""
+    least = DOUBT if judge.replaced(earlier, later) is None else SURE
+    return comparable(later, earlier) and judgeable(later, earlier) and verdict >= least
 
 
 def _needed(later: Trait, earlier: Trait) -> float:

@@ -18,7 +18,8 @@ class SourceRef:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """A ranked entry with its words: what recall returns and packing takes. `time` is what a unit speaks about, `place`
-    the character of its message at which it begins; `superseded_by` the unit that took its place at `valid_to`.
+    the character of its message at which it begins; `superseded_by` the unit that took its place at `valid_to`,
+    `doubted_by` the last that may have, said at `doubted_at`.
     """
 
     unit_id: str | None
@@ -33,6 +34,8 @@ class Memory:
     place: int = 0
     valid_to: dt.datetime | None = None
     superseded_by: str | None = None
+    doubted_by: str | None = None
+    doubted_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

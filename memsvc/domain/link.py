@@ -8,12 +8,13 @@ from enum import StrEnum
 
 
 class LinkKind(StrEnum):
-    """`same` says the same; `supersedes`: `src`, the newer, takes the place of `dst`; `near` speaks of the same matter;
-    `then`: `dst` is what the same person told next; `reply`: `dst` answers `src`.
+    """`same` says the same; `supersedes`: `src`, the newer, takes the place of `dst`; `doubts`: it may; `near` speaks
+    of the same matter; `then`: `dst` is what the same person told next; `reply`: `dst` answers `src`.
     """
 
     SAME = "same"
     SUPERSEDES = "supersedes"
+    DOUBTS = "doubts"
     NEAR = "near"
     THEN = "then"
     REPLY = "reply"
@@ -21,7 +22,7 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Link:
-    """`weight` is within 0..1: a cosine, or 1 where nothing is measured."""
+    """`weight` is within 0..1: a cosine, of `doubts` the judge's verdict, or 1 where nothing is measured."""
 
     src: str
     dst: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from memsvc.domain.context import Memory
 from memsvc.domain.ranking import Ranked, Scored
 
 # A further unit of a message that is already ranked repeats its words: it keeps only its meaning's share, and less.
@@ -50,6 +51,22 @@ def _current_first(best: Mapping[str, Ranked], later: Mapping[str, str]) -> list
         scores[old] = min(scores[old], scores[new])
     order = sorted(best, key=lambda key: (-scores[key], key in taken))
     return [replace(best[key], score=scores[key]) for key in order]
+
+
+def newest_first(memories: Sequence[Memory]) -> list[Memory]:
+    """Of two that are served, of which the later may have ended the other, the later comes first, with the score of the
+    other where that is the higher one.
+    """
+    at = {memory.unit_id: place for place, memory in enumerate(memories) if memory.unit_id}
+    scores = [memory.score for memory in memories]
+    doubted = [(place, at[memory.doubted_by]) for place, memory in enumerate(memories) if memory.doubted_by in at]
+    # The oldest first: of three the last takes the best score.
+    doubted.sort(key=lambda ends: memories[ends[0]].t_mention)
+    for older, newer in doubted:
+        scores[newer] = max(scores[newer], scores[older])
+    age = {older: rank for rank, (older, _) in enumerate(reversed(doubted), start=1)}
+    order = sorted(range(len(memories)), key=lambda place: (-scores[place], age.get(place, 0)))
+    return [replace(memories[place], score=scores[place]) for place in order]
 
 
 def _entries(item: Scored) -> list[Ranked]:

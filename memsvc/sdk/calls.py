@@ -209,7 +209,7 @@ def invalidate(namespace: str, unit_id: str, *, reason: str | None = None) -> Ca
 
 
 def restore(namespace: str, unit_id: str, *, reason: str | None = None) -> Call[reads.UnitResult]:
-    """Bring a unit back that was put away, merged or superseded."""
+    """Bring a unit back that was put away, merged or superseded; of one in doubt, say that it still holds."""
     return _change(namespace, unit_id, reads.UnitChange(action="restore", reason=reason))
 
 

@@ -35,7 +35,7 @@ from memsvc.store.consolidation import Base
 
 KIND = follow_ups.CONSOLIDATE
 REBUILD_KIND = follow_ups.REBUILD
-_PAIRED = (LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.NEAR)
+_PAIRED = (LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.DOUBTS, LinkKind.NEAR)
 _ANY = Names()
 # So many of a dry run's changes are listed.
 _SHOWN = 100

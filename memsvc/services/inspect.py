@@ -16,6 +16,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Skip, Source
+from memsvc.services.causes import BY_HAND
 from memsvc.services.consolidate import names_in, trait_of
 from memsvc.store import (
     aliases,
@@ -188,10 +189,14 @@ class Inspect:
         with self._reading(tenant_id, namespace_name) as (connection, space):
             base = consolidation.base(connection, space)
             names = names_in(base, aliases.of(connection, space))
+            doubted = links.doubted(connection, space, None, BY_HAND) if as_of is None else {}
         said = [
-            profile.Statement(trait_of(item, names), item.valid_to, item.merged_into, item.superseded_by)
+            profile.Statement(
+                trait_of(item, names), item.valid_to, item.merged_into, item.superseded_by,
+                doubted[item.id][0] if item.id in doubted else None,
+            )
             for item in base
-        ]
+        ]  # fmt: skip
         return profile.profiles(said, names.of(subject) if subject is not None else None, as_of)
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:

@@ -201,10 +201,7 @@ class Recall:
             # Whoever sweeps wants width, which an order by the pair of question and memory would undo.
             read = None if query.sweep else self._read
             chosen = ranked[: max(count, settings.cross_encoder_first if read else 0)]
-            memories = evidence.serve(
-                connection, space, wording.read(connection, space, chosen), index.weights(query.text),
-                {item.candidate.message_id: item.candidate.coverage for item in scored},
-            )  # fmt: skip
+            memories = _words(connection, space, index, asked, chosen, scored)
             clock.lap("reading")
         read_in_time = True
         if read is not None:
@@ -212,7 +209,8 @@ class Recall:
             memories, read_in_time = reading.reread(read, asked, memories, *given)
             clock.lap("cross_encoder")
         unsaid, every = index.unsaid(query.text), search.best(len(index.message_ids())) if everything else []
-        return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories[:count], every, degraded)
+        memories = expansion.newest_first(memories[:count])
+        return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories, every, degraded)
 
     def _per_arm(self, query: Query) -> int:
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
@@ -305,6 +303,22 @@ def _search(
         messages=filters.messages_with(connection, space, only.metadata) if only.metadata else None,
         units=filters.units_of(connection, space, only.kinds, only.persons) if only.kinds or only.persons else None,
     )  # fmt: skip
+
+
+def _words(
+    connection: sa.Connection,
+    space: Namespace,
+    index: NamespaceIndex,
+    asked: Analysis,
+    chosen: Sequence[Ranked],
+    scored: Sequence[Scored],
+) -> list[Memory]:
+    """What is served of the chosen entries, and what of it is in doubt where it is asked how things are."""
+    memories = evidence.serve(
+        connection, space, wording.read(connection, space, chosen), index.weights(asked.query.text),
+        {item.candidate.message_id: item.candidate.coverage for item in scored},
+    )  # fmt: skip
+    return wording.doubted(connection, space, memories) if asked.asks_now else memories
 
 
 def _of_persons(connection: sa.Connection, space: Namespace, index: NamespaceIndex, query: Query) -> Query:

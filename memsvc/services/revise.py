@@ -14,7 +14,7 @@ from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
 from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED
 from memsvc.services.ingest import require_encoder
-from memsvc.store import namespaces, units
+from memsvc.store import links, namespaces, units
 from memsvc.store.database import Database
 
 PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
@@ -54,9 +54,13 @@ class Revise:
         return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None)
 
     def restore(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
-        """Bring back a unit that was put away, merged or superseded. Raises NotFound, Conflict for an active one."""
-        if self._read(tenant_id, name, unit_id).status is Status.ACTIVE:
-            raise errors.Conflict("The unit is active.", "Nothing was changed.")
+        """Bring back a unit that was put away, merged or superseded, or say that one in doubt still holds. Raises
+        NotFound, Conflict for an active one that nothing doubts.
+        """
+        if self._read(tenant_id, name, unit_id).status is Status.ACTIVE and not self._is_doubted(
+            tenant_id, name, unit_id
+        ):
+            raise errors.Conflict("The unit is active, and nothing doubts it.", "Nothing was changed.")
         values = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
         return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None)
 
@@ -83,6 +87,11 @@ class Revise:
                 f"There is no unit {unit_id!r} in {name!r}.", "Unit ids come from writes and recalls."
             )
         return found[unit_id].unit
+
+    def _is_doubted(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> bool:
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            return space is not None and unit_id in links.doubted(connection, space, [unit_id], BY_HAND)
 
     def _write(
         self,

@@ -11,7 +11,8 @@ from memsvc.domain.context import Memory, SourceRef
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.ranking import Ranked
 from memsvc.retrieval import packing
-from memsvc.store import exchanges, units
+from memsvc.services.causes import BY_HAND
+from memsvc.store import exchanges, links, units
 
 
 def read(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) -> list[Memory]:
@@ -40,12 +41,31 @@ def read(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) 
     return memories
 
 
+def doubted(connection: sa.Connection, space: Namespace, memories: Sequence[Memory]) -> list[Memory]:
+    """The memories, each with what was said later and may have ended it; what a person decided is in no doubt."""
+    found = links.doubted(connection, space, {memory.unit_id for memory in memories if memory.unit_id}, BY_HAND)
+    return [
+        dataclasses.replace(memory, doubted_by=found[memory.unit_id][0], doubted_at=found[memory.unit_id][1])
+        if memory.unit_id in found
+        else memory
+        for memory in memories
+    ]
+
+
 def standing(memories: Sequence[Memory], past: Collection[str], *, now: bool) -> list[Memory]:
     """What a context says of them: of what is no longer so nothing where the question is about `now`, else until when
-    it was. `past` are the units whose place something has taken.
+    it was; and since when something is in doubt. `past` are the units whose place something has taken.
     """
     if now:
-        return [memory for memory in memories if memory.unit_id not in past]
+        return [
+            dataclasses.replace(
+                memory, text=f"{memory.text} (perhaps no longer so since {packing.day_in_words(memory.doubted_at)})"
+            )
+            if memory.doubted_at is not None
+            else memory
+            for memory in memories
+            if memory.unit_id not in past
+        ]
     return [
         dataclasses.replace(memory, text=f"{memory.text} (so until {packing.day_in_words(memory.valid_to)})")
         if memory.unit_id in past and memory.valid_to is not None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind, Segment
-from memsvc.store import tables
+from memsvc.domain.unit import Status
+from memsvc.store import columns, tables
 
 _L = tables.link
 _E = tables.episode
@@ -33,6 +35,31 @@ def of_kind(connection: sa.Connection, namespace: Namespace, kind: LinkKind, off
     statement = sa.select(_L).where(*tables.within(_L, namespace), _L.c.kind == kind.value)
     statement = statement.order_by(_L.c.weight.desc(), _L.c.src, _L.c.dst).offset(offset).limit(limit)
     return [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in connection.execute(statement)]
+
+
+def doubted(
+    connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str] | None, settled: Sequence[str]
+) -> dict[str, tuple[str, dt.datetime]]:
+    """Those of the units (None: of all) that something said later may have ended: by which unit, the last where there
+    are several, said when. Not those whose present version has a cause that begins with one of `settled`.
+    """
+    newer, older = tables.unit.alias("newer"), tables.unit.alias("older")
+
+    def is_end(unit: sa.FromClause, end: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(*tables.within(unit, namespace), unit.c.id == end, unit.c.status == Status.ACTIVE.value)
+
+    statement = (
+        sa.select(_L.c.dst, newer.c.id, newer.c.t_mention, newer.c.utc_offset_s)
+        .join(newer, is_end(newer, _L.c.src))
+        .join(older, is_end(older, _L.c.dst))
+        .where(
+            *tables.within(_L, namespace), _L.c.kind == LinkKind.DOUBTS.value,
+            *([] if unit_ids is None else [tables.any_of(_L.c.dst, unit_ids)]),
+            *(~older.c.cause.startswith(cause) for cause in settled),
+        )
+        .order_by(newer.c.t_mention, newer.c.id)
+    )  # fmt: skip
+    return {row.dst: (row.id, columns.local(row.t_mention, row.utc_offset_s)) for row in connection.execute(statement)}
 
 
 def replace(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Link]) -> tuple[int, int]:

@@ -55,7 +55,8 @@ class RecallRequest(Asked):
 
 class RecallResult(Response):
     """One ranked memory. `unit_id` is null where a message was found that is kept verbatim only (kind "message").
-    Of status "superseded" it was so until `valid_to`, when the unit `superseded_by` took its place.
+    Of status "superseded" it was so until `valid_to`, when the unit `superseded_by` took its place. `doubted_by` is a
+    later unit that may have ended it, asked about how things are.
     """
 
     unit_id: str | None
@@ -69,6 +70,7 @@ class RecallResult(Response):
     t_end: dt.datetime | None
     valid_to: dt.datetime | None = None
     superseded_by: str | None = None
+    doubted_by: str | None = None
 
 
 class Support(Response):

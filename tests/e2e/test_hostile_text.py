@@ -89,7 +89,7 @@ def _store_everywhere(service: Service, tenant_id: uuid.UUID) -> None:
         pairs = [
             {"tenant_id": tenant_id, "namespace_id": space, "src": src, "dst": dst, "kind": kind, "weight": 0.9}
             for (space, src), (_, dst) in itertools.pairwise(rows)
-            for kind in ("supersedes", "same", "near", "then", "reply")
+            for kind in ("supersedes", "doubts", "same", "near", "then", "reply")
         ]
         connection.execute(sa.insert(tables.link), pairs)
         named = connection.execute(sa.select(tables.episode.c.namespace_id, tables.episode.c.id)).all()
@@ -105,7 +105,7 @@ def _addresses(units: list[str]) -> list[str]:
     """Every page: as it is, filtered, and with payloads in its own address."""
     found = ["/admin/sign-in", "/admin", "/admin/namespaces", HERE, f"{HERE}/units", f"{HERE}/units?cursor=20",
              f"{HERE}/episodes", f"{HERE}/pairs", f"{HERE}/changes", "/admin/jobs", "/admin/keys", "/admin/audit"]  # fmt: skip
-    found += [f"{HERE}/pairs?kind={kind}" for kind in ("supersedes", "same", "near")]
+    found += [f"{HERE}/pairs?kind={kind}" for kind in ("supersedes", "doubts", "same", "near")]
     found += [f"/admin/jobs?state={state}" for state in ("queued", "running", "done", "dead", "cancelled")]
     found += [f"{HERE}/messages/m{number}" for number in range(len(PAYLOADS))]
     found += [f"{HERE}/units/{quote(unit)}" for unit in units]

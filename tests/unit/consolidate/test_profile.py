@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 from memsvc.consolidate import profile, trait
@@ -94,3 +95,15 @@ def test_of_a_word_that_stands_twice_the_name_is_the_value() -> None:
     assert residence(profile.profiles([said("It is nice, I live in Nice.", 0)])) == ("Nice", day(0), "m0", None, None)
     (one,) = profile.profiles([said("My favourite colour is dark green.", 0)])
     assert one.attributes[0].value == "dark green"
+
+
+def test_of_two_states_of_which_the_later_may_have_ended_the_other_the_later_is_told() -> None:
+    told = [said("My knee is sore.", 0), said("My knee is fine.", 30)]
+    doubted = dataclasses.replace(told[0], doubted_by=told[1].trait.id)
+
+    def values(told: list[profile.Statement]) -> list[str]:
+        return sorted(item.value for one in profile.profiles(told) for item in one.attributes)
+
+    assert values(told) == ["My knee is fine.", "My knee is sore."]
+    assert values([doubted, told[1]]) == ["My knee is fine."]
+    assert values([doubted]) == ["My knee is sore."]
