@@ -132,8 +132,8 @@ class UnitSources(Response):
 
 
 class UnitLink(Response):
-    """`kind`: same, supersedes, doubts, near, then, reply; `other` is the unit at the other end, `is_source` whether the
-    link begins at this one.
+    """`kind`: same, supersedes, doubts, near, then, reply; `other` is the unit at the other end, `is_source` whether
+    the link begins at this one.
     """
 
     kind: str
