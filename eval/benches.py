@@ -66,13 +66,25 @@ def of_experiment(what: Experiment, model: str | None, models: Path, data: Path 
         return _failed(error)
 
 
-def of_answers(data: Path, model: str, folder: Path | None, json_out: Path | None) -> int:
+def of_answers(
+    data: Path,
+    model: str,
+    folder: Path | None,
+    json_out: Path | None,
+    *,
+    conversations: int | None,
+    per_conversation: int | None,
+    seed: int,
+) -> int:
     """Ask every question of a set with the model and without; the exit status."""
     from eval import grounding
 
     try:
         with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
-            figures = grounding.measure(read(data), model, folder or Path(temporary))
+            figures = grounding.measure(
+                read(data), model, folder or Path(temporary),
+                conversations=conversations, per_conversation=per_conversation, seed=seed,
+            )  # fmt: skip
         return _told(figures, json_out)
     except (BadDataset, service.ServiceFailed, MemsvcClientError, OSError) as error:
         return _failed(error)

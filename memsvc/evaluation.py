@@ -93,18 +93,27 @@ def support(
 def grounding(
     data: Annotated[Path, typer.Option(help=_SET)],
     model: Annotated[str, typer.Option(help="As MEMSVC_READER_MODEL.")] = "smollm2",
+    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=1, help="So many of each conversation, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; what is in there already stays in.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all answers.")] = None,
 ) -> None:
     """The service's answers by a model as they come, where they are grounded, and quoted without it: how many are
-    right, wrong with a citation, or silent.
+    right, wrong with a citation, or silent; of LoCoMo its official F1 too.
     """
     from memsvc import rooms
 
     rooms.make_importable()
     from eval import benches
 
-    sys.exit(benches.of_answers(data, model, out, json_out))
+    sys.exit(
+        benches.of_answers(
+            data, model, out, json_out, conversations=conversations, per_conversation=questions, seed=seed
+        )
+    )
 
 
 @app.command()
