@@ -115,13 +115,15 @@ def _attributes(
 
 
 def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) -> list[Attribute]:
-    """What took the place of another statement, and what else is a state, in no slot; the latest, by name. Of two of
-    which one may have ended the other the later is told.
+    """What took the place of another statement, or may have, and what else is a state, in no slot; the latest, by
+    name. Of two of which one may have ended the other the later is told.
     """
     former: dict[str, list[Statement]] = {}
     for item in told:
         if item.superseded_by is not None:
             former.setdefault(item.superseded_by, []).append(item)
+    doubted = {item.trait.id: item.doubted_by for item in told if item.doubted_by is not None}
+    told_anew = {*former, *doubted.values()}
     standing = [
         item.trait
         for item in told
@@ -129,12 +131,11 @@ def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) ->
         and not item.trait.is_assistants
         and not _is_wish(item.trait)
         and _is_so(item, as_of)
-        and (item.trait.id in former or item.trait.kind == Kind.STATE)
+        and (item.trait.id in told_anew or item.trait.kind == Kind.STATE)
     ]
     found = []
-    told_later = {item.trait.id: item.doubted_by for item in told if item.doubted_by}
     shown = {trait.id for trait in standing}
-    for trait in [trait for trait in standing if told_later.get(trait.id) not in shown][-limit:]:
+    for trait in [trait for trait in standing if doubted.get(trait.id) not in shown][-limit:]:
         before = [item for item in former.get(trait.id, ()) if item.until and (as_of is None or item.until <= as_of)]
         last = max(before, key=lambda item: (item.until or item.trait.said_at, item.trait.place), default=None)
         was = Former(last.trait.core, last.trait.id, last.until) if last and last.until else None
