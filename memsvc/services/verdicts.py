@@ -44,7 +44,7 @@ _ASKED = (
     f'Reply with some words of each statement, exactly as they stand there, and a verdict: "{_ENDS}" if the later '
     f'statement gives the same matter a new value or says that it is over, "{_BOTH}" if both can be so (another '
     f'matter, something more, the same again), "{_UNCLEAR}" if you cannot tell. Reply as {{"earlier_quote": "...", '
-    f'"later_quote": "...", "verdict": "{_ENDS}"}}.'
+    f'"later_quote": "...", "verdict": "..."}}.'
 )
 _SCHEMA = {
     "type": "object",

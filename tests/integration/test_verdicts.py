@@ -311,8 +311,8 @@ def test_judgements_leave_with_their_units(
         receipt = memory.erase()
         assert (receipt.remaining, receipt.erased["judgement"]) == (0, 2)
     else:
-        receipt = memory.erase_unit(earlier if which == "earlier" else later)
-        assert (receipt.remaining, receipt.erased["judgement"]) == (0, 1)
+        part = memory.erase_unit(earlier if which == "earlier" else later)
+        assert (part.remaining, part.erased["judgement"]) == (0, 1)
     with service.database.tenant(service.tenant_id) as connection:
         left = judgements.of(connection, space)
         assert not {earlier, later} & {end for item in left for end in (item.earlier, item.later)}
