@@ -232,13 +232,15 @@ def _handlers(
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
+    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
+    judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
     forgets = settings.jobs.forget_faded
     consolidation = Consolidate(
         text_encoder.width,
         aside,
         daily=[forget.KIND] if forgets else [],
         after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
-        after_doubts=[verdicts.KIND] if settings.distill.with_model else [],
+        after_doubts=[verdicts.KIND] if judges else [],
         encoder=text_encoder.name,
     )
     handlers: dict[str, Handler] = {

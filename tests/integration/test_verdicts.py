@@ -344,13 +344,15 @@ def test_without_a_model_nobody_is_asked_and_the_learned_judge_decides(
         memory.maintain(verdicts.KIND)
 
 
-@pytest.mark.parametrize("with_model", [True, False])
-def test_a_configured_model_is_asked_in_the_background_where_that_is_set(
-    service: Service, memory: Namespace, endpoint: Endpoint, with_model: bool
+@pytest.mark.parametrize(
+    ("model", "with_model", "is_asked"), [("probe", True, True), ("probe", False, False), ("smollm2", True, False)]
+)
+def test_a_configured_model_is_asked_in_the_background_where_that_is_set_and_it_is_not_the_small_one(
+    service: Service, memory: Namespace, endpoint: Endpoint, model: str, with_model: bool, is_asked: bool
 ) -> None:
     earlier, later = two(memory, TRAVEL)
     settings = Settings()
-    settings.generator = GeneratorSettings(model="probe", url=endpoint.url)
+    settings.generator = GeneratorSettings(model=model, url=endpoint.url)
     settings.distill = DistillSettings(with_model=with_model)
     endpoint.behave = judges("ends")
     handlers = bootstrap._handlers(settings, service.encoder, bootstrap.load_generator(settings), None)
@@ -360,5 +362,5 @@ def test_a_configured_model_is_asked_in_the_background_where_that_is_set(
             here = {"id": space_of(service, memory).id}
             connection.execute(sa.text("UPDATE job SET run_after = now() WHERE namespace_id = :id"), here)
         Runner(service.database, kinds, JobSettings()).run_due()
-    assert len(asked(service, memory)) == with_model
-    assert standings(memory)[earlier] == (("superseded", later) if with_model else ("active", None))
+    assert len(asked(service, memory)) == is_asked
+    assert standings(memory)[earlier] == (("superseded", later) if is_asked else ("active", None))
