@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,30 @@ Rows = NDArray[np.float32]
 _BLOCK = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A pair that the judge is not clear about; `verdict` within 0..1: how sure it is that the later one ends the
+    earlier.
+    """
+
+    earlier: str
+    later: str
+    verdict: float
+
+
 def links(
-    traits: Mapping[str, Trait], vectors: Mapping[str, Rows], fresh: Sequence[str], judged_by: Judge
-) -> list[Link]:
-    """Links of each fresh unit with every other, each pair once; `vectors` are (d,) of length 1."""
+    traits: Mapping[str, Trait],
+    vectors: Mapping[str, Rows],
+    fresh: Sequence[str],
+    judged_by: Judge,
+    said: Mapping[tuple[str, str], bool],
+) -> tuple[list[Link], list[Doubt]]:
+    """Links of each fresh unit with every other, each pair once, and which of the pairs are doubtful; `vectors` are
+    (d,) of length 1. `said`: (earlier, later) -> what a language model said, which stands in place of the judge's
+    verdict.
+    """
     if not fresh:
-        return []
+        return [], []
     ordered = sorted(traits.values(), key=lambda trait: trait.place)
     place = {item.id: n for n, item in enumerate(ordered)}
     matrix = np.stack([vectors[item.id] for item in ordered])
@@ -32,6 +51,7 @@ def links(
         if item.slot:
             slots.setdefault((item.subject, item.slot[0]), []).append(place[item.id])
     found: list[Link] = []
+    doubts: list[Doubt] = []
     seen = np.zeros(len(ordered), dtype=np.bool_)
     for start in range(0, len(fresh), _BLOCK):
         rows = np.array([place[unit_id] for unit_id in fresh[start : start + _BLOCK]])
@@ -50,12 +70,16 @@ def links(
         verdicts = _verdicts(pairs, [bool(asked[n, at]) for n, at in places], vectors, judged_by)
         for (earlier, later), (n, at), verdict in zip(pairs, places, verdicts, strict=True):
             weight = round(min(1.0, max(0.0, float(cosines[n, at]))), 4)
-            link = relate.pair(earlier, later, weight, verdict)
+            judged = said.get((earlier.id, later.id))
+            link = relate.pair(earlier, later, weight, verdict, judged)
             if link is not None:
                 found.append(link)
-            if (link is None or link.kind is LinkKind.NEAR) and relate.doubts(later, earlier, verdict):
+            stands = link is None or link.kind is LinkKind.NEAR
+            if stands and judged is None and relate.doubts(later, earlier, verdict):
                 found.append(Link(later.id, earlier.id, LinkKind.DOUBTS, round(verdict, 4)))
-    return found
+            if relate.is_doubtful(later, earlier, verdict):
+                doubts.append(Doubt(earlier.id, later.id, round(verdict, 3)))
+    return found, doubts
 
 
 def _verdicts(
