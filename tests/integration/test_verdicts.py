@@ -218,6 +218,16 @@ def test_a_model_that_fails_is_asked_again_from_the_pair_that_it_came_to(
     assert len(endpoint.requests) == 3
 
 
+def test_a_pair_that_two_jobs_name_is_asked_about_once_and_one_that_left_not_at_all(
+    memory: Namespace, endpoint: Endpoint, consider: Consider
+) -> None:
+    travel = list(two(memory, TRAVEL))
+    endpoint.behave = judges("ends")
+    assert consider(pairs=[travel, [travel[0], "u_gone"], travel]) == [{"ends": 1, "model": "probe"}]
+    assert consider(pairs=[travel]) == [{"model": "probe"}]
+    assert len(endpoint.requests) == 1
+
+
 def test_orders_in_a_statement_reach_the_verdict_on_its_own_pair_at_most(
     memory: Namespace, endpoint: Endpoint, consider: Consider
 ) -> None:

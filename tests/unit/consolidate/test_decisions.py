@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import random
 from collections.abc import Sequence
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memsvc.consolidate import derive, episodes, relate, trait
+from memsvc.consolidate import derive, episodes, judge, relate, trait
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.judgement import Judgement, digest
 from memsvc.domain.link import Link, LinkKind
 from memsvc.domain.unit import Topic
+from memsvc.services import consolidate
 from memsvc.services.consolidate import Decisions, decide
 from memsvc.store.consolidation import Base
 
@@ -291,4 +293,35 @@ def test_judgements_that_come_before_or_after_their_units_are_looked_at_give_wha
     assert set(reached.links) == set(whole.links)
     assert (reached.standings, reached.judged) == (whole.standings, whole.judged)
     assert set(reached.doubtful) <= set(whole.doubtful)
+    assert all(whole.standings[earlier].merged_into is None for earlier, _ in whole.doubtful)
     assert not set(whole.doubtful) & {(item.earlier, item.later) for item in judged if item.digest == digest(every[item.earlier].text, every[item.later].text)}  # fmt: skip
+
+
+def test_the_pairs_of_which_the_judge_is_surest_come_first_the_newest_among_equals_and_none_of_a_merged_unit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unsure:
+        def scores(self, pairs: Sequence[tuple[Trait, Trait]], _: object) -> list[float]:
+            return [{"u1": 0.5, "u2": 0.4, "u3": 0.6, "u4": 0.3}[later.id] for _, later in pairs]
+
+    monkeypatch.setattr(judge, "shipped", lambda _: Unsure())
+    said = history([(6, 0, 0), (5, 1, 0), (2, 2, 0), (6, 3, 0), (4, 4, 0)])
+    said = [dataclasses.replace(item, embedding=said[0].embedding) for item in said]
+    order = {item.message_ids[0]: place for place, item in enumerate(said)}
+
+    def asked(judged: Sequence[Judgement] = ()) -> Decisions:
+        return decide(said, 16, {item.id for item in said}, [], order, "another", (), judged)
+
+    found = asked()
+    assert found.standings["u3"].merged_into == "u0"
+    expected = ["u2 u3", "u1 u3", "u0 u1", "u1 u2", "u0 u2", "u2 u4", "u1 u4", "u0 u4"]
+    assert [" ".join(pair) for pair in found.doubtful] == expected
+    monkeypatch.setattr(consolidate, "_MOST_DOUBTFUL", 2)
+    assert [" ".join(pair) for pair in asked().doubtful] == expected[:2]
+    # What was asked about is not asked again, whatever came of it, and other words are other words.
+    texts = {item.id: item.text for item in said}
+    judged = [
+        Judgement("u2", "u3", digest(texts["u2"], texts["u3"]), None, "probe"),
+        Judgement("u1", "u3", digest(texts["u1"], "other"), True, "probe"),
+    ]
+    assert [" ".join(pair) for pair in asked(judged).doubtful] == expected[1:3]
