@@ -39,11 +39,13 @@ def pair(one: Trait, other: Trait, cosine: float, verdict: float = 0.0) -> Link 
 
 
 def supersedes(later: Trait, earlier: Trait, verdict: float) -> bool:
-    """Whether the later unit takes the place of the earlier one: the same attribute of the same subject with another
-    value where a rule knows the attribute, else where the judge is sure.
+    """Whether the later unit takes the place of the earlier one: where it corrects that one, where it gives the same
+    attribute of the same subject another value and a rule knows the attribute, else where the judge is sure.
     """
     if not comparable(later, earlier):
         return False
+    if later.corrects(earlier):
+        return True
     if later.holds and earlier.holds and later.slot and earlier.slot and later.slot[0] == earlier.slot[0]:
         return later.slot[1] != earlier.slot[1]
     return judgeable(later, earlier) and verdict >= _needed(later, earlier)
@@ -111,6 +113,8 @@ def _turned(one: Trait, other: Trait) -> bool:
     places may say something else ("Karl likes Ana"); the two halves of a sentence do not. A single word is no half
     ("Only I swim", "I swim only"), nor is what goes over the end of a clause ("Before work I swim, after it I read").
     """
+    if one.asserts_more or other.asserts_more:
+        return False
     if len(one.text) != len(other.text) or not _has_no_other_word(one.text, other.text):
         return False
     if trait.bare(one.said[len(one.core) :]) != trait.bare(other.said[len(other.core) :]):

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memsvc.domain import third_person
+from memsvc.domain import proposition, third_person
 from memsvc.domain.unit import Assertion, Kind, Topic
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -97,6 +97,9 @@ class Trait:
     assertion: str = Assertion.ASSERTED
     exchange_id: str = ""
     turn: tuple[int, int] = (0, 0)
+    cites: frozenset[tuple[str, int, int]] = frozenset()
+    is_correction: bool = False
+    asserts_more: bool = False
 
     @property
     def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
@@ -107,7 +110,7 @@ class Trait:
         """Whether it says that something is so, was or will be; what is asked, supposed or shown does not."""
         return (
             self.assertion not in _NO_CLAIM
-            and "?" not in self.said
+            and "?" not in (self.core if self.asserts_more else self.said)
             and self.kind != Kind.ABSTRACT
             and not _SHOWN.match(self.core)
         )
@@ -115,6 +118,10 @@ class Trait:
     @property
     def since(self) -> dt.datetime:
         return min(self.said_at, self.dates[0]) if self.dates else self.said_at
+
+    def corrects(self, other: Trait) -> bool:
+        """Whether it takes back just what the other one says."""
+        return self.is_correction and bool(other.cites) and other.cites < self.cites
 
     def follows(self, other: Trait) -> bool:
         """Whether it was said after the other one, as far as that is known."""
@@ -144,18 +151,21 @@ def read(
     assertion: str = Assertion.ASSERTED,
     exchange_id: str = "",
     turn: tuple[int, int] = (0, 0),
+    cites: Sequence[tuple[str, int, int]] = (),
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     speaker, _, said = text.partition(": ")
     said = said or text
-    plain = said.replace("\u2019", "'")
-    holds = assertion == Assertion.ASSERTED and "?" not in said
+    stated = proposition.stated(text, core_end) if core_end else ""
+    judged = stated or said
+    plain = judged.replace("\u2019", "'")
+    holds = assertion == Assertion.ASSERTED and "?" not in judged
     people = {person.lower() for person in persons}
     return Trait(
         id=id,
         kind=kind,
         said=said,
-        text=bare(plain),
+        text=bare(said.replace("\u2019", "'")),
         subject=subject or "",
         session_id=session_id,
         message_ids=tuple(message_ids),
@@ -169,7 +179,7 @@ def read(
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
         slot=_slot(third_person.as_first_person(plain, speaker)) if holds and not is_assistants else None,
-        core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
+        core=stated or ((text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said),
         keywords=tuple(keywords),
         topics=tuple(topics),
         trust=trust,
@@ -177,6 +187,9 @@ def read(
         assertion=assertion,
         exchange_id=exchange_id,
         turn=turn,
+        cites=frozenset(cites),
+        is_correction=bool(core_end) and proposition.is_correction(text, core_end),
+        asserts_more=bool(stated),
     )
 
 

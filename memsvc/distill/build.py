@@ -18,14 +18,15 @@ from memsvc.distill import (
     topics,
     trim,
 )
+from memsvc.distill.corrections import Correction
 from memsvc.distill.segment import Fence, Sentence
 from memsvc.distill.statements import Statement
-from memsvc.domain import third_person
+from memsvc.domain import proposition, third_person
 from memsvc.domain.message import Message
 from memsvc.domain.timespan import Granularity, TimeSpan
-from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Source, unit_id
+from memsvc.domain.unit import Artefact, Assertion, Kind, MemoryUnit, Source, unit_id
 
-DISTILLER = "rule-3"
+DISTILLER = "rule-4"
 # An answer of so few content words is not understood without its question.
 _ELLIPTIC_WORDS = 3
 # Of a question that an answer carries, the last words at most.
@@ -60,18 +61,24 @@ class Setting:
         return self.recent[-1] if self.recent else None
 
 
-def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
-    """The unit of one statement: its words, with what makes them readable apart from them: its header, and the
-    `question` that it answers, where it is not understood without.
+def unit(setting: Setting, statement: Statement, question: str, corrected: Correction | None = None) -> MemoryUnit:
+    """The unit of one statement: its words, with what makes them readable apart from them: its header, and what it
+    corrects or the `question` that it answers, where it is not understood without. Its fields are those of what is
+    said with that.
     """
     message = setting.message
-    core = statement.text
-    own = f"{message.name}: {statement.header}: {core}" if statement.header else f"{message.name}: {core}"
+    said = statement.text
+    own = f"{message.name}: {statement.header}: {said}" if statement.header else f"{message.name}: {said}"
+    agrees = not corrected and bool(question) and proposition.is_assent(said)
+    core = corrected.proposition if corrected else said
     month = _month_before(setting, statement)
-    times = dates.find(core, message.occurred_at, month, southern=setting.southern)
+    spoken = proposition.agreed(question) if agrees else core
+    times = dates.find(spoken, message.occurred_at, month, southern=setting.southern)
     resolved = _resolutions(times)
-    question = question if _is_elliptic(core) else ""
-    text = " ".join(part for part in (own, question and f"(re: {question})", resolved) if part)
+    behind = corrected.context if corrected else ""
+    if question and not corrected and (agrees or _is_elliptic(said)):
+        behind = proposition.answers(question)
+    text = " ".join(part for part in (own, behind, resolved) if part)
     found = artefacts.find(core)
     named = entities.find([Sentence(0, len(core), core)], setting.names)
     people = resolve.people(
@@ -84,6 +91,7 @@ def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
     words = salience.keywords(f"{statement.header} {core}")
     spans = [*statement.spans, *([statement.header_span] if statement.header_span else [])]
     sources = tuple(Source(message.id, start, end) for start, end in spans)
+    sources += corrected.sources if corrected else ()
     return MemoryUnit(
         id=unit_id(setting.namespace_id, sources, kind, DISTILLER),
         kind=kind,
@@ -104,7 +112,7 @@ def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
         confidence=0.9 if resolved else 1.0,
         tokens=setting.count_tokens(text),
         distiller=DISTILLER,
-        assertion=judged.assertion,
+        assertion=Assertion.ASSERTED if agrees else judged.assertion,
         reported_by=judged.by,
         holds_until=judged.until,
     )
@@ -164,16 +172,32 @@ def code_names(block: Fence) -> tuple[tuple[Artefact, ...], list[str]]:
 
 
 def asked(setting: Setting) -> str:
-    """The question that the message before ended with, if somebody else asked it; else nothing."""
+    """The question that the message before ended with, if somebody else asked it; else nothing. One that says yes says
+    it to the sentence before a question too, where that has the value ("I'll set it to 7. Is that ok?").
+    """
     previous = setting.previous
     if previous is None or previous.name == setting.message.name:
         return ""
     sentences = segment.sentences(previous.content[-400:])
-    for sentence in reversed(sentences[-2:]):
-        if sentence.text.rstrip("\"')\u201d\u2019*_ ").endswith(_ASKS):
-            words = trim.filler(sentence.text).split()
+    for place in range(len(sentences) - 1, max(-1, len(sentences) - 3), -1):
+        text = sentences[place].text
+        if text.rstrip("\"')\u201d\u2019*_ ").endswith(_ASKS):
+            words = trim.filler(text).split()
+            if place and proposition.is_assent(setting.message.content) and not _names_value(setting, text):
+                told = sentences[place - 1].text
+                words = [*told.split(), *words] if _names_value(setting, told) else words
             return " ".join(["\u2026", *words[-_QUESTION_WORDS:]] if len(words) > _QUESTION_WORDS else words)
     return ""
+
+
+def _names_value(setting: Setting, text: str) -> bool:
+    """Whether it has a figure, a date or a name."""
+    whole = [Sentence(0, len(text), text)]
+    return bool(
+        lexicon.DIGIT.search(text)
+        or dates.find(text, setting.message.occurred_at)
+        or entities.find(whole, setting.names)
+    )
 
 
 def _is_elliptic(core: str) -> bool:

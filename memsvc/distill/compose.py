@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memsvc.distill import build, gate, information, lexicon, outline, statements, trim
+from memsvc.distill import build, corrections, gate, information, lexicon, outline, statements, trim
 from memsvc.distill.build import DISTILLER, Setting
 from memsvc.distill.segment import Fence
 from memsvc.distill.statements import Reading, Span, Statement
@@ -100,7 +100,12 @@ def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[
     in_order = sorted(made, key=lambda item: item.spans[-1])
     question = build.asked(setting)
     units = [
-        build.unit(setting, statement, question if number == 0 or gate.still_answers(statement.text) else "")
+        build.unit(
+            setting,
+            statement,
+            question if number == 0 or gate.still_answers(statement.text) else "",
+            corrections.find(message, statement, in_order[:number], setting.recent, names),
+        )
         for number, statement in enumerate(in_order)
     ]
     units += [build.code_unit(setting, fence) for fence in fences]
