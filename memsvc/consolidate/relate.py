@@ -54,8 +54,11 @@ def supersedes(later: Trait, earlier: Trait, verdict: float) -> bool:
 def _needed(later: Trait, earlier: Trait) -> float:
     """How sure the judge must be. The same sentence with another word is as often about another thing ("my left knee",
     "my right knee"): it ends the earlier one only where the word is a figure, and the judge very sure.
+    What is agreed to must give another value: "Do you like red bikes?" ends no "My bike is red".
     """
     replaced = judge.replaced(earlier, later)
+    if replaced is None and later.is_agreed and not judge.exchanges(earlier, later):
+        return math.inf
     if replaced is None:
         return SURE
     return _SURE_OF_A_FIGURE if replaced == {"figure"} else math.inf
@@ -113,7 +116,7 @@ def _turned(one: Trait, other: Trait) -> bool:
     places may say something else ("Karl likes Ana"); the two halves of a sentence do not. A single word is no half
     ("Only I swim", "I swim only"), nor is what goes over the end of a clause ("Before work I swim, after it I read").
     """
-    if one.asserts_more or other.asserts_more:
+    if one.proposition or other.proposition:
         return False
     if len(one.text) != len(other.text) or not _has_no_other_word(one.text, other.text):
         return False

@@ -52,6 +52,12 @@ _ATTRIBUTE = re.compile(
     r"\b(?i:my|our|the) (?P<noun>[a-z_]\w*(?: [a-z]\w*){0,2}) (?i:is|are|has been|was|were)"
     rf"(?: (?i:now|moved to|changed to|set to|raised to|due on|due|on|at))+ {_VALUE}{_END}"
 )
+# "Shall I move the dentist to Tuesday?", once it is agreed to.
+_PROPOSED = re.compile(
+    r"\b(?i:set|reset|move|moved|change|changed|raise|raised|lower|lowered|increase|increased|reduce|reduced|push|pushed|"
+    r"shift|shifted|reschedule|rescheduled|postpone|postponed|switch|switched|update|updated) (?:back )?"
+    rf"(?i:my|our|your|the) (?P<noun>[a-z_]\w*(?: [a-z]\w*){{0,2}}?) (?i:to|at|on|for) {_VALUE}{_END}"
+)
 _CONCRETE = re.compile(
     r"\d|\b(?i:monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|june|july|august|"
     r"september|october|november|december)\b"
@@ -71,6 +77,10 @@ class Trait:
     arrival. It is so `since` it was said, or since the time before that of which it speaks. `slot` is (attribute,
     value) where the unit gives its subject one of which there is one at a time; `holds` whether it is asserted until
     further notice: only that takes a place, or loses it.
+
+    Of a correction and of an assent `proposition` is what they say with the sentence behind them
+    (`memsvc.domain.proposition`); they are judged by it, and never served with it. `cites` are its sources: a
+    correction (`is_correction`) has among them those of what it takes the place of.
     """
 
     id: str
@@ -99,7 +109,8 @@ class Trait:
     turn: tuple[int, int] = (0, 0)
     cites: frozenset[tuple[str, int, int]] = frozenset()
     is_correction: bool = False
-    asserts_more: bool = False
+    is_agreed: bool = False
+    proposition: str = ""
 
     @property
     def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
@@ -110,7 +121,7 @@ class Trait:
         """Whether it says that something is so, was or will be; what is asked, supposed or shown does not."""
         return (
             self.assertion not in _NO_CLAIM
-            and "?" not in (self.core if self.asserts_more else self.said)
+            and "?" not in (self.proposition or self.said)
             and self.kind != Kind.ABSTRACT
             and not _SHOWN.match(self.core)
         )
@@ -118,6 +129,16 @@ class Trait:
     @property
     def since(self) -> dt.datetime:
         return min(self.said_at, self.dates[0]) if self.dates else self.said_at
+
+    @property
+    def judged(self) -> str:
+        """The words that it is judged by."""
+        return self.proposition or self.core
+
+    @property
+    def readable(self) -> str:
+        """Its chief words, with the sentence behind them where they are not understood without."""
+        return self.said if self.proposition else self.core
 
     def corrects(self, other: Trait) -> bool:
         """Whether it takes back just what the other one says."""
@@ -157,6 +178,8 @@ def read(
     speaker, _, said = text.partition(": ")
     said = said or text
     stated = proposition.stated(text, core_end) if core_end else ""
+    is_correction = bool(stated) and proposition.is_correction(text, core_end)
+    is_agreed = bool(stated) and not is_correction
     judged = stated or said
     plain = judged.replace("\u2019", "'")
     holds = assertion == Assertion.ASSERTED and "?" not in judged
@@ -178,8 +201,8 @@ def read(
         numbers=frozenset(_NUMBER.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
-        slot=_slot(third_person.as_first_person(plain, speaker)) if holds and not is_assistants else None,
-        core=stated or ((text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said),
+        slot=_slot(third_person.as_first_person(plain, speaker), is_agreed) if holds and not is_assistants else None,
+        core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
         keywords=tuple(keywords),
         topics=tuple(topics),
         trust=trust,
@@ -188,8 +211,9 @@ def read(
         exchange_id=exchange_id,
         turn=turn,
         cites=frozenset(cites),
-        is_correction=bool(core_end) and proposition.is_correction(text, core_end),
-        asserts_more=bool(stated),
+        is_correction=is_correction,
+        is_agreed=is_agreed,
+        proposition=stated,
     )
 
 
@@ -201,7 +225,11 @@ def bare(text: str) -> str:
     return " ".join(_PUNCTUATION.sub(" ", lowered).split())
 
 
-def _slot(text: str) -> tuple[str, str] | None:
+def _slot(text: str, is_agreed: bool) -> tuple[str, str] | None:
+    """(attribute, value) of what is stated, or of a proposal that was agreed to."""
+    proposed = _PROPOSED.search(text) if is_agreed else None
+    if proposed and _CONCRETE.search(proposed["value"]):
+        return proposed["noun"].lower(), proposed["value"].strip().lower()
     for name, pattern in _SLOTS:
         match = pattern.search(text)
         if match and not _FIGURATIVE.search(text, 0, match.start()):
