@@ -109,7 +109,6 @@ class Trait:
     turn: tuple[int, int] = (0, 0)
     cites: frozenset[tuple[str, int, int]] = frozenset()
     is_correction: bool = False
-    is_agreed: bool = False
     proposition: str = ""
 
     @property
@@ -129,6 +128,11 @@ class Trait:
     @property
     def since(self) -> dt.datetime:
         return min(self.said_at, self.dates[0]) if self.dates else self.said_at
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether it says yes to what somebody proposed or asked."""
+        return bool(self.proposition) and not self.is_correction
 
     @property
     def judged(self) -> str:
@@ -177,12 +181,10 @@ def read(
     """`text` with its speaker in front, as units have it."""
     speaker, _, said = text.partition(": ")
     said = said or text
-    stated = proposition.stated(text, core_end) if core_end else ""
-    is_correction = bool(stated) and proposition.is_correction(text, core_end)
+    stated, is_correction = proposition.stated(text, core_end), proposition.is_correction(text, core_end)
+    plain = (stated or said).replace("\u2019", "'")
     is_agreed = bool(stated) and not is_correction
-    judged = stated or said
-    plain = judged.replace("\u2019", "'")
-    holds = assertion == Assertion.ASSERTED and "?" not in judged
+    holds = assertion == Assertion.ASSERTED and "?" not in plain
     people = {person.lower() for person in persons}
     return Trait(
         id=id,
@@ -212,7 +214,6 @@ def read(
         turn=turn,
         cites=frozenset(cites),
         is_correction=is_correction,
-        is_agreed=is_agreed,
         proposition=stated,
     )
 

@@ -11,12 +11,10 @@ from memsvc.distill import (
     assertion,
     dates,
     entities,
-    lexicon,
+    questions,
     resolve,
     salience,
-    segment,
     topics,
-    trim,
 )
 from memsvc.distill.corrections import Correction
 from memsvc.distill.segment import Fence, Sentence
@@ -27,11 +25,6 @@ from memsvc.domain.timespan import Granularity, TimeSpan
 from memsvc.domain.unit import Artefact, Assertion, Kind, MemoryUnit, Source, unit_id
 
 DISTILLER = "rule-4"
-# An answer of so few content words is not understood without its question.
-_ELLIPTIC_WORDS = 3
-# Of a question that an answer carries, the last words at most.
-_QUESTION_WORDS = 30
-_ASKS = ("?", "\uff1f", "\u061f", "\u037e", "\u055e")
 _SHOWN_CHARS = 80
 # A message longer than this names its month too far away from what follows it.
 _NEAR_CHARS = 600
@@ -76,7 +69,7 @@ def unit(setting: Setting, statement: Statement, question: str, corrected: Corre
     times = dates.find(spoken, message.occurred_at, month, southern=setting.southern)
     resolved = _resolutions(times)
     behind = corrected.context if corrected else ""
-    if question and not corrected and (agrees or _is_elliptic(said)):
+    if question and not corrected and (agrees or questions.is_elliptic(said)):
         behind = proposition.answers(question)
     text = " ".join(part for part in (own, behind, resolved) if part)
     found = artefacts.find(core)
@@ -169,39 +162,6 @@ def code_names(block: Fence) -> tuple[tuple[Artefact, ...], list[str]]:
     return found, list(dict.fromkeys([*defined, *(a.value for a in found if a.type in ("path", "error", "variable"))]))[
         :6
     ]
-
-
-def asked(setting: Setting) -> str:
-    """The question that the message before ended with, if somebody else asked it; else nothing. One that says yes says
-    it to the sentence before a question too, where that has the value ("I'll set it to 7. Is that ok?").
-    """
-    previous = setting.previous
-    if previous is None or previous.name == setting.message.name:
-        return ""
-    sentences = segment.sentences(previous.content[-400:])
-    for place in range(len(sentences) - 1, max(-1, len(sentences) - 3), -1):
-        text = sentences[place].text
-        if text.rstrip("\"')\u201d\u2019*_ ").endswith(_ASKS):
-            words = trim.filler(text).split()
-            if place and proposition.is_assent(setting.message.content) and not _names_value(setting, text):
-                told = sentences[place - 1].text
-                words = [*told.split(), *words] if _names_value(setting, told) else words
-            return " ".join(["\u2026", *words[-_QUESTION_WORDS:]] if len(words) > _QUESTION_WORDS else words)
-    return ""
-
-
-def _names_value(setting: Setting, text: str) -> bool:
-    """Whether it has a figure, a date or a name."""
-    whole = [Sentence(0, len(text), text)]
-    return bool(
-        lexicon.DIGIT.search(text)
-        or dates.find(text, setting.message.occurred_at)
-        or entities.find(whole, setting.names)
-    )
-
-
-def _is_elliptic(core: str) -> bool:
-    return not core.endswith(_ASKS) and len(lexicon.content_words(core)) <= _ELLIPTIC_WORDS
 
 
 def _resolutions(times: Sequence[TimeSpan]) -> str:

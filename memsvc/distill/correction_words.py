@@ -14,11 +14,11 @@ _LEAST_LETTERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What one language has for a correction; the first five are alternatives of an expression of lower-cased text.
+    """What one language has for a correction; the expressions are alternatives of lower-cased text.
 
     `sure` says that something said was wrong; `doubtful` is as often an excuse, or answers somebody. `without` stands
-    before what is taken back ("not Monday"), `but` between that and the new value, `behind` behind what is taken back, `clock`
-    before an hour. `little` are words that may stand beside the new value. `days`, `months` and `numbers` (from two on,
+    before what is taken back ("not Monday"), `behind` behind it, `but` between that and the new value, `clock` before
+    an hour. `little` are words that may stand beside the new value. `days`, `months` and `numbers` (from two on,
     the forms of one apart by spaces) are values; `dense` is written without spaces.
     """
 
@@ -57,10 +57,10 @@ def _is_clear(word: str, table: Language, unclear: frozenset[str]) -> bool:
 
 ENGLISH = _marks(
     tables.ENGLISH,
-    sure=r"(?:i )?(?:actually )?(?:meant|mean) to say|i (?:actually |really )?(?:meant|mean)|correction|make (?:that|it)|"
-    r"no,? wait|wait,? no|no,? sorry|sorry,? no|scratch that|(?:i )?misspoke|my mistake|my bad|i got that wrong|"
-    r"i was wrong|that was wrong|that's wrong|or rather|rather|typo|i said it wrong|actually",
-    doubtful=r"sorry|oops|ups|whoops|wait|hang on|no|nope|ah|oh|hm+|apologies|excuse me|pardon",
+    sure=r"(?:i )?(?:actually )?(?:meant|mean) to say|i (?:actually |really )?(?:meant|mean)|correction|"
+    r"make that|no,? wait|wait,? no|no,? sorry|sorry,? no|scratch that|(?:i )?misspoke|my mistake|my bad|"
+    r"i got that wrong|i was wrong|that was wrong|that's wrong|or rather|typo|i said it wrong",
+    doubtful=r"sorry|oops|ups|whoops|no|nope|apologies|excuse me|pardon|actually|rather|make it",
     without=r"(?:and |it's |it is )?not|instead of|rather than",
     but=r"but|,|it's|rather",
     clock=r"at|by|from|until|till|around",
@@ -72,8 +72,8 @@ GERMAN = _marks(
     sure=r"ich (?:meine|meinte)(?: natürlich)?|(?:ich )?(?:meine|meinte)|korrektur|berichtigung|nein,? (?:doch|halt|"
     r"warte|moment)|(?:halt|warte),? nein|doch nicht|vielmehr|besser gesagt|tippfehler|ich habe mich "
     r"(?:vertan|geirrt|versprochen|verschrieben)|ich hab mich (?:vertan|geirrt|versprochen|verschrieben)|mein fehler|"
-    r"nein,? (?:entschuldigung|sorry)|(?:entschuldigung|sorry),? nein|mach(?:e|en sie)? (?:das|daraus|es)",
-    doubtful=r"entschuldigung|entschuldige|sorry|verzeihung|pardon|tut mir leid|nein|nee|moment|ups|oh|ach",
+    r"nein,? (?:entschuldigung|sorry)|(?:entschuldigung|sorry),? nein|mach(?:e|en sie)? daraus",
+    doubtful=r"entschuldigung|entschuldige|sorry|verzeihung|pardon|tut mir leid|nein|nee|ups",
     without=r"(?:und )?nicht|statt|anstatt",
     but=r"sondern|,",
     clock=r"um|gegen|ab|bis",
@@ -82,8 +82,8 @@ GERMAN = _marks(
 SPANISH = _marks(
     tables.SPANISH,
     sure=r"quise decir|quería decir|quiero decir|corrección|corrijo|no,? espera|espera,? no|mejor dicho|o más bien|"
-    r"más bien|me equivoqué|me he equivocado|error mío|perdón,? no|no,? perdón|en realidad|rectifico|digo",
-    doubtful=r"perdón|perdona|perdone|lo siento|disculpa|disculpe|no|espera|ups|ay",
+    r"más bien|me equivoqué|me he equivocado|error mío|perdón,? no|no,? perdón|rectifico|digo",
+    doubtful=r"perdón|perdona|perdone|lo siento|disculpa|disculpe|no|ups|en realidad",
     without=r"(?:y )?no|en vez de|en lugar de",
     but=r"sino|,",
     clock=r"a las?|sobre las?|hasta las?",
@@ -91,9 +91,9 @@ SPANISH = _marks(
 )
 FRENCH = _marks(
     tables.FRENCH,
-    sure=r"je (?:voulais|veux) dire|correction|je corrige|non,? attends|non,? attendez|attends,? non|plutôt|ou plutôt|"
-    r"je me suis trompée?|erreur de ma part|pardon,? non|non,? pardon|en fait|mettons plutôt|au temps pour moi",
-    doubtful=r"pardon|désolée?|excuse-moi|excusez-moi|navrée?|non|attends|oups|ah|oh",
+    sure=r"je (?:voulais|veux) dire|correction|je corrige|non,? attends|non,? attendez|attends,? non|ou plutôt|"
+    r"je me suis trompée?|erreur de ma part|pardon,? non|non,? pardon|mettons plutôt|au temps pour moi",
+    doubtful=r"pardon|désolée?|excuse-moi|excusez-moi|navrée?|non|oups|plutôt|en fait",
     without=r"(?:et )?(?:non )?pas|au lieu de",
     but=r"mais|,",
     clock=r"à|vers|dès",
@@ -102,8 +102,8 @@ FRENCH = _marks(
 PORTUGUESE = _marks(
     tables.PORTUGUESE,
     sure=r"(?:eu )?(?:quis|queria|quero) dizer|correção|corrigindo|não,? espera|espera,? não|ou melhor|melhor dizendo|"
-    r"aliás|(?:eu )?me enganei|enganei-me|erro meu|desculpa,? não|não,? desculpa|na verdade|digo",
-    doubtful=r"desculpe?|desculpa|perdão|não|espera|ops|ah",
+    r"aliás|(?:eu )?me enganei|enganei-me|erro meu|desculpa,? não|não,? desculpa|digo",
+    doubtful=r"desculpe?|desculpa|perdão|não|ops|na verdade",
     without=r"(?:e )?não|em vez de",
     but=r"mas|,",
     clock=r"às|à|as|pelas",
@@ -111,8 +111,8 @@ PORTUGUESE = _marks(
 )
 CHINESE = _marks(
     tables.CHINESE,
-    sure=r"我(?:是)?说错了|说错了|我(?:的意思)?是说|我是指|更正一?下?|纠正一?下?|不对|不,?等等|等等,?不|应该是|其实是|口误|打错了|改成|改为",
-    doubtful=r"对不起|不好意思|抱歉|不,|不是,|等等|哦|啊",
+    sure=r"我(?:是)?说错了|说错了|我(?:的意思)?是说|我是指|更正一?下?|纠正一?下?|不对|不,?等等|等等,?不|口误|打错了",
+    doubtful=r"对不起|不好意思|抱歉|不,|不是,|应该是|其实是|改成|改为",
     without=r"(?:而)?不是",
     but=r"[,、]?(?:而)?是",
     clock=r"(?!)",
@@ -122,7 +122,7 @@ JAPANESE = _marks(
     tables.JAPANESE,
     sure=r"訂正(?:します|です)?|間違え(?:ました|た)|間違い(?:でした|です|ました)?|いや,?違う|いや,?違います|違いました|違います|"
     r"というか|正しくは|言い間違え(?:ました|た)",
-    doubtful=r"すみません|すいません|ごめん(?:なさい|ね)?|失礼(?:しました)?|いや|いえ|あ,|あっ,?|申し訳(?:ありません|ございません)",
+    doubtful=r"すみません|すいません|ごめん(?:なさい|ね)?|失礼(?:しました)?|いや|いえ|申し訳(?:ありません|ございません)",
     without=r"(?!)",
     but=r"(?!)",
     behind=r"(?:じゃ|では)なく(?:て)?",
@@ -131,8 +131,8 @@ JAPANESE = _marks(
 )
 ITALIAN = Marks(
     sure=r"(?:volevo|intendevo|voglio) dire|intendevo|correzione|correggo|no,? aspetta|aspetta,? no|anzi|o meglio|"
-    r"mi sono sbagliat[oa]|mi sbagliavo|errore mio|scusa,? no|no,? scusa|piuttosto|in realtà|facciamo",
-    doubtful=r"scusa|scusate|scusi|mi dispiace|pardon|no|aspetta|ops|ah",
+    r"mi sono sbagliat[oa]|mi sbagliavo|errore mio|scusa,? no|no,? scusa",
+    doubtful=r"scusa|scusate|scusi|mi dispiace|pardon|no|ops|piuttosto|in realtà|facciamo",
     without=r"(?:e )?non|invece di",
     but=r"ma|bensì|,",
     clock=r"alle|all'|verso le|dalle",
@@ -144,9 +144,9 @@ ITALIAN = Marks(
 )  # fmt: skip
 DUTCH = Marks(
     sure=r"ik (?:bedoelde|bedoel)|correctie|nee,? wacht|wacht,? nee|of liever|liever gezegd|beter gezegd|"
-    r"ik (?:heb me vergist|vergiste me)|mijn fout|foutje|(?:sorry|pardon),? nee|nee,? sorry|eigenlijk|"
-    r"maak (?:daar|er|dat)(?: maar)?(?: van)?",
-    doubtful=r"sorry|pardon|excuses|neem me niet kwalijk|nee|wacht|oeps|oh",
+    r"ik (?:heb me vergist|vergiste me)|mijn fout|foutje|(?:sorry|pardon),? nee|nee,? sorry|"
+    r"maak daar(?: maar)?(?: van)?",
+    doubtful=r"sorry|pardon|excuses|neem me niet kwalijk|nee|oeps|eigenlijk",
     without=r"(?:en )?niet|in plaats van",
     but=r"maar|,",
     clock=r"om|rond|vanaf|tot",
@@ -159,8 +159,8 @@ DUTCH = Marks(
 RUSSIAN = Marks(
     sure=r"(?:я )?(?:имел|имела) в виду|(?:я )?хотела? сказать|поправка|исправлюсь|нет,? подожди(?:те)?|"
     r"подожди(?:те)?,? нет|точнее|вернее|(?:я )?(?:ошибся|ошиблась|оговорился|оговорилась)|моя ошибка|"
-    r"(?:извини(?:те)?|прости(?:те)?),? нет|нет,? (?:извини(?:те)?|прости(?:те)?)|на самом деле|опечатка",
-    doubtful=r"извини(?:те)?|прости(?:те)?|нет|подожди(?:те)?|ой|ах",
+    r"(?:извини(?:те)?|прости(?:те)?),? нет|нет,? (?:извини(?:те)?|прости(?:те)?)|опечатка",
+    doubtful=r"извини(?:те)?|прости(?:те)?|нет|ой|на самом деле",
     without=r"(?:а )?не|вместо",
     but=r"а|,",
     clock=r"в|около|с|до",

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from memsvc.distill import correction_words, lexicon, statements
+from memsvc.distill import correction_words, lexicon, questions, statements
 from memsvc.distill.correction_words import Marks
 from memsvc.distill.statements import Statement
 from memsvc.domain import proposition
@@ -32,7 +32,11 @@ _WITHIN = dt.timedelta(hours=1)
 _MOST_NEW_WORDS = 3
 _ASKS = ("?", "\uff1f")
 _GAP = r"[\s,.;:!\u2026\u2013\u2014-]*"
-_INTERJECTION = r"(?:(?:ah|oh|ach|hm+|uh|um|er|eh|\u00e4h|ay|ой|ах|\u54e6|\u554a|\u3042\u3063?)(?!\w)" + _GAP + ")*"
+# They mark nothing by themselves ("Wait, 5 minutes!").
+_INTERJECTION = (
+    r"(?:(?:ah|oh|ach|hm+|uh|um|er|eh|\u00e4h|ay|ах|wait|hang on|moment|halt|warte|espera|attends|aspetta|wacht|"
+    r"подожди(?:те)?|\u7b49\u7b49|\u54e6|\u554a|\u3042\u3063?)(?!\w)" + _GAP + ")*?"
+)
 _WIDE = str.maketrans("\uff0c\u3001\u3002\uff01\uff1a\uff1b", ",,.!:;")
 _CLOCK_BEHIND = re.compile(
     r"(?i)\s?(?:[ap]\.?m\b|o'clock\b|uhr\b|h\b|heures\b|horas\b|uur\b|час|[\u70b9\u9ede\u6642](?!\u9593))"
@@ -97,13 +101,16 @@ def find(
     for said, earlier, its_before, between in _earlier(message, before, recent, names):
         if earlier.text.rstrip().endswith(_ASKS) or len(earlier.text.split()) > _MOST_CORRECTED:
             continue
-        its_recent = [*recent[: len(recent) - len(between) - (said is not message)]]
+        its_recent = recent[: len(recent) - len(between) - (said is not message)]
         inner = find(said, earlier, its_before, its_recent, names)
         sentence = inner.proposition if inner else earlier.text
         is_asked = bool(between) and between[-1].content.rstrip().endswith(_ASKS)
         for each in taken:
             swaps = _swaps(each, sentence, [other.content for other in between], names)
             if swaps and (each.is_sure or not is_asked):
+                question = questions.asked(said, its_recent, tuple(names)) if not its_before and not inner else ""
+                if question and questions.is_elliptic(sentence):
+                    sentence = f"{sentence} {proposition.answers(question)}"
                 spans = [*earlier.spans, *([earlier.header_span] if earlier.header_span else [])]
                 own = [Source(said.id, start, end) for start, end in spans]
                 return Correction(sentence, swaps, (*own, *(inner.sources if inner else ())))
@@ -149,7 +156,10 @@ def _taken(text: str) -> list[_Taken]:
             end, is_marked, is_sure = match.start(), True, is_sure or match["sure"] is not None
         contrast = next((match for each in contrasts if (match := each.match(low, start, end))), None)
         if contrast:
-            found.append(_Taken(marks, True, plain[slice(*contrast.span("new"))], contrast["old"]))
+            new = plain[slice(*contrast.span("new"))]
+            # Without a mark the new value stands alone: "For guests coffee, not tea" says more.
+            if is_marked or marks.dense or len(_core(new, marks).split()) == 1:
+                found.append(_Taken(marks, is_sure, new, contrast["old"]))
         elif is_marked and start < end:
             found.append(_Taken(marks, is_sure, plain[start:end], ""))
     return found
@@ -191,7 +201,9 @@ def _swaps(
         known = {other.key for other in same}
         replaced = _replaced(value, same, taken, sentence)
         others = (each for text in between for each in _values(text, taken.marks, names))
-        if replaced is None or any(each.sort == replaced.sort and each.key not in known for each in others):
+        if replaced is None:
+            return ()
+        if not taken.is_sure and any(each.sort == replaced.sort and each.key not in known for each in others):
             return ()
         swaps[replaced.start, replaced.end] = taken.rest[value.start : value.end]
     return tuple((start, end, words) for (start, end), words in sorted(swaps.items()))
@@ -263,14 +275,18 @@ def _values(text: str, marks: Marks, names: frozenset[str]) -> list[_Value]:
         key = words.lower()
         if sort == "number":
             key = _figures(marks).get(key, key)
-            is_hour = (
-                ":" in words or words.lower().rstrip(".").endswith("m") and words[0].isdigit()
-                or _CLOCK_BEHIND.match(plain, match.end()) or re.search(
-                    rf"(?:^|[^\w])(?:{marks.clock})\s$", plain[: match.start()].lower())
-            )  # fmt: skip
-            sort = "number hour" if is_hour else "number"
+            sort = "number hour" if _is_hour(plain, match, marks) else "number"
         found.append(_Value(sort, key, match.start(), match.end(), before, behind))
     return found
+
+
+def _is_hour(text: str, number: re.Match[str], marks: Marks) -> bool:
+    """Whether a number is one of the clock: by its form, or by a word before or behind it."""
+    words = number.group().lower()
+    if ":" in words or (words[0].isdigit() and words.rstrip(".").endswith("m")):
+        return True
+    before = text[: number.start()].lower()
+    return bool(_CLOCK_BEHIND.match(text, number.end()) or re.search(rf"(?<!\w)(?:{marks.clock})\s$", before))
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 _BEHIND = re.compile(r" \((?P<sort>re|corrects): (?P<sentence>.*?)\)(?: \([^()]*: [^()]*\d\))?$", re.DOTALL)
+_ANSWERS = "(re: "
 _SWAP = re.compile(r"\[([^\[\]]+) \u2192 ([^\[\]]+)\]")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _MARKS = "?\uff1f\u061f\u037e\u055e \"'\u201d\u2019*_"
@@ -50,7 +51,8 @@ def corrects(sentence: str, swaps: Sequence[tuple[int, int, str]]) -> str:
 
 
 def answers(question: str) -> str:
-    return f"(re: {question})"
+    """The context of an answer: the question."""
+    return f"{_ANSWERS}{question})"
 
 
 def is_correction(text: str, core_end: int) -> bool:
@@ -67,7 +69,8 @@ def stated(text: str, core_end: int) -> str:
     if behind is None:
         return ""
     if behind["sort"] == "corrects":
-        return _SWAP.sub(r"\2", behind["sentence"]) if _SWAP.search(behind["sentence"]) else ""
+        sentence = behind["sentence"].partition(f" {_ANSWERS}")[0]
+        return _SWAP.sub(r"\2", sentence) if _SWAP.search(sentence) else ""
     own = text[:core_end].partition(": ")[2]
     return agreed(behind["sentence"]) if is_assent(own) else ""
 

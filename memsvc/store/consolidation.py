@@ -23,8 +23,8 @@ _CONSIDERED = (Status.ACTIVE.value, Status.MERGED.value, Status.SUPERSEDED.value
 class Base:
     """A unit as the consolidation needs it; `embedding` begins with the row of its own words, `is_temporary` when it
     has an end, after which no other unit may repeat its words. `turn` is where it was said within its exchange: the
-    message's sequence number and the first character, `cites` its sources (message, first character, end). `valid_to` is until when a superseded one was so, `merged_into`
-    the unit that a merged one says the same as.
+    message's sequence number and the first character; `cites` are its sources (message, first character, end).
+    `valid_to` is until when a superseded one was so, `merged_into` the unit that a merged one says the same as.
     """
 
     id: str

@@ -46,6 +46,7 @@ CORRECTED = {
     "en name": ("We spent the weekend in Bruges.", "I mean Ghent, not Bruges.", "in [Bruges → Ghent]."),
     "en word": ("My aunt ordered the tea.", "I mean the coffee, not the tea.", "the [tea → coffee]."),
     "en at the end": ("The parcel weighs 4 kilos.", "5 kilos, sorry.", "[4 → 5] kilos."),
+    "en full": ("I was born in 1988.", "Actually I was born in 1987, I misspoke.", "in [1988 → 1987]."),
     "en in words": ("I need three seats in the front row.", "Actually make that two.", "[three → two] seats"),
     "de": ("Die Chorprobe ist am Montag um 19 Uhr.", "Entschuldigung, ich meinte Mittwoch.", "[Montag → Mittwoch]"),
     "de name": ("Wir treffen uns in Köln.", "Nein, in Bonn.", "in [Köln → Bonn]."),
@@ -95,6 +96,12 @@ def test_a_reply_in_between_that_asks_nothing_of_it_does_not_matter() -> None:
         assert "[Monday → Thursday]" in unit.text, reply
 
 
+def test_the_correction_of_a_short_answer_carries_its_question_too() -> None:
+    unit = last((ASSISTANT, "When is the piano lesson?"), "Monday at 9.", "Sorry, Thursday.")
+    assert "(corrects: [Monday → Thursday] at 9. (re: When is the piano lesson?))" in unit.text
+    assert unit.assertion is Assertion.ASSERTED
+
+
 def test_a_correction_of_a_correction_is_of_what_that_one_says() -> None:
     unit = last("The piano lesson is on Monday.", "Sorry, Tuesday.", "No wait, Wednesday.")
     assert "(corrects: The piano lesson is on [Tuesday → Wednesday].)" in unit.text
@@ -112,6 +119,9 @@ NO_CORRECTION: dict[str, tuple[str | Line, ...]] = {
     "thanks": (LESSON, "No, thanks."),
     "an hour for a count": ("I have 3 cats.", "Sorry, at 10."),
     "other things": ("I have 3 cats.", "Sorry, 2 dogs."),
+    "a day that suits": (LESSON, (ASSISTANT, "Which day suits you for the dentist?"), "Actually, Tuesday."),
+    "a moment": ("The bus takes 10 minutes.", "Wait, 5 minutes!"),
+    "a contrast of its own": ("I like tea.", "For guests coffee, not tea."),
     "one of two": ("I have 3 cats and 2 dogs.", "Sorry, 4."),
     "somebody is called": ("I live in Ghent.", "Sorry, Karl."),
     "another speaker": (("Ana", LESSON), ("Ben", "Sorry, Tuesday.")),
