@@ -50,9 +50,12 @@ def standings(
             continue
         newer = traits[link.src]
         # What was said again after it was superseded is so again.
-        again = latest[leaders[link.dst]].place > newer.place
-        if not again and (link.dst not in first or newer.place < first[link.dst].place):
-            first[link.dst] = newer
+        if latest[leaders[link.dst]].place > newer.place:
+            continue
+        # The leader says what the ended one said: a correction names but the last of those that say the same.
+        for ended in {link.dst, leaders[link.dst]}:
+            if ended not in first or newer.place < first[ended].place:
+                first[ended] = newer
     found = {}
     for unit_id in traits:
         leader = leaders[unit_id]

@@ -50,6 +50,7 @@ def links(
     for item in ordered:
         if item.slot:
             slots.setdefault((item.subject, item.slot[0]), []).append(place[item.id])
+    tied = _corrections(ordered)
     found: list[Link] = []
     doubts: list[Doubt] = []
     seen = np.zeros(len(ordered), dtype=np.bool_)
@@ -63,6 +64,7 @@ def links(
             item = ordered[row]
             if item.slot:
                 looked[n, slots[item.subject, item.slot[0]]] = True
+            looked[n, tied.get(int(row), [])] = True
             seen[row] = True
             looked[n, seen] = False
         places = np.argwhere(looked)
@@ -96,6 +98,21 @@ def _verdicts(
         sides = [np.stack([vectors[pairs[n][side].id] for n in places]) for side in (0, 1)]
         for n, score in zip(places, judged_by.scores([pairs[n] for n in places], (sides[0], sides[1])), strict=True):
             found[n] = float(score)
+    return found
+
+
+def _corrections(ordered: Sequence[Trait]) -> dict[int, list[int]]:
+    """Place of a unit -> those of what it corrects and of what corrects it, however unlike their words are."""
+    citing: dict[tuple[str, int, int], list[int]] = {}
+    for place, item in enumerate(ordered):
+        for cited in item.cites:
+            citing.setdefault(cited, []).append(place)
+    found: dict[int, list[int]] = {}
+    for place, item in enumerate(ordered):
+        if item.is_correction:
+            for other in {other for cited in item.cites for other in citing[cited]} - {place}:
+                found.setdefault(place, []).append(other)
+                found.setdefault(other, []).append(place)
     return found
 
 

@@ -46,11 +46,14 @@ def pair(one: Trait, other: Trait, cosine: float, verdict: float = 0.0, judged: 
 
 
 def supersedes(later: Trait, earlier: Trait, verdict: float, judged: bool | None = None) -> bool:
-    """Whether the later unit takes the place of the earlier one: the same attribute of the same subject with another
-    value where a rule knows the attribute, else where a language model said so, else where the judge is sure.
+    """Whether the later unit takes the place of the earlier one: where it corrects that one, where it gives the same
+    attribute of the same subject another value and a rule knows the attribute, else where a language model said so,
+    else where the judge is sure.
     """
     if not comparable(later, earlier):
         return False
+    if later.corrects(earlier):
+        return True
     if _is_ruled(later, earlier):
         return later.slot != earlier.slot
     return judgeable(later, earlier) and (verdict >= _needed(later, earlier) if judged is None else judged)
@@ -68,7 +71,9 @@ def is_doubtful(later: Trait, earlier: Trait, verdict: float) -> bool:
 
 
 def _is_ruled(later: Trait, earlier: Trait) -> bool:
-    """Whether a rule knows the attribute that both give a value."""
+    """Whether the later one corrects the earlier, or a rule knows the attribute that both give a value."""
+    if later.corrects(earlier):
+        return True
     return bool(later.holds and earlier.holds and later.slot and earlier.slot and later.slot[0] == earlier.slot[0])
 
 
@@ -83,8 +88,11 @@ def doubts(later: Trait, earlier: Trait, verdict: float) -> bool:
 def _needed(later: Trait, earlier: Trait) -> float:
     """How sure the judge must be. The same sentence with another word is as often about another thing ("my left knee",
     "my right knee"): it ends the earlier one only where the word is a figure, and the judge very sure.
+    What is agreed to must give another value: "Do you like red bikes?" ends no "My bike is red".
     """
     replaced = judge.replaced(earlier, later)
+    if replaced is None and later.is_agreed and not judge.exchanges(earlier, later):
+        return math.inf
     if replaced is None:
         return SURE
     return _SURE_OF_A_FIGURE if replaced == {"figure"} else math.inf
@@ -142,6 +150,8 @@ def _turned(one: Trait, other: Trait) -> bool:
     places may say something else ("Karl likes Ana"); the two halves of a sentence do not. A single word is no half
     ("Only I swim", "I swim only"), nor is what goes over the end of a clause ("Before work I swim, after it I read").
     """
+    if one.proposition or other.proposition:
+        return False
     if len(one.text) != len(other.text) or not _has_no_other_word(one.text, other.text):
         return False
     if trait.bare(one.said[len(one.core) :]) != trait.bare(other.said[len(other.core) :]):
