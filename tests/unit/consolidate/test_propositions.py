@@ -19,7 +19,7 @@ FIRST, OTHER, SECOND = ("m0", 0, 24), ("m0", 25, 40), ("m1", 0, 16)
 
 def read(name: str, words: str, behind: str = "", turn: int = 0, **more: Any) -> Trait:
     own = f"Ana: {words}"
-    fields = {
+    fields: dict[str, Any] = {
         "kind": "fact", "subject": "Ana", "persons": ["Ana"], "entities": [], "session_id": "s", "message_ids": [name],
         "said_at": DAY, "is_assistants": False, "dates": None, "exchange_id": "e", "turn": (turn, 0),
     }  # fmt: skip
