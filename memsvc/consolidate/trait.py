@@ -145,8 +145,9 @@ class Trait:
         return self.said if self.proposition else self.core
 
     def corrects(self, other: Trait) -> bool:
-        """Whether it takes back just what the other one says."""
-        return self.is_correction and bool(other.cites) and other.cites < self.cites
+        """Whether it takes back just what the other one says: it cites all that this was said in."""
+        own = {cited for cited in other.cites if cited[0] == other.message_ids[0]}
+        return self.is_correction and bool(own) and own < self.cites
 
     def follows(self, other: Trait) -> bool:
         """Whether it was said after the other one, as far as that is known."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from memsvc.distill.dates import tables
 from memsvc.distill.dates.tables import Language
 
-# Shorter names of months and days are other words too.
+# Shorter names of months and days are other words too, but for this one.
 _LEAST_LETTERS = 4
+_SHORT = "mai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,9 @@ class Marks:
 
     `sure` says that something said was wrong; `doubtful` is as often an excuse, or answers somebody. `without` stands
     before what is taken back ("not Monday"), `behind` behind it, `but` between that and the new value, `clock` before
-    an hour. `little` are words that may stand beside the new value. `days`, `months` and `numbers` (from two on,
-    the forms of one apart by spaces) are values; `dense` is written without spaces.
+    an hour. `little` are words that may stand beside the new value. `days`, `months` and `numbers` (from two on, the
+    forms of one apart by spaces) are values, `capitals` months that are other words in small letters; `dense` is
+    written without spaces.
     """
 
     sure: str
@@ -33,6 +34,7 @@ class Marks:
     numbers: tuple[str, ...]
     dense: bool = False
     behind: str = ""
+    capitals: tuple[str, ...] = ()
 
 
 def _marks(
@@ -41,18 +43,19 @@ def _marks(
     """The values are those that the reader of dates knows."""
     named = [word.strip() for forms in table.named.values() for word in forms.split(",")]
     days = [word for forms in table.weekdays for word in forms.split()]
-    months = [word for forms in table.months for word in forms.split()]
+    months = [word for forms in table.months for word in forms.split() if not word[0].isdigit()]
     unclear = frozenset(table.doubtful.split())
+    capitals = [forms.split()[0].capitalize() for forms in table.months if forms.split()[0] in unclear]
     return Marks(
         sure, doubtful, without, but, clock, frozenset(little.split()),
         tuple(word for word in [*days, *named] if _is_clear(word, table, unclear)),
-        tuple(word for word in months if _is_clear(word, table, unclear) and not re.match(r"\d", word)),
-        table.numbers[2:], table.dense, behind,
+        tuple(word for word in months if _is_clear(word, table, unclear)),
+        table.numbers[2:], table.dense, behind, tuple(capitals),
     )  # fmt: skip
 
 
 def _is_clear(word: str, table: Language, unclear: frozenset[str]) -> bool:
-    return word not in unclear and (table.dense or len(word) >= _LEAST_LETTERS)
+    return word not in unclear and (table.dense or len(word) >= _LEAST_LETTERS or word == _SHORT)
 
 
 ENGLISH = _marks(

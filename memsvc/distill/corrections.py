@@ -43,7 +43,7 @@ _CLOCK_BEHIND = re.compile(
 )
 _CAPITAL = r"[A-Z\u00c0-\u00de\u0410-\u042f]"
 _NAME = rf"(?P<name>(?<![\w'\u2019]){_CAPITAL}[\w'\u2019-]+(?: {_CAPITAL}[\w'\u2019-]+)*)"
-_FIGURE = r"\d+(?:[.,:]\d+)*(?:\s?[ap]\.?m\b)?"
+_FIGURE = r"(?<![A-Za-z\d.,])\d+(?:[.,:]\d+)*(?:\s?[ap]\.?m\b|(?:st|nd|rd|th)\b)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,5 +303,6 @@ def _pattern(marks: Marks) -> re.Pattern[str]:
     for sort, words in sorts.items():
         either = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
         figure = f"{_FIGURE}|" if sort == "number" else ""
-        parts.append(f"(?P<{sort}>{figure}{edges[0]}(?i:{either}){edges[1]})")
+        capitals = "".join(f"|{word}" for word in marks.capitals) if sort == "month" else ""
+        parts.append(f"(?P<{sort}>{figure}{edges[0]}(?:(?i:{either}){capitals}){edges[1]})")
     return re.compile("|".join([*parts, _NAME]))

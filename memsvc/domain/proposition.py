@@ -27,7 +27,7 @@ _BESIDE = frozenset(
     bitte danke sehr gut mach das machen wir alles natürlich por favor gracias eso de acuerdo está bien muy merci s'il
     te vous plaît plait bien sûr c'est ça bon d'accord grazie per favore va bene sicuro facciamo obrigado obrigada isso
     com certeza bem pode ser alsjeblieft alstublieft goed doe maar dat dank je wel is goed пожалуйста спасибо так
-    и сделай сделайте это mais и natuurlijk""".split()
+    сделай сделайте это natuurlijk""".split()
 )
 _YES_PHRASE = re.compile(
     r"(?i)(?:(?:sounds|looks) (?:good|great|fine|right|perfect)|that (?:works|sounds good)|please do|go ahead|do it|"
