@@ -72,7 +72,7 @@ def test_a_correction_ends_the_unit_that_it_cites_however_unlike_they_are_and_no
     traits = {unit.id: unit for unit in units}
     vectors = {unit.id: rows[n] for n, unit in enumerate(units)}
     for fresh in (list(traits), ["lesson"], ["correction"]):
-        found = pairs.links(traits, vectors, fresh, judge.shipped("none"))
+        found, _ = pairs.links(traits, vectors, fresh, judge.shipped("none"), {})
         assert [(link.src, link.dst, link.kind) for link in found] == [("correction", "lesson", LinkKind.SUPERSEDES)], (
             fresh
         )
