@@ -12,7 +12,8 @@ _LEAST_LETTERS = 4
 _SHORT = "mai"
 
 
-@dataclass(frozen=True, slots=True)
+# Compared and hashed as the things they are: what is made of one is kept.
+@dataclass(frozen=True, slots=True, eq=False)
 class Marks:
     """What one language has for a correction; the expressions are alternatives of lower-cased text.
 

@@ -22,11 +22,16 @@ from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import Source
 
 _MOST_WORDS = 12
+_MOST_CHARS = 160
 _MOST_UNSPACED = 30  # characters
 _MOST_CORRECTED = 40  # words of a sentence that is carried along
 # How far back the sentence may stand: among so many messages, so many of them the speaker's own.
 _MESSAGES = 4
 _OWN_MESSAGES = 2
+# Of one message so many statements, the last ones, and of corrections of corrections so many steps, each by the last
+# statement alone: else a long message of what looks like corrections would take hours.
+_STATEMENTS = 4
+_DEPTH = 2
 _WITHIN = dt.timedelta(hours=1)
 # Of what is put in the place of other words without being a value of a known sort.
 _MOST_NEW_WORDS = 3
@@ -91,20 +96,22 @@ class _Value:
 
 def find(
     message: Message, statement: Statement, before: Sequence[Statement], recent: Sequence[Message],
-    names: frozenset[str],
+    names: frozenset[str], depth: int = 0,
 ) -> Correction | None:  # fmt: skip
     """What the statement corrects: of `before`, the statements before it in its message, or of the same speaker's last
-    ones in `recent`; None for nothing. `names` are the participants' words.
+    ones in `recent`; None for nothing. `names` are the participants' words; what is corrected may be the correction of
+    another statement, `depth` is how many such steps were made.
     """
     if message.role in (Role.ASSISTANT, Role.TOOL) or not (taken := _taken(statement.text)):
         return None
-    for said, earlier, its_before, between in _earlier(message, before, recent, names):
+    for place, (said, earlier, its_before, between) in enumerate(_earlier(message, before, recent, names)):
         if earlier.text.rstrip().endswith(_ASKS) or len(earlier.text.split()) > _MOST_CORRECTED:
             continue
         its_recent = recent[: len(recent) - len(between) - (said is not message)]
-        inner = find(said, earlier, its_before, its_recent, names)
+        is_next = place == 0 and depth < _DEPTH
+        inner = find(said, earlier, its_before, its_recent, names, depth + 1) if is_next else None
         sentence = inner.proposition if inner else earlier.text
-        is_asked = bool(between) and between[-1].content.rstrip().endswith(_ASKS)
+        is_asked = bool(between) and between[-1].name != message.name and between[-1].content.rstrip().endswith(_ASKS)
         for each in taken:
             swaps = _swaps(each, sentence, [other.content for other in between], names)
             if swaps and (each.is_sure or not is_asked):
@@ -123,7 +130,7 @@ def _earlier(
     """The speaker's statements before, the last first, each with those before it in its message and the messages of
     others since.
     """
-    for place in range(len(before) - 1, -1, -1):
+    for place in range(len(before) - 1, max(-1, len(before) - 1 - _STATEMENTS), -1):
         yield message, before[place], before[:place], ()
     own = 0
     for back in range(1, min(_MESSAGES, len(recent)) + 1):
@@ -133,16 +140,24 @@ def _earlier(
         own += 1
         if own > _OWN_MESSAGES or not dt.timedelta(0) <= message.occurred_at - said.occurred_at <= _WITHIN:
             return
-        told = sorted(statements.told(statements.read(said), names, "")[0], key=lambda item: item.spans[-1])
-        for place in range(len(told) - 1, -1, -1):
+        told = _told(said.content, names)
+        for place in range(len(told) - 1, max(-1, len(told) - 1 - _STATEMENTS), -1):
             yield said, told[place], told[:place], recent[len(recent) - back + 1 :]
 
 
+@functools.lru_cache(maxsize=64)
+def _told(content: str, names: frozenset[str]) -> list[Statement]:
+    """The statements of a person's message of this content, in order."""
+    message = Message("", "", "", Role.USER, None, content, dt.datetime.min.replace(tzinfo=dt.UTC))
+    return sorted(statements.told(statements.read(message), names, "")[0], key=lambda item: item.spans[-1])
+
+
+@functools.lru_cache(maxsize=256)
 def _taken(text: str) -> list[_Taken]:
     """The ways to read the text as a correction, by language; none for most texts."""
     plain = text.translate(_WIDE).replace("\u2019", "'").rstrip(" .!")
     low = plain.lower()
-    if low.endswith("?") or len(low) != len(plain) or len(low.split()) > _MOST_WORDS:
+    if low.endswith("?") or len(low) != len(plain) or len(low) > _MOST_CHARS or len(low.split()) > _MOST_WORDS:
         return []
     found = []
     for marks in correction_words.ALL:
@@ -262,6 +277,7 @@ def _core(text: str, marks: Marks) -> str:
     return re.sub(rf"(?:[\s,]*(?:{little}))+$" if marks.dense else r"[\s,]+$", "", core)
 
 
+@functools.lru_cache(maxsize=1024)
 def _values(text: str, marks: Marks, names: frozenset[str]) -> list[_Value]:
     """The values in the text, in order: days, months, figures and numbers in words, names but the participants'."""
     plain = text.replace("\u2019", "'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -199,3 +200,10 @@ def test_what_is_agreed_to_is_of_the_day_that_was_proposed() -> None:
     assert unit.time is not None
     assert unit.time.start.date() == dt.date(2024, 1, 11)
     assert last((ASSISTANT, "Shall I move the lesson to Thursday?"), "No, thanks.").time is None
+
+
+def test_a_long_message_of_what_looks_like_corrections_is_read_in_its_time() -> None:
+    said = "I have 3 cats and 2 dogs. " + " ".join(f"Sorry, {n} and {n + 1} and {n + 2}." for n in range(4, 60))
+    start = time.perf_counter()
+    assert len(distilled(talk([said, said]))) > 50
+    assert time.perf_counter() - start < 10
