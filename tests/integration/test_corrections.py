@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -75,6 +75,10 @@ def test_only_the_sentence_that_is_corrected_ends_and_what_took_its_place_is_fou
         "I keep bees behind the shed.": "active", "The choir rehearsal is on Friday.": "superseded",
         "My cello is old.": "active", "Sorry, I meant Saturday.": "active",
     }  # fmt: skip
+    corrected = next(unit for unit in memory.units() if "Sorry" in unit.text)
+    assert [source.text for source in memory.sources(corrected.id)] == [
+        "Sorry, I meant Saturday.", "The choir rehearsal is on Friday."
+    ]  # fmt: skip
     best = memory.recall("When is the choir rehearsal?").results[0]
     assert best.text == (
         "Ana: Sorry, I meant Saturday. (corrects: The choir rehearsal is on [Friday → Saturday].) "
@@ -179,3 +183,11 @@ def test_what_is_agreed_to_ends_what_was_so_before(case: str, service: Service, 
     run(service, memory)
     assert standing(memory) == {sentence: "superseded", answer: "active"}
     assert proposal in next(unit.text for unit in memory.units() if unit.text.startswith(f"Ana: {answer}"))
+
+
+def test_what_is_erased_stands_in_no_correction_of_it(memory: Namespace, settle: Callable[[], None]) -> None:
+    write(memory, ["My locker has number 41.", "The hall is cold.", "Sorry, 14."])
+    (told,) = (unit for unit in memory.units() if "41." in unit.text and "Sorry" not in unit.text)
+    memory.erase_unit(told.id)
+    settle()
+    assert sorted(unit.text for unit in memory.units()) == ["Ana: Sorry, 14.", "Ana: The hall is cold."]
