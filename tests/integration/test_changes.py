@@ -65,7 +65,7 @@ def test_a_change_is_taken_back_in_the_one_call_that_it_names_and_stays_so(
     for change in list(memory.changes()):
         http.request(change.undo.method, change.undo.path, json=change.undo.body).raise_for_status()
         reply = http.request(change.undo.method, change.undo.path, json=change.undo.body)
-        assert (reply.status_code, reply.json()["detail"]) == (409, "The unit is active.")
+        assert (reply.status_code, reply.json()["detail"]) == (409, "The unit is active, and nothing doubts it.")
     for kind in (consolidate.KIND, consolidate.REBUILD_KIND):
         run(service, memory, kind)
         assert [memory.unit(unit).status for unit in (oslo, boats, porto, again)] == ["active"] * 4
