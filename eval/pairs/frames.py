@@ -98,8 +98,8 @@ def _within(frame: Frame, draw: random.Random) -> Said:
         return pair("again", frame.again, old, old)
     if chance < 0.36:
         return pair("stands", frame.stands, new if draw.random() < 0.75 else old, old)
-    if chance < 0.42:
-        stood, after = _fill(draw, frame.stands, old, new, thing), _fill(draw, says, new, third, thing)
+    if chance < 0.46:
+        stood, after = _fill(draw, frame.stands, old, new, thing), _fill(draw, (*says, *frame.end), new, old, thing)
         return Said(frame.language, frame.kind, "stood", stood, after, ends=False)
     if frame.one and frame.change:
         if chance < 0.76 or (chance >= 0.90 and not frame.end):
