@@ -57,7 +57,7 @@ def examples(datasets: Sequence[Dataset], by: TextEncoder) -> list[Example]:
         )
     ]  # fmt: skip
     made = growing.made(said, by.encode)
-    first = growing.grow(made).network
+    first = growing.network(made)
     return made + [pair for each in (talk.read(), *datasets) for pair in growing.talk(each, by.encode, first)]
 
 
