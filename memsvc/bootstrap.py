@@ -22,7 +22,7 @@ from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, forget, redistil, reencode, refine, summarise
+from memsvc.services import answer, consolidate, forget, redistil, reencode, refine, summarise, verdicts
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
@@ -44,6 +44,7 @@ from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
 from memsvc.services.summarise import Summarise
 from memsvc.services.transfer import Transfer
+from memsvc.services.verdicts import Verdicts
 from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema, tenants
@@ -231,12 +232,15 @@ def _handlers(
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
+    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
+    judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
     forgets = settings.jobs.forget_faded
     consolidation = Consolidate(
         text_encoder.width,
         aside,
         daily=[forget.KIND] if forgets else [],
         after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
+        after_doubts=[verdicts.KIND] if judges else [],
         encoder=text_encoder.name,
     )
     handlers: dict[str, Handler] = {
@@ -252,6 +256,7 @@ def _handlers(
         limits = settings.generator
         handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
         handlers[summarise.KIND] = Summarise(text_generator, limits.timeout_s, limits.max_tokens).run
+        handlers[verdicts.KIND] = Verdicts(text_generator, limits.timeout_s, limits.max_tokens).run
     return handlers
 
 
@@ -279,6 +284,7 @@ def _wire(
     discard = reader.discard if reader is not None else read.discard
     follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
+    by_hand = handlers.keys() - {verdicts.KIND}  # which is about pairs that a consolidation names
     southern = settings.distill.southern
     recall = Recall(
         database,
@@ -301,9 +307,7 @@ def _wire(
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
         inspect=Inspect(database),
-        maintain=Maintain(
-            database, handlers, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}
-        ),
+        maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
         revise=Revise(database, text_encoder, discard),
         records=Records(database, text_encoder),
         aliases=Aliases(database, runner.kick),

@@ -108,7 +108,11 @@ def _generator(settings: Settings) -> str:
         for package in ("torch", "transformers"):
             if importlib.util.find_spec(package) is None:
                 raise errors.Invalid(f"{package} is not installed.", 'Run pip install "memsvc[server,generator]".')
-    use = "rewrites units in the background" if settings.distill.with_model else "used when asked for"
+    use = (
+        "rewrites units and judges doubtful pairs in the background"
+        if settings.distill.with_model
+        else "used when asked for"
+    )
     return f"{chosen.name} {where}; {use}"
 
 

@@ -78,7 +78,7 @@ def table(messages: list[Message], made: Distillate) -> Table:
     shown.add_column("word for word", ratio=1)
     shown.add_column("distilled", ratio=1)
     for message in messages:
-        own = [unit for unit in made.units if any(source.message_id == message.id for source in unit.sources)]
+        own = [unit for unit in made.units if unit.sources[0].message_id == message.id]
         cell = Text()
         for unit in own:
             cell.append(f"{unit.kind.value} ", style="bold cyan")

@@ -89,7 +89,7 @@ class DistillSettings(BaseSettings):
     model_config = _group("MEMSVC_DISTILL_")
 
     reply_share: float = Field(0.13, gt=0, le=1, description="of a long reply's tokens")
-    with_model: bool = Field(False, description="after a write, let the generator rewrite its units in the background")
+    with_model: bool = Field(False, description="in the background let the generator rewrite units and judge pairs")
     hemisphere: Literal["northern", "southern"] = Field("northern", description="whose summer is meant, here and asked")
 
     @property

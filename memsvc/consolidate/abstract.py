@@ -96,5 +96,5 @@ def _chosen(rows: NDArray[np.float32], centre: NDArray[np.float32]) -> list[int]
 
 
 def _line(trait: Trait) -> str:
-    said = trait.core.rstrip(" .;")
+    said = trait.readable.rstrip(" .;")
     return f"{trait.subject}: {said}" if trait.subject else said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
@@ -18,16 +19,22 @@ _WITHIN = dt.timedelta(hours=24)
 class Standing:
     """`merged_into` is the earliest unit that says the same; `superseded_by` the first that took the unit's place;
     `valid_to` since when that one is so; `proof_count` how many units say what this one says, itself included.
+    `judged_by` is the language model that said that it was superseded, None where a rule or the judge decided.
     """
 
     merged_into: str | None = None
     superseded_by: str | None = None
     valid_to: dt.datetime | None = None
     proof_count: int = 1
+    judged_by: str | None = None
 
 
-def standings(traits: Mapping[str, Trait], links: Iterable[Link]) -> dict[str, Standing]:
-    """What each unit is. Units that say the same are connected parts of the `same` links, led by their earliest."""
+def standings(
+    traits: Mapping[str, Trait], links: Iterable[Link], judged: Mapping[tuple[str, str], str] = MappingProxyType({})
+) -> dict[str, Standing]:
+    """What each unit is. Units that say the same are connected parts of the `same` links, led by their earliest.
+    `judged`: (earlier, later) -> the language model that said how the two stand.
+    """
     links = [link for link in links if link.src in traits and link.dst in traits]
     leaders = _leaders(traits, [link for link in links if link.kind is LinkKind.SAME])
     members: dict[str, int] = {}
@@ -43,9 +50,12 @@ def standings(traits: Mapping[str, Trait], links: Iterable[Link]) -> dict[str, S
             continue
         newer = traits[link.src]
         # What was said again after it was superseded is so again.
-        again = latest[leaders[link.dst]].place > newer.place
-        if not again and (link.dst not in first or newer.place < first[link.dst].place):
-            first[link.dst] = newer
+        if latest[leaders[link.dst]].place > newer.place:
+            continue
+        # The leader says what the ended one said: a correction names but the last of those that say the same.
+        for ended in {link.dst, leaders[link.dst]}:
+            if ended not in first or newer.place < first[ended].place:
+                first[ended] = newer
     found = {}
     for unit_id in traits:
         leader = leaders[unit_id]
@@ -55,6 +65,7 @@ def standings(traits: Mapping[str, Trait], links: Iterable[Link]) -> dict[str, S
             superseded_by=leaders[by.id] if by else None,
             valid_to=_end(traits[unit_id], by) if by else None,
             proof_count=members[leader] if leader == unit_id else 1,
+            judged_by=judged.get((unit_id, by.id)) if by else None,
         )
     return found
 

@@ -78,11 +78,11 @@ def _grams(text: str) -> frozenset[str]:
 
 def numbers(earlier: Trait, later: Trait) -> list[float]:
     """The numbers of `NAMES` for one pair."""
-    one, other = _tokens(earlier.core), _tokens(later.core)
+    one, other = _tokens(earlier.judged), _tokens(later.judged)
     a, b = [word for word, _ in one], [word for word, _ in other]
     in_a, in_b = set(a), set(b)
     shared = len(in_a & in_b)
-    grams, their_grams = _grams(earlier.core), _grams(later.core)
+    grams, their_grams = _grams(earlier.judged), _grams(later.judged)
     sorts = {
         "gone": [sort for word, sort in one if word not in in_b],
         "new": [sort for word, sort in other if word not in in_a],
@@ -109,7 +109,7 @@ def replaced(earlier: Trait, later: Trait) -> frozenset[str] | None:
     """The sorts of the words in which the two differ where the later one says the same sentence with others in one
     place, all sorts in several ("concert 1 had 20 singers", "concert 2 had 30"); None where it says more or otherwise.
     """
-    one, other = _tokens(earlier.core), _tokens(later.core)
+    one, other = _tokens(earlier.judged), _tokens(later.judged)
     differ = [n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a[0] != b[0]]
     if len(one) == len(other) and 0 < 2 * len(differ) <= len(one) and differ[-1] - differ[0] >= len(differ):
         return frozenset(_SORTS)
@@ -122,11 +122,19 @@ def replaced(earlier: Trait, later: Trait) -> frozenset[str] | None:
     return frozenset(sort for _, sort in (*rest, *new))
 
 
+def exchanges(earlier: Trait, later: Trait) -> bool:
+    """Whether the later one has figures, or names, for those of the earlier one, and no other of both."""
+    one, other = _tokens(earlier.judged), _tokens(later.judged)
+    gone = {sort for word, sort in set(one) - set(other) if sort != "word"}
+    new = {sort for word, sort in set(other) - set(one) if sort != "word"}
+    return len(gone) == 1 and gone == new
+
+
 def wording(earlier: Trait, later: Trait) -> list[int]:
     """The buckets of the words that the later one has, in pairs too, and of those that only one has; figures and names,
     which say what changed and not that it did, are left out.
     """
-    one, other = _tokens(earlier.core), _tokens(later.core)
+    one, other = _tokens(earlier.judged), _tokens(later.judged)
     before = {word for word, _ in one}
     after = {word for word, _ in other}
     words = [word if sort == "word" else sort for word, sort in other]

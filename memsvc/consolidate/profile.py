@@ -115,13 +115,15 @@ def _attributes(
 
 
 def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) -> list[Attribute]:
-    """What took the place of another statement, and what else is a state, in no slot; the latest, by name. Of two of
-    which one may have ended the other the later is told.
+    """What took the place of another statement, or may have, and what else is a state, in no slot; the latest, by
+    name. Of two of which one may have ended the other the later is told.
     """
     former: dict[str, list[Statement]] = {}
     for item in told:
         if item.superseded_by is not None:
             former.setdefault(item.superseded_by, []).append(item)
+    doubted = {item.trait.id: item.doubted_by for item in told if item.doubted_by is not None}
+    told_anew = {*former, *doubted.values()}
     standing = [
         item.trait
         for item in told
@@ -129,18 +131,17 @@ def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) ->
         and not item.trait.is_assistants
         and not _is_wish(item.trait)
         and _is_so(item, as_of)
-        and (item.trait.id in former or item.trait.kind == Kind.STATE)
+        and (item.trait.id in told_anew or item.trait.kind == Kind.STATE)
     ]
     found = []
-    told_later = {item.trait.id: item.doubted_by for item in told if item.doubted_by}
     shown = {trait.id for trait in standing}
-    for trait in [trait for trait in standing if told_later.get(trait.id) not in shown][-limit:]:
+    for trait in [trait for trait in standing if doubted.get(trait.id) not in shown][-limit:]:
         before = [item for item in former.get(trait.id, ()) if item.until and (as_of is None or item.until <= as_of)]
         last = max(before, key=lambda item: (item.until or item.trait.said_at, item.trait.place), default=None)
-        was = Former(last.trait.core, last.trait.id, last.until) if last and last.until else None
+        was = Former(last.trait.readable, last.trait.id, last.until) if last and last.until else None
         since = max(trait.since, was.until) if was else trait.since
         name = _about(trait, last.trait if last else None)
-        found.append(Attribute(name, trait.core, trait.id, since, trait.message_ids[0], trait.session_id, was))
+        found.append(Attribute(name, trait.readable, trait.id, since, trait.message_ids[0], trait.session_id, was))
     return sorted(found, key=lambda attribute: attribute.name)
 
 
@@ -181,7 +182,7 @@ def _value(trait: Trait) -> str:
 def _written(trait: Trait) -> str:
     """The value with the capitals that the unit gives it: of two places where it stands, the one that has any."""
     value = _value(trait)
-    plain = trait.said.replace("\u2019", "'")
-    places = re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", plain, re.IGNORECASE)
-    written = [trait.said[place.start() : place.end()] for place in places]
+    words = trait.proposition or trait.said
+    places = re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", words.replace("\u2019", "'"), re.IGNORECASE)
+    written = [words[place.start() : place.end()] for place in places]
     return next((text for text in written if text != text.lower()), written[0] if written else value)

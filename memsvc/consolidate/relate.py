@@ -17,6 +17,10 @@ SURE = 0.7
 _SURE_OF_A_FIGURE = 0.95
 # From here on both stand, and the later one is served first.
 DOUBT = 0.25
+# Between these the judge may be wrong either way, and so may it be where it is sure and the wording speaks against it:
+# a language model, where there is one, is asked.
+_ASKED_ABOUT = 0.15
+_CLEAR = 0.9
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
 _CLAUSE_END = re.compile("[,;:](?=\\s)|[\u3001\uff0c\uff1b\u060c\u061b]")
@@ -24,44 +28,71 @@ _CLAUSE_END = re.compile("[,;:](?=\\s)|[\u3001\uff0c\uff1b\u060c\u061b]")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
 
 
-def pair(one: Trait, other: Trait, cosine: float, verdict: float = 0.0) -> Link | None:
+def pair(one: Trait, other: Trait, cosine: float, verdict: float = 0.0, judged: bool | None = None) -> Link | None:
     """The strongest link of the two, None when there is none; symmetric in its arguments. `verdict`: how sure the judge
-    is that the later one ends the earlier, 0 where it was not asked.
+    is that the later one ends the earlier, 0 where it was not asked; `judged`: what a language model said of that, None
+    where it said nothing.
 
     Of `same` and `near` the earlier unit is `src`; of `supersedes` the newer is.
     """
     earlier, later = sorted((one, other), key=lambda trait: trait.place)
     if _says_the_same(earlier, later):
         return Link(earlier.id, later.id, LinkKind.SAME, cosine)
-    if supersedes(later, earlier, verdict):
+    if supersedes(later, earlier, verdict, judged):
         return Link(later.id, earlier.id, LinkKind.SUPERSEDES, cosine)
     if cosine >= _NEAR_COSINE or (cosine >= LOWEST_COSINE and earlier.entities & later.entities):
         return Link(earlier.id, later.id, LinkKind.NEAR, cosine)
     return None
 
 
-def supersedes(later: Trait, earlier: Trait, verdict: float) -> bool:
-    """Whether the later unit takes the place of the earlier one: the same attribute of the same subject with another
-    value where a rule knows the attribute, else where the judge is sure.
+def supersedes(later: Trait, earlier: Trait, verdict: float, judged: bool | None = None) -> bool:
+    """Whether the later unit takes the place of the earlier one: where it corrects that one, where it gives the same
+    attribute of the same subject another value and a rule knows the attribute, else where a language model said so,
+    else where the judge is sure.
     """
     if not comparable(later, earlier):
         return False
-    if later.holds and earlier.holds and later.slot and earlier.slot and later.slot[0] == earlier.slot[0]:
-        return later.slot[1] != earlier.slot[1]
-    return judgeable(later, earlier) and verdict >= _needed(later, earlier)
+    if later.corrects(earlier):
+        return True
+    if _is_ruled(later, earlier):
+        return later.slot != earlier.slot
+    return judgeable(later, earlier) and (verdict >= _needed(later, earlier) if judged is None else judged)
+
+
+def is_doubtful(later: Trait, earlier: Trait, verdict: float) -> bool:
+    """Whether the judge, with this verdict on the two, leaves a doubt that a language model is to settle."""
+    return (
+        verdict >= _ASKED_ABOUT
+        and verdict < max(_CLEAR, _needed(later, earlier))
+        and comparable(later, earlier)
+        and judgeable(later, earlier)
+        and not _is_ruled(later, earlier)
+    )
+
+
+def _is_ruled(later: Trait, earlier: Trait) -> bool:
+    """Whether the later one corrects the earlier, or a rule knows the attribute that both give a value."""
+    if later.corrects(earlier):
+        return True
+    return bool(later.holds and earlier.holds and later.slot and earlier.slot and later.slot[0] == earlier.slot[0])
 
 
 def doubts(later: Trait, earlier: Trait, verdict: float) -> bool:
     """Whether the later one may well have ended the earlier, which it does not supersede."""
     least = DOUBT if judge.replaced(earlier, later) is None else SURE
-    return comparable(later, earlier) and judgeable(later, earlier) and verdict >= least
+    return (
+        verdict >= least and comparable(later, earlier) and judgeable(later, earlier) and not _is_ruled(later, earlier)
+    )
 
 
 def _needed(later: Trait, earlier: Trait) -> float:
     """How sure the judge must be. The same sentence with another word is as often about another thing ("my left knee",
     "my right knee"): it ends the earlier one only where the word is a figure, and the judge very sure.
+    What is agreed to must give another value: "Do you like red bikes?" ends no "My bike is red".
     """
     replaced = judge.replaced(earlier, later)
+    if replaced is None and later.is_agreed and not judge.exchanges(earlier, later):
+        return math.inf
     if replaced is None:
         return SURE
     return _SURE_OF_A_FIGURE if replaced == {"figure"} else math.inf
@@ -119,6 +150,8 @@ def _turned(one: Trait, other: Trait) -> bool:
     places may say something else ("Karl likes Ana"); the two halves of a sentence do not. A single word is no half
     ("Only I swim", "I swim only"), nor is what goes over the end of a clause ("Before work I swim, after it I read").
     """
+    if one.proposition or other.proposition:
+        return False
     if len(one.text) != len(other.text) or not _has_no_other_word(one.text, other.text):
         return False
     if trait.bare(one.said[len(one.core) :]) != trait.bare(other.said[len(other.core) :]):

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memsvc.domain import third_person
+from memsvc.domain import proposition, third_person
 from memsvc.domain.unit import Assertion, Kind, Topic
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -52,6 +52,12 @@ _ATTRIBUTE = re.compile(
     r"\b(?i:my|our|the) (?P<noun>[a-z_]\w*(?: [a-z]\w*){0,2}) (?i:is|are|has been|was|were)"
     rf"(?: (?i:now|moved to|changed to|set to|raised to|due on|due|on|at))+ {_VALUE}{_END}"
 )
+# "Shall I move the dentist to Tuesday?", once it is agreed to.
+_PROPOSED = re.compile(
+    r"\b(?i:set|reset|move|moved|change|changed|raise|raised|lower|lowered|increase|increased|reduce|reduced|push|pushed|"
+    r"shift|shifted|reschedule|rescheduled|postpone|postponed|switch|switched|update|updated) (?:back )?"
+    rf"(?i:my|our|your|the) (?P<noun>[a-z_]\w*(?: [a-z]\w*){{0,2}}?) (?i:to|at|on|for) {_VALUE}{_END}"
+)
 _CONCRETE = re.compile(
     r"\d|\b(?i:monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|june|july|august|"
     r"september|october|november|december)\b"
@@ -71,6 +77,10 @@ class Trait:
     arrival. It is so `since` it was said, or since the time before that of which it speaks. `slot` is (attribute,
     value) where the unit gives its subject one of which there is one at a time; `holds` whether it is asserted until
     further notice: only that takes a place, or loses it.
+
+    Of a correction and of an assent `proposition` is what they say with the sentence behind them
+    (`memsvc.domain.proposition`); they are judged by it, and never served with it. `cites` are its sources: a
+    correction (`is_correction`) has among them those of what it takes the place of.
     """
 
     id: str
@@ -97,6 +107,9 @@ class Trait:
     assertion: str = Assertion.ASSERTED
     exchange_id: str = ""
     turn: tuple[int, int] = (0, 0)
+    cites: frozenset[tuple[str, int, int]] = frozenset()
+    is_correction: bool = False
+    proposition: str = ""
 
     @property
     def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
@@ -107,7 +120,7 @@ class Trait:
         """Whether it says that something is so, was or will be; what is asked, supposed or shown does not."""
         return (
             self.assertion not in _NO_CLAIM
-            and "?" not in self.said
+            and "?" not in (self.proposition or self.said)
             and self.kind != Kind.ABSTRACT
             and not _SHOWN.match(self.core)
         )
@@ -115,6 +128,26 @@ class Trait:
     @property
     def since(self) -> dt.datetime:
         return min(self.said_at, self.dates[0]) if self.dates else self.said_at
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether it says yes to what somebody proposed or asked."""
+        return bool(self.proposition) and not self.is_correction
+
+    @property
+    def judged(self) -> str:
+        """The words that it is judged by."""
+        return self.proposition or self.core
+
+    @property
+    def readable(self) -> str:
+        """Its chief words, with the sentence behind them where they are not understood without."""
+        return self.said if self.proposition else self.core
+
+    def corrects(self, other: Trait) -> bool:
+        """Whether it takes back just what the other one says: it cites all that this was said in."""
+        own = {cited for cited in other.cites if cited[0] == other.message_ids[0]}
+        return self.is_correction and bool(own) and own < self.cites
 
     def follows(self, other: Trait) -> bool:
         """Whether it was said after the other one, as far as that is known."""
@@ -144,18 +177,21 @@ def read(
     assertion: str = Assertion.ASSERTED,
     exchange_id: str = "",
     turn: tuple[int, int] = (0, 0),
+    cites: Sequence[tuple[str, int, int]] = (),
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     speaker, _, said = text.partition(": ")
     said = said or text
-    plain = said.replace("\u2019", "'")
-    holds = assertion == Assertion.ASSERTED and "?" not in said
+    stated, is_correction = proposition.stated(text, core_end), proposition.is_correction(text, core_end)
+    plain = (stated or said).replace("\u2019", "'")
+    is_agreed = bool(stated) and not is_correction
+    holds = assertion == Assertion.ASSERTED and "?" not in plain
     people = {person.lower() for person in persons}
     return Trait(
         id=id,
         kind=kind,
         said=said,
-        text=bare(plain),
+        text=bare(said.replace("\u2019", "'")),
         subject=subject or "",
         session_id=session_id,
         message_ids=tuple(message_ids),
@@ -168,7 +204,7 @@ def read(
         numbers=frozenset(_NUMBER.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
-        slot=_slot(third_person.as_first_person(plain, speaker)) if holds and not is_assistants else None,
+        slot=_slot(third_person.as_first_person(plain, speaker), is_agreed) if holds and not is_assistants else None,
         core=(text[:core_end].partition(": ")[2] or text[:core_end]) if core_end else said,
         keywords=tuple(keywords),
         topics=tuple(topics),
@@ -177,6 +213,9 @@ def read(
         assertion=assertion,
         exchange_id=exchange_id,
         turn=turn,
+        cites=frozenset(cites),
+        is_correction=is_correction,
+        proposition=stated,
     )
 
 
@@ -188,7 +227,11 @@ def bare(text: str) -> str:
     return " ".join(_PUNCTUATION.sub(" ", lowered).split())
 
 
-def _slot(text: str) -> tuple[str, str] | None:
+def _slot(text: str, is_agreed: bool) -> tuple[str, str] | None:
+    """(attribute, value) of what is stated, or of a proposal that was agreed to."""
+    proposed = _PROPOSED.search(text) if is_agreed else None
+    if proposed and _CONCRETE.search(proposed["value"]):
+        return proposed["noun"].lower(), proposed["value"].strip().lower()
     for name, pattern in _SLOTS:
         match = pattern.search(text)
         if match and not _FIGURATIVE.search(text, 0, match.start()):

@@ -11,26 +11,20 @@ from memsvc.distill import (
     assertion,
     dates,
     entities,
-    lexicon,
+    questions,
     resolve,
     salience,
-    segment,
     topics,
-    trim,
 )
+from memsvc.distill.corrections import Correction
 from memsvc.distill.segment import Fence, Sentence
 from memsvc.distill.statements import Statement
-from memsvc.domain import third_person
+from memsvc.domain import proposition, third_person
 from memsvc.domain.message import Message
 from memsvc.domain.timespan import Granularity, TimeSpan
-from memsvc.domain.unit import Artefact, Kind, MemoryUnit, Source, unit_id
+from memsvc.domain.unit import Artefact, Assertion, Kind, MemoryUnit, Source, unit_id
 
-DISTILLER = "rule-3"
-# An answer of so few content words is not understood without its question.
-_ELLIPTIC_WORDS = 3
-# Of a question that an answer carries, the last words at most.
-_QUESTION_WORDS = 30
-_ASKS = ("?", "\uff1f", "\u061f", "\u037e", "\u055e")
+DISTILLER = "rule-4"
 _SHOWN_CHARS = 80
 # A message longer than this names its month too far away from what follows it.
 _NEAR_CHARS = 600
@@ -60,18 +54,24 @@ class Setting:
         return self.recent[-1] if self.recent else None
 
 
-def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
-    """The unit of one statement: its words, with what makes them readable apart from them: its header, and the
-    `question` that it answers, where it is not understood without.
+def unit(setting: Setting, statement: Statement, question: str, corrected: Correction | None = None) -> MemoryUnit:
+    """The unit of one statement: its words, with what makes them readable apart from them: its header, and what it
+    corrects or the `question` that it answers, where it is not understood without. Its fields are those of what is
+    said with that.
     """
     message = setting.message
-    core = statement.text
-    own = f"{message.name}: {statement.header}: {core}" if statement.header else f"{message.name}: {core}"
+    said = statement.text
+    own = f"{message.name}: {statement.header}: {said}" if statement.header else f"{message.name}: {said}"
+    agrees = not corrected and bool(question) and proposition.is_assent(said)
+    core = corrected.proposition if corrected else said
     month = _month_before(setting, statement)
-    times = dates.find(core, message.occurred_at, month, southern=setting.southern)
+    spoken = proposition.agreed(question) if agrees else core
+    times = dates.find(spoken, message.occurred_at, month, southern=setting.southern)
     resolved = _resolutions(times)
-    question = question if _is_elliptic(core) else ""
-    text = " ".join(part for part in (own, question and f"(re: {question})", resolved) if part)
+    behind = corrected.context if corrected else ""
+    if question and not corrected and (agrees or questions.is_elliptic(said)):
+        behind = proposition.answers(question)
+    text = " ".join(part for part in (own, behind, resolved) if part)
     found = artefacts.find(core)
     named = entities.find([Sentence(0, len(core), core)], setting.names)
     people = resolve.people(
@@ -84,6 +84,7 @@ def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
     words = salience.keywords(f"{statement.header} {core}")
     spans = [*statement.spans, *([statement.header_span] if statement.header_span else [])]
     sources = tuple(Source(message.id, start, end) for start, end in spans)
+    sources += corrected.sources if corrected else ()
     return MemoryUnit(
         id=unit_id(setting.namespace_id, sources, kind, DISTILLER),
         kind=kind,
@@ -104,7 +105,7 @@ def unit(setting: Setting, statement: Statement, question: str) -> MemoryUnit:
         confidence=0.9 if resolved else 1.0,
         tokens=setting.count_tokens(text),
         distiller=DISTILLER,
-        assertion=judged.assertion,
+        assertion=Assertion.ASSERTED if agrees else judged.assertion,
         reported_by=judged.by,
         holds_until=judged.until,
     )
@@ -161,23 +162,6 @@ def code_names(block: Fence) -> tuple[tuple[Artefact, ...], list[str]]:
     return found, list(dict.fromkeys([*defined, *(a.value for a in found if a.type in ("path", "error", "variable"))]))[
         :6
     ]
-
-
-def asked(setting: Setting) -> str:
-    """The question that the message before ended with, if somebody else asked it; else nothing."""
-    previous = setting.previous
-    if previous is None or previous.name == setting.message.name:
-        return ""
-    sentences = segment.sentences(previous.content[-400:])
-    for sentence in reversed(sentences[-2:]):
-        if sentence.text.rstrip("\"')\u201d\u2019*_ ").endswith(_ASKS):
-            words = trim.filler(sentence.text).split()
-            return " ".join(["\u2026", *words[-_QUESTION_WORDS:]] if len(words) > _QUESTION_WORDS else words)
-    return ""
-
-
-def _is_elliptic(core: str) -> bool:
-    return not core.endswith(_ASKS) and len(lexicon.content_words(core)) <= _ELLIPTIC_WORDS
 
 
 def _resolutions(times: Sequence[TimeSpan]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memsvc.distill import build, gate, information, lexicon, outline, statements, trim
+from memsvc.distill import build, corrections, gate, information, lexicon, outline, questions, statements, trim
 from memsvc.distill.build import DISTILLER, Setting
 from memsvc.distill.segment import Fence
 from memsvc.distill.statements import Reading, Span, Statement
@@ -98,9 +98,14 @@ def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[
         setting, reading, names, depth
     )
     in_order = sorted(made, key=lambda item: item.spans[-1])
-    question = build.asked(setting)
+    question = questions.asked(message, setting.recent, setting.names)
     units = [
-        build.unit(setting, statement, question if number == 0 or gate.still_answers(statement.text) else "")
+        build.unit(
+            setting,
+            statement,
+            question if number == 0 or gate.still_answers(statement.text) else "",
+            corrections.find(message, statement, in_order[:number], setting.recent, names),
+        )
         for number, statement in enumerate(in_order)
     ]
     units += [build.code_unit(setting, fence) for fence in fences]
@@ -117,7 +122,7 @@ Parts = tuple[list[Statement], list[tuple[Span, str]], Sequence[Fence]]
 
 def _talk(setting: Setting, reading: Reading, names: frozenset[str], depth: Depth) -> Parts:
     """All that a person said but what keeps in touch, and the first part of what was pasted."""
-    kept, phatic = statements.told(reading, names, build.asked(setting))
+    kept, phatic = statements.told(reading, names, questions.asked(setting.message, setting.recent, setting.names))
     fences = reading.fences[:_PASTED]
     most = _PASTED - len(fences)
     pasted, rest = statements.pasted(reading, most, most * statements.PIECE_TOKENS, setting.count_tokens)

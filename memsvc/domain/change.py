@@ -16,7 +16,8 @@ class UnitEntry:
     that of the statement; empty until made.
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
-    to be superseded since `superseded_at`, by the unit `superseded_by`; it is not recalled from `expires_at` on.
+    to be superseded since `superseded_at`, by the unit `superseded_by`; it is not recalled from `expires_at` on. A
+    temporary one ends by itself at `holds_until`.
     """
 
     id: str
@@ -34,6 +35,7 @@ class UnitEntry:
     expires_at: dt.datetime | None = None
     assertion: str = "asserted"
     superseded_by: str | None = None
+    holds_until: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

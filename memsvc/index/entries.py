@@ -102,6 +102,7 @@ class Unit:
     expires_at: dt.datetime | None
     assertion: str
     superseded_by: str | None = None
+    holds_until: dt.datetime | None = None
 
     def stands(self, query: Moment) -> bool:
         """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then. What
@@ -116,7 +117,13 @@ class Unit:
         begins = [moment for moment in (self.valid_from, query.began.get(self.id)) if moment is not None]
         if begins and max(begins) > query.as_of:
             return False
+        if self.is_over(query.as_of):
+            return False
         return self.ends(query) is None or self.valid_to is None or query.as_of < self.valid_to
+
+    def is_over(self, at: dt.datetime | None) -> bool:
+        """Whether it has ended by itself by then."""
+        return at is not None and self.holds_until is not None and self.holds_until <= at
 
     def ends(self, query: Moment) -> dt.datetime | None:
         """When it was superseded, as far as that was known at `known_at`."""
@@ -130,6 +137,7 @@ def unit(entry: UnitEntry, slot: int) -> Unit:
     return Unit(
         entry.id, slot, entry.message_ids, span, entry.t_mention, min(starts, default=None), entry.valid_to,
         entry.created_at, entry.superseded_at, entry.expires_at, entry.assertion, entry.superseded_by,
+        entry.holds_until,
     )  # fmt: skip
 
 
@@ -151,7 +159,8 @@ def told(moment: Moment, units: Collection[Unit]) -> Moment:
 
 def superseded(units: Mapping[str, Unit], ids: Iterable[str], moment: Moment) -> dict[str, str]:
     """Of these units those whose place something took, each with the unit that stands at the end of its chain; itself
-    where none is searched. Of a moment in the past none: what was so then had no successor.
+    where none is searched; and those that have ended by themselves, each with itself. Of a moment in the past none:
+    what was so then had no successor.
     """
     found: dict[str, str] = {}
     for unit_id in ids if moment.as_of is None else ():
@@ -164,6 +173,8 @@ def superseded(units: Mapping[str, Unit], ids: Iterable[str], moment: Moment) ->
             passed.add(later.id)
             unit = later
             found[unit_id] = unit.id
+        if units[unit_id].is_over(moment.asked_at):
+            found.setdefault(unit_id, unit_id)
     return found
 
 
@@ -176,6 +187,8 @@ class Moment:
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     # Unit id -> when what it took the place of ended: before, it was not so yet, whatever time it speaks of.
     began: Mapping[str, dt.datetime] = field(default_factory=dict)
+    # Against this moment "until Friday" is over or not.
+    asked_at: dt.datetime | None = None
 
     @property
     def is_now(self) -> bool:

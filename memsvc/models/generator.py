@@ -34,6 +34,10 @@ class GeneratorFailed(errors.Unavailable):
     title = "The language model did not answer"
 
 
+class GeneratorLate(GeneratorFailed):
+    """The model gave no text within the time limit of the call."""
+
+
 class GeneratorRefused(errors.Invalid):
     """The model gave no text for a reason that stays: a wrong key, name or address, or a reply of another form."""
 
@@ -205,10 +209,10 @@ class EndpointGenerator:
         events: Events | None = None,
         waits: Callable[[], bool] = lambda: True,
     ) -> tuple[int, bytes]:
-        """Status and body, which goes into `events` instead where they are given and come. Raises GeneratorFailed at
-        the deadline or when nobody waits, GeneratorRefused for a body that is not taken.
+        """Status and body, which goes into `events` instead where they are given and come. Raises GeneratorLate at the
+        deadline or when nobody waits, GeneratorRefused for a body that is not taken.
         """
-        late = GeneratorFailed(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
+        late = GeneratorLate(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise late

@@ -15,6 +15,11 @@ BY_HAND = (EDITED, INVALIDATED, RESTORED)
 _RULES = "rule-"
 
 
+def judged_by(model: str) -> str:
+    """How causes begin where a language model said how two units stand."""
+    return f"judged by {model}"
+
+
 def is_by_rule(stored: StoredUnit) -> bool:
     """Whether the words are still the rule-based distiller's, so that a newer one or a model may write them anew."""
     unit = stored.unit

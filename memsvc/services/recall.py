@@ -280,7 +280,7 @@ class _Search:
 
     def best(self, per_arm: int) -> list[Candidate]:
         """So many more are looked at as will be left out: low trust in numbers must not push the rest away."""
-        moment = Moment(self.query.as_of, self.query.known_at)
+        moment = Moment(self.query.as_of, self.query.known_at, asked_at=self.query.asked_at)
         count = per_arm + len(self.distrusted)
         found = self.index.candidates(
             self.query.text, self.vector, count, self.term_limit, moment, self.query.only, self.messages, self.units

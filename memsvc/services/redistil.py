@@ -64,14 +64,14 @@ class Redistil:
             depth=self._depth, southern=self._southern,
         )  # fmt: skip
         old = [item.unit for item in stored.values() if is_by_rule(item)]
+        # The first source is where it was said; others lent it a name, or are what it corrects.
         held = {
-            source.message_id: True
+            item.unit.sources[0].message_id
             for item in stored.values()
-            if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT
-            for source in item.unit.sources
+            if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT and item.unit.sources
         }
         ends = {message.id: message.expires_at for message in messages}
-        fresh = [ending(unit, ends) for unit in made.units if not any(s.message_id in held for s in unit.sources)]
+        fresh = [ending(unit, ends) for unit in made.units if unit.sources[0].message_id not in held]
         plan = upgrade.plan(old, fresh)
         pairs = [(b, m) for b, m in zip([None, *messages], messages, strict=False) if m.id in bare]
         said = zip((m.id for _, m in pairs), writing.encode_messages(self._encoder, pairs), strict=True)

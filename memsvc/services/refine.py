@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 
 from memsvc.distill import refine
+from memsvc.domain import proposition
 from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Status
 from memsvc.models import tokens
@@ -117,7 +118,11 @@ class Refine:
 
 
 def _is_draft(item: StoredUnit, message: Message) -> bool:
-    """A rule-made unit of this message; what a person or a model wrote stays."""
+    """A rule-made unit of this message; what a person or a model wrote stays, and a correction, which ends what stands
+    behind its words.
+    """
+    if proposition.is_correction(item.unit.text, item.unit.core_end):
+        return False
     made_here = bool(item.unit.sources) and item.unit.sources[0].message_id == message.id
     return made_here and is_by_rule(item) and item.unit.status is Status.ACTIVE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
@@ -53,22 +54,19 @@ def doubted(connection: sa.Connection, space: Namespace, memories: Sequence[Memo
 
 
 def standing(memories: Sequence[Memory], past: Collection[str], *, now: bool) -> list[Memory]:
-    """What a context says of them: of what is no longer so nothing where the question is about `now`, else until when
-    it was; and since when something is in doubt. `past` are the units whose place something has taken.
+    """What a context says of them: until when something was so, and since when it is in doubt; where the question is
+    about `now`, nothing of what something else took the place of. `past` are the units that are no longer so.
     """
-    if now:
-        return [
-            dataclasses.replace(
-                memory, text=f"{memory.text} (perhaps no longer so since {packing.day_in_words(memory.doubted_at)})"
-            )
-            if memory.doubted_at is not None
-            else memory
-            for memory in memories
-            if memory.unit_id not in past
-        ]
-    return [
-        dataclasses.replace(memory, text=f"{memory.text} (so until {packing.day_in_words(memory.valid_to)})")
-        if memory.unit_id in past and memory.valid_to is not None
-        else memory
-        for memory in memories
-    ]
+    told = [memory for memory in memories if not (now and memory.superseded_by and memory.unit_id in past)]
+    return [_dated(memory, is_past=memory.unit_id in past, now=now) for memory in told]
+
+
+def _dated(memory: Memory, *, is_past: bool, now: bool) -> Memory:
+    if is_past and memory.valid_to is not None:
+        # What holds until a midnight holds on the day before.
+        last = memory.valid_to - dt.timedelta(microseconds=1)
+        return dataclasses.replace(memory, text=f"{memory.text} (so until {packing.day_in_words(last)})")
+    if now and memory.doubted_at is not None:
+        since = packing.day_in_words(memory.doubted_at)
+        return dataclasses.replace(memory, text=f"{memory.text} (perhaps no longer so since {since})")
+    return memory

@@ -89,6 +89,11 @@ class Batch:
             self._seq += 1
             self._changes.append(feed.Change(self._seq, "put", "unit", unit_id))
 
+    def look_again(self, unit_id: str) -> None:
+        """Let the consolidation look at the unit's pairs again; no new version, the unit is the same."""
+        self._seq += 1
+        self._changes.append(feed.Change(self._seq, "put", "unit", unit_id))
+
     def commit(self) -> int:
         """Write the change rows and publish them; the new head."""
         feed.append(self._connection, self._space, self._changes)

@@ -18,6 +18,10 @@ def namespace() -> sa.Column[object]:
     return sa.Column("namespace_id", UUID(as_uuid=True), primary_key=True)
 
 
+def owner() -> tuple[sa.Column[object], sa.Column[object]]:
+    return tenant(), namespace()
+
+
 def belongs() -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(["tenant_id", "namespace_id"], ["namespace.tenant_id", "namespace.id"])
 

@@ -23,8 +23,8 @@ _CONSIDERED = (Status.ACTIVE.value, Status.MERGED.value, Status.SUPERSEDED.value
 class Base:
     """A unit as the consolidation needs it; `embedding` begins with the row of its own words, `is_temporary` when it
     has an end, after which no other unit may repeat its words. `turn` is where it was said within its exchange: the
-    message's sequence number and the first character. `valid_to` is until when a superseded one was so, `merged_into`
-    the unit that a merged one says the same as.
+    message's sequence number and the first character; `cites` are its sources (message, first character, end).
+    `valid_to` is until when a superseded one was so, `merged_into` the unit that a merged one says the same as.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Base:
     valid_to: dt.datetime | None = None
     merged_into: str | None = None
     superseded_by: str | None = None
+    cites: tuple[tuple[str, int, int], ...] = ()
 
 
 def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
@@ -85,6 +86,7 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
                 row.valid_to if row.status == Status.SUPERSEDED else None,
                 row.superseded_by if row.status == Status.MERGED else None,
                 row.superseded_by if row.status == Status.SUPERSEDED else None,
+                tuple((source.message_id, source.start, source.end) for source, _ in cited[row.id]),
             )
         )  # fmt: skip
     return found

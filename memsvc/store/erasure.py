@@ -68,13 +68,13 @@ def _shorten_exchanges(
 def delete_units(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str]
 ) -> tuple[collections.Counter[str], list[str]]:
-    """Delete the units with their versions, sources, links and the episodes they are in; rows per table, and the units
-    that stood behind one of them and stand for themselves again.
+    """Delete the units with their versions, sources, links, judgements and the episodes they are in; rows per table,
+    and the units that stood behind one of them and stand for themselves again.
 
     What follows from links and episodes the next consolidation makes anew.
     """
     counts: collections.Counter[str] = collections.Counter()
-    u, seg, ep = tables.unit, tables.segment, tables.episode
+    u, seg, ep, judged = tables.unit, tables.segment, tables.episode, tables.judgement
     gone = list(ids)
     if not gone:
         return counts, []
@@ -84,6 +84,7 @@ def delete_units(
         (seg, tables.any_of(seg.c.episode_id, told)),
         (ep, tables.any_of(ep.c.id, told)),
         (tables.link, sa.or_(tables.any_of(tables.link.c.src, gone), tables.any_of(tables.link.c.dst, gone))),
+        (judged, sa.or_(tables.any_of(judged.c.earlier, gone), tables.any_of(judged.c.later, gone))),
         (tables.unit_version, tables.any_of(tables.unit_version.c.unit_id, gone)),
         (tables.unit_source, tables.any_of(tables.unit_source.c.unit_id, gone)),
         (tables.unit_access, tables.any_of(tables.unit_access.c.unit_id, gone)),

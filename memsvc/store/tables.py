@@ -64,8 +64,7 @@ namespace = sa.Table(
 session = sa.Table(
     "session",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("id", sa.Text, primary_key=True),
     columns.recorded(),
     columns.belongs(),
@@ -74,8 +73,7 @@ session = sa.Table(
 exchange = sa.Table(
     "exchange",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("occurred_at", columns.instant),
@@ -91,8 +89,7 @@ exchange = sa.Table(
 message = sa.Table(
     "message",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("session_id", sa.Text, nullable=False),
@@ -130,8 +127,7 @@ message = sa.Table(
 unit = sa.Table(
     "unit",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("exchange_id", sa.Text, nullable=False),
@@ -189,8 +185,7 @@ unit = sa.Table(
 link = sa.Table(
     "link",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("src", sa.Text, primary_key=True),
     sa.Column("dst", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
@@ -200,11 +195,25 @@ link = sa.Table(
     columns.names("unit", "dst"),
 )
 
+judgement = sa.Table(
+    "judgement",
+    metadata,
+    *columns.owner(),
+    sa.Column("earlier", sa.Text, primary_key=True),
+    sa.Column("later", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),  # of the texts that were judged
+    sa.Column("replaces", sa.Boolean),
+    sa.Column("judged_by", sa.Text, nullable=False),
+    columns.recorded("made_at"),
+    sa.Index("judgement_by_later", "tenant_id", "namespace_id", "later"),
+    columns.names("unit", "earlier"),
+    columns.names("unit", "later"),
+)
+
 episode = sa.Table(
     "episode",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("medoid", sa.Text, nullable=False),
     sa.Column("start_at", columns.instant, nullable=False),
@@ -218,8 +227,7 @@ episode = sa.Table(
 segment = sa.Table(
     "segment",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("episode_id", sa.Text, nullable=False),
     sa.Column("session_id", sa.Text, nullable=False),
@@ -234,8 +242,7 @@ segment = sa.Table(
 unit_version = sa.Table(
     "unit_version",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("cause", sa.Text, nullable=False),
@@ -249,8 +256,7 @@ unit_version = sa.Table(
 unit_access = sa.Table(
     "unit_access",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("recalls", sa.BigInteger, nullable=False),
     sa.Column("last_at", columns.instant, nullable=False),
@@ -260,8 +266,7 @@ unit_access = sa.Table(
 unit_source = sa.Table(
     "unit_source",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("unit_id", sa.Text, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),
     sa.Column("message_id", sa.Text, nullable=False),
@@ -277,8 +282,7 @@ unit_source = sa.Table(
 change = sa.Table(
     "change",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("op", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -320,8 +324,7 @@ job = sa.Table(
 idempotency = sa.Table(
     "idempotency",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("request_hash", BYTEA, nullable=False),
     sa.Column("response", JSONB, nullable=False),
@@ -333,8 +336,7 @@ idempotency = sa.Table(
 record = sa.Table(
     "record",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("path", ARRAY(sa.Text), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", JSONB, nullable=False),
@@ -349,8 +351,7 @@ record = sa.Table(
 alias = sa.Table(
     "alias",
     metadata,
-    columns.tenant(),
-    columns.namespace(),
+    *columns.owner(),
     sa.Column("alias", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),  # of whom it is another name
     columns.recorded("created_at"),
@@ -383,8 +384,8 @@ audit = sa.Table(
 
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
-    idempotency, alias, record, job, change, segment, episode, link, unit_access, unit_version, unit_source, unit,
-    message, exchange, session,
+    idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
+    unit, message, exchange, session,
 )  # fmt: skip
 
 

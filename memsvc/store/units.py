@@ -223,7 +223,7 @@ def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a ranking shows of a unit. `sources` are (message id, session id), each message once; `place` is the first
-    character of the first one's span.
+    character of the first one's span; it was so until `valid_to`, when something took its place or it ended by itself.
     """
 
     id: str
@@ -242,13 +242,15 @@ def words(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     """What recall returns of each unit; `by_id` reads every field."""
     cited = with_merged(connection, namespace, ids)
     columns = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.t_granularity,
-               _U.c.t_phrase, _U.c.utc_offset_s, _U.c.valid_to, _U.c.superseded_by)  # fmt: skip
+               _U.c.t_phrase, _U.c.utc_offset_s, _U.c.valid_to, _U.c.superseded_by, _U.c.holds_until)  # fmt: skip
     statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
     return {
         row.id: Words(
             row.id, row.kind, row.status, row.text, cols.local(row.t_mention, row.utc_offset_s), _time(row),
             tuple(dict.fromkeys((source.message_id, session) for source, session in cited[row.id])),
-            cited[row.id][0][0].start if cited.get(row.id) else 0, row.valid_to, row.superseded_by,
+            cited[row.id][0][0].start if cited.get(row.id) else 0,
+            row.valid_to or (cols.local(row.holds_until, row.utc_offset_s) if row.holds_until else None),
+            row.superseded_by,
         )
         for row in connection.execute(statement)
     }  # fmt: skip

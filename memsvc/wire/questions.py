@@ -55,8 +55,8 @@ class RecallRequest(Asked):
 
 class RecallResult(Response):
     """One ranked memory. `unit_id` is null where a message was found that is kept verbatim only (kind "message").
-    Of status "superseded" it was so until `valid_to`, when the unit `superseded_by` took its place. `doubted_by` is a
-    later unit that may have ended it, asked about how things are.
+    Of status "superseded" it was so until `valid_to`, when the unit `superseded_by` took its place; a temporary one
+    ends by itself at `valid_to`. `doubted_by` is a later unit that may have ended it, asked about how things are.
     """
 
     unit_id: str | None

@@ -114,3 +114,33 @@ def test_the_few_messages_of_then_are_found_among_hundreds_of_later_ones(service
     assert petersen not in [result.unit_id for result in memory.recall(question, limit=50).results]
     found = memory.recall(question, as_of=START + dt.timedelta(days=10)).results
     assert [result.unit_id for result in found] == [petersen]
+
+
+def test_what_holds_until_a_day_ends_by_itself(memory: Namespace) -> None:
+    (lodging,) = say(memory, "I'm staying at the Lindenhof hostel until the end of February.", 0)
+    (office,) = say(memory, "I'm working from the Turku office this week.", 0)
+    say(memory, "I keep my bike at the Lindenhof hostel.", 1)
+    question = "Who is staying at the Lindenhof hostel?"
+    during, after = START + dt.timedelta(days=2), START + dt.timedelta(days=120)
+    end = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
+
+    found = memory.recall(question, asked_at=during).results[0]
+    assert (found.unit_id, found.valid_to) == (lodging, end)
+    assert "(so until" not in memory.context(question, asked_at=during).text
+    text = memory.context(question, asked_at=after).text
+    assert "February 2024) (so until 29 February 2024)" in text
+    assert "office this week. (so until 14 January 2024)" in text
+    assert "I keep my bike at the Lindenhof hostel.\n" in text
+
+    then, later = (memory.recall(question, as_of=moment).results for moment in (during, after))
+    assert {lodging, office} <= {result.unit_id for result in then}
+    assert not {lodging, office} & {result.unit_id for result in later}
+
+
+def test_what_has_ended_by_itself_comes_behind_what_still_holds(memory: Namespace) -> None:
+    (garage,) = say(memory, "I'm borrowing a grey van from Ilse until the end of January.", 0)
+    (own,) = say(memory, "The grey van in the yard is mine.", 1)
+    question = "Do I drive a grey van from Ilse?"
+    during, after = START + dt.timedelta(days=2), START + dt.timedelta(days=120)
+    first = {moment: memory.recall(question, asked_at=moment).results[0].unit_id for moment in (during, after)}
+    assert first == {during: garage, after: own}

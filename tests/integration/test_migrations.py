@@ -13,6 +13,9 @@ from alembic.migration import MigrationContext
 
 from memsvc import bootstrap, errors, rooms
 from memsvc.bootstrap import Service
+from memsvc.domain.exchange import NewExchange, NewMessage
+from memsvc.domain.message import Role
+from memsvc.domain.unit import MemoryUnit
 from memsvc.settings import DatabaseSettings, ServerSettings, Settings
 from memsvc.store import schema, tables
 from memsvc.store.database import Database, psycopg_url
@@ -136,3 +139,39 @@ def test_a_url_that_leads_nowhere_or_is_none_says_what_to_do(tmp_path: Path) -> 
         schema.upgrade("postgresql://nobody:secret@127.0.0.1:1/none", rooms.root() / "migrations")
     with pytest.raises(errors.Invalid, match="postgresql://"):
         Database("mysql://x")
+
+
+def test_an_upgrade_takes_back_merges_that_todays_rules_would_not_make(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMSVC_DATABASE_URL", empty_url)
+    monkeypatch.setenv("MEMSVC_API_KEY", "my-own-key-1234")
+    said = ("My left knee was operated on in May.", "My right knee was operated on in May.", "I keep two goats.")
+    built = bootstrap.build(Settings(ServerSettings(data_dir=tmp_path)))
+    try:
+        for number, text in enumerate((*said, said[-1])):
+            message = NewMessage(f"m{number}", Role.USER, "Ana", text, _MOMENT + dt.timedelta(days=number))
+            built.ingest.write(built.tenant_id, "knees", [NewExchange(None, f"s{number}", None, (message,))])
+        units = {unit.t_mention: unit.id for unit in _units(built)}
+        left, right, goats, again = (units[_MOMENT + dt.timedelta(days=number)] for number in range(4))
+        merge = sa.text("UPDATE unit SET status = 'merged', superseded_by = :into WHERE id = :id")
+        with built.database.tenant(built.tenant_id) as connection:
+            connection.execute(merge, {"into": left, "id": right})
+            connection.execute(merge, {"into": goats, "id": again})
+            connection.execute(sa.text("DELETE FROM job"))
+    finally:
+        built.close()
+    schema.downgrade(empty_url, rooms.root() / "migrations", "0012")
+    built = bootstrap.build(Settings(ServerSettings(data_dir=tmp_path)))
+    try:
+        built.runner.run_due()
+        standing = {unit.id: (unit.status.value, unit.superseded_by) for unit in _units(built)}
+        assert standing[right] == ("active", None)
+        assert standing[again] == ("merged", goats)
+    finally:
+        built.close()
+
+
+def _units(built: Service) -> list[MemoryUnit]:
+    page = built.inspect.units(built.tenant_id, "knees", 0, 100)
+    return [item.unit for item in page.units]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import random
 from collections.abc import Sequence
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memsvc.consolidate import derive, episodes, relate, trait
+from memsvc.consolidate import derive, episodes, judge, relate, trait
 from memsvc.consolidate.trait import Trait
+from memsvc.domain.judgement import Judgement, digest
 from memsvc.domain.link import Link, LinkKind
 from memsvc.domain.unit import Topic
+from memsvc.services import consolidate
 from memsvc.services.consolidate import Decisions, decide
 from memsvc.store.consolidation import Base
 
@@ -30,9 +33,11 @@ def unit(
     )  # fmt: skip
 
 
-def kind_of(one: Trait, other: Trait, cosine: float, verdict: float = 0.0) -> LinkKind | None:
-    link = relate.pair(one, other, cosine, verdict)
-    assert link == relate.pair(other, one, cosine, verdict)
+def kind_of(
+    one: Trait, other: Trait, cosine: float, verdict: float = 0.0, judged: bool | None = None
+) -> LinkKind | None:
+    link = relate.pair(one, other, cosine, verdict, judged)
+    assert link == relate.pair(other, one, cosine, verdict, judged)
     return link.kind if link else None
 
 
@@ -214,3 +219,109 @@ def test_the_same_sentence_with_another_word_ends_the_earlier_one_only_where_tha
     changed = unit("The rate limit of the API is 250 calls a minute.", 5)
     assert kind_of(limit, changed, 0.97, verdict=0.9) is LinkKind.NEAR
     assert kind_of(limit, changed, 0.97, verdict=0.99) is LinkKind.SUPERSEDES
+
+
+def test_a_language_model_decides_in_place_of_the_judge_either_way_and_never_against_a_rule() -> None:
+    before, after = unit("I take the bus to work.", 0), unit("I cycle to work these days.", 5)
+    assert kind_of(before, after, 0.9, verdict=0.2, judged=True) is LinkKind.SUPERSEDES
+    assert kind_of(before, after, 0.9, verdict=0.8, judged=False) is LinkKind.NEAR
+    knee = unit("My left knee hurts in the cold.", 0)
+    assert kind_of(knee, unit("My right knee hurts in the cold.", 5), 0.97, 0.9, judged=True) is LinkKind.SUPERSEDES
+    oslo, porto = unit("I live in Oslo.", 0), unit("I moved to Porto.", 9)
+    assert kind_of(oslo, porto, 0.9, judged=False) is LinkKind.SUPERSEDES
+    for other in (
+        unit("I cycle to work these days.", 5, subject="Ben"),
+        unit("I cycle to work these days.", 5, assistant=True),
+        unit("Do I cycle to work these days?", 5),
+        unit("I take the bus to work!", 5),
+    ):
+        assert kind_of(before, other, 0.9, judged=True) is not LinkKind.SUPERSEDES
+
+
+@pytest.mark.parametrize(
+    ("verdict", "doubtful"), [(0.1, False), (0.15, True), (0.69, True), (0.7, True), (0.89, True), (0.9, False)]
+)
+def test_between_what_the_judge_does_not_see_and_what_it_is_sure_of_there_is_doubt(
+    verdict: float, doubtful: bool
+) -> None:
+    before, after = unit("I take the bus to work.", 0), unit("I cycle to work these days.", 5)
+    assert relate.is_doubtful(after, before, verdict) is doubtful
+    assert not relate.is_doubtful(before, after, verdict)
+    assert not relate.is_doubtful(unit("Do I cycle to work?", 5), before, verdict)
+    assert not relate.is_doubtful(unit("I moved to Porto.", 9), unit("I live in Oslo.", 0), verdict)
+    knee = unit("My left knee hurts in the cold.", 0)
+    assert relate.is_doubtful(unit("My right knee hurts in the cold.", 5), knee, verdict) is (verdict >= 0.15)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(WORDS) - 1), st.integers(0, 30), st.integers(0, 3)), min_size=2, max_size=16),
+    st.integers(0, 10_000),
+)
+def test_judgements_that_come_before_or_after_their_units_are_looked_at_give_what_a_rebuild_gives(
+    rows: list[tuple[int, int, int]], seed: int
+) -> None:
+    everything = history(rows)
+    order = {item.message_ids[0]: place for place, item in enumerate(sorted(everything, key=lambda b: (b.session_id, b.t_mention, b.id)))}  # fmt: skip
+    chance = random.Random(seed)
+    every = {item.id: item for item in everything}
+    judged = [
+        Judgement(a.id, b.id, digest(a.text, b.text if chance.random() < 0.8 else "other"), chance.choice([True, False, None]), "probe")
+        for a in everything for b in everything if (a.t_mention, a.exchange_id) < (b.t_mention, b.exchange_id) and chance.random() < 0.5
+    ]  # fmt: skip
+    whole = decide(everything, 16, set(every), [], order, "another", (), judged)
+    arriving: list[Base | Judgement] = [*everything, *judged]
+    chance.shuffle(arriving)
+    present: list[Base] = []
+    told: list[Judgement] = []
+    waiting: list[Judgement] = []
+    known: Sequence[Link] = []
+    reached: Decisions | None = None
+    while arriving:
+        came = [arriving.pop() for _ in range(min(len(arriving), chance.randint(1, 6)))]
+        present = sorted([*present, *(item for item in came if isinstance(item, Base))], key=lambda item: item.id)
+        here = {item.id for item in present}
+        # Only units that are there can be judged.
+        waiting += [item for item in came if isinstance(item, Judgement)]
+        ready = [item for item in waiting if {item.earlier, item.later} <= here]
+        waiting = [item for item in waiting if item not in ready]
+        told += ready
+        changed = {item.id for item in came if isinstance(item, Base)} | {item.later for item in ready}
+        reached = decide(present, 16, changed, known, order, "another", (), told)
+        known = reached.links
+    assert reached is not None
+    assert set(reached.links) == set(whole.links)
+    assert (reached.standings, reached.judged) == (whole.standings, whole.judged)
+    assert set(reached.doubtful) <= set(whole.doubtful)
+    assert all(whole.standings[earlier].merged_into is None for earlier, _ in whole.doubtful)
+    assert not set(whole.doubtful) & {(item.earlier, item.later) for item in judged if item.digest == digest(every[item.earlier].text, every[item.later].text)}  # fmt: skip
+
+
+def test_the_pairs_of_which_the_judge_is_surest_come_first_the_newest_among_equals_and_none_of_a_merged_unit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unsure:
+        def scores(self, pairs: Sequence[tuple[Trait, Trait]], _: object) -> list[float]:
+            return [{"u1": 0.5, "u2": 0.4, "u3": 0.6, "u4": 0.3}[later.id] for _, later in pairs]
+
+    monkeypatch.setattr(judge, "shipped", lambda _: Unsure())
+    said = history([(6, 0, 0), (5, 1, 0), (2, 2, 0), (6, 3, 0), (4, 4, 0)])
+    said = [dataclasses.replace(item, embedding=said[0].embedding) for item in said]
+    order = {item.message_ids[0]: place for place, item in enumerate(said)}
+
+    def asked(judged: Sequence[Judgement] = ()) -> Decisions:
+        return decide(said, 16, {item.id for item in said}, [], order, "another", (), judged)
+
+    found = asked()
+    assert found.standings["u3"].merged_into == "u0"
+    expected = ["u2 u3", "u1 u3", "u0 u1", "u1 u2", "u0 u2", "u2 u4", "u1 u4", "u0 u4"]
+    assert [" ".join(pair) for pair in found.doubtful] == expected
+    monkeypatch.setattr(consolidate, "_MOST_DOUBTFUL", 2)
+    assert [" ".join(pair) for pair in asked().doubtful] == expected[:2]
+    # What was asked about is not asked again, whatever came of it, and other words are other words.
+    texts = {item.id: item.text for item in said}
+    judged = [
+        Judgement("u2", "u3", digest(texts["u2"], texts["u3"]), None, "probe"),
+        Judgement("u1", "u3", digest(texts["u1"], "other"), True, "probe"),
+    ]
+    assert [" ".join(pair) for pair in asked(judged).doubtful] == expected[1:3]
