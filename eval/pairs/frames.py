@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# In English any sentence about what is mine can be one about somebody else's, which ends nothing of mine.
+_MINE = re.compile(r"\b([Mm]y|[Oo]ur) (?=[a-z])")
+_OTHERS = (
+    "neighbour's", "sister's", "brother's", "mother's", "father's", "boss's", "flatmate's", "cousin's", "friend's",
+    "daughter's", "son's", "colleague's", "aunt's", "uncle's", "landlord's", "partner's", "grandmother's", "ex's",
+)  # fmt: skip
 FOLDER = Path(__file__).parent / "frames"
 # Of two values of one thing the later ends the earlier; of things that add up only an end does.
-PER_FRAME = 40
+PER_FRAME = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,37 @@ def pairs(frames: Sequence[Frame], seed: int, per_frame: int = PER_FRAME) -> Ite
     for frame in frames:
         for _ in range(per_frame):
             yield _within(frame, draw)
+        if frame.language == "en":
+            yield from _of_others(frame, draw, per_frame // 6)
         others = [other for other in beside[frame.language] if other.kind != frame.kind]
         for _ in range(per_frame // 3):
             other = draw.choice(others)
             later = _said(draw, other, (*other.state, *other.change, *other.end))
             earlier = _said(draw, frame, (*frame.state, *frame.change))
             yield Said(frame.language, frame.kind, "another kind", earlier, later, ends=False)
+
+
+def _of_others(frame: Frame, draw: random.Random, count: int) -> Iterator[Said]:
+    """Mine and somebody else's, in either order; and, of what adds up, one more "now"."""
+    sentences = (*frame.state, *frame.change)
+    own = [sentence for sentence in sentences if _MINE.search(sentence)]
+    for _ in range(count if own else 0):
+        old, new, third = draw.sample(frame.values, 3)
+        thing = draw.choice(frame.things or ("",))
+        mine = _fill(draw, own if draw.random() < 0.7 else sentences, old, third, thing)
+        whose = f"my {draw.choice(_OTHERS)} "
+        said = _fill(draw, own, new if draw.random() < 0.8 else old, third, thing)
+        theirs = _MINE.sub(whose, said, count=1)
+        theirs = theirs[0].upper() + theirs[1:]
+        pair = (mine, theirs) if draw.random() < 0.6 else (theirs, mine)
+        yield Said(frame.language, frame.kind, "another's", *pair, ends=False)
+    more = [sentence for sentence in frame.state if sentence.startswith("I ")] if not frame.one else []
+    for _ in range(count if more else 0):
+        old, new, third = draw.sample(frame.values, 3)
+        thing = draw.choice(frame.things or ("",))
+        earlier = _fill(draw, frame.state, old, third, thing)
+        later = f"I now {_fill(draw, more, new, third, thing)[2:]}"
+        yield Said(frame.language, frame.kind, "one more", earlier, later, ends=False)
 
 
 def _said(draw: random.Random, frame: Frame, sentences: Sequence[str]) -> str:
@@ -98,8 +130,8 @@ def _within(frame: Frame, draw: random.Random) -> Said:
         return pair("again", frame.again, old, old)
     if chance < 0.36:
         return pair("stands", frame.stands, new if draw.random() < 0.75 else old, old)
-    if chance < 0.42:
-        stood, after = _fill(draw, frame.stands, old, new, thing), _fill(draw, says, new, third, thing)
+    if chance < 0.46:
+        stood, after = _fill(draw, frame.stands, old, new, thing), _fill(draw, (*says, *frame.end), new, old, thing)
         return Said(frame.language, frame.kind, "stood", stood, after, ends=False)
     if frame.one and frame.change:
         if chance < 0.76 or (chance >= 0.90 and not frame.end):

@@ -37,7 +37,7 @@ FOLDS = 4
 HIDDEN = 48
 # The share of pairs that end one another of which the trees need not be asked.
 _LOST = 0.02
-_EPOCHS, _BATCH = 12, 128
+_EPOCHS, _BATCH = 16, 512
 # Of the pairs of statements of one person's talk, of which nearly none ends another.
 _SUREST_A_PERSON = 600
 _OTHERS_A_PERSON = 300
@@ -149,6 +149,11 @@ class Grown:
     network: Network
     trees: Trees
     plain: Trees
+
+
+def network(examples: Sequence[Example]) -> Network:
+    """The network alone, trained on all examples."""
+    return _network(_rows(examples), *_answers(examples), np.arange(len(examples)))
 
 
 def grow(examples: Sequence[Example]) -> Grown:

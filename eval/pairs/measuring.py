@@ -24,7 +24,7 @@ from memsvc.models.encoder import TextEncoder
 
 # English has more kinds, each with more sentences, than any other language.
 _PER_FRAME = {"en": frames.PER_FRAME}
-_PER_FRAME_ELSEWHERE = frames.PER_FRAME // 2
+_PER_FRAME_ELSEWHERE = 20
 
 
 def pairs(data: Sequence[Path], out: Path, json_out: Path | None, *, cross: bool) -> int:
@@ -57,7 +57,7 @@ def examples(datasets: Sequence[Dataset], by: TextEncoder) -> list[Example]:
         )
     ]  # fmt: skip
     made = growing.made(said, by.encode)
-    first = growing.grow(made).network
+    first = growing.network(made)
     return made + [pair for each in (talk.read(), *datasets) for pair in growing.talk(each, by.encode, first)]
 
 
