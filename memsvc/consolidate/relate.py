@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from memsvc.consolidate import judge, trait
+from memsvc.consolidate import judge, trait, whose
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
 
@@ -13,8 +13,8 @@ from memsvc.domain.link import Link, LinkKind
 LOWEST_COSINE = 0.55
 _NEAR_COSINE = 0.70
 # The judge's verdict from which on a statement ends another: a wrong one hides a truth, a missed one leaves two.
-SURE = 0.7
-_SURE_OF_A_FIGURE = 0.95
+SURE = 0.6
+_SURE_OF_A_FIGURE = 0.97
 # From here on both stand, and the later one is served first.
 DOUBT = 0.25
 # Between these the judge may be wrong either way, and so may it be where it is sure and the wording speaks against it:
@@ -23,6 +23,15 @@ _ASKED_ABOUT = 0.15
 _CLEAR = 0.9
 # A block of code is told by a few names in it: two with the same names may be two different blocks.
 _NAMED_ONLY = "artefact"
+# As punctuation leaves them: "don't" is "don t".
+_SHORT_FORMS = tuple(
+    (re.compile(short), full)
+    for short, full in (
+        (r"\bcan ?(?:t|not)\b", "can not"), (r"\bwon t\b", "will not"), (r"(?<=\w)n t\b", " not"), (r"\bi m\b", "i am"),
+        (r"\b(we|you|they) re\b", r"\1 are"), (r"\b(i|we|you|they) ve\b", r"\1 have"),
+        (r"\b(i|we|you|they|he|she|it) ll\b", r"\1 will"),
+    )
+)  # fmt: skip
 _CLAUSE_END = re.compile("[,;:](?=\\s)|[\u3001\uff0c\uff1b\u060c\u061b]")
 # Thai, Japanese, Chinese: a clause is a run of letters.
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
@@ -112,7 +121,8 @@ def comparable(later: Trait, earlier: Trait) -> bool:
 
 def judgeable(later: Trait, earlier: Trait) -> bool:
     """Whether the judge is asked: only what is asserted until further notice ends anything, what is supposed or asked
-    cannot be ended, two pieces of an assistant's advice do not conflict, and the same words give nothing a new value.
+    cannot be ended, two pieces of an assistant's advice do not conflict, the same words give nothing a new value, and
+    what is so of somebody ends nothing that is so of somebody else.
     """
     return (
         earlier.is_claim
@@ -121,7 +131,9 @@ def judgeable(later: Trait, earlier: Trait) -> bool:
         and not later.is_assistants
         and not earlier.is_assistants
         and not set(later.message_ids) & set(earlier.message_ids)
-        and not _has_no_other_word(later.text, earlier.text)
+        and not _has_no_other_word(_written_out(later.text), _written_out(earlier.text))
+        # Of people who are named in both somebody may be called otherwise ("my girlfriend Elif", "Elif and I").
+        and (bool(later.entities & earlier.entities) or not whose.differs(later.judged, earlier.judged))
     )
 
 
@@ -173,6 +185,13 @@ def _turned(one: Trait, other: Trait) -> bool:
 def _clauses(text: str) -> list[str]:
     found = (trait.bare(clause) for clause in _CLAUSE_END.split(text.replace("\u2019", "'")))
     return [clause for clause in found if clause]
+
+
+def _written_out(text: str) -> str:
+    """English with its short forms written out, of a text without punctuation: "don t" says what "do not" says."""
+    for short, full in _SHORT_FORMS:
+        text = short.sub(full, text)
+    return text
 
 
 def _is_half(text: str) -> bool:
