@@ -170,7 +170,7 @@ AGREED: Mapping[str, tuple[str, str, str]] = {
     "en told": ("My ferry is at 7:30 am.", "They moved your ferry to 8:15 am. Shall I update that?", "Yes, please."),
     "it": ("La sveglia è alle 6.", "Imposto la sveglia alle 7?", "Sì, grazie."),
     "pt": ("O despertador está às 6.", "Posso mudar o despertador para as 7?", "Sim."),
-    "ru": ("Будильник стоит на 6 часов.", "Поставить будильник на 7 часов?", "Да, пожалуйста."),
+    "de": ("Der Wecker steht auf 6 Uhr.", "Soll ich den Wecker auf 7 Uhr stellen?", "Ja, bitte."),
     "ja": ("アラームは6時です。", "アラームを7時に設定しますか？", "はい、お願いします。"),
 }  # fmt: skip
 
@@ -183,6 +183,20 @@ def test_what_is_agreed_to_ends_what_was_so_before(case: str, service: Service, 
     run(service, memory)
     assert standing(memory) == {sentence: "superseded", answer: "active"}
     assert proposal in next(unit.text for unit in memory.units() if unit.text.startswith(f"Ana: {answer}"))
+
+
+def test_where_the_judge_is_not_sure_what_is_agreed_to_comes_first(service: Service, memory: Namespace) -> None:
+    sentence, proposal, answer = "Будильник стоит на 6 часов.", "Поставить будильник на 7 часов?", "Да, пожалуйста."
+    write(memory, [sentence])
+    write(memory, [(ASSISTANT, proposal), answer], session="later", day=1)
+    run(service, memory)
+    assert standing(memory) == {sentence: "active", answer: "active"}
+    before, agreed = (
+        next(unit.id for unit in memory.units() if f"Ana: {text}" in unit.text) for text in (sentence, answer)
+    )
+    results = memory.recall("Будильник стоит на 6 часов?").results
+    assert [result.unit_id for result in results if result.unit_id in (before, agreed)] == [agreed, before]
+    assert {result.unit_id: result.doubted_by for result in results}[before] == agreed
 
 
 def test_what_is_erased_stands_in_no_correction_of_it(memory: Namespace, settle: Callable[[], None]) -> None:
