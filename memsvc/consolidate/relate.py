@@ -16,7 +16,7 @@ _NEAR_COSINE = 0.70
 SURE = 0.6
 _SURE_OF_A_FIGURE = 0.97
 # From here on both stand, and the later one is served first.
-DOUBT = 0.25
+DOUBT = 0.3
 # Between these the judge may be wrong either way, and so may it be where it is sure and the wording speaks against it:
 # a language model, where there is one, is asked.
 _ASKED_ABOUT = 0.15
@@ -128,6 +128,8 @@ def judgeable(later: Trait, earlier: Trait) -> bool:
         earlier.is_claim
         and later.is_claim
         and later.holds
+        and earlier.tells
+        and later.tells
         and not later.is_assistants
         and not earlier.is_assistants
         and not set(later.message_ids) & set(earlier.message_ids)

@@ -64,6 +64,8 @@ _CONCRETE = re.compile(
 )
 
 
+_COMMA = re.compile("[,\uff0c\u3001\u060c]")
+_MOST_HAILED = 5  # words
 # How the units of pictures and blocks of code begin.
 _SHOWN = re.compile(r"\[image: |\S+ block: ")
 _NO_CLAIM = frozenset({Assertion.QUESTION, Assertion.REQUEST, Assertion.HYPOTHETICAL})
@@ -110,6 +112,7 @@ class Trait:
     cites: frozenset[tuple[str, int, int]] = frozenset()
     is_correction: bool = False
     proposition: str = ""
+    hails: bool = False
 
     @property
     def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
@@ -124,6 +127,13 @@ class Trait:
             and self.kind != Kind.ABSTRACT
             and not _SHOWN.match(self.core)
         )
+
+    @property
+    def tells(self) -> bool:
+        """Whether its chief words tell something by themselves: a heading, what leads up to something else ("Here is my
+        code:") and what is called out to somebody ("Well done, Ana!") do not.
+        """
+        return not self.hails and not self.core.rstrip().endswith((":", "\uff1a")) and self.core[:1] not in ("#", "*")
 
     @property
     def since(self) -> dt.datetime:
@@ -216,7 +226,15 @@ def read(
         cites=frozenset(cites),
         is_correction=is_correction,
         proposition=stated,
+        hails=_hails(said, [person for person in persons if person != subject]),
     )
+
+
+def _hails(said: str, others: Sequence[str]) -> bool:
+    """Whether it is a few words and, apart by a comma, the name of somebody who is spoken to."""
+    parts = [part.strip(" .!\u2026\uff01\u3002") for part in _COMMA.split(said)]
+    names = {name.lower() for other in others for name in (other, other.split()[0])}
+    return len(parts) == 2 and len(said.split()) <= _MOST_HAILED and any(part.lower() in names for part in parts)
 
 
 def bare(text: str) -> str:

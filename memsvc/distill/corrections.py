@@ -172,8 +172,11 @@ def _taken(text: str) -> list[_Taken]:
         contrast = next((match for each in contrasts if (match := each.match(low, start, end))), None)
         if contrast:
             new = plain[slice(*contrast.span("new"))]
-            # Without a mark the new value stands alone: "For guests coffee, not tea" says more.
-            if is_marked or marks.dense or len(_core(new, marks).split()) == 1:
+            # Without a mark the new value stands alone, apart from the old one: "For guests coffee, not tea" says more,
+            # "It's just not right" something else.
+            is_behind = contrast.start("new") < contrast.start("old")
+            is_apart = not is_behind or "," in low[contrast.end("new") : contrast.start("old")]
+            if is_marked or marks.dense or (is_apart and len(_core(new, marks).split()) == 1):
                 found.append(_Taken(marks, is_sure, new, contrast["old"]))
         elif is_marked and start < end:
             found.append(_Taken(marks, is_sure, plain[start:end], ""))

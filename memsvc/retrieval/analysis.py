@@ -10,8 +10,8 @@ from memsvc.domain.timespan import TimeSpan
 
 # Questions about what was once so, which what has taken its place does not answer.
 _HISTORY = re.compile(
-    r"\b(?:used to|previous(?:ly)?|before|formerly|former|originally|initial(?:ly)?|at first|earlier|old|history|"
-    r"changed?|over time|no longer|until|back then|in the past|ever|first)\b",
+    r"\b(?:used to|previous(?:ly)?|before|formerly|former|originally|initial(?:ly)?|at first|earlier|(?<!how )old|"
+    r"history|changed?|over time|no longer|until|back then|in the past|ever|first)\b",
     re.IGNORECASE,
 )
 

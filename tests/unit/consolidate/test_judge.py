@@ -97,3 +97,19 @@ def test_a_foreign_file_of_weights_says_what_to_do(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(judge, "NAMES", ("other",))
     with pytest.raises(errors.Invalid, match="other numbers"):
         judge.load(judge.SHIPPED, "any")
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("Bummer, Joanna.", False), ("Joanna, well done!", False), ("Here is my current code:", False), ("# Notes", False),
+        ("**Conclusion**", False), ("I married Joanna.", True), ("I'm pregnant!", True), ("Joanna, I quit my job at the mill.", True),
+        ("Well, I quit.", True),
+    ],
+)  # fmt: skip
+def test_what_tells_nothing_by_itself_ends_nothing_and_is_not_ended(text: str, tells: bool) -> None:
+    said = trait.read(
+        id="u", kind="fact", text=f"Nate: {text}", subject="Nate", persons=["Nate", "Joanna"], entities=(), session_id="s",
+        message_ids=["m"], said_at=DAY, is_assistants=False, dates=None,
+    )  # fmt: skip
+    assert said.tells is tells

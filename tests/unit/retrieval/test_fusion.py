@@ -93,3 +93,14 @@ def test_a_name_is_found_by_its_first_word_and_as_a_word_only() -> None:
 
 def test_nothing_found_is_an_empty_ranking() -> None:
     assert fuse(asked("x")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "now"),
+    [
+        ("How old is Zoe's dog?", True), ("What is my old address?", False), ("Where did Ana live before?", False),
+        ("Where does Ana live?", True),
+    ],
+)  # fmt: skip
+def test_a_question_about_an_age_asks_how_things_are(text: str, now: bool) -> None:
+    assert asked(text).asks_now is now
