@@ -233,7 +233,7 @@ def read(
 def _hails(said: str, others: Sequence[str]) -> bool:
     """Whether it is a few words and, apart by a comma, the name of somebody who is spoken to."""
     parts = [part.strip(" .!\u2026\uff01\u3002") for part in _COMMA.split(said)]
-    names = {name.lower() for other in others for name in (other, other.split()[0])}
+    names = {name.lower() for other in others for name in (other, *other.split()[:1])}
     return len(parts) == 2 and len(said.split()) <= _MOST_HAILED and any(part.lower() in names for part in parts)
 
 

@@ -22,8 +22,8 @@ from memsvc.settings import Settings
 from tests.unit.consolidate.judged_pairs import CHANGES, TRAPS
 
 DAY = dt.datetime(2024, 2, 5, 9, tzinfo=dt.UTC)
-# Measured 12 and 1 of 22: a change that is not seen leaves two statements, a wrong one hides a truth.
-LEAST_FOUND, MOST_WRONG = 0.5, 1
+# Measured 13 and 1 of 22: a change that is not seen leaves two statements, a wrong one hides a truth.
+LEAST_FOUND, MOST_WRONG = 0.55, 1
 
 
 @pytest.fixture(scope="module")
