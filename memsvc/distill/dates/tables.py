@@ -157,8 +157,8 @@ GERMAN = Language(
            "daypart": "morgen, abend, nachmittag, nacht, vormittag", "never": "jeden, jeder, jedes, jede"},
     common="ich, seit, und, der, die, das, ist, war, nicht, mit, wir, am, im, habe, hat, es, sie, er, zu, bin",
     ahead=r"\b(?:werde|wirst|wird|werden|will|wollen|möchte|soll|muss|müssen|geplant|bald|beginnt|startet|findet)\b",
-    back=r"\b(?:war|waren|wurde|wurden|hatte|hatten|ging|gingen|kam|kamen|fuhr|sah|traf|gab|fand|lag|flog|blieb|zog|"
-    r"las|schrieb|(?:habe?n?|hat|haben|bin|ist|sind|seid)\b[^.!?]*\b(?:\w*ge\w{2,}(?:t|en)|(?:ver|be|er|ent|"
+    back=r"\b(?:seit|war|waren|wurde|wurden|hatte|hatten|ging|gingen|kam|kamen|fuhr|sah|traf|gab|fand|lag|flog|"
+    r"blieb|zog|las|schrieb|(?:habe?n?|hat|haben|bin|ist|sind|seid)\b[^.!?]*\b(?:\w*ge\w{2,}(?:t|en)|(?:ver|be|er|ent|"
     r"zer)\w+(?:t|en)|"
     r"\w+iert)|\w{3,}te|\w{3,}ten)\b",
 )  # fmt: skip
@@ -231,8 +231,8 @@ FRENCH = Language(
         "elle, en, du",
     ahead=r"\b(?:vais|vas|va|allons|allez|vont|sera|serai|aura|aurai|\w{3,}(?:erai|era|erons|eront|irai|ira|irons)|"
         r"dois|veux)\b",
-    back=r"\b(?:était|étais|étaient|avait|avais|fut|(?:ai|as|a|avons|avez|ont|suis|es|est|sommes|sont) (?:\w+ )?"
-    r"(?!aujourd)\w+(?:é|ée|és|ées|i|is|it|u|us|ue|ert|ait))\b",
+    back=r"\b(?:depuis|était|étais|étaient|avait|avais|fut|(?:ai|as|a|avons|avez|ont|suis|es|est|sommes|sont) "
+    r"(?:\w+ )?(?!aujourd)\w+(?:é|ée|és|ées|i|is|it|u|us|ue|ert|ait))\b",
     which_after=True,
     doubtful="mars été mi",
 )  # fmt: skip
@@ -268,8 +268,8 @@ PORTUGUESE = Language(
            "daypart": "de manhã, à tarde, à noite, de noite", "never": "cada, todo, toda, todos os, aos"},
     common="o, a, que, de, e, em, um, uma, não, eu, para, com, foi, meu, minha, na, no, ao",
     ahead=r"\b(?:vou|vai|vamos|vão|será|serei|quero|preciso|\w+(?:arei|ará|aremos|erei|erá|irei|irá|iremos))\b",
-    back=r"\b(?:fui|foi|fomos|foram|era|eram|estive|esteve|estava|tinha|tive|teve|fiz|fez|vim|veio|vi|viu|dei|deu|"
-        r"pus|disse|"
+    back=r"\b(?:desde|fui|foi|fomos|foram|era|eram|estive|esteve|estava|tinha|tive|teve|fiz|fez|vim|veio|vi|viu|"
+        r"dei|deu|pus|disse|"
     r"\w{2,}(?:ei|ou|iu|eu|ámos|amos|imos|aram|iram|eram|ava|avam|ia|"
     r"iam))(?<!rei)(?<!meu)(?<!seu)(?<!dia)(?<!vamos)\b",
     which_after=True,
