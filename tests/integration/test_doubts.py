@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import httpx
 import pytest
 
 from memsvc.bootstrap import Service
@@ -81,3 +82,23 @@ def test_doubts_are_the_same_after_a_rebuild(service: Service, memory: Namespace
     assert doubts() == [(doubted[1], 0.4)]
     run(service, memory, consolidate.REBUILD_KIND)
     assert doubts() == [(doubted[1], 0.4)]
+
+
+@pytest.mark.parametrize(("keep", "standing"), [("both", ("active", "active")), ("newer", ("archived", "active"))])
+def test_a_doubt_is_settled_on_the_page_to_settle(
+    service: Service, base_url: str, memory: Namespace, doubted: list[str], keep: str, standing: tuple[str, str]
+) -> None:
+    before, after = doubted
+    page = f"/admin/namespaces/{memory.name}/pairs"
+    with httpx.Client(base_url=base_url, timeout=30) as http:
+        http.post("/admin/sign-in", data={"key": service.api_key})
+        shown = http.get(page, params={"kind": "doubts"}).text
+        assert BEFORE in shown and AFTER in shown
+        token = shown.split('name="csrf" value="')[1].split('"')[0]
+        form = {"csrf": token, "kind": "doubts", "newer": after, "older": before, "keep": keep}
+        assert http.post(page, data=form).status_code == 303
+    run(service, memory)
+    assert (memory.unit(before).status, memory.unit(after).status) == standing
+    results = memory.recall("Who plays the cello in a quartet?").results
+    assert {result.doubted_by for result in results} == {None}
+    assert memory.history(before)[0].cause.endswith("by hand: settled by hand")
