@@ -196,7 +196,6 @@ def read(
     plain = (stated or said).replace("\u2019", "'")
     is_agreed = bool(stated) and not is_correction
     holds = assertion == Assertion.ASSERTED and "?" not in plain
-    people = {person.lower() for person in persons}
     return Trait(
         id=id,
         kind=kind,
@@ -208,9 +207,7 @@ def read(
         said_at=said_at,
         is_assistants=is_assistants,
         dates=dates,
-        entities=frozenset(
-            unicodedata.normalize("NFC", entity.lower()) for entity in entities if entity.lower() not in people
-        ),
+        entities=_things(entities, persons),
         numbers=frozenset(_NUMBER.findall(plain)),
         is_negated=bool(_NEGATION.search(plain)),
         says_change=bool(_CHANGE.search(plain)),
@@ -228,6 +225,12 @@ def read(
         proposition=stated,
         hails=_hails(said, [person for person in persons if person != subject]),
     )
+
+
+def _things(entities: Sequence[str], persons: Sequence[str]) -> frozenset[str]:
+    """The names of what are no persons, in one spelling."""
+    people = {person.lower() for person in persons}
+    return frozenset(unicodedata.normalize("NFC", name.lower()) for name in entities if name.lower() not in people)
 
 
 def _hails(said: str, others: Sequence[str]) -> bool:
