@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
@@ -65,7 +66,10 @@ def supersedes(later: Trait, earlier: Trait, verdict: float, judged: bool | None
         return True
     if _is_ruled(later, earlier):
         return later.slot != earlier.slot
-    return judgeable(later, earlier) and (verdict >= _needed(later, earlier) if judged is None else judged)
+    if judged is None:
+        # Nearly all pairs leave here, before anything is compared.
+        return verdict >= SURE and judgeable(later, earlier) and verdict >= _needed(later, earlier)
+    return judged and judgeable(later, earlier)
 
 
 def is_doubtful(later: Trait, earlier: Trait, verdict: float) -> bool:
@@ -88,9 +92,12 @@ def _is_ruled(later: Trait, earlier: Trait) -> bool:
 
 def doubts(later: Trait, earlier: Trait, verdict: float) -> bool:
     """Whether the later one may well have ended the earlier, which it does not supersede."""
-    least = DOUBT if judge.replaced(earlier, later) is None else SURE
     return (
-        verdict >= least and comparable(later, earlier) and judgeable(later, earlier) and not _is_ruled(later, earlier)
+        verdict >= DOUBT
+        and verdict >= (DOUBT if judge.replaced(earlier, later) is None else SURE)
+        and comparable(later, earlier)
+        and judgeable(later, earlier)
+        and not _is_ruled(later, earlier)
     )
 
 
@@ -189,6 +196,7 @@ def _clauses(text: str) -> list[str]:
     return [clause for clause in found if clause]
 
 
+@functools.lru_cache(maxsize=200_000)
 def _written_out(text: str) -> str:
     """English with its short forms written out, of a text without punctuation: "don t" says what "do not" says."""
     for short, full in _SHORT_FORMS:

@@ -156,8 +156,10 @@ class Trait:
 
     def corrects(self, other: Trait) -> bool:
         """Whether it takes back just what the other one says: it cites all that this was said in."""
+        if not self.is_correction:
+            return False
         own = {cited for cited in other.cites if cited[0] == other.message_ids[0]}
-        return self.is_correction and bool(own) and own < self.cites
+        return bool(own) and own < self.cites
 
     def follows(self, other: Trait) -> bool:
         """Whether it was said after the other one, as far as that is known."""
