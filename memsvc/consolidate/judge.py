@@ -26,7 +26,7 @@ from memsvc.domain.unit import Assertion, Kind
 from memsvc.models.trees import Trees, stored
 
 SHIPPED = Path(__file__).parent / "judge.npz"
-# Pairs less alike are not looked at: of made pairs that end one another 93 % are as much alike.
+# Pairs less alike are not looked at: of made pairs that end one another 95 % are as much alike.
 LEAST_COSINE = 0.45
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.:,@/-][^\W_]+)*")
 # Scripts that put no space between words: each character counts as one.
