@@ -49,3 +49,8 @@ def sign_in(page: Page, key: str) -> None:
     page.get_by_label("API key").fill(key)
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Sign out").wait_for()
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("API key").wait_for()

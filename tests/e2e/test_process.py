@@ -15,6 +15,7 @@ import pytest
 
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import MemsvcClientError
+from tests.waiting import LIMIT_S, until
 
 KEY = "test-key-for-the-process"
 
@@ -29,8 +30,8 @@ class Process:
             )
 
     def url(self) -> str:
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline:
+        give_up = time.monotonic() + LIMIT_S
+        while time.monotonic() < give_up:
             found = re.search(r"address\s+(http://\S+)", self.log.read_text())
             if found:
                 return found.group(1)
@@ -40,17 +41,14 @@ class Process:
 
     def end(self, how: signal.Signals) -> int:
         self.handle.send_signal(how)
-        return self.handle.wait(60)
+        return self.handle.wait(LIMIT_S)
 
 
 def test_a_server_runs_its_background_jobs_and_a_namespace_is_distilled_again_by_command(tmp_path: Path) -> None:
     process = Process(tmp_path / "data")
     url = process.url()
     with MemoryClient(url, KEY) as client:
-        deadline = time.monotonic() + 60
-        while not client.jobs(namespace="demo", state="done"):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: client.jobs(namespace="demo", state="done"))
         assert client.namespace("demo").episodes()
     command = [sys.executable, "-m", "memsvc.cli", "distill", "--namespace", "demo", "--url", url]
     done = subprocess.run(
@@ -123,7 +121,7 @@ def test_a_second_server_on_the_folder_is_refused_clearly_and_a_stop_leaves_no_d
     url = first.url()
     second = subprocess.run(
         [sys.executable, "-m", "memsvc.cli", "serve", "--port", "0", "--data-dir", str(folder)],
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert second.returncode == 2
     assert "in use by another memsvc server" in " ".join(second.stderr.split())
@@ -144,7 +142,7 @@ def test_the_curl_that_the_service_prints_works_when_pasted(tmp_path: Path) -> N
         while "curl" not in process.log.read_text():
             time.sleep(0.05)
         line = next(line for line in process.log.read_text().splitlines() if line.startswith("curl"))
-        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=LIMIT_S, check=True)
         assert "vegetarian" in done.stdout
     finally:
         assert process.end(signal.SIGTERM) == 0
@@ -155,7 +153,7 @@ def test_a_taken_port_and_a_missing_part_are_told_in_a_line(tmp_path: Path) -> N
     port = process.url().rsplit(":", 1)[1]
     try:
         command = [sys.executable, "-m", "memsvc.cli", "serve", "--port", port, "--data-dir", str(tmp_path / "other")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
         assert done.returncode == 2
         assert f"Cannot listen on 127.0.0.1:{port}" in " ".join(done.stderr.split())
         assert not (tmp_path / "other").exists()
@@ -165,7 +163,7 @@ def test_a_taken_port_and_a_missing_part_are_told_in_a_line(tmp_path: Path) -> N
 
 def test_the_doctor_finds_everything_that_the_default_needs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "memsvc.cli", "doctor", "--data-dir", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "embedded PostgreSQL" in " ".join(done.stdout.split())
     assert "missing" not in done.stdout

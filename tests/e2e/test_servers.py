@@ -17,6 +17,7 @@ import pytest
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.store import feed, namespaces
+from tests.waiting import LIMIT_S
 
 _SERVERS = 4
 _WRITERS = 8
@@ -42,7 +43,7 @@ def servers(service: Service, tmp_path: Path) -> Iterator[list[str]]:
         for process in processes:
             process.send_signal(signal.SIGTERM)
         for process in processes:
-            process.wait(60)
+            process.wait(LIMIT_S)
 
 
 def _start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from memsvc.domain.exchange import Namespace as Space
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import JobSettings
 from memsvc.store import feed, jobs, namespaces, tables
+from tests.waiting import LIMIT_S, until
 from workers import app as celery_app
 from workers.kick import Kicker
 
@@ -52,7 +53,7 @@ class Redis:
              "yes", "--maxmemory-policy", "noeviction", "--save", ""],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        until(self._answers, 20)
+        until(self._answers)
 
     def _answers(self) -> bool:
         with contextlib.suppress(redis.ConnectionError), redis.Redis(port=self.port) as connection:
@@ -65,14 +66,7 @@ class Redis:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(20)
-
-
-def until(condition: Callable[[], bool], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+        self._process.wait(LIMIT_S)
 
 
 @pytest.fixture
@@ -107,7 +101,7 @@ def workers(service: Service, broker: Redis, tmp_path: Path) -> Iterator[subproc
     yield process
     process.terminate()
     try:
-        process.wait(30)
+        process.wait(LIMIT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -170,7 +164,7 @@ def storm(
     chance.shuffle(blows)
     moments = sorted(chance.sample(range(count), len(blows)))
     killed = 0
-    until(lambda: len(children(workers)) >= 2, 60)
+    until(lambda: len(children(workers)) >= 2)
     for number in range(count):
         space = chance.choice(homes)
         with service.database.tenant(service.tenant_id) as connection:
@@ -182,7 +176,7 @@ def storm(
             moments.pop(0)
             blow = blows.pop()
             if blow == "kill":
-                until(lambda: bool(children(workers)), 60)
+                until(lambda: bool(children(workers)))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(chance.choice(children(workers)), signal.SIGKILL)
                 killed += 1
@@ -193,7 +187,7 @@ def storm(
                 time.sleep(outage_s)
                 broker.start()
         time.sleep(0.002)
-    until(lambda: states(service, "probe").get("done", 0) == count, 120 + outage_s)
+    until(lambda: states(service, "probe").get("done", 0) == count)
     kicker.close()
     assert killed == kills
     assert states(service, "probe") == {"done": count}
@@ -224,28 +218,28 @@ def test_a_job_that_kills_its_process_dies_after_five_attempts_and_delays_nobody
             job = jobs.find(connection, service.tenant_id, killer_id)
         return job is not None and job.state == "dead"
 
-    until(lambda: len(effects(service, good)) == 50, 180)
-    until(dead, 90)
+    until(lambda: len(effects(service, good)) == 50)
+    until(dead)
     assert effects(service, good) == good_ids
     with service.database.tenant(service.tenant_id) as connection:
         job = jobs.find(connection, service.tenant_id, killer_id)
     assert job is not None
     assert job.attempts == 5
-    until(lambda: len(children(workers)) >= 1, 30)
+    until(lambda: len(children(workers)) >= 1)
 
 
 def test_a_stopped_worker_ends_its_job_first_and_leaves_no_process(
     service: Service, client: MemoryClient, broker: Redis, workers: subprocess.Popen[bytes]
 ) -> None:
     (space,) = spaces(service, client, 1)
-    until(lambda: len(children(workers)) >= 2, 60)
+    until(lambda: len(children(workers)) >= 2)
     with service.database.tenant(service.tenant_id) as connection:
         for number in range(100):
             jobs.enqueue(connection, space, "probe", f"stop:{number}", {})
-    until(lambda: len(effects(service, space)) > 5, 60)
+    until(lambda: len(effects(service, space)) > 5)
     own = children(workers)
     workers.terminate()
-    assert workers.wait(30) is not None
+    assert workers.wait(LIMIT_S) is not None
     assert not [pid for pid in own if Path(f"/proc/{pid}").exists()]
     with service.database.tenant(service.tenant_id) as connection:
         statement = sa.select(sa.func.count()).where(

@@ -9,6 +9,7 @@ import pytest
 from memsvc.bootstrap import Service
 from memsvc.sdk import Namespace
 from memsvc.store import keys, tenants
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def tenant_id(service: Service) -> uuid.UUID:
 
 @pytest.fixture
 def http(base_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=base_url, timeout=30) as made:
+    with httpx.Client(base_url=base_url, timeout=LIMIT_S) as made:
         yield made
 
 

@@ -18,6 +18,7 @@ from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import GeneratorSettings, JobSettings, ReaderSettings, ServerSettings, Settings
 from tests.serving import served
 from tests.unit.models.test_generator import DONE, USAGE, Endpoint, answers, piece, says, streams
+from tests.waiting import LIMIT_S
 
 BODY = {"query": "What does Ana feed her bees?", "max_tokens": 20}
 PIECES = ("Su", "gar ", "[1]", ".")
@@ -56,7 +57,7 @@ def url(answering: Service) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def http(answering: Service, url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {answering.api_key}"}, timeout=60) as made:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {answering.api_key}"}, timeout=LIMIT_S) as made:
         yield made
 
 
@@ -136,7 +137,7 @@ def test_a_client_that_leaves_ends_the_endpoints_work(
     def endless(handler: Any, _: dict[str, Any]) -> None:
         handler.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
         try:
-            while len(written) < 200:
+            while len(written) < 2000:
                 handler.wfile.write(f"data: {json.dumps(piece('word '))}\n\n".encode())
                 handler.wfile.flush()
                 written.append("word")
@@ -152,5 +153,5 @@ def test_a_client_that_leaves_ends_the_endpoints_work(
                 for number, _ in enumerate(reply.iter_lines()):
                     if number > 9:
                         raise httpx.ReadTimeout("left")
-    assert ended.wait(3)
-    assert 0 < len(written) < 100
+    assert ended.wait(LIMIT_S)
+    assert 0 < len(written) < 2000

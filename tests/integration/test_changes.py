@@ -14,6 +14,7 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import AsyncMemoryClient, ChangeResult, Conflict, Namespace, NotFound
 from memsvc.services import consolidate
 from tests.integration.test_consolidation import START, run, say
+from tests.waiting import LIMIT_S
 
 DAY = dt.timedelta(days=1)
 
@@ -38,7 +39,7 @@ def moved(service: Service, memory: Namespace) -> tuple[Namespace, list[str]]:
 @pytest.fixture
 def http(service: Service, base_url: str) -> Iterator[httpx.Client]:
     key = {"Authorization": f"Bearer {service.api_key}"}
-    with httpx.Client(base_url=base_url, headers=key, timeout=30) as made:
+    with httpx.Client(base_url=base_url, headers=key, timeout=LIMIT_S) as made:
         yield made
 
 

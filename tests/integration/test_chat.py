@@ -11,7 +11,6 @@ import http.server
 import itertools
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from memsvc.sdk import MemoryClient
 from memsvc.settings import GeneratorSettings
 from tests.integration.test_local_generator import folder as folder
 from tests.serving import served
+from tests.waiting import until
 
 _names = itertools.count()
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -312,10 +312,7 @@ def test_a_client_that_goes_away_frees_the_model_and_what_it_heard_is_kept(
     with httpx.stream("POST", f"{over_local}/v1/chat/completions", json=body, headers=headers) as reply:
         assert reply.status_code == 200
         next(reply.iter_lines())
-    deadline = time.monotonic() + 30
-    while not client.namespace(name).client.jobs(limit=1) or not _held(client, name):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: client.namespace(name).client.jobs(limit=1) and _held(client, name))
     with chat(over_local, service, f"{name}-next") as ai:
         assert ai.chat.completions.create(model="memsvc", messages=say("w1")).choices
 

@@ -13,6 +13,7 @@ from memsvc.consolidate.trait import Trait
 from memsvc.sdk import Conflict, Namespace
 from memsvc.services import consolidate
 from tests.integration.test_consolidation import run, say
+from tests.waiting import LIMIT_S
 
 BEFORE, AFTER, OTHER = "I play the cello in a quartet.", "I sold the cello in spring.", "The lamp needs a new bulb."
 
@@ -90,7 +91,7 @@ def test_a_doubt_is_settled_on_the_page_to_settle(
 ) -> None:
     before, after = doubted
     page = f"/admin/namespaces/{memory.name}/pairs"
-    with httpx.Client(base_url=base_url, timeout=30) as http:
+    with httpx.Client(base_url=base_url, timeout=LIMIT_S) as http:
         http.post("/admin/sign-in", data={"key": service.api_key})
         shown = http.get(page, params={"kind": "doubts"}).text
         assert BEFORE in shown and AFTER in shown

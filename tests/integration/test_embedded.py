@@ -10,6 +10,7 @@ import pytest
 from memsvc import errors
 from memsvc.store import embedded
 from memsvc.store.embedded import EmbeddedPostgres
+from tests.waiting import LIMIT_S
 
 
 def test_what_was_stored_is_there_after_a_restart_and_a_second_owner_is_refused(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_postgres_that_a_killed_server_left_behind_is_taken_over(tmp_path: Pat
     assert second.app_url == url
     second.stop()
     assert first._process is not None
-    first._process.wait(10)
+    first._process.wait(LIMIT_S)
 
 
 def test_a_stale_pid_file_and_a_half_made_cluster_are_no_obstacle(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_stale_pid_file_and_a_half_made_cluster_are_no_obstacle(tmp_path: Path
     kept = pid_file.read_text()
     os.kill(int(kept.splitlines()[0]), signal.SIGQUIT)  # immediate shutdown, as after a power cut
     assert server._process is not None
-    server._process.wait(30)
+    server._process.wait(LIMIT_S)
     server.stop()
     pid_file.write_text(kept)
     server.start()

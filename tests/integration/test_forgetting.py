@@ -25,6 +25,7 @@ from memsvc.store import jobs, namespaces, tables
 from memsvc.wire.jobs import JobResult
 from tests.integration.test_consolidation import START, run, say
 from tests.unit.models.test_generator import Endpoint, says
+from tests.waiting import until
 
 NOW = dt.datetime.now(dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -38,14 +39,10 @@ def forget(service: Service, memory: Namespace, *, dry_run: bool = False, daily:
 
 def _run(service: Service, memory: Namespace, asked: JobResult, handlers: Any) -> Any:
     runner = Runner(service.database, handlers, JobSettings(poll_s=0.05))
-    for _ in range(100):
-        runner.run_due()
-        done = memory.client.job(asked.id)
-        if done.finished_at:
-            assert done.state == "done", done.last_error
-            return done.result
-        time.sleep(0.05)
-    raise AssertionError(done)
+    until(lambda: runner.run_due() >= 0 and memory.client.job(asked.id).finished_at)
+    done = memory.client.job(asked.id)
+    assert done.state == "done", done.last_error
+    return done.result
 
 
 def age(service: Service, unit_id: str, days: float) -> None:

@@ -19,6 +19,7 @@ from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import GeneratorSettings, JobSettings, ReaderSettings, ServerSettings, Settings
 from tests.serving import served
 from tests.unit.models.test_generator import DONE, USAGE, Endpoint, piece, says, streams
+from tests.waiting import LIMIT_S
 
 ASKED = "What does Ana feed her bees?"
 SAID = ("I feed my bees white sugar.", "The roof was painted green by Oskar.", "My boat is called Petrel.")
@@ -150,7 +151,7 @@ def test_a_stream_tells_no_word_that_is_taken_back(
     for pieces, told in ((("Ho", "ney."), "Ana: I feed my bees white sugar."), (("Su", "gar [1]."), "Sugar.")):
         endpoint.behave = streams(*map(piece, pieces), piece(None, "stop"), USAGE, DONE)
         headers = {"Authorization": f"Bearer {answering.api_key}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S) as http:
             reply = http.post(f"/v1/namespaces/{bees.name}/answer", json={"query": ASKED, "stream": True})
         events = [part.split("\n") for part in reply.text.strip().split("\n\n")]
         named: list[tuple[str, dict[str, Any]]] = [

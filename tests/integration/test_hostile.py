@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from memsvc.bootstrap import Service
+from tests.waiting import LIMIT_S
 
 WRITE = "/v1/namespaces/hostile/exchanges"
 RECALL = "/v1/namespaces/hostile/recall"
@@ -112,7 +113,7 @@ def raw_requests() -> Iterator[tuple[str, str, bytes, dict[str, str]]]:
 @pytest.fixture
 def http(service: Service, base_url: str) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {service.api_key}", "Content-Type": "application/json"}
-    with httpx.Client(base_url=base_url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=base_url, headers=headers, timeout=LIMIT_S) as client:
         yield client
 
 

@@ -14,6 +14,7 @@ import pytest
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.store import keys, tenants
+from tests.waiting import LIMIT_S
 
 JUNK: list[Any] = [
     None,
@@ -74,7 +75,9 @@ FILTERS: list[Any] = [
 
 @pytest.fixture
 def http(base_url: str, service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as made:
+    with httpx.Client(
+        base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=LIMIT_S
+    ) as made:
         yield made
 
 

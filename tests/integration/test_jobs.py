@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 import time
 import uuid
-from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from memsvc.sdk import Conflict, MemoryClient, Namespace, NotFound
 from memsvc.services.work import Handler, Lease, LeaseLost, Runner
 from memsvc.settings import JobSettings
 from memsvc.store import jobs, namespaces, tables
+from tests.waiting import LIMIT_S, until
 
 QUICK = JobSettings(lease_s=0.6, backoff_s=0.01, poll_s=0.05, timeout_s=30, stop_s=5)
 
@@ -56,13 +56,6 @@ def runner(service: Service, kind: str, handler: Handler, settings: JobSettings 
 def finishing(lease: Lease) -> None:
     with lease.transaction() as (connection, _):
         jobs.finish(connection, lease.job, {"ok": True})
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_same_work_is_queued_once_and_done_once(service: Service, space: Space, kind: str) -> None:
@@ -138,28 +131,30 @@ def test_a_hung_job_is_freed_when_its_time_is_over(service: Service, space: Spac
     def hanging(lease: Lease) -> None:
         calls.append(1)
         if len(calls) == 1:
-            release.wait(10)
+            release.wait()
         finishing(lease)
 
     job_id = enqueue(service, space, kind)
     impatient = JobSettings(lease_s=0.3, timeout_s=0.2, poll_s=0.05, backoff_s=0.01)
-    first, second = runner(service, kind, hanging, impatient), runner(service, kind, hanging, impatient)
+    first, second = runner(service, kind, hanging, impatient), runner(service, kind, hanging)
     thread = threading.Thread(target=first.run_due)
     thread.start()
     until(lambda: bool(calls))
     until(lambda: second.run_due() == 1)
     release.set()
-    thread.join(10)
+    thread.join()
     assert (find(service, job_id).state, find(service, job_id).attempts) == (State.DONE, 2)
 
 
 def test_a_heartbeat_keeps_a_long_job(service: Service, space: Space, kind: str) -> None:
+    patient = QUICK.model_copy(update={"lease_s": 4.0})
+
     def slow(lease: Lease) -> None:
-        time.sleep(3 * QUICK.lease_s)
+        time.sleep(1.5 * patient.lease_s)
         finishing(lease)
 
     job_id = enqueue(service, space, kind)
-    thread = threading.Thread(target=runner(service, kind, slow).run_due)
+    thread = threading.Thread(target=runner(service, kind, slow, patient).run_due)
     thread.start()
     until(lambda: find(service, job_id).state is State.RUNNING)
     other = runner(service, kind, finishing)
@@ -220,12 +215,12 @@ def test_a_job_that_is_tried_again_keeps_its_place_before_later_ones_of_its_kind
 
 
 def test_a_kicked_runner_does_not_wait_for_its_next_look(service: Service, space: Space, kind: str) -> None:
-    worker = runner(service, kind, finishing, JobSettings(poll_s=30))
+    worker = runner(service, kind, finishing, JobSettings(poll_s=3600))
     worker.start()
-    time.sleep(0.2)
+    time.sleep(0.2)  # until it has looked for the first time; if it has not, this tells less and fails never
     job_id = enqueue(service, space, kind)
     worker.kick()
-    until(lambda: find(service, job_id).state is State.DONE, 5)
+    until(lambda: find(service, job_id).state is State.DONE)
     worker.stop()
 
 
@@ -311,7 +306,7 @@ def test_a_job_that_does_not_end_its_step_is_given_back_and_its_late_effect_refu
     release, lost = threading.Event(), threading.Event()
 
     def stuck(lease: Lease) -> None:
-        release.wait(10)
+        release.wait()
         try:
             finishing(lease)
         except LeaseLost:
@@ -324,7 +319,7 @@ def test_a_job_that_does_not_end_its_step_is_given_back_and_its_late_effect_refu
     assert not worker.stop()
     assert find(service, job_id).state is State.QUEUED
     release.set()
-    assert lost.wait(5)
+    assert lost.wait(LIMIT_S)
     assert find(service, job_id).state is State.QUEUED
 
 

@@ -26,6 +26,7 @@ from memsvc.index.pool import IndexPool
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services.recall import Recall
 from memsvc.wire.exchanges import NewExchange, NewMessage
+from tests.waiting import LIMIT_S
 
 _SAID = (
     "I live in Oslo.", "I moved to Porto.", "I have been vegetarian since 2019.", "I am not vegetarian any more.",
@@ -154,7 +155,9 @@ class Life(RuleBasedStateMachine):
 def test_in_whatever_order_nothing_is_lost_and_the_index_equals_a_new_one(
     service: Service, client: MemoryClient, base_url: str
 ) -> None:
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as http:
+    with httpx.Client(
+        base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=LIMIT_S
+    ) as http:
         Life.service, Life.client, Life.http = service, client, http
         cast(Any, run_state_machine_as_test)(
             Life,

@@ -20,6 +20,7 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.store import keys, tenants
 from tests.integration.test_erasure import rows_with
+from tests.waiting import LIMIT_S
 
 CLIENTS = sorted(path.name for path in (Path(sys.prefix) / "mem0").glob("*"))
 _users = itertools.count()
@@ -76,7 +77,7 @@ def mem0(
     process = start(version, form, base_url, service.api_key, tmp_path_factory.mktemp("mem0"))
     yield Mem0(process, version, form)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=LIMIT_S)
 
 
 @pytest.fixture
@@ -301,7 +302,7 @@ def test_a_wrong_key_is_refused_at_the_first_call(base_url: str, tmp_path: Path)
         with pytest.raises(Mem0Error, match="API key is not known"):
             Mem0(process).users()
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=LIMIT_S)
 
 
 def test_a_reset_deletes_everybodys_memories_in_its_own_account(
@@ -324,7 +325,7 @@ def test_a_reset_deletes_everybodys_memories_in_its_own_account(
         assert mem0.users()["results"] == []
         assert mem0.get_all(filters={"OR": [{"user_id": "*"}, {"agent_id": "*"}, {"run_id": "*"}]})["results"] == []
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=LIMIT_S)
     assert client.namespace("user:elsewhere").stats().messages == 1
 
 
@@ -346,7 +347,7 @@ def test_a_key_that_may_not_erase_puts_memories_away_and_erases_nothing(
             call(user_id="u")
     assert [item["id"] for item in mem0.get_all(filters={"user_id": "u"})["results"]] == [third]
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=LIMIT_S)
 
 
 def test_each_deletion_needs_the_scope_of_the_route_that_it_stands_for(base_url: str, service: Service) -> None:

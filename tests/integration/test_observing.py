@@ -18,13 +18,16 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import Namespace
 from memsvc.settings import JobSettings, LogSettings
 from memsvc.store import namespaces
+from tests.waiting import LIMIT_S
 
 SECRET = "the-vault-code-is-4711"
 
 
 @pytest.fixture
 def http_client(service: Service, base_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as made:
+    with httpx.Client(
+        base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=LIMIT_S
+    ) as made:
         yield made
 
 

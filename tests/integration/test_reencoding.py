@@ -32,6 +32,7 @@ from memsvc.services.work import Runner
 from memsvc.settings import JobSettings
 from memsvc.store import namespaces, tables
 from tests.serving import served
+from tests.waiting import LIMIT_S
 
 DAY = dt.datetime(2023, 5, 8, 12, tzinfo=dt.UTC)
 QUICK = JobSettings(backoff_s=0.01, attempts=3)
@@ -382,7 +383,7 @@ def test_an_export_is_imported_afterwards_and_midway(
 ) -> None:
     exports: list[bytes] = []
     key = {"Authorization": f"Bearer {changed.api_key}"}
-    with httpx.Client(base_url=url, headers=key, timeout=60) as http:
+    with httpx.Client(base_url=url, headers=key, timeout=LIMIT_S) as http:
 
         def exporting(batch: list[str]) -> None:
             exports.append(http.get(f"/v1/namespaces/{talk.name}/export").raise_for_status().content)

@@ -18,6 +18,7 @@ from api import app as application
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.store import database, keys, tenants
+from tests.waiting import LIMIT_S
 
 _OWN = {"tenant_id"}
 _TRAVERSE: Any = visitors.replacement_traverse
@@ -83,7 +84,7 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
     own = ("/records", "/records/find", "/records/search", "/records/delete", "/records/paths")
     makes = ("/exchanges", "/import", *own)
     tried = 0
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=30) as http:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=LIMIT_S) as http:
         for path, operations in http.get("/openapi.json").json()["paths"].items():
             if "{" not in path or path.endswith(makes):
                 continue
@@ -120,7 +121,7 @@ def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_show
     bodies = {"/v1/memories/": {"text": "mine"}, "/v1/batch/": {"memories": [{"memory_id": unit, "text": "mine"}]}}
     alone = ("/sign-in", "/sign-out", "/theme", "/static/{name}", "/{rest:path}")
     tried = set()
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=30) as http:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=LIMIT_S) as http:
         http.post("/admin/sign-in", data={"key": foreign})
         form["csrf"] = http.get("/admin").text.split('name="csrf" value="')[1].split('"')[0]
         for route in every_route(application.create(service).routes):

@@ -13,11 +13,14 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import Namespace
 from memsvc.store import keys, tenants
 from memsvc.wire.exchanges import NewExchange, NewMessage
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
 def http(service: Service, base_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as made:
+    with httpx.Client(
+        base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=LIMIT_S
+    ) as made:
         yield made
 
 
@@ -26,7 +29,7 @@ def elsewhere(service: Service, base_url: str) -> Iterator[httpx.Client]:
     """An account with nothing in it."""
     tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
     key, _ = keys.create(service.database, tenant_id, ["read", "write", "erase"], "", "operator")
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as made:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=LIMIT_S) as made:
         yield made
 
 
@@ -120,7 +123,7 @@ def test_nothing_imported_is_trusted_more_than_the_key_that_imports(
 ) -> None:
     tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
     key, _ = keys.create(service.database, tenant_id, ["read", "write"], "", "operator", 0.3)
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as low:
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=LIMIT_S) as low:
         load(low, "copy", exported(http, lived)).raise_for_status()
         for kind in ("units", "messages"):
             assert {item["trust"] for item in low.get(f"/v1/namespaces/copy/{kind}").json()[kind]} == {0.3}

@@ -11,11 +11,14 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import Conflict, MemoryClient, Namespace
 from memsvc.store import keys, tenants
 from memsvc.wire.exchanges import NewExchange, NewMessage
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
 def http(service: Service, base_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=60) as made:
+    with httpx.Client(
+        base_url=base_url, headers={"Authorization": f"Bearer {service.api_key}"}, timeout=LIMIT_S
+    ) as made:
         yield made
 
 

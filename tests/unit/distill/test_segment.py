@@ -55,4 +55,4 @@ def test_a_megabyte_of_anything_is_cut_in_linear_time(unit: str) -> None:
     for begin, end in segment.outside(text, spans):
         for block in layout.blocks(text, begin, end):
             segment.sentences(text, block.start, block.end)
-    assert time.process_time() - start < 20  # quadratic work would take hours
+    assert time.process_time() - start < 120  # this process's own seconds; quadratic work would take hours
