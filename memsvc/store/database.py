@@ -109,4 +109,6 @@ def _take_app_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor.execute(f"SET ROLE {APP_ROLE}")
         # A plan made for one tenant's sizes must not serve another's.
         cursor.execute("SET plan_cache_mode = force_custom_plan")
+        # Moments come back in the connection's zone: what is served must not depend on where the server stands.
+        cursor.execute("SET TimeZone = 'UTC'")
     connection.commit()

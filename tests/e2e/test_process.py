@@ -21,12 +21,12 @@ KEY = "test-key-for-the-process"
 
 
 class Process:
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.log = folder.with_suffix(".log")
         command = [sys.executable, "-m", "memsvc.cli", "serve", "--port", "0", "--data-dir", str(folder), *arguments]
         with self.log.open("wb") as output:
             self.handle = subprocess.Popen(
-                command, stdout=output, stderr=output, env=os.environ | {"MEMSVC_API_KEY": KEY}
+                command, stdout=output, stderr=output, env=os.environ | {"MEMSVC_API_KEY": KEY} | environment
             )
 
     def url(self) -> str:
