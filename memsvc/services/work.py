@@ -189,12 +189,10 @@ class Runner:
     def _end(self, job: Job, error: Exception | None) -> None:
         """Write down a failure; a finished job is no longer held, and nothing is left to write."""
         reason = _reason(error) if error else "Its handler ended without finishing it."
-        if error is None or (isinstance(error, errors.MemsvcError) and error.retryable) or _passing(error):
-            retry_in_s = None if job.attempts >= self._settings.attempts else self._delay_s(job.attempts)
-        elif isinstance(error, errors.MemsvcError):
-            retry_in_s = None  # the same would happen again
-        else:
-            retry_in_s = None if job.attempts >= self._settings.attempts else self._delay_s(job.attempts)
+        # What is refused for a reason that stays would be refused again.
+        hopeless = isinstance(error, errors.MemsvcError) and not error.retryable
+        over = hopeless or job.attempts >= self._settings.attempts
+        retry_in_s = None if over else self._delay_s(job.attempts)
         with self._database.tenant(job.tenant_id) as connection:
             if jobs.holds(connection, job):
                 jobs.fail(connection, job, reason, retry_in_s)
@@ -210,10 +208,6 @@ class Runner:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, errors.MemsvcError) else f"{type(error).__name__}: {error}"
-
-
-def _passing(error: Exception) -> bool:
-    return isinstance(error, sa.exc.OperationalError | OSError)
 
 
 class _Heartbeat:

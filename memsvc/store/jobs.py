@@ -150,6 +150,7 @@ def claim(connection: sa.Connection, due: Due, lease_s: float, max_attempts: int
             sa.update(_J).where(*here).values(state=State.DEAD.value, last_error=message, finished_at=_NOW)
         )
         return None
+    _free_place(connection, due)
     statement = (
         sa.update(_J)
         .where(*here)
@@ -163,6 +164,24 @@ def claim(connection: sa.Connection, due: Due, lease_s: float, max_attempts: int
         .returning(_J)
     )
     return _job(connection.execute(statement).one())
+
+
+def _free_place(connection: sa.Connection, due: Due) -> None:
+    """Back to the queue with the job of the namespace whose worker fell silent: its kind may have nobody to handle it
+    any more, and one job of a namespace runs at a time.
+    """
+    mine = _J.alias()
+    space = sa.select(mine.c.namespace_id).where(mine.c.tenant_id == due.tenant_id, mine.c.id == due.job_id)
+    silent = (
+        sa.select(_J.c.id)
+        .where(_J.c.tenant_id == due.tenant_id, _J.c.namespace_id == space.scalar_subquery(), _J.c.id != due.job_id)
+        .where(_J.c.state == State.RUNNING.value, _J.c.lease_until < _NOW)
+        .with_for_update(skip_locked=True)
+    )
+    found = list(connection.execute(silent).scalars())
+    values = {"state": State.QUEUED.value, "epoch": _J.c.epoch + 1, "lease_until": None, "run_after": _NOW}
+    if found:
+        connection.execute(sa.update(_J).where(_J.c.tenant_id == due.tenant_id, _J.c.id.in_(found)).values(values))
 
 
 def beat(connection: sa.Connection, job: Job, lease_s: float) -> bool:

@@ -105,6 +105,27 @@ def test_a_job_whose_worker_falls_silent_goes_to_another_and_the_first_can_write
     assert find(service, job_id).attempts == 2
 
 
+def test_a_crashed_job_of_a_kind_that_nobody_handles_any_more_holds_nothing_up(
+    service: Service, space: Space, kind: str
+) -> None:
+    lost = enqueue(service, space, f"{kind}-unhandled")
+    with service.database.dispatch() as connection:
+        (turn,) = jobs.due(connection, [f"{kind}-unhandled"], 5)
+    with service.database.tenant(service.tenant_id) as connection:
+        crashed = jobs.claim(connection, turn, 0.05, 5)
+    assert crashed is not None
+    time.sleep(0.1)
+    other = enqueue(service, space, kind)
+    assert runner(service, kind, finishing).run_due() == 1
+    assert find(service, other).state is State.DONE
+    # It waits for somebody who handles it, its attempt counted; what its worker still does is refused.
+    assert (find(service, lost).state, find(service, lost).attempts) == (State.QUEUED, 1)
+    with pytest.raises(LeaseLost), Lease(service.database, crashed).transaction():
+        pass
+    assert runner(service, f"{kind}-unhandled", finishing).run_due() == 1
+    assert (find(service, lost).state, find(service, lost).attempts) == (State.DONE, 2)
+
+
 def test_a_job_that_kills_its_worker_every_time_is_dead_after_its_attempts(
     service: Service, space: Space, kind: str
 ) -> None:
