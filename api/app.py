@@ -13,6 +13,7 @@ from api import body_limit, guard, health, mcp, metrics, observe, problems, trac
 from api.admin import routes as admin
 from api.auth import Authenticator
 from api.chat import routes as chat
+from api.chat.told import Told
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
 from api.routes import (
@@ -95,3 +96,4 @@ def _stand_guard(app: FastAPI, service: Service) -> None:
     cores = os.cpu_count() or 1
     app.add_middleware(guard.Rate, limits=limits, places=max(1, server.threads // 2), shared_places=max(1, cores // 2))
     app.add_middleware(guard.Origin, hosts=safety.own_hosts(server), origins=safety.listed(server.allowed_origins))
+    app.add_middleware(Told)

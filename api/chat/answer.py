@@ -21,19 +21,28 @@ from memsvc.models.local import LocalGenerator
 from memsvc.settings import GeneratorSettings
 
 MAX_REPLY_BYTES = 16 * 1024**2
-# Asked for by clients and of no weight for a model that always takes the likeliest word.
-_WITHOUT_EFFECT = frozenset({"temperature", "top_p", "seed", "metadata", "store", "service_tier"})
-_NEUTRAL: dict[str, Any] = {"n": 1, "logprobs": False, "frequency_penalty": 0, "presence_penalty": 0}
+# Asked for by clients and of no weight for a model that always takes the likeliest word and has no tools.
+_WITHOUT_EFFECT = frozenset({
+    "temperature", "top_p", "seed", "metadata", "store", "service_tier", "parallel_tool_calls", "prompt_cache_key",
+    "prompt_cache_retention", "safety_identifier", "reasoning_effort", "verbosity",
+})  # fmt: skip
+# What asks for nothing that the model would not do anyway.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "n": (1,), "logprobs": (False,), "top_logprobs": (0,), "frequency_penalty": (0,), "presence_penalty": (0,),
+    "response_format": ({"type": "text"},), "tools": ([],), "functions": ([],), "tool_choice": ("none", "auto"),
+    "function_call": ("none", "auto"), "stop": ([], ""), "logit_bias": ({},), "modalities": (["text"],),
+}  # fmt: skip
 _FINISH = {"end": "stop", "tokens": "length", "time": "length"}
 
 
 class Upstream(Exception):
     """The endpoint refused the request as the client made it: its own status and words are what the client needs."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, retry_after: str | None) -> None:
         super().__init__(f"the endpoint answered {status}")
         self.status = status
         self.body = body
+        self.headers = {"Retry-After": retry_after} if retry_after else {}
 
 
 class Model(Protocol):
@@ -119,8 +128,11 @@ class Endpoint:
         if status in (401, 403):
             raise GeneratorRefused(f"The endpoint answered {status}.", "Check MEMSVC_GENERATOR_API_KEY.")
         if 400 <= status < 500 and status not in (408, 425):
-            raise Upstream(status, raw)
-        raise GeneratorFailed(f"The endpoint answered {status}.", "Try again later.")
+            raise Upstream(status, raw, response.headers.get("Retry-After"))
+        failed = GeneratorFailed(f"The endpoint answered {status}.", "Try again later.")
+        if (after := response.headers.get("Retry-After", "")).isdecimal():
+            failed.retry_after_s = min(int(after), 3600)
+        raise failed
 
     def _asked(self, body: Completion, messages: list[dict[str, Any]]) -> dict[str, Any]:
         given = body.model_dump(mode="json", exclude_unset=True, exclude={"memsvc", "messages"})
@@ -201,7 +213,9 @@ def _delta(delta: Mapping[str, Any]) -> dict[str, Any]:
 def _turns(body: Completion, messages: list[dict[str, Any]]) -> list[dict[str, str]]:
     """The conversation as the local model reads it. Raises Invalid for what it cannot do."""
     beyond = {
-        name for name, value in body.beyond.items() if name not in _WITHOUT_EFFECT and _NEUTRAL.get(name, ()) != value
+        name
+        for name, value in body.beyond.items()
+        if name not in _WITHOUT_EFFECT and value not in _NEUTRAL.get(name, ())
     }
     if beyond:
         raise errors.Invalid(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
 import structlog
 from fastapi import APIRouter, Header, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from fastapi.routing import APIRoute
 from starlette.types import Send
 
 from api.auth import Caller
@@ -26,29 +24,8 @@ from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.models.local import LocalGenerator
 
-
-class _Told(APIRoute):
-    """Problems with an `error` beside, where OpenAI's clients look for the words of their errors."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        inner = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await inner(request)
-            except (errors.MemsvcError, RequestValidationError) as error:
-                kind = RequestValidationError if isinstance(error, RequestValidationError) else errors.MemsvcError
-                reply = request.app.exception_handlers[kind](request, error)
-                problem = json.loads(reply.body)
-                told = {"message": f"{problem['detail']} {problem['next_step']}", "type": problem["type"]}
-                headers = {name: value for name, value in reply.headers.items() if name != "content-length"}
-                return Response(json.dumps(problem | {"error": told}), reply.status_code, headers)
-
-        return handle
-
-
 # Another product's API: described by its own documentation, not by ours.
-router = APIRouter(include_in_schema=False, route_class=_Told)
+router = APIRouter(include_in_schema=False)
 _log = structlog.get_logger("memsvc.chat")
 
 
@@ -63,9 +40,22 @@ def model_of(service: Service) -> Model | None:
 @router.get("/v1/models")
 async def models(request: Request, caller: Caller) -> dict[str, Any]:
     """The model that this service answers with; under the name "memsvc" too."""
-    model: Model | None = request.app.state.chat_model
-    names = ["memsvc", model.name] if model else []
-    return {"object": "list", "data": [{"id": n, "object": "model", "created": 0, "owned_by": "memsvc"} for n in names]}
+    return {"object": "list", "data": [_model(name) for name in _names(request.app.state.chat_model)]}
+
+
+@router.get("/v1/models/{name:path}")
+async def model(name: str, request: Request, caller: Caller) -> dict[str, Any]:
+    if name not in _names(request.app.state.chat_model):
+        raise errors.NotFound(f"There is no model {name}.", "GET /v1/models lists those that there are.")
+    return _model(name)
+
+
+def _names(model: Model | None) -> list[str]:
+    return ["memsvc", model.name] if model else ["memsvc"]
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "memsvc"}
 
 
 @router.post("/v1/chat/completions")
@@ -89,13 +79,18 @@ async def complete(
         if not body.stream:
             reply = await model.complete(body, messages)
             kept = await anyio.to_thread.run_sync(_keep, about, _said(reply, "message"), True)
-            return JSONResponse(reply, headers={"X-Memsvc-Remembered": str(kept).lower()})
+            return JSONResponse(reply, headers=_space(about) | {"X-Memsvc-Remembered": str(kept).lower()})
         chunks = model.stream(body, messages)
         # What goes wrong before the first word is an error with its own status; what comes later is told in the stream.
         first = await anext(chunks, None)
     except Upstream as refusal:
-        return Response(refusal.body, refusal.status, media_type="application/json")
-    return _Events(_events(about, first, chunks), media_type="text/event-stream")
+        return Response(refusal.body, refusal.status, refusal.headers, "application/json")
+    return _Events(_events(about, first, chunks), headers=_space(about), media_type="text/event-stream")
+
+
+def _space(about: Talk) -> dict[str, str]:
+    """Whose memory it was, which a `user` that is no namespace's name does not tell."""
+    return {"X-Memsvc-Namespace": about.namespace}
 
 
 async def _events(

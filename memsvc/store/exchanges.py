@@ -86,6 +86,17 @@ def tail(connection: sa.Connection, namespace: Namespace, session_id: str, count
     return [_message(row) for row in reversed(connection.execute(statement).all())]
 
 
+def session_of_latest(connection: sa.Connection, namespace: Namespace, prefix: str) -> str | None:
+    """The session of the newest exchange whose id begins so."""
+    statement = (
+        sa.select(_E.c.session_id)
+        .where(*tables.within(_E, namespace), _E.c.id.startswith(prefix, autoescape=True))
+        .order_by(_E.c.recorded_at.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def participants(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[str]:
     """The named speakers of a session."""
     statement = (

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 MAX_ID_CHARS = 200
 MAX_METADATA_CHARS = 16_384
+MAX_QUESTION_CHARS = 8_192
 NAMESPACE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+~-]{0,127}$"
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -93,8 +94,13 @@ Id = Annotated[
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable), AfterValidator(_not_blank)
 ]
+# A question, of which the end counts: clients send whole messages, and what is asked stands behind what is pasted.
 Question = Annotated[
-    str, StringConstraints(min_length=1, max_length=8_192), AfterValidator(_storable), AfterValidator(_not_blank)
+    str,
+    StringConstraints(min_length=1, max_length=1_000_000),
+    AfterValidator(lambda question: question.rstrip()[-MAX_QUESTION_CHARS:]),
+    AfterValidator(_storable),
+    AfterValidator(_not_blank),
 ]
 Moment = Annotated[dt.datetime, Field(strict=False), BeforeValidator(_written_moment), AfterValidator(_sane_moment)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_storable_json)]
