@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import time
 import zoneinfo
 from collections import Counter
 from collections.abc import Sequence
@@ -54,12 +55,9 @@ class Report:
 
     def lines(self) -> list[str]:
         """The report as it is printed, after the first line."""
-        lines = []
-        for title, counts in (("left out", self.left_out), ("of those taken", self.parts)):
-            if counts:
-                told = ", ".join(f"{reason}: {count}" for reason, count in sorted(counts.items()))
-                lines.append(f"{title}: {counts.total()} ({told})" if title == "left out" else f"{title}: {told}")
-        return lines + self.notes
+        left = [f"left out: {self.left_out.total()} ({_told(self.left_out)})"] if self.left_out else []
+        parts = [f"in those taken: {_told(self.parts)}"] if self.parts else []
+        return left + parts + self.notes
 
 
 class Taking:
@@ -87,10 +85,10 @@ class Taking:
         for start in range(0, len(made), _MESSAGES_AT_ONCE):
             part = made[start : start + _MESSAGES_AT_ONCE]
             try:
-                new = NewExchange(session_id=session, messages=part, metadata=metadata)
+                exchange = NewExchange(session_id=session, messages=part, metadata=metadata)
             except pydantic.ValidationError as error:
                 raise _misfit(where, error) from None
-            self.exchanges.append(new)
+            self.exchanges.append(exchange)
             self.report.taken += len(part)
 
     def leave(self, reason: str, count: int = 1) -> None:
@@ -193,9 +191,9 @@ def local(naive: dt.datetime, options: Options, taking: Taking) -> dt.datetime:
     """A clock's time without offset, in the zone of the options or else in this machine's, which is said."""
     if options.time_zone is not None:
         return naive.replace(tzinfo=options.time_zone)
-    read = naive.astimezone()
-    taking.note("Times are read in this machine's time zone; --time-zone names another.")
-    return read
+    zone = "/".join(dict.fromkeys(time.tzname))
+    taking.note(f"Times are read in this machine's time zone ({zone}); --time-zone names another.")
+    return naive.astimezone()
 
 
 def sittings(messages: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -215,6 +213,10 @@ def _misfit(where: str, error: Exception) -> errors.Invalid:
     first = error.errors()[0] if isinstance(error, pydantic.ValidationError) else {"loc": (), "msg": str(error)}
     field_name = ".".join(str(part) for part in first["loc"])
     return errors.Invalid(f"{where}: {field_name} {first['msg']}", "Mend that place, and run the import again.")
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in sorted(counts.items()))
 
 
 def _some(names: Sequence[str]) -> str:

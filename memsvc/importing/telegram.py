@@ -73,7 +73,7 @@ def _message(message: dict[str, Any], chat_id: str, options: Options, taking: Ta
         return []
     taking.part("pictures, recordings and files left out", int(media))
     said_by = message.get("from") or _UNKNOWN
-    taken = {
+    taken: dict[str, Any] = {
         "id": own_id(None, "telegram", chat_id, str(message.get("id") or f"{message.get('date')} {said_by} {text}")),
         "role": "user",
         "speaker": str(said_by),

@@ -7,9 +7,10 @@ starts with a date and a clock; what follows without one belongs to it.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ FILES = re.compile(r".*(?:_chat|whatsapp).*\.txt", re.IGNORECASE)
 ORDERS = ("dmy", "mdy", "ymd")
 # Marks of direction, which WhatsApp sets around names and before texts of its own, and its narrow spaces.
 _MARKS = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_MARK = "\u200e"
+_ANY_MARK = re.compile(f"[{_MARKS}]")
 _SPACE = "[ \u00a0\u202f]"
 _STAMP = (
     rf"(?P<one>\d{{1,4}})(?P<by>[-/.]){_SPACE}?(?P<two>\d{{1,2}})(?P=by){_SPACE}?(?P<three>\d{{1,4}})\.?,?"
@@ -48,13 +51,11 @@ _FILE = re.compile(
     r"\)))(?: ?\([^()\n]{3,40}\))?",
     re.MULTILINE,
 )
+# Placeholders of what was no text: in pointed brackets, or by these words where they are marked or begin with a kind.
+_BRACKETED = re.compile(r"<[^<>\n\d]{4,40}>|null")
 _OMITTED = re.compile(
-    r"<[^<>\n\d]{4,40}>|(?:[^\n]*\u200e)?[^\n]{0,200}\b(?:omitted|weggelassen|omitid[oa]|omess[oa]|omise?|absente?|"
-    r"weggelaten|ocultad[oa]|ocult[oa])|null",
-    re.IGNORECASE,
-)
-_WORDS_OF_OMISSION = re.compile(
-    r"(?:image|video|audio|sticker|gif|document|contact card|bild|documento|imagen|imagem|foto|immagine)\b.{0,20}",
+    r"(?P<kind>(?:image|video|audio|sticker|gif|document|contact card|bild|documento|imagen|imagem|immagine)\b)?"
+    r"[^\n]{0,200}\b(?:omitted|weggelassen|omitid[oa]|omess[oa]|omise?|absente?|weggelaten|ocult[oa]|ocultad[oa])",
     re.IGNORECASE,
 )
 _DELETED = re.compile(
@@ -66,15 +67,19 @@ _DELETED = re.compile(
     re.IGNORECASE,
 )
 _EDITED = re.compile(r"\s*\u200e?<[^<>\n]*(?:edited|bearbeitet|edit[oóaé]|modifi|bewerkt)[^<>\n]*>\s*$", re.IGNORECASE)
+# "letter.pdf • 3 pages" beside an attached document is no word of a person.
+_FILE_TOLD = re.compile(rf"[{_MARKS}\s]*[^\n]+ • {_MARK}[^\n]*")
 _COPY = re.compile(r" ?\(\d+\)$")
 
 
 @dataclass(slots=True)
 class _Line:
-    """A message as it stands in the file: its date as three numbers, its clock, and what stands behind them."""
+    """A message as it stands in the file: its date as three numbers, whether the year comes first, what is between
+    them, its clock, and what stands behind.
+    """
 
     numbers: tuple[int, int, int]
-    digits: int
+    year_first: bool
     by: str
     clock: dt.time
     rest: str
@@ -87,11 +92,11 @@ def fits(text: Any) -> bool:
 def read(document: Document, options: Options, taking: Taking) -> None:
     """The messages of a chat, each with who said it, parted where nobody spoke for long."""
     lines = list(_lines(document, taking))
-    day = _reading(document.name, lines, options)
+    days = _days(document.name, lines, options)
     chat = options.chat or _chat(document, taking)
     messages: list[dict[str, Any]] = []
     said: Counter[tuple[str, ...]] = Counter()
-    for line in lines:
+    for line, date in zip(lines, days, strict=True):
         sender = _SENDER.fullmatch(line.rest)
         if sender is None:
             taking.leave("system")
@@ -99,8 +104,8 @@ def read(document: Document, options: Options, taking: Taking) -> None:
         text, attachments = _words(sender["text"], taking)
         if text is None:
             continue
-        at = dt.datetime.combine(day(line.numbers), line.clock)
-        name = _OF_NO_CONTACT.sub("", re.sub(f"[{_MARKS}]", "", sender["name"])).strip() or "unknown"
+        at = dt.datetime.combine(date, line.clock)
+        name = _OF_NO_CONTACT.sub("", _ANY_MARK.sub("", sender["name"])).strip() or "unknown"
         # The file has no ids. What makes one must not change with the zone that the clock is read in.
         told = (chat, at.isoformat(), name, text)
         said[told] += 1
@@ -136,7 +141,7 @@ def _lines(document: Document, taking: Taking) -> Iterator[_Line]:
     line: _Line | None = None
     for number, written in enumerate(document.text.replace("\r\n", "\n").split("\n"), start=1):
         begun = _begun(style.fullmatch(written))
-        if begun:
+        if begun and (line is None or (begun.year_first, begun.by) == (line.year_first, line.by)):
             if line:
                 yield line
             line = begun
@@ -164,16 +169,16 @@ def _begun(found: re.Match[str] | None) -> _Line | None:
         clock = dt.time(hour, int(found["minute"]), int(found["second"] or 0))
     except ValueError:
         return None
-    return _Line(numbers, len(found["one"]), found["by"], clock, found["rest"])
+    return _Line(numbers, len(found["one"]) == 4, found["by"], clock, found["rest"])
 
 
-def _reading(name: str, lines: list[_Line], options: Options) -> Callable[[tuple[int, int, int]], dt.date]:
-    """How the numbers of a date are read: as the user says, else in the one order in which all dates exist, and which
-    lets time pass forwards where two do.
+def _days(name: str, lines: list[_Line], options: Options) -> list[dt.date]:
+    """The date of each line, its numbers read as the user says, else in the one order in which all dates exist, and
+    which lets time pass forwards where two do.
 
     Raises Invalid where two orders are as good: a wrong guess would misdate the whole chat.
     """
-    if any(line.digits == 4 for line in lines):
+    if lines and lines[0].year_first:
         orders: list[str] = ["ymd"]
     elif options.date_order:
         orders = [options.date_order]
@@ -186,22 +191,17 @@ def _reading(name: str, lines: list[_Line], options: Options) -> Callable[[tuple
         raise errors.Invalid(
             f"The dates of {name} cannot all be read as {' or '.join(orders)}.", "Give another --date-order."
         )
-    back = {order: sum(b < a for a, b in zip(days, days[1:], strict=False)) for order, days in whole.items()}
+    back = {order: sum(b < a for a, b in itertools.pairwise(days)) for order, days in whole.items()}
     best = [order for order in whole if back[order] == min(back.values())]
     if len(best) > 1 and len({tuple(whole[order]) for order in best}) > 1:
         shown = next(line for line in lines if _day(line.numbers, best[0]) != _day(line.numbers, best[1]))
-        dates = " or ".join(f"{_day(shown.numbers, order):%-d %B %Y}" for order in best)
+        both = [day for order in best if (day := _day(shown.numbers, order))]
+        dates = " or ".join(f"{day.day} {day:%B %Y}" for day in both)
         raise errors.Invalid(
             f"The dates of {name} can be read in two ways: {shown.by.join(map(str, shown.numbers))} may be {dates}.",
             "Give --date-order dmy (day first) or mdy (month first).",
         )
-
-    def day(numbers: tuple[int, int, int]) -> dt.date:
-        found = _day(numbers, best[0])
-        assert found is not None
-        return found
-
-    return day
+    return whole[best[0]]
 
 
 def _day(numbers: tuple[int, int, int], order: str) -> dt.date | None:
@@ -227,20 +227,19 @@ def _chat(document: Document, taking: Taking) -> str:
 
 def _words(text: str, taking: Taking) -> tuple[str | None, list[str]]:
     """The words with the names of what was attached; none where the message is left out, which is told."""
-    names = [found["name"].strip(" \u200e") for found in _ATTACHED.finditer(text)]
+    names = [found["name"].strip(f" {_MARK}") for found in _ATTACHED.finditer(text)]
     rest = _ATTACHED.sub("", text)
     file = _FILE.match(rest)
     if file and not names:
         names, rest = [file["name"]], rest[file.end() :]
     rest = _EDITED.sub("", rest)
-    # What WhatsApp says itself begins with a mark on an iPhone, in every language.
-    is_own = rest.lstrip().startswith("\u200e") and not names
-    plain = re.sub(f"^[{_MARKS}\\s]+|[{_MARKS}\\s]+$", "", rest)
-    if _is_omission(rest, plain, is_own=is_own) or (names and _is_caption_of_file(rest)) or (names and not plain):
+    plain = _ANY_MARK.sub("", rest).strip()
+    if _is_placeholder(rest, plain) or (names and (not plain or _FILE_TOLD.fullmatch(rest))):
         taking.leave("media without words")
     elif _DELETED.fullmatch(plain):
         taking.leave("deleted")
-    elif is_own:
+    elif rest.startswith(_MARK) and not names:
+        # What an iPhone's WhatsApp says itself begins with a mark, in every language.
         taking.leave("system")
     elif not plain:
         taking.leave("empty")
@@ -250,17 +249,8 @@ def _words(text: str, taking: Taking) -> tuple[str | None, list[str]]:
     return None, []
 
 
-def _is_omission(rest: str, plain: str, *, is_own: bool) -> bool:
-    """A placeholder of what was no text: in pointed brackets, or marked, or one of the plain ones."""
-    if not _OMITTED.fullmatch(plain):
-        return False
-    return is_own or "\u200e" in rest or plain.startswith("<") or plain == "null" or _is_plain_omission(plain)
-
-
-def _is_plain_omission(plain: str) -> bool:
-    return len(plain) < 40 and _WORDS_OF_OMISSION.fullmatch(plain) is not None
-
-
-def _is_caption_of_file(rest: str) -> bool:
-    """ "letter.pdf • 3 pages" beside an attached document is no word of a person."""
-    return re.fullmatch(rf"[{_MARKS}\s]*[^\n]+ • \u200e[^\n]*", rest) is not None
+def _is_placeholder(rest: str, plain: str) -> bool:
+    if _BRACKETED.fullmatch(plain):
+        return True
+    omitted = _OMITTED.fullmatch(plain)
+    return omitted is not None and (_MARK in rest or (omitted["kind"] is not None and len(plain) < 40))
