@@ -33,25 +33,26 @@ def write(memory: Namespace, reading: Reading, advance: Callable[[int], None] = 
 
 
 def _written(memory: Namespace, batch: list[NewExchange], report: Report) -> list[WriteResult]:
-    """What the service says of a batch, without the messages that it names as conflicting."""
-    while batch:
-        try:
-            return memory.write(batch).results
-        except Conflict as conflict:
-            ids = [message.id for exchange in batch for message in exchange.messages]
-            named = next((name for name in ids if repr(name) in conflict.detail), None)
-            if named is None:
-                raise
-            erased = "erased" in conflict.detail
-            report.left_out["erased in the memory" if erased else "stored otherwise before"] += 1
-            report.taken -= 1
-            batch = [left for exchange in batch if (left := _without(exchange, named))]
-    return []
+    """What the service says of a batch; one with messages that conflict is halved until these stand alone."""
+    try:
+        return memory.write(batch).results
+    except Conflict as conflict:
+        ids = [message.id for exchange in batch for message in exchange.messages]
+        if not any(repr(message_id) in conflict.detail for message_id in ids):
+            raise  # it is not about a message
+        if len(ids) > 1:
+            return [result for half in _halves(batch) for result in _written(memory, half, report)]
+        report.left_out["erased in the memory" if "erased" in conflict.detail else "stored otherwise before"] += 1
+        report.taken -= 1
+        return []
 
 
-def _without(exchange: NewExchange, message_id: str) -> NewExchange | None:
-    messages = [message for message in exchange.messages if message.id != message_id]
-    return exchange.model_copy(update={"messages": messages}) if messages else None
+def _halves(batch: list[NewExchange]) -> tuple[list[NewExchange], list[NewExchange]]:
+    if len(batch) > 1:
+        return batch[: len(batch) // 2], batch[len(batch) // 2 :]
+    messages = batch[0].messages
+    first, second = messages[: len(messages) // 2], messages[len(messages) // 2 :]
+    return [batch[0].model_copy(update={"messages": first})], [batch[0].model_copy(update={"messages": second})]
 
 
 def _repeated(result: WriteResult) -> int:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from memsvc import errors
-from memsvc.importing.taking import Options
 from tests.unit.importing.files import messages, read, said, write, zipped
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -151,4 +150,3 @@ def test_a_file_that_names_no_chat_says_so_and_the_user_may(tmp_path: Path) -> N
 def test_a_text_without_dates_is_refused(tmp_path: Path) -> None:
     with pytest.raises(errors.Invalid, match="no line that begins with a date"):
         read(write(tmp_path / "a.txt", "Dear Ana,\nI row."), "whatsapp")
-    assert Options().date_order is None
