@@ -66,7 +66,11 @@ _DELETED = re.compile(
     r"u hebt dit bericht verwijderd|waiting for this message\..*)\.?",
     re.IGNORECASE,
 )
-_EDITED = re.compile(r"\s*\u200e?<[^<>\n]*(?:edited|bearbeitet|edit[oóaé]|modifi|bewerkt)[^<>\n]*>\s*$", re.IGNORECASE)
+# "<This message was edited>", on an iPhone behind a mark in every language.
+_EDITED = re.compile(
+    r"(?<=\S)\s*(?:\u200e<[^<>\n]+>|<[^<>\n]*(?:edited|bearbeitet|edit[oóaé]|modifi|bewerkt)[^<>\n]*>)\s*$",
+    re.IGNORECASE,
+)
 # "letter.pdf • 3 pages" beside an attached document is no word of a person.
 _FILE_TOLD = re.compile(rf"[{_MARKS}\s]*[^\n]+ • {_MARK}[^\n]*")
 _COPY = re.compile(r" ?\(\d+\)$")

@@ -16,13 +16,17 @@ def node(name: str, parent: str | None, role: str, content: Any, at: float | Non
     """A node of `mapping`; a content that is a text stands in one part."""
     if isinstance(content, str):
         content = {"content_type": "text", "parts": [content]}
-    message = {"id": f"m-{name}", "author": {"role": role, "name": None, "metadata": {}}, "create_time": at}
+    message: dict[str, Any] = {
+        "id": f"m-{name}",
+        "author": {"role": role, "name": None, "metadata": {}},
+        "create_time": at,
+    }
     message |= {"content": content, "recipient": "all", "metadata": {}} | fields
     return {"id": name, "message": message, "parent": parent, "children": []}
 
 
 def conversation(*nodes: Any, **fields: Any) -> Any:
-    mapping = {"root": {"id": "root", "message": None, "parent": None, "children": []}}
+    mapping: dict[str, Any] = {"root": {"id": "root", "message": None, "parent": None, "children": []}}
     mapping |= {item["id"]: item for item in nodes}
     for item in nodes:
         if item["parent"] in mapping:
