@@ -76,6 +76,7 @@ def test_a_chat_of_android_is_read(tmp_path: Path) -> None:
         ("[2024-03-05, 6:22:10 PM] ", "2024-03-05T18:22:10"),
         ("2024. 03. 05. 18:22 - ", "2024-03-05T18:22"),
         ("1.2.24, 18:22 - ", "2024-02-01T18:22"),
+        ("15.03.24, 18:22 - ", "2024-03-15T18:22"),
         ("21/8/19, 11:28:51 PM: ", "2019-08-21T23:28:51"),
     ],
 )
@@ -150,3 +151,30 @@ def test_a_file_that_names_no_chat_says_so_and_the_user_may(tmp_path: Path) -> N
 def test_a_text_without_dates_is_refused(tmp_path: Path) -> None:
     with pytest.raises(errors.Invalid, match="no line that begins with a date"):
         read(write(tmp_path / "a.txt", "Dear Ana,\nI row."), "whatsapp")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("<Medien ausgeschlossen>", "media without words"),
+        ("<Multimedia omitido>", "media without words"),
+        ("<Médias omis>", "media without words"),
+        ("image omitted", "media without words"),
+        ("null", "media without words"),
+        ("\u200eimagen omitida", "media without words"),
+        ("PTT-20240315-WA0003.opus (Datei angehängt)", "media without words"),
+        ("Diese Nachricht wurde gelöscht", "deleted"),
+        ("You deleted this message.", "deleted"),
+        ("\u200eAppel vocal manqué", "system"),
+    ],
+)
+def test_placeholders_of_phones_in_other_languages_are_left_out(tmp_path: Path, words: str, reason: str) -> None:
+    reading = read(chat(tmp_path, f"15/03/2024, 18:22 - Ana: {words}"))
+    assert reading.report.left_out == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    "words", ["I <3 rowing", "The image was omitted from my book", "See a.pdf (page 3)", "10:30: go"]
+)
+def test_words_that_only_resemble_a_placeholder_are_kept(tmp_path: Path, words: str) -> None:
+    assert said(read(chat(tmp_path, f"15/03/2024, 18:22 - Ana: {words}"))) == [("Ana", words)]
