@@ -122,7 +122,7 @@ class Taking:
         content = message.get("content")
         if isinstance(content, str):
             content = message["content"] = self._clean(content)
-            reason = self._refused(message["id"], content)
+            reason = self._refused(message, content)
             if reason:
                 self.leave(reason)
                 return None
@@ -145,14 +145,15 @@ class Taking:
             self.part("without a time, so of now")
         return new
 
-    def _refused(self, message_id: object, content: str) -> str | None:
-        if not content.strip():
+    def _refused(self, message: dict[str, Any], content: str) -> str | None:
+        if not content.strip() and not message.get("caption"):
             return "empty"
         if len(content) > MAX_CONTENT_CHARS:
             return f"longer than {MAX_CONTENT_CHARS:,} characters"
-        if str(message_id) in self._texts:
-            return "repeated" if self._texts[str(message_id)] == content else "other words under the same id"
-        return None
+        before = self._texts.get(str(message["id"]))
+        if before is None:
+            return None
+        return "repeated" if before == content else "other words under the same id"
 
     def _cleaned(self, value: Any) -> Any:
         return [self._clean(item) for item in value] if isinstance(value, list) else self._clean(str(value))

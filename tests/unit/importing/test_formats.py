@@ -113,6 +113,14 @@ def test_json_lines_take_what_is_given_and_make_stable_ids(tmp_path: Path) -> No
     assert read(path, "jsonl").exchanges[0].messages[0].id == first.messages[0].id
 
 
+def test_an_id_used_twice_and_a_line_without_words_are_told(tmp_path: Path) -> None:
+    lines = ('{"content": "Hi", "id": "x"}', '{"content": "Hi", "id": "x"}', '{"content": "Ho", "id": "x"}')
+    others = ('{"content": " "}', '{"content": "", "caption": "A boat"}')
+    reading = read(write(tmp_path / "chat.jsonl", "\n".join(lines + others)))
+    assert [(message.content, message.caption) for message in messages(reading)] == [("Hi", None), ("", "A boat")]
+    assert reading.report.left_out == {"repeated": 1, "other words under the same id": 1, "empty": 1}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
