@@ -6,24 +6,27 @@ import datetime as dt
 import json
 import os
 import sys
+import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import httpx
 import rich
 import typer
 from rich import markup
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from memsvc import errors
-from memsvc.importing import formats
+from memsvc.importing import formats, writing
+from memsvc.importing.taking import Options
 from memsvc.sdk import MemoryClient, MemsvcClientError
 from memsvc.settings import Settings
 
 Url = Annotated[str, typer.Option(envvar="MEMSVC_URL", help="The service.")]
 _URL = "http://127.0.0.1:8377"
-_AT_ONCE = 100
 _CHUNK_BYTES = 1024**2
 
 keys = typer.Typer(help="API keys of a running service (MEMSVC_API_KEY needs the scope admin).", no_args_is_help=True)
@@ -121,49 +124,62 @@ def export(
 
 
 def load(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What to import.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, help="Files, zips or folders to import.")],
     namespace: Annotated[str, typer.Option(help="Where to.")],
     format_name: Annotated[
-        str, typer.Option("--format", help="memsvc (an export), jsonl, chatgpt or mem0.")
-    ] = "memsvc",
+        str | None, typer.Option("--format", help=f"{', '.join(formats.NAMES)}; default: told from the content.")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Of clocks that tell none, such as Europe/Berlin; default: this machine's.")
+    ] = None,
+    date_order: Annotated[
+        Literal["dmy", "mdy", "ymd"] | None, typer.Option(help="WhatsApp: the order of a date's numbers.")
+    ] = None,
+    chat: Annotated[str | None, typer.Option(help="Name of a chat whose file has none.")] = None,
     url: Url = _URL,
 ) -> None:
     """Import an export of memsvc, or the chats and memories of another program.
 
-    An export makes a new namespace, all of it or nothing. The others are written message by message, and may be
-    repeated: what is there already is left as it is.
+    An export makes a new namespace, all of it or nothing. The others are read whole, then written message by message,
+    and may be repeated: what is there already is left as it is. What is left out is told, with reasons.
     """
-    if format_name == "memsvc":
-        with _connected(url) as client:
-            reply = client.post(f"/v1/namespaces/{namespace}/import", content=_chunks(file))
-        counts = (reply.json() if reply.is_success else _refuse(reply))["imported"]
-        print(", ".join(f"{name}: {count}" for name, count in counts.items() if count))
+    if format_name == "memsvc" or (format_name is None and len(files) == 1 and formats.is_export(files[0])):
+        _load_export(files, namespace, url)
         return
-    messages = known = 0
+    reading = formats.read(files, format_name, Options(_zone(time_zone), date_order, chat))
+    report = reading.report
+    if format_name is None:
+        print(f"format: {', '.join(report.formats)}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
     try:
-        with MemoryClient(url) as client:
-            memory = client.namespace(namespace)
-            for batch in _batches(formats.read(file, format_name)):
-                reply_of = memory.write(batch)
-                messages += sum(len(result.messages) for result in reply_of.results)
-                known += sum(len(result.messages) for result in reply_of.results if result.duplicate)
-    except MemsvcClientError as error:
-        raise errors.Invalid(
-            str(error), f"{messages} messages were written before; the import can be repeated."
-        ) from None
-    print(f"messages: {messages}, known before: {known}")
+        with (
+            MemoryClient(url) as client,
+            Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+        ):
+            task = progress.add_task("messages", total=report.taken)
+            writing.write(client.namespace(namespace), reading, lambda count: progress.advance(task, count))
+    except (MemsvcClientError, KeyboardInterrupt) as error:
+        done = f"{report.stored + report.known} of {report.taken} messages are written"
+        again = f"{done}; run the same import again, and it goes on from there."
+        raise errors.Invalid(str(error) or "Stopped.", again) from None
+    print("\n".join([f"messages: {report.stored + report.known}, known before: {report.known}", *report.lines()]))
 
 
-def _batches(exchanges: Iterator[Any]) -> Iterator[list[Any]]:
-    """A request each: neither too many exchanges nor too many messages."""
-    batch: list[Any] = []
-    for exchange in exchanges:
-        if batch and sum(len(item.messages) for item in batch) + len(exchange.messages) > _AT_ONCE:
-            yield batch
-            batch = []
-        batch.append(exchange)
-    if batch:
-        yield batch
+def _load_export(files: list[Path], namespace: str, url: str) -> None:
+    if len(files) != 1 or not files[0].is_file():
+        raise errors.Invalid("An export of memsvc is one file.", "Import each into a namespace of its own.")
+    with _connected(url) as client:
+        reply = client.post(f"/v1/namespaces/{namespace}/import", content=_chunks(files[0]))
+    counts = (reply.json() if reply.is_success else _refuse(reply))["imported"]
+    print(", ".join(f"{name}: {count}" for name, count in counts.items() if count))
+
+
+def _zone(name: str | None) -> zoneinfo.ZoneInfo | None:
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise errors.Invalid(f"There is no time zone {name!r}.", "Give one like Europe/Berlin or UTC.") from None
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

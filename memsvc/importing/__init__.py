@@ -1,1 +1,1 @@
-"""Chats and memories of other programs, read as exchanges: JSON lines, ChatGPT's export, mem0's memories."""
+"""Files of other programs -> exchanges, with a report of what was taken and what was left out. A file per format."""
