@@ -381,10 +381,11 @@ def test_who_stops_listening_ends_the_generation_and_frees_the_model(folder: Pat
 def test_the_local_model_refuses_what_it_cannot_do(over_local: str, service: Service, name: str) -> None:
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
     with chat(over_local, service, name) as ai:
-        for neutral in (
+        neutrals: tuple[dict[str, Any], ...] = (
             {"response_format": {"type": "text"}}, {"tools": []}, {"stop": []}, {"stop": None}, {"tool_choice": "none"},
             {"logit_bias": {}}, {"modalities": ["text"]}, {"n": 1, "top_p": 1, "presence_penalty": 0},
-        ):  # fmt: skip
+        )  # fmt: skip
+        for neutral in neutrals:
             given: dict[str, Any] = {"model": "memsvc", "messages": say("w1"), "max_tokens": 4} | neutral
             assert ai.chat.completions.create(**given).choices
         for extra in (
