@@ -87,11 +87,11 @@ class Erase:
             chosen = selections.messages(connection, space, selection) if space else []
             if space is None or not chosen:
                 raise errors.NotFound(f"{name!r} holds nothing of this {selection.by}.", _NOTHING)
-            counts = remove(connection, space, chosen)
-            left = len(selections.messages(connection, space, selection)) + len(
-                selections.units_of(connection, space, chosen)
-            )
-            if selection.by is By.SUBJECT:
+            by_name = selection.by is By.SUBJECT
+            named = selections.naming_units(connection, space, selection.value) if by_name else []
+            counts = remove(connection, space, chosen, named)
+            left = selections.remaining(connection, space, selection, chosen)
+            if by_name:
                 counts["alias"] = aliases.delete_of(connection, space, selection.value)
             # A person's name is content; which message or source it was, its tombstone knows.
             target = f"namespace:{space.id}"
@@ -130,12 +130,16 @@ class Erase:
         return Erasure(erased, namespaces.remaining(connection, space))
 
 
-def remove(connection: sa.Connection, space: Namespace, message_ids: Collection[str]) -> collections.Counter[str]:
-    """Everything of these messages, under the namespace's lock; rows per table. The rest is queued to be made anew."""
-    own = selections.units_of(connection, space, message_ids)
-    near = selections.neighbours(connection, space, message_ids)
+def remove(
+    connection: sa.Connection, space: Namespace, message_ids: Collection[str], unit_ids: Collection[str] = ()
+) -> collections.Counter[str]:
+    """Everything of these messages, and these units, under the namespace's lock; rows per table. The rest is queued to
+    be made anew.
+    """
+    own = sorted({*selections.units_of(connection, space, message_ids), *unit_ids})
+    near = sorted(set(selections.neighbours(connection, space, message_ids)) - set(own))
     followers = selections.behind(connection, space, message_ids)
-    exchanges.set_vectors(connection, space, dict.fromkeys(followers))
+    exchanges.forget_vectors(connection, space, followers)
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])

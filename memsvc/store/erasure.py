@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import State
 from memsvc.domain.unit import Status
-from memsvc.store import feed, namespaces, tables
+from memsvc.store import columns, feed, namespaces, tables
 
 _CHUNK = 10_000
 
@@ -25,24 +25,17 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts: collections.Counter[str] = collections.Counter()
     m, e, s, i = tables.message, tables.exchange, tables.session, tables.idempotency
     gone = list(ids)
-    array = sa.literal(gone, sa.ARRAY(sa.Text))
-    replies = sa.func.jsonb_path_query_array(i.c.response, sa.literal("$.results[*].messages[*]", sa.Text).cast(_PATH))
     emptied = sa.func.jsonb_set(i.c.response, sa.literal(["results"], sa.ARRAY(sa.Text)), sa.literal([], _JSON))
     counts["idempotency"] = connection.execute(
-        sa.update(i).where(*tables.within(i, namespace), replies.op("?|")(array)).values(response=emptied)
+        sa.update(i).where(*tables.within(i, namespace), _names(i.c.response, gone)).values(response=emptied)
     ).rowcount
-    touched = sa.select(e.c.id).where(*tables.within(e, namespace), e.c.message_ids.overlap(gone))
+    touched = sa.select(e.c.id).where(*tables.within(e, namespace), columns.overlaps(e.c.message_ids, gone))
     touched_ids = list(connection.execute(touched).scalars())
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
     namespaces.count_messages(connection, namespace, -counts["message"])
-    _shorten_exchanges(connection, namespace, touched_ids, set(gone))
-    counts["exchange"] = connection.execute(
-        sa.delete(e).where(
-            *tables.within(e, namespace), tables.any_of(e.c.id, touched_ids), sa.func.cardinality(e.c.message_ids) == 0
-        )
-    ).rowcount
+    counts["exchange"] = _shorten_exchanges(connection, namespace, touched_ids, set(gone))
     said = sa.exists().where(*tables.within(m, namespace), m.c.session_id == s.c.id)
     counts["session"] = connection.execute(sa.delete(s).where(*tables.within(s, namespace), ~said)).rowcount
     return counts
@@ -50,19 +43,28 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
 
 def _shorten_exchanges(
     connection: sa.Connection, namespace: Namespace, exchange_ids: Collection[str], gone: set[str]
-) -> None:
+) -> int:
+    """Take the ids of gone messages out of these exchanges, and delete those that are left empty; the number of
+    those.
+    """
     e = tables.exchange
     rows = connection.execute(
         sa.select(e.c.id, e.c.message_ids, e.c.skipped).where(
             *tables.within(e, namespace), tables.any_of(e.c.id, exchange_ids)
         )
     ).all()
+    emptied = []
     for row in rows:
         kept = [message_id for message_id in row.message_ids if message_id not in gone]
+        if not kept:
+            emptied.append(row.id)
+            continue
         skipped = [skip for skip in row.skipped if skip["message_id"] not in gone]
         connection.execute(
             sa.update(e).where(*tables.within(e, namespace), e.c.id == row.id).values(message_ids=kept, skipped=skipped)
         )
+    whole = sa.delete(e).where(*tables.within(e, namespace), tables.any_of(e.c.id, emptied))
+    return connection.execute(whole).rowcount
 
 
 def delete_units(
@@ -78,7 +80,7 @@ def delete_units(
     gone = list(ids)
     if not gone:
         return counts, []
-    episodes = sa.select(seg.c.episode_id).where(*tables.within(seg, namespace), seg.c.unit_ids.overlap(gone))
+    episodes = sa.select(seg.c.episode_id).where(*tables.within(seg, namespace), columns.overlaps(seg.c.unit_ids, gone))
     told = list(connection.execute(episodes.distinct()).scalars())
     conditions: Sequence[tuple[sa.Table, sa.ColumnElement[bool]]] = (
         (seg, tables.any_of(seg.c.episode_id, told)),
@@ -185,6 +187,14 @@ def publish(
     if changes:
         namespaces.advance(connection, namespace, head)
     return head
+
+
+def _names(response: sa.ColumnElement[Any], message_ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """A reply kept for an idempotency key names one of these messages."""
+    path = sa.literal("$.results[*].messages[*]", sa.Text).cast(_PATH)
+    named = sa.func.jsonb_path_query(response, path).column_valued()
+    as_text = named.op("#>>")(sa.literal([], sa.ARRAY(sa.Text)))
+    return sa.exists(sa.select(1).where(as_text == sa.any_(sa.literal(list(message_ids), sa.ARRAY(sa.Text)))))
 
 
 def _without(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[Any]:
