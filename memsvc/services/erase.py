@@ -142,9 +142,10 @@ def remove(
     exchanges.forget_vectors(connection, space, followers)
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
+    words = erasure.words_of(connection, space, message_ids, [*own, *spoilt])
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
     counts["record"] = erasure.delete_records(connection, space, own)
-    erasure.forget_gained(connection, space)
+    erasure.forget_gained(connection, space, words)
     counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
     counts.update(erasure.delete_messages(connection, space, message_ids))
     tombstones.put_messages(connection, space, message_ids)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
 
+from memsvc.domain.alias import folded
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import State
 from memsvc.domain.unit import Status
@@ -112,17 +114,70 @@ def delete_records(connection: sa.Connection, namespace: Namespace, unit_ids: Co
     return connection.execute(sa.delete(r).where(*tables.within(r, namespace), condition)).rowcount
 
 
-def forget_gained(connection: sa.Connection, namespace: Namespace) -> None:
-    """Take away what units took on from others, in all versions: it may be words of what is erased. The next
-    consolidation gives them what is left of it.
+def words_of(
+    connection: sa.Connection, namespace: Namespace, message_ids: Collection[str], unit_ids: Collection[str]
+) -> set[str]:
+    """The words of these messages and of these units in all their versions, folded, their keywords and topics whole."""
+    m, u, v = tables.message, tables.unit, tables.unit_version
+    found: set[str] = set()
+    said = sa.select(m.c.content, m.c.caption).where(*tables.within(m, namespace), tables.any_of(m.c.id, message_ids))
+    now = sa.select(u.c.text, u.c.keywords, u.c.topics).where(
+        *tables.within(u, namespace), tables.any_of(u.c.id, unit_ids)
+    )
+    before = sa.select(v.c.state["text"].astext, v.c.state["keywords"], v.c.state["topics"]).where(
+        *tables.within(v, namespace), tables.any_of(v.c.unit_id, unit_ids)
+    )
+    for content, caption in connection.execute(said):
+        found |= _words(content, caption or "")
+    for statement in (now, before):
+        for text, keywords, topics in connection.execute(statement):
+            whole = [*keywords, *(topic["key"] for topic in topics)]
+            found |= {*_words(text, *whole), *map(folded, whole)}
+    return found
+
+
+def forget_gained(connection: sa.Connection, namespace: Namespace, words: Set[str]) -> int:
+    """Take away what units took on from others in any version, where it may hold one of these `words` (see `words_of`);
+    the number of versions. The next consolidation gives them what is left of it.
     """
     u, v = tables.unit, tables.unit_version
+    gained = u.c.gained_keywords, u.c.gained_topics
     taken = sa.or_(sa.func.cardinality(u.c.gained_keywords) > 0, u.c.gained_topics != sa.literal([], _JSON))
-    connection.execute(
-        sa.update(u).where(*tables.within(u, namespace), taken).values(gained_keywords=[], gained_topics=[])
+    now = sa.select(u.c.id, u.c.version, *gained).where(*tables.within(u, namespace), taken)
+    state = v.c.state["gained_keywords"], v.c.state["gained_topics"]
+    empty = sa.literal([], _JSON)
+    before = sa.select(v.c.unit_id, v.c.version, *state).where(
+        *tables.within(v, namespace), sa.or_(state[0] != empty, state[1] != empty)
     )
-    nothing = sa.literal({"gained_keywords": [], "gained_topics": []}, _JSON)
-    connection.execute(sa.update(v).where(*tables.within(v, namespace)).values(state=v.c.state.op("||")(nothing)))
+
+    def holding(statement: sa.Select[Any]) -> list[tuple[str, int]]:
+        return [
+            (unit_id, version)
+            for unit_id, version, keywords, topics in connection.execute(statement)
+            if any(
+                folded(item) in words or not words.isdisjoint(_words(item))
+                for item in [*(keywords or ()), *(topic["key"] for topic in topics or ())]
+            )
+        ]
+
+    units = [unit_id for unit_id, _ in holding(now)]
+    here = sa.update(u).where(*tables.within(u, namespace), tables.any_of(u.c.id, units))
+    connection.execute(here.values(gained_keywords=[], gained_topics=[]))
+    versions = holding(before)
+    if versions:
+        nothing = sa.literal({"gained_keywords": [], "gained_topics": []}, _JSON)
+        one = sa.update(v).where(
+            *tables.within(v, namespace), v.c.unit_id == sa.bindparam("ref"), v.c.version == sa.bindparam("number")
+        )
+        connection.execute(
+            one.values(state=v.c.state.op("||")(nothing)),
+            [{"ref": unit_id, "number": version} for unit_id, version in versions],
+        )
+    return len(units) + len(versions)
+
+
+def _words(*texts: str) -> set[str]:
+    return {word for text in texts for word in re.findall(r"\w+", folded(text))}
 
 
 def forget_versions(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
