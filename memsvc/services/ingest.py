@@ -152,7 +152,11 @@ class Ingest:
                 locked: Namespace | None = namespaces.lock(connection, space)
             else:
                 locked = namespaces.lock_by_id(connection, space.tenant_id, space.id)
-            if locked is None or locked.id != space.id or not admission.still_holds(connection, locked, [d.admission for d in distilled]):
+            if (
+                locked is None
+                or locked.id != space.id
+                or not admission.still_holds(connection, locked, [d.admission for d in distilled])
+            ):
                 connection.rollback()
                 return None
             require_encoder(locked, self._encoder.name)

@@ -24,7 +24,9 @@ class Reply:
 
 
 def find(connection: sa.Connection, namespace: Namespace, key: str) -> Reply | None:
-    statement = sa.select(_I.c.request_hash, _I.c.response).where(*tables.within(_I, namespace), _I.c.key == digest(key))
+    statement = sa.select(_I.c.request_hash, _I.c.response).where(
+        *tables.within(_I, namespace), _I.c.key == digest(key)
+    )
     row = connection.execute(statement).one_or_none()
     return Reply(bytes(row.request_hash), row.response) if row else None
 
