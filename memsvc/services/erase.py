@@ -64,7 +64,8 @@ class Erase:
         if self._rewrite is None:
             raise errors.Invalid(
                 "The database is your own.",
-                "Run VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its log archive and backups run out.",
+                "Run DELETE FROM pg_statistic (a superuser), VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its log "
+                "archive and backups run out.",
             )
         self._rewrite()
         with self._database.tenant(tenant_id) as connection:
@@ -117,8 +118,8 @@ class Erase:
         return Erasure(dict(counts), left)
 
     def _forget(self, space: Namespace) -> None:
-        """This process's index held the words, those of others follow the change feed; and all that a reader has read
-        of the namespace, before the erasure returns.
+        """This process's index held the words, and its reader may have read them: both forget before the erasure
+        returns. Other processes look for what was erased themselves (`forgotten`).
         """
         self._pool.drop(space.id)
         self._discard(space.id, None)

@@ -1,4 +1,4 @@
-"""Idempotency keys are kept as digests: a key that a client chose may hold a person's name, and outlived its erasure."""
+"""Idempotency keys are kept as digests: a key that a client chose may hold a person's name."""
 
 from __future__ import annotations
 

@@ -158,7 +158,10 @@ def full(memory: Namespace, service: Service) -> Space:
     return space
 
 
-@pytest.mark.parametrize("selection", [Selection(By.SUBJECT, "Ana"), Selection(By.SESSION, "s1")])
+@pytest.mark.parametrize(
+    "selection",
+    [pytest.param(Selection(By.SUBJECT, "Ana"), marks=pytest.mark.slow), Selection(By.SESSION, "s1")],
+)
 def test_forty_thousand_messages_are_erased_at_once(
     full: Space, memory: Namespace, service: Service, selection: Selection
 ) -> None:
