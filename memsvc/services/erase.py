@@ -64,8 +64,8 @@ class Erase:
         if self._rewrite is None:
             raise errors.Invalid(
                 "The database is your own.",
-                "Run DELETE FROM pg_statistic (a superuser), VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its log "
-                "archive and backups run out.",
+                "Run DELETE FROM pg_statistic (a superuser), VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its "
+                "log archive and backups run out.",
             )
         self._rewrite()
         with self._database.tenant(tenant_id) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -144,7 +145,7 @@ _FILL = (
 
 
 @pytest.fixture
-def full(memory: Namespace, service: Service) -> Space:
+def full(memory: Namespace, service: Service) -> Iterator[Space]:
     """A namespace of 40,000 messages in two sessions, each with a unit, an exchange and a kept reply."""
     fresh = Space(service.tenant_id, uuid.uuid4(), memory.name, 0, service.encoder.name)
     with service.database.tenant(service.tenant_id) as connection:
@@ -155,7 +156,8 @@ def full(memory: Namespace, service: Service) -> Space:
         for statement in _FILL:
             connection.execute(statement, {"t": space.tenant_id, "n": space.id, "many": _MANY})
         connection.execute("ANALYZE")
-    return space
+    yield space
+    memory.erase()  # its jobs with it
 
 
 @pytest.mark.parametrize(
