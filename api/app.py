@@ -45,6 +45,7 @@ def create(service: Service) -> FastAPI:
         if service.settings.jobs.in_server:
             service.runner.start()
         service.answers.start()
+        service.forgotten.start()
         async with protocol:
             yield
         if traces:

@@ -31,6 +31,7 @@ from memsvc.services.consolidate import Consolidate
 from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
+from memsvc.services.forgotten import Forgotten
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
@@ -68,6 +69,7 @@ class Service:
     recall: Recall
     answers: Answers
     accesses: Accesses
+    forgotten: Forgotten
     inspect: Inspect
     maintain: Maintain
     revise: Revise
@@ -89,6 +91,7 @@ class Service:
         """
         ended = self.runner.stop() and self.answers.stop()
         self.accesses.close()
+        self.forgotten.close()
         self.aside.close()
         self.database.close()
         if self.postgres is not None:
@@ -217,6 +220,8 @@ def build_runner(settings: Settings) -> Runner:
     text_generator = load_generator(settings)
     reader = load_reader(settings, text_generator)
     handlers = _handlers(settings, load_encoder(settings), text_generator, reader)
+    # A worker keeps what it has read, and no request that erases reaches it.
+    Forgotten(database, caches(settings), reader).start()
     return Runner(database, handlers, settings.jobs)
 
 
@@ -306,6 +311,7 @@ def _wire(
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
+        forgotten=Forgotten(database, read, reader, pool),
         inspect=Inspect(database),
         maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
         revise=Revise(database, text_encoder, discard),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -18,9 +18,69 @@ class Alias:
     created_at: dt.datetime
 
 
+# One apostrophe and one hyphen; what is not seen (soft hyphens, joiners, marks of direction) is not there.
+_PLAIN = {ord("\u2019"): "'", ord("\u02bc"): "'", ord("\u2010"): "-", ord("\u2011"): "-"} | dict.fromkeys(
+    [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
+# First words of the names of letters that are written without spaces between words.
+_UNSPACED = frozenset({"CJK", "IDEOGRAPHIC", "HIRAGANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR"})
+
+
 def folded(name: str) -> str:
-    """Names that differ in case, spaces or the width of letters alone are one."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """Names that differ in case, spaces, the width of letters, how an accent is written, the dot of an i or the form of
+    an apostrophe or hyphen alone are one. Here and nowhere else: a database's own folding goes by its locale.
+    """
+    if name.isascii():
+        return " ".join(name.lower().split())
+    cased = unicodedata.normalize("NFKC", name.translate(_PLAIN)).casefold()
+    dotted = unicodedata.normalize("NFKC", cased).replace("i\u0307", "i").replace("\u0131", "i")
+    return " ".join(dotted.split())
+
+
+class Naming:
+    """Whether a text names a person: by one of these names as a whole word. Each half of a hyphenated name is a word;
+    where words stand without spaces, a name is found within the run, in katakana only as a whole run of it.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = {folded(name) for name in names} - {""}
+
+    def is_of(self, name: str | None) -> bool:
+        """Whether this is one of the names, whole."""
+        return name is not None and folded(name) in self._names
+
+    def stands_in(self, text: str | None) -> bool:
+        """Whether one of the names stands in the text."""
+        words = folded(text or "")
+        return any(_is_word(words, name, at) for name in self._names for at in _places(words, name))
+
+
+def _places(text: str, name: str) -> Iterator[int]:
+    at = text.find(name)
+    while at >= 0:
+        yield at
+        at = text.find(name, at + 1)
+
+
+def _is_word(text: str, name: str, at: int) -> bool:
+    end = at + len(name)
+    return not _joined(text[at - 1 : at], name[0]) and not _joined(name[-1], text[end : end + 1])
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether these neighbours are of one word."""
+    runs = {_run(left), _run(right)}
+    return len(runs) == 1 and None not in runs
+
+
+def _run(letter: str) -> str | None:
+    """What letters make a word with this one; None for those that end one, or say nothing about where it ends."""
+    if not letter or not (letter == "_" or unicodedata.category(letter)[0] in "LMN"):
+        return None
+    script = unicodedata.name(letter, "").split(" ")[0].split("-")[0]
+    if script in _UNSPACED:
+        return None
+    return script if script == "KATAKANA" else "spaced"
 
 
 class Names:

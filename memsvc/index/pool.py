@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Collection
 
+from memsvc.domain.exchange import Namespace
 from memsvc.index.dense import Codec
 from memsvc.index.namespace import NamespaceIndex
 
@@ -21,20 +22,36 @@ class IndexPool:
         self._codec = codec
         self._budget_bytes = budget_bytes
         self._indexes: collections.OrderedDict[uuid.UUID, NamespaceIndex] = collections.OrderedDict()
+        self._spaces: dict[uuid.UUID, Namespace] = {}
         self._lock = threading.Lock()
 
-    def get(self, namespace_id: uuid.UUID, encoder: str) -> NamespaceIndex:
-        """The namespace's index under this encoder's name, empty when it was not in memory."""
+    def get(self, space: Namespace) -> NamespaceIndex:
+        """The namespace's index under its encoder's name, empty when it was not in memory. One of the same name that
+        was erased leaves.
+        """
         with self._lock:
-            index = self._indexes.get(namespace_id)
-            if index is None or index.encoder != encoder:
-                index = self._indexes[namespace_id] = NamespaceIndex(self._width, self._codec, encoder)
-            self._indexes.move_to_end(namespace_id)
+            index = self._indexes.get(space.id)
+            if index is None or index.encoder != space.encoder:
+                for key, held in list(self._spaces.items()):
+                    if (held.tenant_id, held.name) == (space.tenant_id, space.name) and key != space.id:
+                        self._drop(key)
+                index = self._indexes[space.id] = NamespaceIndex(self._width, self._codec, space.encoder)
+                self._spaces[space.id] = space
+            self._indexes.move_to_end(space.id)
             return index
+
+    def held(self) -> list[Namespace]:
+        """The namespaces whose indexes are in memory, as they were at their first use."""
+        with self._lock:
+            return list(self._spaces.values())
 
     def drop(self, namespace_id: uuid.UUID) -> None:
         with self._lock:
-            self._indexes.pop(namespace_id, None)
+            self._drop(namespace_id)
+
+    def _drop(self, namespace_id: uuid.UUID) -> None:
+        self._indexes.pop(namespace_id, None)
+        self._spaces.pop(namespace_id, None)
 
     def trim(self) -> None:
         """Let the least recently used go until the rest fits; the one in use stays, however large."""
@@ -44,7 +61,7 @@ class IndexPool:
             for key in list(self._indexes)[:-1]:
                 if total <= self._budget_bytes:
                     break
-                del self._indexes[key]
+                self._drop(key)
                 total -= sizes[key]
 
     def resident_bytes(self, namespace_ids: Collection[uuid.UUID] | None = None) -> int:

@@ -10,8 +10,10 @@ import contextlib
 import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("memsvc.reader")
 _SUFFIX = ".safetensors"
+# Nothing is written for so long; what is older was left behind by a process that was killed.
+_PART_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A cache's file: whose words it holds, and the namespace's head when they were read."""
+
+    path: Path
+    tenant_id: uuid.UUID
+    namespace_id: uuid.UUID
+    seq: int
+    unit_ids: frozenset[str]
 
 
 class CacheFolder:
@@ -43,8 +58,19 @@ class CacheFolder:
         """Part of what a cache is found by: with another one the numbers that come back are others."""
         return self._codec
 
-    def put(self, namespace_id: uuid.UUID, key: str, base: Snapshot, unit_ids: Collection[str]) -> None:
-        """Store; older ones leave to make room. What is beyond the quota is not stored."""
+    def put(
+        self,
+        namespace_id: uuid.UUID,
+        key: str,
+        base: Snapshot,
+        unit_ids: Collection[str],
+        *,
+        tenant_id: uuid.UUID | None = None,
+        seq: int = 0,
+    ) -> None:
+        """Store; older ones leave to make room. What is beyond the quota is not stored. `seq` is the namespace's head
+        when the words were read, and 0 older than every change.
+        """
         import torch
         from safetensors.torch import save_file
 
@@ -60,7 +86,7 @@ class CacheFolder:
         target.parent.mkdir(parents=True, exist_ok=True)
         facts = {
             "units": json.dumps(sorted(unit_ids)), "layers": str(len(base.keys)), "codec": self._codec,
-            "dtype": str(base.keys[0].dtype),
+            "dtype": str(base.keys[0].dtype), "tenant": (tenant_id or uuid.UUID(int=0)).hex, "seq": str(seq),
         }  # fmt: skip
         fresh = target.with_name(f"{uuid.uuid4().hex}.part")
         try:
@@ -105,6 +131,22 @@ class CacheFolder:
                 gone += 1
         return gone
 
+    def kept(self) -> Iterator[Kept]:
+        """What is there. A file that does not say whose words it holds is removed, and so is one left half written."""
+        for path in self._files(_SUFFIX):
+            facts = _facts(path)
+            try:
+                yield Kept(
+                    path, uuid.UUID(facts["tenant"]), uuid.UUID(path.parent.name), int(facts["seq"]),
+                    frozenset(json.loads(facts["units"])),
+                )  # fmt: skip
+            except (ValueError, KeyError, TypeError):
+                path.unlink(missing_ok=True)
+        for path in self._files(".part"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _PART_S:
+                    path.unlink()
+
     def _decoded(self, stored: Any) -> Snapshot:
         """Raises KeyError, ValueError and TypeError for a file of another form."""
         import torch
@@ -130,9 +172,17 @@ class CacheFolder:
     def _path(self, namespace_id: uuid.UUID, key: str) -> Path:
         return self._folder / namespace_id.hex / f"{key}{_SUFFIX}"
 
+    def _files(self, suffix: str) -> list[Path]:
+        """Of all namespaces; another process may take a folder away meanwhile."""
+        found: list[Path] = []
+        for folder in self._folder.glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                found += folder.glob(f"*{suffix}")
+        return found
+
     def _make_room(self, newest: Path) -> None:
         files = []
-        for path in self._folder.glob(f"*/*{_SUFFIX}"):
+        for path in self._files(_SUFFIX):
             with contextlib.suppress(FileNotFoundError):  # another process may have been quicker
                 state = path.stat()
                 files.append((state.st_mtime_ns, state.st_size, path))
@@ -148,7 +198,15 @@ class CacheFolder:
 def _units(path: Path) -> set[str] | None:
     """The units that a file names; None when it cannot be read."""
     try:
-        with safetensors.safe_open(path, framework="numpy") as stored:
-            return set(json.loads(stored.metadata()["units"]))
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return set(json.loads(_facts(path)["units"]))
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def _facts(path: Path) -> dict[str, str]:
+    """What a file says of itself; nothing when it cannot be read."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            return dict(stored.metadata() or {})
+    except (OSError, safetensors.SafetensorError):
+        return {}

@@ -166,9 +166,9 @@ class Reader:
             bound = Bound(self._kept_tokens, self._method, patch, len(frame.between), layers)
             return key, evict.read(model, ids, len(frame.before), bound, waits)
 
-    def keep(self, place: Place, key: str, base: Snapshot) -> None:
-        """Store what `prepare` gave."""
-        self._caches.put(place.namespace_id, key, base, place.unit_ids)
+    def keep(self, place: Place, key: str, base: Snapshot, seq: int = 0) -> None:
+        """Store what `prepare` gave, of words that stood at this head of the namespace."""
+        self._caches.put(place.namespace_id, key, base, place.unit_ids, tenant_id=place.tenant_id, seq=seq)
         self._hold(key, place, base)
 
     def is_ahead(self, memories: str, place: Place) -> bool:
@@ -187,6 +187,13 @@ class Reader:
                 if place.namespace_id == namespace_id and (wanted is None or wanted & set(place.unit_ids)):
                     del self._held[key]
         self._caches.discard(namespace_id, wanted)
+
+    def forget_gone(self) -> None:
+        """Forget in memory what is on disk no more."""
+        with self._held_lock:
+            for key, (place, _) in list(self._held.items()):
+                if not self._caches.has(place.namespace_id, key):
+                    del self._held[key]
 
     def state(self) -> str:
         """What the model is and whether its cache is used, for people."""

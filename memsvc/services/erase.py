@@ -64,7 +64,8 @@ class Erase:
         if self._rewrite is None:
             raise errors.Invalid(
                 "The database is your own.",
-                "Run VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its log archive and backups run out.",
+                "Run DELETE FROM pg_statistic (a superuser), VACUUM (FULL, ANALYZE) and CHECKPOINT in it, and let its "
+                "log archive and backups run out.",
             )
         self._rewrite()
         with self._database.tenant(tenant_id) as connection:
@@ -87,11 +88,11 @@ class Erase:
             chosen = selections.messages(connection, space, selection) if space else []
             if space is None or not chosen:
                 raise errors.NotFound(f"{name!r} holds nothing of this {selection.by}.", _NOTHING)
-            counts = remove(connection, space, chosen)
-            left = len(selections.messages(connection, space, selection)) + len(
-                selections.units_of(connection, space, chosen)
-            )
-            if selection.by is By.SUBJECT:
+            by_name = selection.by is By.SUBJECT
+            named = selections.naming_units(connection, space, selection.value) if by_name else []
+            counts = remove(connection, space, chosen, named)
+            left = selections.remaining(connection, space, selection, chosen)
+            if by_name:
                 counts["alias"] = aliases.delete_of(connection, space, selection.value)
             # A person's name is content; which message or source it was, its tombstone knows.
             target = f"namespace:{space.id}"
@@ -117,8 +118,8 @@ class Erase:
         return Erasure(dict(counts), left)
 
     def _forget(self, space: Namespace) -> None:
-        """This process's index held the words, those of others follow the change feed; and all that a reader has read
-        of the namespace, before the erasure returns.
+        """This process's index held the words, and its reader may have read them: both forget before the erasure
+        returns. Other processes look for what was erased themselves (`forgotten`).
         """
         self._pool.drop(space.id)
         self._discard(space.id, None)
@@ -130,17 +131,22 @@ class Erase:
         return Erasure(erased, namespaces.remaining(connection, space))
 
 
-def remove(connection: sa.Connection, space: Namespace, message_ids: Collection[str]) -> collections.Counter[str]:
-    """Everything of these messages, under the namespace's lock; rows per table. The rest is queued to be made anew."""
-    own = selections.units_of(connection, space, message_ids)
-    near = selections.neighbours(connection, space, message_ids)
+def remove(
+    connection: sa.Connection, space: Namespace, message_ids: Collection[str], unit_ids: Collection[str] = ()
+) -> collections.Counter[str]:
+    """Everything of these messages, and these units, under the namespace's lock; rows per table. The rest is queued to
+    be made anew.
+    """
+    own = sorted({*selections.units_of(connection, space, message_ids), *unit_ids})
+    near = sorted(set(selections.neighbours(connection, space, message_ids)) - set(own))
     followers = selections.behind(connection, space, message_ids)
-    exchanges.set_vectors(connection, space, dict.fromkeys(followers))
+    exchanges.forget_vectors(connection, space, followers)
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
+    words = erasure.words_of(connection, space, message_ids, [*own, *spoilt])
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
     counts["record"] = erasure.delete_records(connection, space, own)
-    erasure.forget_gained(connection, space)
+    erasure.forget_gained(connection, space, words)
     counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
     counts.update(erasure.delete_messages(connection, space, message_ids))
     tombstones.put_messages(connection, space, message_ids)

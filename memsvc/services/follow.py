@@ -19,7 +19,7 @@ def follow(connection: sa.Connection, pool: IndexPool, space: Namespace, encoder
     Of a namespace that is not of this process's `encoder` words alone are indexed: nothing could be compared with its
     vectors, which may have another width.
     """
-    index = pool.get(space.id, space.encoder)
+    index = pool.get(space)
     after = index.applied
     if after < space.head:
         batch = feed.batch(connection, space, after)

@@ -87,25 +87,20 @@ class Ingest:
         request_hash = admission.digest(batch)
         for _ in range(_ROUNDS):
             with self._database.tenant(tenant_id) as connection:
-                space = self._space(connection, tenant_id, namespace_name)
+                found = namespaces.find(connection, tenant_id, namespace_name)
+                space = found or Namespace(tenant_id, uuid.uuid4(), namespace_name, 0, self._encoder.name)
+                require_encoder(space, self._encoder.name)
                 replay = _replay(connection, space, idempotency_key, request_hash)
                 if replay:
                     return replay
                 admitted = admission.admit(connection, space, batch, writer)
                 context = _context(connection, space, admitted)
             distilled = self._distil(space, admitted, context)
-            receipt = self._store(space, distilled, idempotency_key, request_hash)
+            receipt = self._store(space, distilled, idempotency_key, request_hash, is_new=found is None)
             if receipt:
                 self._kick()
                 return receipt
         raise errors.Unavailable("The namespace is being written by many at once.", "Send the same request again.")
-
-    def _space(self, connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace:
-        """The namespace, or one that this write would bring into being."""
-        fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
-        space = namespaces.find(connection, tenant_id, name) or fresh
-        require_encoder(space, self._encoder.name)
-        return space
 
     def _distil(
         self, space: Namespace, admitted: Sequence[Admission], context: dict[str, tuple[list[Message], list[str]]]
@@ -147,12 +142,21 @@ class Ingest:
             follow_ups.ending(connection, space, end)
 
     def _store(
-        self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes
+        self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes, *, is_new: bool
     ) -> WriteReceipt | None:
-        """The transaction. None when what was read before no longer holds: the caller starts over."""
+        """The transaction. None when what was read before no longer holds, the namespace among it: the caller starts
+        over.
+        """
         with self._database.tenant(space.tenant_id) as connection:
-            locked = namespaces.lock(connection, space)
-            if locked.id != space.id or not admission.still_holds(connection, locked, [d.admission for d in distilled]):
+            if is_new:
+                locked: Namespace | None = namespaces.lock(connection, space)
+            else:
+                locked = namespaces.lock_by_id(connection, space.tenant_id, space.id)
+            if (
+                locked is None
+                or locked.id != space.id
+                or not admission.still_holds(connection, locked, [d.admission for d in distilled])
+            ):
                 connection.rollback()
                 return None
             require_encoder(locked, self._encoder.name)

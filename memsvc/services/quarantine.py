@@ -75,7 +75,7 @@ class Quarantine:
             spoilt = [unit_id for unit_id in near if unit_id not in edited]
             _, freed = erasure.delete_units(connection, space, spoilt)
             followers = selections.behind(connection, space, chosen)
-            exchanges.set_vectors(connection, space, dict.fromkeys(followers))
+            exchanges.forget_vectors(connection, space, followers)
             erasure.interrupt_jobs(connection, space)
             head = erasure.publish(
                 connection, space, removed_units=spoilt, removed_messages=chosen if aside else (),

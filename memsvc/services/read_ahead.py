@@ -1,7 +1,8 @@
 """Let the reader read an episode before the next question about it: a job.
 
 What it read is stored under the namespace's lock, and only when the words are still the same: an erasure that came
-first leaves nothing behind, and one that comes later removes it.
+first leaves nothing behind, and one that comes later removes it: at once in its own process, in others within a minute
+(`forgotten`).
 """
 
 from __future__ import annotations
@@ -28,5 +29,5 @@ class ReadAhead:
             now = episode_context.of(connection, space, episode_id, self._budget_tokens)
             kept = made is not None and now == before
             if made is not None and before is not None and kept:
-                self._reader.get().keep(before[1], *made)
+                self._reader.get().keep(before[1], *made, seq=space.head)
             jobs.finish(connection, lease.job, {"tokens": made[1].length if made and kept else 0})

@@ -16,12 +16,18 @@ _A = tables.unit_access
 
 def add(connection: sa.Connection, namespace: Namespace, counts: Mapping[str, int], last_at: dt.datetime) -> None:
     """Add recalls of these units."""
-    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     # In the order of ids, so that two processes never wait for each other in a circle.
-    rows = [owner | {"unit_id": unit, "recalls": count, "last_at": last_at} for unit, count in sorted(counts.items())]
-    if not rows:
-        return
-    statement = insert(_A).values(rows)
+    each = sorted(counts.items())
+    statement = insert(_A).from_select(
+        ["tenant_id", "namespace_id", "unit_id", "recalls", "last_at"],
+        sa.select(
+            sa.literal(namespace.tenant_id, _A.c.tenant_id.type),
+            sa.literal(namespace.id, _A.c.namespace_id.type),
+            sa.func.unnest(sa.literal([unit for unit, _ in each], sa.ARRAY(sa.Text))),
+            sa.func.unnest(sa.literal([count for _, count in each], sa.ARRAY(sa.BigInteger))),
+            sa.literal(last_at, _A.c.last_at.type),
+        ),
+    )
     fresh = {
         "recalls": _A.c.recalls + statement.excluded.recalls,
         "last_at": sa.func.greatest(_A.c.last_at, statement.excluded.last_at),

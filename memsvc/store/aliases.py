@@ -11,7 +11,6 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import tables
 
 _A = tables.alias
-_M = tables.message
 _U = tables.unit
 
 
@@ -46,13 +45,7 @@ def persons(connection: sa.Connection, namespace: Namespace, names: Collection[s
     return Names(of(connection, namespace)).forms(names, connection.execute(held).scalars())
 
 
-def everywhere(connection: sa.Connection, namespace: Namespace, name: str) -> set[str]:
-    """`name`, and every other name of the same person in messages, in units and among the declared ones."""
+def called(connection: sa.Connection, namespace: Namespace, name: str) -> set[str]:
+    """`name`, and every other name that was declared for the same person."""
     declared = of(connection, namespace)
-    held = [
-        sa.select(column).where(*tables.within(table, namespace), column.is_not(None)).distinct()
-        for table, column in ((_M, _M.c.speaker), (_U, _U.c.subject))
-    ]
-    written = {found for statement in held for found in connection.execute(statement).scalars() if found}
-    written |= {other for item in declared for other in (item.alias, item.name)}
-    return Names(declared).forms([name], written) | persons(connection, namespace, [name])
+    return Names(declared).forms([name], (other for item in declared for other in (item.alias, item.name)))

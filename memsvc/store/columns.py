@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 instant = sa.DateTime(timezone=True)
 
@@ -50,3 +52,9 @@ def names(table: str, column: str) -> sa.ForeignKeyConstraint:
     """`column` is the id of a row of `table` in the same namespace."""
     key = [f"{table}.tenant_id", f"{table}.namespace_id", f"{table}.id"]
     return sa.ForeignKeyConstraint(["tenant_id", "namespace_id", column], key)
+
+
+def overlaps(column: sa.ColumnElement[Any], ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """An array of text holds one of `ids`, which are hashed once: PostgreSQL's own `&&` compares each with each."""
+    item = sa.func.unnest(column).column_valued()
+    return sa.exists(sa.select(1).where(item == sa.any_(sa.literal(list(ids), ARRAY(sa.Text)))))

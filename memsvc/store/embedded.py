@@ -50,7 +50,7 @@ _SETTINGS = {
     "max_wal_senders": "0",
 }
 
-
+_STATISTICS = ("pg_statistic", "pg_statistic_ext_data")
 # Transactions, autovacuum's among them, that began before a mark.
 _OLDER = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND age(backend_xmin) > age(%s::xid)"
 
@@ -100,18 +100,26 @@ class EmbeddedPostgres:
         PostgreSQL only marks deleted rows. Each table is locked while it is rewritten.
         """
         with contextlib.closing(self._superuser(self._port, DATABASE)) as connection:
-            # First the statistics, whose old rows quote the commonest values; then the tables, theirs among them. Rows
-            # that an open transaction may still see are kept: it is waited for.
-            connection.execute("ANALYZE")
-            mark = connection.execute("SELECT pg_current_xact_id()::xid").fetchone()
-            _await(
-                lambda: connection.execute(_OLDER, mark).fetchone() == (0,), _START_TIMEOUT_S,
-                "A transaction does not end.", self._log(),
-            )  # fmt: skip
+            # Statistics quote the commonest values, and a table that was emptied keeps them: ANALYZE overwrites nothing
+            # then. Who began before the erasure may still write some.
+            self._outlive(connection)
+            for catalogue in _STATISTICS:
+                connection.execute(f"DELETE FROM {catalogue}")
+            # Rows that an open transaction may still see are kept by a rewriting.
+            self._outlive(connection)
             connection.execute("VACUUM (FULL)")
+            connection.execute("ANALYZE")
             for _ in range(2):  # the first checkpoint still needs the segment before it
                 connection.execute("SELECT pg_switch_wal()")
                 connection.execute("CHECKPOINT")
+
+    def _outlive(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait until every transaction has ended that is open now."""
+        mark = connection.execute("SELECT pg_current_xact_id()::xid").fetchone()
+        _await(
+            lambda: connection.execute(_OLDER, mark).fetchone() == (0,), _START_TIMEOUT_S,
+            "A transaction does not end.", self._log(),
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Stop the server (fast: open transactions roll back) and give the folder free.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
 
+from memsvc.domain.alias import folded
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import State
 from memsvc.domain.unit import Status
-from memsvc.store import feed, namespaces, tables
+from memsvc.store import columns, feed, namespaces, tables
 
 _CHUNK = 10_000
 
@@ -25,24 +27,17 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts: collections.Counter[str] = collections.Counter()
     m, e, s, i = tables.message, tables.exchange, tables.session, tables.idempotency
     gone = list(ids)
-    array = sa.literal(gone, sa.ARRAY(sa.Text))
-    replies = sa.func.jsonb_path_query_array(i.c.response, sa.literal("$.results[*].messages[*]", sa.Text).cast(_PATH))
     emptied = sa.func.jsonb_set(i.c.response, sa.literal(["results"], sa.ARRAY(sa.Text)), sa.literal([], _JSON))
     counts["idempotency"] = connection.execute(
-        sa.update(i).where(*tables.within(i, namespace), replies.op("?|")(array)).values(response=emptied)
+        sa.update(i).where(*tables.within(i, namespace), _names(i.c.response, gone)).values(response=emptied)
     ).rowcount
-    touched = sa.select(e.c.id).where(*tables.within(e, namespace), e.c.message_ids.overlap(gone))
+    touched = sa.select(e.c.id).where(*tables.within(e, namespace), columns.overlaps(e.c.message_ids, gone))
     touched_ids = list(connection.execute(touched).scalars())
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
     namespaces.count_messages(connection, namespace, -counts["message"])
-    _shorten_exchanges(connection, namespace, touched_ids, set(gone))
-    counts["exchange"] = connection.execute(
-        sa.delete(e).where(
-            *tables.within(e, namespace), tables.any_of(e.c.id, touched_ids), sa.func.cardinality(e.c.message_ids) == 0
-        )
-    ).rowcount
+    counts["exchange"] = _shorten_exchanges(connection, namespace, touched_ids, set(gone))
     said = sa.exists().where(*tables.within(m, namespace), m.c.session_id == s.c.id)
     counts["session"] = connection.execute(sa.delete(s).where(*tables.within(s, namespace), ~said)).rowcount
     return counts
@@ -50,19 +45,28 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
 
 def _shorten_exchanges(
     connection: sa.Connection, namespace: Namespace, exchange_ids: Collection[str], gone: set[str]
-) -> None:
+) -> int:
+    """Take the ids of gone messages out of these exchanges, and delete those that are left empty; the number of
+    those.
+    """
     e = tables.exchange
     rows = connection.execute(
         sa.select(e.c.id, e.c.message_ids, e.c.skipped).where(
             *tables.within(e, namespace), tables.any_of(e.c.id, exchange_ids)
         )
     ).all()
+    emptied = []
     for row in rows:
         kept = [message_id for message_id in row.message_ids if message_id not in gone]
+        if not kept:
+            emptied.append(row.id)
+            continue
         skipped = [skip for skip in row.skipped if skip["message_id"] not in gone]
         connection.execute(
             sa.update(e).where(*tables.within(e, namespace), e.c.id == row.id).values(message_ids=kept, skipped=skipped)
         )
+    whole = sa.delete(e).where(*tables.within(e, namespace), tables.any_of(e.c.id, emptied))
+    return connection.execute(whole).rowcount
 
 
 def delete_units(
@@ -78,7 +82,7 @@ def delete_units(
     gone = list(ids)
     if not gone:
         return counts, []
-    episodes = sa.select(seg.c.episode_id).where(*tables.within(seg, namespace), seg.c.unit_ids.overlap(gone))
+    episodes = sa.select(seg.c.episode_id).where(*tables.within(seg, namespace), columns.overlaps(seg.c.unit_ids, gone))
     told = list(connection.execute(episodes.distinct()).scalars())
     conditions: Sequence[tuple[sa.Table, sa.ColumnElement[bool]]] = (
         (seg, tables.any_of(seg.c.episode_id, told)),
@@ -110,17 +114,70 @@ def delete_records(connection: sa.Connection, namespace: Namespace, unit_ids: Co
     return connection.execute(sa.delete(r).where(*tables.within(r, namespace), condition)).rowcount
 
 
-def forget_gained(connection: sa.Connection, namespace: Namespace) -> None:
-    """Take away what units took on from others, in all versions: it may be words of what is erased. The next
-    consolidation gives them what is left of it.
+def words_of(
+    connection: sa.Connection, namespace: Namespace, message_ids: Collection[str], unit_ids: Collection[str]
+) -> set[str]:
+    """The words of these messages and of these units in all their versions, folded, their keywords and topics whole."""
+    m, u, v = tables.message, tables.unit, tables.unit_version
+    found: set[str] = set()
+    said = sa.select(m.c.content, m.c.caption).where(*tables.within(m, namespace), tables.any_of(m.c.id, message_ids))
+    now = sa.select(u.c.text, u.c.keywords, u.c.topics).where(
+        *tables.within(u, namespace), tables.any_of(u.c.id, unit_ids)
+    )
+    before = sa.select(v.c.state["text"].astext, v.c.state["keywords"], v.c.state["topics"]).where(
+        *tables.within(v, namespace), tables.any_of(v.c.unit_id, unit_ids)
+    )
+    for content, caption in connection.execute(said):
+        found |= _words(content, caption or "")
+    for statement in (now, before):
+        for text, keywords, topics in connection.execute(statement):
+            whole = [*keywords, *(topic["key"] for topic in topics)]
+            found |= {*_words(text, *whole), *map(folded, whole)}
+    return found
+
+
+def forget_gained(connection: sa.Connection, namespace: Namespace, words: Set[str]) -> int:
+    """Take away what units took on from others in any version, where it may hold one of these `words` (see `words_of`);
+    the number of versions. The next consolidation gives them what is left of it.
     """
     u, v = tables.unit, tables.unit_version
+    gained = u.c.gained_keywords, u.c.gained_topics
     taken = sa.or_(sa.func.cardinality(u.c.gained_keywords) > 0, u.c.gained_topics != sa.literal([], _JSON))
-    connection.execute(
-        sa.update(u).where(*tables.within(u, namespace), taken).values(gained_keywords=[], gained_topics=[])
+    now = sa.select(u.c.id, u.c.version, *gained).where(*tables.within(u, namespace), taken)
+    state = v.c.state["gained_keywords"], v.c.state["gained_topics"]
+    empty = sa.literal([], _JSON)
+    before = sa.select(v.c.unit_id, v.c.version, *state).where(
+        *tables.within(v, namespace), sa.or_(state[0] != empty, state[1] != empty)
     )
-    nothing = sa.literal({"gained_keywords": [], "gained_topics": []}, _JSON)
-    connection.execute(sa.update(v).where(*tables.within(v, namespace)).values(state=v.c.state.op("||")(nothing)))
+
+    def holding(statement: sa.Select[Any]) -> list[tuple[str, int]]:
+        return [
+            (unit_id, version)
+            for unit_id, version, keywords, topics in connection.execute(statement)
+            if any(
+                folded(item) in words or not words.isdisjoint(_words(item))
+                for item in [*(keywords or ()), *(topic["key"] for topic in topics or ())]
+            )
+        ]
+
+    units = [unit_id for unit_id, _ in holding(now)]
+    here = sa.update(u).where(*tables.within(u, namespace), tables.any_of(u.c.id, units))
+    connection.execute(here.values(gained_keywords=[], gained_topics=[]))
+    versions = holding(before)
+    if versions:
+        nothing = sa.literal({"gained_keywords": [], "gained_topics": []}, _JSON)
+        one = sa.update(v).where(
+            *tables.within(v, namespace), v.c.unit_id == sa.bindparam("ref"), v.c.version == sa.bindparam("number")
+        )
+        connection.execute(
+            one.values(state=v.c.state.op("||")(nothing)),
+            [{"ref": unit_id, "number": version} for unit_id, version in versions],
+        )
+    return len(units) + len(versions)
+
+
+def _words(*texts: str) -> set[str]:
+    return {word for text in texts for word in re.findall(r"\w+", folded(text))}
 
 
 def forget_versions(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
@@ -185,6 +242,14 @@ def publish(
     if changes:
         namespaces.advance(connection, namespace, head)
     return head
+
+
+def _names(response: sa.ColumnElement[Any], message_ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """A reply kept for an idempotency key names one of these messages."""
+    path = sa.literal("$.results[*].messages[*]", sa.Text).cast(_PATH)
+    named = sa.func.jsonb_path_query(response, path).column_valued()
+    as_text = named.op("#>>")(sa.literal([], sa.ARRAY(sa.Text)))
+    return sa.exists(sa.select(1).where(as_text == sa.any_(sa.literal(list(message_ids), sa.ARRAY(sa.Text)))))
 
 
 def _without(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[Any]:

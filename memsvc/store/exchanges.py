@@ -233,7 +233,7 @@ def set_skips(
     touched = set(message_ids)
     statement = (
         sa.select(_E.c.id, _E.c.message_ids, _E.c.skipped)
-        .where(*tables.within(_E, namespace), _E.c.message_ids.overlap(list(message_ids)))
+        .where(*tables.within(_E, namespace), columns.overlaps(_E.c.message_ids, message_ids))
         .with_for_update()
     )
     for row in connection.execute(statement).all():
@@ -261,12 +261,18 @@ def without_vectors(connection: sa.Connection, namespace: Namespace, session_id:
     return set(connection.execute(statement).scalars())
 
 
-def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes | None]) -> None:
-    """The vectors of these messages, None for those that have to be made anew."""
-    for message_id, rows in vectors.items():
-        connection.execute(
-            sa.update(_M).where(*tables.within(_M, namespace), _M.c.id == message_id).values(embedding=rows)
-        )
+def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:
+    """The vectors of these messages."""
+    if vectors:
+        one = sa.update(_M).where(*tables.within(_M, namespace), _M.c.id == sa.bindparam("ref"))
+        rows = [{"ref": message_id, "embedding": rows} for message_id, rows in vectors.items()]
+        connection.execute(one, rows)
+
+
+def forget_vectors(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> None:
+    """The vectors of these messages have to be made anew."""
+    these = sa.update(_M).where(*tables.within(_M, namespace), tables.any_of(_M.c.id, ids))
+    connection.execute(these.values(embedding=None))
 
 
 def skip_as_json(skip: Skip) -> dict[str, Any]:

@@ -42,6 +42,12 @@ def changes(connection: sa.Connection, namespace: Namespace, after: int) -> list
     return [Change(row.seq, row.op, row.kind, row.ref) for row in connection.execute(statement)]
 
 
+def removes(connection: sa.Connection, namespace: Namespace, after: int) -> bool:
+    """Whether anything was removed behind this number."""
+    removed = sa.exists().where(*tables.within(_C, namespace), _C.c.seq > after, _C.c.op == "remove")
+    return bool(connection.execute(sa.select(removed)).scalar_one())
+
+
 def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
     """All that changed in (after, head], in its state at this transaction's snapshot.
 

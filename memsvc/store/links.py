@@ -94,7 +94,7 @@ def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
 def episodes_of(connection: sa.Connection, namespace: Namespace, unit_ids: Sequence[str]) -> dict[str, str]:
     """Unit id -> the episode it belongs to; units in none are left out."""
     statement = sa.select(_G.c.episode_id, _G.c.unit_ids).where(
-        *tables.within(_G, namespace), _G.c.unit_ids.overlap(list(unit_ids))
+        *tables.within(_G, namespace), columns.overlaps(_G.c.unit_ids, unit_ids)
     )
     wanted = set(unit_ids)
     return {unit: row.episode_id for row in connection.execute(statement) for unit in row.unit_ids if unit in wanted}
@@ -144,7 +144,7 @@ def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Seq
 
 def unname(connection: sa.Connection, namespace: Namespace, unit_ids: Sequence[str]) -> None:
     """Take the names of the episodes that these units are in, which may be words of theirs."""
-    told = sa.select(_G.c.episode_id).where(*tables.within(_G, namespace), _G.c.unit_ids.overlap(list(unit_ids)))
+    told = sa.select(_G.c.episode_id).where(*tables.within(_G, namespace), columns.overlaps(_G.c.unit_ids, unit_ids))
     named = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id.in_(told))
     connection.execute(named.values(name=""))
 

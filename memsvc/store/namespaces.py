@@ -19,15 +19,18 @@ def find(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespac
 
 
 def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
-    """The namespace named like `fresh`, locked until the transaction ends; made from `fresh` when there is none."""
-    connection.execute(
-        insert(_T)
-        .values(tenant_id=fresh.tenant_id, id=fresh.id, name=fresh.name, encoder=fresh.encoder)
-        .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
-    )
-    locked = lock_existing(connection, fresh.tenant_id, fresh.name)
-    # An erasure may have committed between the two statements; the caller starts over.
-    return locked or fresh
+    """The namespace named like `fresh`, locked until the transaction ends; made from `fresh` when there is none, whose
+    id must be a new one: under the id of an erased namespace other processes hold an index of before.
+    """
+    while True:
+        connection.execute(
+            insert(_T)
+            .values(tenant_id=fresh.tenant_id, id=fresh.id, name=fresh.name, encoder=fresh.encoder)
+            .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
+        )
+        locked = lock_existing(connection, fresh.tenant_id, fresh.name)
+        if locked is not None:  # else it was erased between the two statements
+            return locked
 
 
 def lock_existing(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:

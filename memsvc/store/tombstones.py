@@ -59,9 +59,10 @@ def namespace_erased_at(connection: sa.Connection, namespace: Namespace) -> dt.d
 
 
 def _put(connection: sa.Connection, namespace: Namespace, digests: Collection[bytes]) -> None:
-    if not digests:
-        return
-    fresh = insert(_T).values([{"tenant_id": namespace.tenant_id, "digest": digest} for digest in digests])
+    each = sa.select(
+        sa.literal(namespace.tenant_id, _T.c.tenant_id.type), sa.func.unnest(sa.literal(list(digests), _DIGESTS))
+    )
+    fresh = insert(_T).from_select(["tenant_id", "digest"], each)
     connection.execute(
         fresh.on_conflict_do_update(index_elements=["tenant_id", "digest"], set_={"erased_at": sa.func.now()})
     )

@@ -21,7 +21,7 @@ from memsvc.domain.link import LinkKind
 from memsvc.domain.message import Role
 from memsvc.domain.timespan import Granularity
 from memsvc.domain.unit import Artefact, Assertion, Kind, Quantity, Status, Topic
-from memsvc.store import tables
+from memsvc.store import idempotency, tables
 
 TABLES = tuple(table for table in reversed(tables.NAMESPACE_TABLES) if table is not tables.job)
 _BY_NAME = {table.name: table for table in TABLES}
@@ -83,6 +83,8 @@ def read(table_name: Any, row: Any, embedding_bytes: int) -> dict[str, Any]:
         raise errors.Invalid("A unit's vectors have another length than this service's encoder makes.", _OTHER)
     if table is tables.message and len(values.get("embedding") or b"") not in (0, 2 * embedding_bytes):
         raise errors.Invalid("A message's vectors have another length than this service's encoder makes.", _OTHER)
+    if table is tables.idempotency and "key" in values:
+        values["key"] = idempotency.from_export(values["key"])
     return values
 
 

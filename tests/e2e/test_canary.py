@@ -19,10 +19,19 @@ from tests.waiting import LIMIT_S, until
 
 # Random, and of letters that compress badly: a page that holds it holds these bytes.
 CANARY = f"zyxo{uuid.uuid4().hex}"
+EMPTIED = f"wyvu{uuid.uuid4().hex}"
 
 
 def files_with(folder: Path, word: bytes) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and word in path.read_bytes()]
+
+
+def settled(client: MemoryClient) -> None:
+    """Wait until no job is left to do."""
+    deadline = time.monotonic() + 300
+    while client.jobs(state="queued") or client.jobs(state="running"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
@@ -38,21 +47,34 @@ def test_after_an_erasure_and_a_scrub_the_canary_is_nowhere(tmp_path: Path, monk
             for name in ("whole", "part"):
                 memory = client.namespace(f"{name}-space")
                 memory.add(f"My word is {CANARY}, and I row.", speaker="Ana", session_id="s", id="m1")
+                said = {"session_id": "s", "messages": [{"id": "m0", "role": "user", "content": f"{CANARY} again."}]}
+                memory.write([said], idempotency_key=f"the-words-of-{CANARY}")
                 memory.add("I play the oboe.", speaker="Ana", session_id="t", id="m2")
                 memory.recall(f"What is {CANARY}?")
                 memory.edit(memory.recall(CANARY).results[0].unit_id or "", f"Ana's word is {CANARY}.")
-            until(lambda: not client.jobs(state="queued") and not client.jobs(state="running"))
+            settled(client)
             headers = {"Authorization": f"Bearer {KEY}"}
             http = opened.enter_context(httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S))
             assert http.get(f"/v1/namespaces/{CANARY}/recall/{CANARY}").status_code == 404
             assert http.post("/v1/scrub").status_code == 204
             assert files_with(data, CANARY.encode())  # it is there to be found, as plain bytes
             client.namespace("whole-space").erase()
-            part = {"by": "message", "value": "m1"}
-            http.post("/v1/namespaces/part-space/erasures", json=part).raise_for_status()
+            for message in ("m0", "m1"):
+                part = {"by": "message", "value": message}
+                http.post("/v1/namespaces/part-space/erasures", json=part).raise_for_status()
             assert http.post("/v1/scrub").status_code == 204
             assert files_with(data, CANARY.encode()) == []
             assert "oboe" in client.namespace("part-space").recall("oboe").results[0].text
+            # A table that is left empty keeps its statistics, unless they are taken away.
+            memory = client.namespace("emptied-space")
+            for number in range(40):
+                memory.add(f"{EMPTIED} {number % 3}.", speaker=EMPTIED, session_id=f"{EMPTIED}-{number % 3}")
+            settled(client)
+            assert http.post("/v1/scrub").status_code == 204
+            assert files_with(data, EMPTIED.encode())
+            http.delete("/v1/tenant").raise_for_status()
+            assert http.post("/v1/scrub").status_code == 204
+            assert files_with(data, EMPTIED.encode()) == []
             kept = b"".join(
                 str(redis.lrange(key, 0, -1)).encode() for key in redis.scan_iter() if redis.type(key) == b"list"
             )
@@ -60,7 +82,7 @@ def test_after_an_erasure_and_a_scrub_the_canary_is_nowhere(tmp_path: Path, monk
     finally:
         assert process.end(signal.SIGTERM) == 0
         redis.shutdown()
-    assert files_with(data, CANARY.encode()) == []
+    assert files_with(data, CANARY.encode()) == files_with(data, EMPTIED.encode()) == []
     assert CANARY not in process.log.read_text()
     assert "recall" in process.log.read_text()
     assert KEY not in process.log.read_text().replace(f"API key  {KEY}", "").replace(f"Bearer {KEY}", "")

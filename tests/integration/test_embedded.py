@@ -85,3 +85,29 @@ def test_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     server.start()
     server.stop()
     assert (tmp_path / "data" / "postgres-secrets.json").stat().st_mode & 0o077 == 0
+
+
+def files_with(folder: Path, word: bytes) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and word in path.read_bytes()]
+
+
+def test_a_scrub_takes_the_statistics_of_an_emptied_table_out_of_every_file(tmp_path: Path) -> None:
+    import psycopg
+
+    server = EmbeddedPostgres(tmp_path / "data")
+    server.start()
+    fill = "INSERT INTO said SELECT 'zyxocanary' || x % 7, ARRAY['zyxocanary'] FROM generate_series(1, 72) x"
+    with psycopg.connect(server.owner_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE said (content text, persons text[])")
+        connection.execute("CREATE STATISTICS both_columns (mcv) ON content, persons FROM said")
+        connection.execute(fill)
+        connection.execute("ANALYZE said")
+        server.scrub()
+        quoted = connection.execute("SELECT count(*) FROM pg_stats WHERE tablename = 'said' AND attname = 'content'")
+        assert quoted.fetchone() == (1,)  # what lives is planned with statistics as before
+        assert files_with(tmp_path, b"zyxocanary")
+        connection.execute("DELETE FROM said")
+        server.scrub()
+        assert files_with(tmp_path, b"zyxocanary") == []
+    server.stop()
+    assert files_with(tmp_path, b"zyxocanary") == []

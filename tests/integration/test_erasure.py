@@ -173,6 +173,15 @@ def test_what_was_erased_is_not_written_again_by_a_late_retry(memory: Namespace,
     assert [message.id for message in memory.messages()] == ["m2"]
 
 
+def test_an_idempotency_key_that_holds_a_name_stands_in_no_table(
+    canary: str, memory: Namespace, service: Service
+) -> None:
+    batch = [NewExchange(id="e1", session_id="s", messages=[NewMessage(id="m1", role="user", content="I like figs.")])]
+    first = memory.write(batch, idempotency_key=f"diary-of-{canary}")
+    assert rows_with(service, service.tenant_id, canary) == {}
+    assert memory.write(batch, idempotency_key=f"diary-of-{canary}").results == first.results
+
+
 def test_a_job_that_read_before_the_erasure_can_write_nothing_after_it(
     canary: str, memory: Namespace, service: Service, http: httpx.Client, settle: Callable[[], None]
 ) -> None:

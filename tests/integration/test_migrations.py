@@ -13,11 +13,11 @@ from alembic.migration import MigrationContext
 
 from memsvc import bootstrap, errors, rooms
 from memsvc.bootstrap import Service
-from memsvc.domain.exchange import NewExchange, NewMessage
+from memsvc.domain.exchange import Namespace, NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.unit import MemoryUnit
 from memsvc.settings import DatabaseSettings, ServerSettings, Settings
-from memsvc.store import schema, tables
+from memsvc.store import idempotency, schema, tables
 from memsvc.store.database import Database, psycopg_url
 
 
@@ -79,6 +79,26 @@ def test_a_filled_database_of_an_early_version_is_brought_up_with_nothing_lost(e
     engine.dispose()
 
 
+def test_an_idempotency_key_of_before_is_kept_as_its_digest_and_is_still_found(empty_url: str) -> None:
+    migrations = rooms.root() / "migrations"
+    schema.upgrade(empty_url, migrations, "0013")
+    engine = sa.create_engine(psycopg_url(empty_url))
+    space = Namespace(uuid.uuid4(), uuid.uuid4(), "a", 0, "mini")
+    with engine.begin() as connection:
+        connection.execute(_ACT_FOR, {"tenant": str(space.tenant_id)})
+        connection.execute(sa.insert(tables.tenant).values(id=space.tenant_id, name="a"))
+        own = {"tenant_id": space.tenant_id, "id": space.id, "name": "a", "encoder": "mini"}
+        connection.execute(sa.insert(tables.namespace).values(own))
+        held = {"tenant_id": space.tenant_id, "namespace_id": space.id, "request_hash": b"1", "response": {"seq": 1}}
+        connection.execute(sa.insert(tables.idempotency).values(held | {"key": "diary-of-Étienne"}))
+    schema.upgrade(empty_url, migrations)
+    with engine.begin() as connection:
+        connection.execute(_ACT_FOR, {"tenant": str(space.tenant_id)})
+        assert idempotency.find(connection, space, "diary-of-Étienne") == idempotency.Reply(b"1", {"seq": 1})
+        assert "tienne" not in connection.execute(sa.select(tables.idempotency.c.key)).scalar_one()
+    engine.dispose()
+
+
 _ACT_FOR = sa.text("SELECT set_config('app.tenant', :tenant, true)")
 _MOMENT = dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)
 # Where a word of its own would not be what the service writes.
@@ -95,6 +115,8 @@ def _filling(column: sa.Column[Any], owner: uuid.UUID, number: int) -> Any:
         return [f"r{number}", "ü"]
     if column.table.name in ("tenant", "api_key") and column.name in ("id", "name"):
         return f"{owner}-{number}"
+    if column.table.name == "idempotency" and column.name == "key":
+        return f"sha256:{number}"
     made: dict[type, Any] = {
         sa.Boolean: True, sa.Integer: number, sa.Float: 0.5, sa.DateTime: _MOMENT + dt.timedelta(days=number),
         sa.LargeBinary: bytes([number, 0, 255]), sa.JSON: {"number": number, "nested": ["ü", None]},

@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memsvc.domain.change import Batch, UnitEntry
+from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
 from memsvc.domain.ranking import Candidate
 from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
 
 WIDTH = 8
+TENANT = uuid.uuid4()
 WORDS = "river bridge lamp violin harbour ticket tent choir".split()
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
@@ -119,22 +121,36 @@ def test_while_a_unit_is_without_a_vector_words_alone_are_searched() -> None:
     assert_same(index, whole)
 
 
+def named(name: str) -> Namespace:
+    return Namespace(TENANT, uuid.uuid4(), name, 0, "mini")
+
+
 def test_an_index_is_built_anew_under_another_encoders_name() -> None:
-    pool, space = IndexPool(WIDTH, budget_bytes=2**30), uuid.uuid4()
-    first = pool.get(space, "mini")
-    assert pool.get(space, "mini") is first
-    assert pool.get(space, "other") is not first
-    assert pool.get(space, "other").encoder == "other"
+    pool, space = IndexPool(WIDTH, budget_bytes=2**30), named("a")
+    first = pool.get(space)
+    other = dataclasses.replace(space, encoder="other")
+    assert pool.get(space) is first
+    assert pool.get(other) is not first
+    assert pool.get(other).encoder == "other"
+
+
+def test_the_index_of_an_erased_namespace_leaves_when_its_name_stands_for_another_one() -> None:
+    pool, old, apart = IndexPool(WIDTH, budget_bytes=2**30), named("a"), named("b")
+    pool.get(old)
+    pool.get(apart)
+    new = dataclasses.replace(old, id=uuid.uuid4())
+    pool.get(new)
+    assert [space.id in pool for space in (old, apart, new)] == [False, True, True]
 
 
 def test_the_least_recently_used_namespaces_leave_when_the_budget_is_spent() -> None:
     pool = IndexPool(WIDTH, budget_bytes=1)
-    first, second = uuid.uuid4(), uuid.uuid4()
-    for namespace_id in (first, second):
-        pool.get(namespace_id, "mini").apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
+    first, second = named("a"), named("b")
+    for space in (first, second):
+        pool.get(space).apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
     pool.trim()
-    assert first not in pool
-    assert second in pool
+    assert first.id not in pool
+    assert second.id in pool
 
 
 def test_what_has_no_vector_has_no_likeness_rather_than_none_at_all_in_common() -> None:
