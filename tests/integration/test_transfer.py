@@ -37,7 +37,7 @@ def elsewhere(service: Service, base_url: str) -> Iterator[httpx.Client]:
 def lived(memory: Namespace, settle: Callable[[], None]) -> Namespace:
     """A namespace with versions, links, episodes, skips, an idempotency key, a superseded unit, all kinds of text."""
     memory.write(
-        [NewExchange(session_id="täglich/\u2028", metadata={"a": [1, None, {"b": "ü"}]}, messages=[
+        [NewExchange(session_id="täglich/🎻", metadata={"a": [1, None, {"b": "ü"}]}, messages=[
             NewMessage(id="m1", role="user", speaker="Ana", content="I live in Oslo."),
             NewMessage(id="m2", role="assistant", content="Wow, cool! 🎻", caption="A fjord", metadata={"x": 0.1}),
         ])],
