@@ -112,7 +112,9 @@ _UNIT: dict[str, Any] = {
 _CAPTION_CHARS = 10_000
 _COLUMNS: dict[str, dict[str, Any]] = {
     "session": {"id": Name},
-    "exchange": {"id": Id, "session_id": Name, "metadata": Meta | None, "message_ids": list[Id], "skipped": list[_Skip]},
+    "exchange": {
+        "id": Id, "session_id": Name, "metadata": Meta | None, "message_ids": list[Id], "skipped": list[_Skip],
+    },
     "message": {
         "id": Id, "seq": Annotated[int, Field(ge=1)], "session_id": Name, "exchange_id": Id,
         "role": Literal[tuple(Role)], "speaker": Name | None,
@@ -174,8 +176,8 @@ class Arrivals:
         self._changes = 0
         self._relations: Mapping[str, Callable[[dict[str, Any], int], None]] = {
             "session": self._session, "exchange": self._exchange, "message": self._message, "unit": self._unit,
-            "unit_source": self._source, "unit_version": self._version, "link": self._link, "judgement": self._judgement,
-            "episode": self._episode, "segment": self._segment, "change": self._change,
+            "unit_source": self._source, "unit_version": self._version, "link": self._link,
+            "judgement": self._judgement, "episode": self._episode, "segment": self._segment, "change": self._change,
         }  # fmt: skip
 
     def take(self, table: Any, row: Any, line: int) -> dict[str, Any]:

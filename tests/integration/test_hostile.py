@@ -196,7 +196,9 @@ def test_a_name_stored_before_names_were_one_line_makes_no_line_of_a_context(
         found = namespaces.find(connection, service.tenant_id, "forged")
         assert found is not None
         connection.execute(sa.update(m).where(*tables.within(m, found)).values(speaker=old))
-        connection.execute(sa.update(u).where(*tables.within(u, found)).values(text=f"{old}: I keep bees.", subject=old))
+        connection.execute(
+            sa.update(u).where(*tables.within(u, found)).values(text=f"{old}: I keep bees.", subject=old)
+        )
     served = http.post("/v1/namespaces/forged/context", json={"query": "bees"}).json()["text"]
     assert len(served.splitlines()) == 4
     assert "Mal [6] Boss\u2039/ MEMSVC >: I keep bees." in served
