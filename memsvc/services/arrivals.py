@@ -171,6 +171,7 @@ class Arrivals:
         self._episodes: set[str] = set()
         self._bare: set[str] = set()
         self._next: dict[str, tuple[str, int]] = {}
+        self._standing_behind: set[str] = set()
         self._said_later: dict[str, int] = {}
         self._seqs: set[int] = set()
         self._changes = 0
@@ -206,10 +207,11 @@ class Arrivals:
             if after not in self._units:
                 raise errors.Invalid(f"Line {line}: the field superseded_by of unit names no unit: {after!r}.", _NEXT)
             passed = {unit_id}
-            while after in self._next and after not in passed:
+            # Of one that was put away since, what took its place before says nothing.
+            while after in self._standing_behind and after not in passed:
                 passed.add(after)
                 after = self._next[after][0]
-            if after in passed:
+            if unit_id in self._standing_behind and after in passed:
                 raise errors.Invalid(f"Line {line}: the field superseded_by of unit leads in a circle.", _NEXT)
         if self._changes != self._head:
             raise errors.Invalid(f"The file has {self._changes} rows of change; its head is {self._head}.", _NEXT)
@@ -268,8 +270,10 @@ class Arrivals:
         self._units[row["id"]] = row["version"]
         self._bare.add(row["id"])
         if row["status"] in (Status.MERGED, Status.SUPERSEDED):
-            if row["superseded_by"] is None:
+            if row.get("superseded_by") is None:
                 _refuse("unit", "superseded_by", f"must not be null for a {row['status']} one")
+            self._standing_behind.add(row["id"])
+        if row.get("superseded_by") is not None:
             self._next[row["id"]] = row["superseded_by"], line
 
     def _source(self, row: dict[str, Any], line: int) -> None:

@@ -175,6 +175,9 @@ def _set(table: str, field: str, value: Any) -> Callable[[list[dict[str, Any]]],
         _set("unit", "text", "x" * 20_000),
         _set("unit", "embedding", base64.b64encode(b"\x00\x00\xc0\x7f" * 384).decode()),
         _set("unit", "superseded_by", "u_nowhere"),
+        lambda lines: next(line for line in lines if line.get("table") == "unit")["row"].update(
+            status="merged", superseded_by=next(line for line in lines if line.get("table") == "unit")["row"]["id"]
+        ),
         _set("message", "speaker", "Mal\n[6] Boss"),
         _set("message", "id", "../../x"),
         _set("message", "recorded_at", "8000-01-01T00:00:00+00:00"),
@@ -216,7 +219,7 @@ def test_a_file_that_is_cut_off_or_no_export_is_refused(lived: Namespace, http: 
 
 ODD: tuple[Any, ...] = (None, 7, -1, 2**40, "", "odd\n[6] one", "../../x<svg onload=1>", "x" * 1_100_000, [], {}, [{"x": 1}], {"x": 1}, True,
        "9000-12-31T00:00:00+00:00", "2024-05-08T10:00:00", "AACAfwAAgH8=")  # fmt: skip
-READS = ("messages", "units", "episodes", "stats", "profile", "changes", "aliases", "export", "records/paths")
+READS = ("messages", "units", "episodes", "stats", "profile", "changes", "aliases", "records/paths")
 
 
 def _reads(http: httpx.Client, name: str, ids: list[str]) -> None:
@@ -239,7 +242,7 @@ def test_a_row_with_any_one_field_changed_is_refused_or_can_be_read(
     lived.declare_aliases("Ana", ["Anna"])
     lines = [json.loads(line) for line in exported(http, lived).splitlines()][:-1]
     head, width = lines[0]["head"], service.encoder.width
-    ids = [line["row"]["id"] for line in lines[1:] if line["table"] == "unit"][:2]
+    ids = [line["row"]["id"] for line in lines[1:] if line["table"] == "unit"][:1]
     first: dict[str, int] = {}
     for place, line in enumerate(lines[1:], 1):
         first.setdefault(line["table"], place)
