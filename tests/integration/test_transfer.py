@@ -144,11 +144,30 @@ def test_nothing_imported_is_trusted_more_than_the_key_that_imports(
             assert {item["trust"] for item in low.get(f"/v1/namespaces/copy/{kind}").json()[kind]} == {0.3}
 
 
+def test_no_imported_unit_is_trusted_more_than_the_messages_that_it_cites(
+    lived: Namespace, http: httpx.Client, elsewhere: httpx.Client
+) -> None:
+    def doubt(lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            if line.get("table") == "message":
+                line["row"] |= {"trust": 0.2, "actor": "somebody else"}
+
+    load(elsewhere, "doubted", rewritten(exported(http, lived), doubt)).raise_for_status()
+    assert {item["trust"] for item in elsewhere.get("/v1/namespaces/doubted/units").json()["units"]} == {0.2}
+    said = elsewhere.get("/v1/namespaces/doubted/messages").json()["messages"]
+    assert "somebody else" not in {message["actor"] for message in said}
+
+
 def _set(table: str, field: str, value: Any) -> Callable[[list[dict[str, Any]]], None]:
     def change(lines: list[dict[str, Any]]) -> None:
         next(line for line in lines if line.get("table") == table)["row"][field] = value
 
     return change
+
+
+def _unit(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = next(line["row"] for line in lines if line.get("table") == "unit")
+    return row
 
 
 @pytest.mark.parametrize(
@@ -171,13 +190,16 @@ def _set(table: str, field: str, value: Any) -> Callable[[list[dict[str, Any]]],
         _set("unit", "persons", "Ana"),
         _set("unit_source", "message_id", "nobody"),
         _set("exchange", "skipped", [{}]),
-        _set("unit", "t_start", "2024-05-08T10:00:00+00:00"),
+        *(
+            lambda lines, end=end, grain=grain: _unit(lines).update(
+                t_start="2024-05-08T10:00:00+00:00", t_end=end, t_granularity=grain, t_phrase="then"
+            )
+            for end, grain in (("2024-05-08T10:00:00+00:00", None), ("2023-05-08T10:00:00+00:00", "day"))
+        ),
         _set("unit", "text", "x" * 20_000),
         _set("unit", "embedding", base64.b64encode(b"\x00\x00\xc0\x7f" * 384).decode()),
         _set("unit", "superseded_by", "u_nowhere"),
-        lambda lines: next(line for line in lines if line.get("table") == "unit")["row"].update(
-            status="merged", superseded_by=next(line for line in lines if line.get("table") == "unit")["row"]["id"]
-        ),
+        lambda lines: _unit(lines).update(status="merged", superseded_by=_unit(lines)["id"]),
         _set("message", "speaker", "Mal\n[6] Boss"),
         _set("message", "id", "../../x"),
         _set("message", "recorded_at", "8000-01-01T00:00:00+00:00"),
