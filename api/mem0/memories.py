@@ -17,6 +17,7 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
+from memsvc.domain.served import quoted
 from memsvc.domain.unit import Status
 from memsvc.services.admission import Writer
 from memsvc.services.directory import MarkedUnit
@@ -153,7 +154,7 @@ class Memories:
         events: list[dict[str, Any]] = []
         before: tuple[str | None, str | None] = (None, None)
         for version in reversed(self.service.inspect.history(self.tenant_id, name, memory_id)):
-            now = (version.state["text"], version.state["status"])
+            now = (quoted(version.state["text"]), version.state["status"])
             event = _event(before, now)
             if event:
                 events.append(base | {
@@ -231,7 +232,7 @@ class Memories:
             changed = max([item.stored.recorded_at, *([held.updated_at] if held else [])])
             ids = dict.fromkeys(scope.FIELDS) | dict(scope.of_marks(item.marks, name).ids)
             formed.append(ids | {
-                "id": unit.id, "memory": unit.text, "hash": hashlib.md5(unit.text.encode()).hexdigest(),
+                "id": unit.id, "memory": quoted(unit.text), "hash": hashlib.md5(unit.text.encode()).hexdigest(),
                 "metadata": said.metadata or None, "categories": [unit.kind.value],
                 "created_at": _written(said.created_at or unit.t_mention), "updated_at": _written(changed),
                 "expiration_date": said.expiration_date.isoformat() if said.expiration_date else None,

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from api.auth import Reader
 from api.deps import NamespaceName, Services
-from memsvc.domain import query
+from memsvc.domain import query, served
 from memsvc.domain.context import Memory, SourceRef
 from memsvc.wire import questions as wire
 from memsvc.wire import reads
@@ -40,13 +40,13 @@ def context(
     namespace: NamespaceName, body: wire.ContextRequest, caller: Reader, service: Services
 ) -> wire.ContextResponse:
     """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
-    served = service.recall.context(caller.tenant_id, namespace, query_of(body), body.budget_tokens)
+    found = service.recall.context(caller.tenant_id, namespace, query_of(body), body.budget_tokens)
     return wire.ContextResponse(
-        seq=served.seq,
-        text=served.context.text,
-        tokens=served.context.tokens,
-        prefix_sha256=served.context.prefix_sha256,
-        support=wire.Support(**dataclasses.asdict(served.support)),
+        seq=found.seq,
+        text=found.context.text,
+        tokens=found.context.tokens,
+        prefix_sha256=found.context.prefix_sha256,
+        support=wire.Support(**dataclasses.asdict(found.support)),
         passages=[
             wire.PassageResult(
                 text=passage.text,
@@ -54,10 +54,10 @@ def context(
                 unit_ids=list(passage.unit_ids),
                 sources=_sources(passage.sources),
             )
-            for passage in served.context.passages
+            for passage in found.context.passages
         ],
-        timings_ms=served.timings_ms,
-        degraded=served.degraded,
+        timings_ms=found.timings_ms,
+        degraded=found.degraded,
     )
 
 
@@ -77,7 +77,7 @@ def query_of(body: wire.Asked) -> query.Query:
 def _result(memory: Memory) -> wire.RecallResult:
     return wire.RecallResult(
         unit_id=memory.unit_id,
-        text=memory.text,
+        text=served.quoted(memory.text),
         kind=memory.kind,
         score=memory.score,
         status=memory.status,

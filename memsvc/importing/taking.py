@@ -15,7 +15,7 @@ from typing import Any
 import pydantic
 
 from memsvc import errors
-from memsvc.wire.base import MAX_ID_CHARS
+from memsvc.wire.base import CONTROL, MAX_ID_CHARS
 from memsvc.wire.exchanges import MAX_CONTENT_CHARS, NewExchange, NewMessage
 
 # An exchange is sent as a whole; smaller ones lose less to a connection that breaks.
@@ -129,7 +129,8 @@ class Taking:
         if self.source is not None:
             message["source"] = self.source
             if message.get("speaker") is not None:
-                message["speaker"] = self._clean(message["speaker"])[:MAX_ID_CHARS]
+                name = CONTROL.sub(" ", self._clean(message["speaker"]))
+                message["speaker"] = " ".join(name.split())[:MAX_ID_CHARS] or None
             if "metadata" in message:
                 names = message["metadata"]
                 message["metadata"] = {key: self._cleaned(value) for key, value in names.items()}

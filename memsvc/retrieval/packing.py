@@ -32,7 +32,7 @@ def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[
     is the served text: the sum of parts only bounds it, so the whole is counted once more and the last taken memories
     leave until it fits. Same inputs give the same bytes.
     """
-    memories = [dataclasses.replace(memory, text=served.quoted(memory.text)) for memory in memories]
+    memories = [dataclasses.replace(memory, text=served.line(memory.text)) for memory in memories]
     costs = [max(1, count_tokens(memory.text)) for memory in memories]
     number_cost = count_tokens("[10] ")
     order = sorted(range(len(memories)), key=lambda place: -memories[place].score / costs[place] ** _LENGTH_POWER)
@@ -86,7 +86,7 @@ def _passage(group: Sequence[Memory]) -> Passage:
     """Statements of one message behind its speaker, in the order in which they were said."""
     text = group[0].text
     for memory in group[1:]:
-        joint = " " if text[-1] in ".!?)\u2026\u3002\uff01\uff1f" else "; "
+        joint = " " if text[-1:] in ".!?)\u2026\u3002\uff01\uff1f" else "; "
         text += joint + memory.text.removeprefix(_speaker(memory))
     best = max(group, key=lambda memory: memory.score)
     sources = tuple(dict.fromkeys(source for memory in group for source in memory.sources))

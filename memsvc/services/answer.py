@@ -23,7 +23,7 @@ from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
-from memsvc.domain.served import quoted
+from memsvc.domain.served import line
 from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
@@ -325,7 +325,7 @@ def _quoted(served: Served, answerable: float) -> Answered:
         if likely >= answerable and not asks(memory.text):
             passage = next((passage for passage in served.context.passages if _holds(passage, memory)), None)
             if passage is not None:
-                text = passage.text if len(passage.text) <= _MOST_CHARS else quoted(memory.text)
+                text = passage.text if len(passage.text) <= _MOST_CHARS else line(memory.text)
                 return Answered(
                     served.seq, text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms
                 )

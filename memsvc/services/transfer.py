@@ -20,15 +20,14 @@ from memsvc.domain.exchange import Namespace
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import erase
 from memsvc.services.admission import Writer
+from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer
+from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer, trust
 from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
 _BATCH = 500
 _MAX_LINE_BYTES = 64 * 1024**2
-# Two float32 rows a unit.
-_FLOAT_BYTES = 4
 _N = tables.namespace
 
 
@@ -66,12 +65,13 @@ class Transfer:
         with self._database.tenant(tenant_id) as connection:
             space = self._begin(connection, tenant_id, name, header)
             try:
-                counts = self._rows(connection, space, lines, writer.max_trust)
+                counts = self._rows(connection, space, lines, writer)
             except (sa.exc.IntegrityError, sa.exc.DataError) as error:
                 reason = str(error.orig).splitlines()[0]
                 raise errors.Invalid(
                     f"The rows do not fit together near line {lines.number}: {reason}", _WHOLE
                 ) from None
+            trust.bound(connection, space)
             namespaces.count_messages(connection, space, counts[tables.message.name])
             head = self._bury(connection, space)
             tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=True)
@@ -93,14 +93,14 @@ class Transfer:
         assert found is not None
         return found
 
-    def _rows(self, connection: sa.Connection, space: Namespace, lines: _Lines, max_trust: float) -> dict[str, int]:
+    def _rows(self, connection: sa.Connection, space: Namespace, lines: _Lines, writer: Writer) -> dict[str, int]:
         counts = {table.name: 0 for table in transfer.TABLES}
         place, batch = 0, list[dict[str, Any]]()
         order = list(counts)
+        arrivals = Arrivals(self._encoder.width, space.head)
         for table, row in lines.rows():
-            values = transfer.read(table, row, _FLOAT_BYTES * self._encoder.width)
-            if "trust" in values:
-                values["trust"] = min(values["trust"], max_trust)
+            values = arrivals.take(table, row, lines.number)
+            _entrust(table, values, writer)
             if order[place] != table or len(batch) >= _BATCH:
                 _flush(connection, space, order[place], batch)
                 if table not in order[place:]:
@@ -108,6 +108,7 @@ class Transfer:
                 place = order.index(table)
             batch.append(values)
             counts[table] += 1
+        arrivals.end()
         _flush(connection, space, order[place], batch)
         return counts
 
@@ -126,6 +127,16 @@ class Transfer:
         found = namespaces.find(connection, space.tenant_id, space.name)
         assert found is not None
         return found.head
+
+
+def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
+    """Who imports answers for what is said, and vouches no further than its key may."""
+    if table == tables.message.name:
+        values["actor"] = writer.actor
+    if table in (tables.message.name, tables.unit.name):
+        values["trust"] = min(values.get("trust", 1.0), writer.max_trust)
+    if table == tables.unit_version.name and "trust" in values["state"]:
+        values["state"]["trust"] = min(values["state"]["trust"], writer.max_trust)
 
 
 def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,10 +17,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.link import LinkKind
-from memsvc.domain.message import Role
-from memsvc.domain.timespan import Granularity
-from memsvc.domain.unit import Artefact, Assertion, Kind, Quantity, Status, Topic
 from memsvc.store import idempotency, tables
 
 TABLES = tuple(table for table in reversed(tables.NAMESPACE_TABLES) if table is not tables.job)
@@ -55,37 +51,40 @@ def _out(value: Any) -> Any:
 def insert(
     connection: sa.Connection, namespace: Namespace, table_name: str, batch: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert checked rows (see `read`) of one table."""
+    """Insert checked rows (see `read` and services.arrivals) of one table."""
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     connection.execute(sa.insert(_BY_NAME[table_name]), [owner | dict(row) for row in batch])
 
 
-def read(table_name: Any, row: Any, embedding_bytes: int) -> dict[str, Any]:
-    """The row with database values. Raises Invalid, naming the field, for what the service could not have written.
-
-    `embedding_bytes` is the length that a vector has here.
+def read(table_name: Any, row: Any, *, part: bool = False) -> dict[str, Any]:
+    """The row with database values, or some columns of one. Raises Invalid, naming the field, for what a column does
+    not hold.
     """
     table = _BY_NAME.get(table_name) if isinstance(table_name, str) else None
     if table is None or not isinstance(row, dict):
         raise errors.Invalid("There is no such table.", _OTHER)
     columns = {column.name: column for column in table.c if column.name not in _PLACE}
-    if set(row) - set(columns):
-        raise errors.Invalid(f"{table_name} has no field {min(set(row) - set(columns))!r} here.", _OTHER)
+    needed = {c.name for c in columns.values() if not c.nullable and c.server_default is None and not part}
+    for name in sorted(set(row) - set(columns)):
+        raise errors.Invalid(f"{table_name} has no field {name!r} here.", _OTHER)
+    for name in sorted(needed - set(row)):
+        raise errors.Invalid(f"The field {name} of {table_name} is missing.", _OTHER)
     values = {}
     for name, value in row.items():
         try:
             values[name] = _in(columns[name], value)
-            if value is not None and (table_name, name) in _CHECKS:
-                _CHECKS[table_name, name](value)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise errors.Invalid(f"The field {name} of a row of {table_name} is not valid: {error}", _OTHER) from None
-    if table is tables.unit and len(values.get("embedding", b"")) not in (0, embedding_bytes, 2 * embedding_bytes):
-        raise errors.Invalid("A unit's vectors have another length than this service's encoder makes.", _OTHER)
-    if table is tables.message and len(values.get("embedding") or b"") not in (0, 2 * embedding_bytes):
-        raise errors.Invalid("A message's vectors have another length than this service's encoder makes.", _OTHER)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise errors.Invalid(f"The field {name} of {table_name} is not valid: {error}.", _OTHER) from None
     if table is tables.idempotency and "key" in values:
         values["key"] = idempotency.from_export(values["key"])
     return values
+
+
+def key(table_name: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells the row from every other of the file: the table, the last column of the key, the key's values."""
+    names = [column.name for column in _BY_NAME[table_name].primary_key.columns if column.name not in _PLACE]
+    held = [tuple(value) if isinstance(value := values[name], list) else value for name in names]
+    return table_name, names[-1], *held
 
 
 def _in(column: sa.Column[Any], value: Any) -> Any:
@@ -112,7 +111,8 @@ def _in(column: sa.Column[Any], value: Any) -> Any:
             raise ValueError("must be true or false")
         return value
     number = kind.python_type(value) if not isinstance(value, bool | str) else None
-    if number is None or number != value or not math.isfinite(number) or abs(number) >= 2**62:
+    most = 2**31 if type(kind) is sa.Integer else 2**62
+    if number is None or number != value or not math.isfinite(number) or abs(number) >= most:
         raise ValueError("must be a number")
     return number
 
@@ -139,62 +139,4 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _each(check: Callable[[Any], object]) -> Callable[[Any], object]:
-    return lambda value: [check(item) for item in _list(value)]
-
-
-def _share(value: Any) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError("must be within 0..1")
-
-
-def _offset(value: Any) -> None:
-    if not -86_400 < value < 86_400:
-        raise ValueError("must be less than a day")
-
-
-def _object(value: Any) -> None:
-    if not isinstance(value, dict):
-        raise ValueError("must be an object")
-
-
-def _skip(value: Any) -> None:
-    _text(value["message_id"])
-    _text(value["reason"])
-    if any(not isinstance(value.get(name, 0), int) for name in ("start", "end")) or set(value) - _SKIP:
-        raise ValueError("must name a message, a reason and the characters")
-
-
-def _one_of(*known: str) -> Callable[[Any], object]:
-    def check(value: Any) -> None:
-        if value not in known:
-            raise ValueError(f"must be one of {', '.join(known)}")
-
-    return check
-
-
-_SKIP = {"message_id", "reason", "start", "end"}
 _OTHER = "The file comes from another version, or was changed; nothing was imported."
-# What a reader of these columns relies on, beyond their database types.
-_CHECKS: dict[tuple[str, str], Callable[[Any], object]] = {
-    ("message", "role"): Role,
-    ("message", "metadata"): _object,
-    ("message", "trust"): _share,
-    ("exchange", "metadata"): _object,
-    ("exchange", "skipped"): _each(_skip),
-    ("idempotency", "response"): _object,
-    ("unit", "kind"): Kind,
-    ("unit", "status"): Status,
-    ("unit", "t_granularity"): Granularity,
-    ("unit", "topics"): _each(lambda item: Topic(**item)),
-    ("unit", "artefacts"): _each(lambda item: Artefact(**item)),
-    ("unit", "quantities"): _each(lambda item: Quantity(**item)),
-    ("unit", "trust"): _share,
-    ("unit", "assertion"): Assertion,
-    ("unit", "utc_offset_s"): _offset,
-    ("message", "utc_offset_s"): _offset,
-    ("unit_version", "state"): _object,
-    ("link", "kind"): LinkKind,
-    ("change", "op"): _one_of("put", "remove"),
-    ("change", "kind"): _one_of("message", "unit"),
-}

@@ -22,6 +22,19 @@ def least(connection: sa.Connection, namespace: Namespace, cited: Mapping[str, S
     return {unit_id: min(trust[source.message_id] for source in sources) for unit_id, sources in cited.items()}
 
 
+def bound(connection: sa.Connection, namespace: Namespace) -> None:
+    """Trust no unit of the namespace more than the messages that it cites."""
+    s = tables.unit_source
+    least_ = (
+        sa.select(sa.func.min(_M.c.trust))
+        .join(s, sa.and_(*tables.within(s, namespace), s.c.message_id == _M.c.id))
+        .where(*tables.within(_M, namespace), s.c.unit_id == _U.c.id)
+        .scalar_subquery()
+    )
+    own = sa.update(_U).where(*tables.within(_U, namespace))
+    connection.execute(own.values(trust=sa.func.least(_U.c.trust, least_)))
+
+
 def below(connection: sa.Connection, namespace: Namespace, min_trust: float) -> set[str]:
     """Ids of the messages and units that are trusted less."""
     if min_trust <= 0:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
-from memsvc.wire.base import Question, Request, Response, Text
+from memsvc.wire.base import OneLine, Question, Request, Response, Text
 
 MAX_VALUE_CHARS = 1_000_000
 
@@ -36,6 +36,9 @@ def _has_nul(value: Any) -> bool:
 
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Path = Annotated[list[Label], Field(max_length=20)]
+# What is written; what is looked for may have been written before a name had to be one line.
+NewLabel = Annotated[OneLine, StringConstraints(min_length=1, max_length=500)]
+NewPath = Annotated[list[NewLabel], Field(max_length=20)]
 Value = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 Operand = Annotated[JsonValue, AfterValidator(_plain)]
 
@@ -48,8 +51,8 @@ class Place(Request):
 class NewRecord(Request):
     """`text` is what the record is found by, its first 256 tokens at most; without it only filters find it."""
 
-    path: Path
-    key: Label
+    path: NewPath
+    key: NewLabel
     value: Value
     text: Annotated[Text, Field(max_length=MAX_VALUE_CHARS)] | None = None
 
