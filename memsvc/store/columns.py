@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -28,6 +29,15 @@ def belongs() -> sa.ForeignKeyConstraint:
 
 def recorded(name: str = "recorded_at") -> sa.Column[object]:
     return sa.Column(name, instant, nullable=False, server_default=sa.func.now())
+
+
+def written_over() -> tuple[sa.Column[object], sa.Column[object]]:
+    return recorded("created_at"), recorded("updated_at")
+
+
+def ending() -> tuple[sa.Column[Any], sa.Column[object]]:
+    """How long the row lives behind its last use, and until when; null: for good."""
+    return sa.Column("ttl_s", sa.Float), sa.Column("expires_at", instant)
 
 
 def utc_offset() -> sa.Column[object]:

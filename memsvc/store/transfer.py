@@ -69,6 +69,8 @@ def read(table_name: Any, row: Any, embedding_bytes: int) -> dict[str, Any]:
     if table is None or not isinstance(row, dict):
         raise errors.Invalid("There is no such table.", _OTHER)
     columns = {column.name: column for column in table.c if column.name not in _PLACE}
+    if table is tables.record and "text" in row:  # a file of before a record could have several
+        row = {name: value for name, value in row.items() if name != "text"} | {"texts": row["text"] and [row["text"]]}
     if set(row) - set(columns):
         raise errors.Invalid(f"{table_name} has no field {min(set(row) - set(columns))!r} here.", _OTHER)
     values = {}
