@@ -86,7 +86,7 @@ def create(service: Service) -> FastAPI:
         admin.router,
     ):
         app.include_router(router)
-    protocol = mcp.install(app)
+    protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)
     return app
 
 

@@ -1,7 +1,8 @@
 """Who asks, and whether it may: the API key of the Authorization header and its scopes.
 
-Every route under /v1 takes one of `Caller`, `Reader`, `Author`, `Eraser` and `Admin`; a test walks them. `Caller` goes
-by the method: GET reads, DELETE erases, anything else writes.
+Every route under /v1 takes one of `Caller`, `Reader`, `Author`, `Eraser`, `Admin` and `Sender`; a test walks them.
+`Caller` goes by the method: GET reads, DELETE erases, anything else writes. What `Sender` needs is in what it sends:
+the route asks for it by `require`.
 """
 
 from __future__ import annotations
@@ -78,16 +79,24 @@ class Allowed:
         self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
         principal = authenticate(request, credentials)
-        wanted = self.scope or _BY_METHOD.get(request.method, "write")
-        if not principal.may(wanted):
-            raise errors.Forbidden(f"This key may not {wanted}.", f"Use a key with the scope {wanted}.")
+        if self.scope != BY_CONTENT:
+            require(principal, self.scope or _BY_METHOD.get(request.method, "write"))
         return principal
 
 
+def require(principal: Principal, scope: str) -> None:
+    """Raises Forbidden when the key has not got the scope."""
+    if not principal.may(scope):
+        raise errors.Forbidden(f"This key may not {scope}.", f"Use a key with the scope {scope}.")
+
+
 _BY_METHOD = {"GET": "read", "HEAD": "read", "DELETE": "erase"}
+
+BY_CONTENT = "by content"
 
 Caller = Annotated[Principal, Depends(Allowed())]
 Reader = Annotated[Principal, Depends(Allowed("read"))]
 Author = Annotated[Principal, Depends(Allowed("write"))]
 Eraser = Annotated[Principal, Depends(Allowed("erase"))]
 Admin = Annotated[Principal, Depends(Allowed("admin"))]
+Sender = Annotated[Principal, Depends(Allowed(BY_CONTENT))]

@@ -24,7 +24,7 @@ NAMESPACE_HEADER = "X-Memsvc-Namespace"
 _METHODS = ["GET", "POST", "DELETE"]
 
 
-def install(app: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
+def install(app: FastAPI, answer_s: float = 45.0) -> contextlib.AbstractAsyncContextManager[None]:
     """Serve at PATH; what is returned must be open while the application runs.
 
     Without the package the path answers with what to install.
@@ -46,10 +46,11 @@ def install(app: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
         inside = AsyncMemoryClient("http://127.0.0.1", key, transport=httpx.ASGITransport(app))
         return inside, headers.get(NAMESPACE_HEADER.lower()) or tools.DEFAULT_NAMESPACE
 
-    server = tools.build(open_client)
+    server = tools.build(open_client, answer_s)
     # Who has a key may come from anywhere: a page of a stranger's does not have it.
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    server.streamable_http_app(json_response=True, stateless_http=True, transport_security=security)
+    # Not as one JSON reply: progress is told while an answer is made.
+    server.streamable_http_app(stateless_http=True, transport_security=security)
     app.router.routes.append(Route(PATH, endpoint=_Guarded(server.session_manager.asgi_app), methods=_METHODS))
     return server.session_manager.run()
 

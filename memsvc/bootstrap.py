@@ -22,7 +22,7 @@ from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, forget, redistil, reencode, refine, summarise, verdicts
+from memsvc.services import answer, consolidate, forget, records, redistil, reencode, refine, summarise, verdicts
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
@@ -254,6 +254,7 @@ def _handlers(
         redistil.KIND: Redistil(text_encoder, _depth(settings), southern=settings.distill.southern).run,
         reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
+        records.KIND: records.sweep,
     }
     if reader is not None:
         handlers[answer.KIND] = ReadAhead(reader, settings.reader.episode_tokens).run

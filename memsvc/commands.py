@@ -130,6 +130,9 @@ def worker(
 def mcp(
     url: Annotated[str, typer.Option(envvar="MEMSVC_URL", help="The service.")] = "http://127.0.0.1:8377",
     namespace: Annotated[str, typer.Option(help="The memory space of tools that are not told one.")] = "default",
+    answer_s: Annotated[
+        float, typer.Option(envvar="MEMSVC_READER_MCP_TIMEOUT_S", help="Seconds that an answer is waited for.")
+    ] = 45.0,
 ) -> None:
     """Serve the memory of a running service as MCP tools on standard input and output (key: MEMSVC_API_KEY)."""
     try:
@@ -138,7 +141,7 @@ def mcp(
         raise errors.Invalid(
             f"The MCP package is not installed ({error.name}).", 'Run pip install "memsvc[mcp]".'
         ) from None
-    tools.serve_stdio(url, None, namespace)
+    tools.serve_stdio(url, None, namespace, answer_s)
 
 
 @app.command()

@@ -130,6 +130,7 @@ class ReaderSettings(BaseSettings):
     )
     queue: int = Field(8, ge=0, description="questions that may wait for the model; more are told to come again")
     timeout_s: float = Field(120.0, gt=0, description="for writing one answer")
+    mcp_timeout_s: float = Field(45.0, gt=0, description="MCP's answer gives memories then; clients give up after 60")
     max_tokens: int = Field(512, ge=1, description="of one answer")
     episode_tokens: int = Field(1_500, ge=64, description="of an episode that is read ahead")
     kept_tokens: int | None = Field(None, ge=64, description="of what is read ahead, in each layer; default: all")

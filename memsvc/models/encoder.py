@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import importlib.util
+import math
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,14 @@ _RUN_COST_TOKENS = 8
 _RUN_MOST_TOKENS = 512
 # Letters beyond Latin ones: without any, no word is unknown to a tokenizer of pieces.
 _OTHER_LETTERS = re.compile(r"[\u0370-\u1dff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdff\ufe70-\ufefc]")
+# Where a text that is too long may be cut, the best first: behind a line, a sentence, a word, and within endless words.
+_SEAMS = (
+    re.compile(r"[^\n]*\n+|[^\n]+"),
+    re.compile(r".+?(?:[.!?…。！？]+\S?\s+|$)", re.DOTALL),
+    re.compile(r"\s*\S{1,60}\s*"),
+)
+# Of a pass's tokens so many are marks of its ends and a prompt.
+_MARKS = 16
 # From this share of unknown words on (a speaker's name before them is known) a vector says nothing.
 _UNKNOWN_SHARE = 0.5
 
@@ -51,7 +60,13 @@ class Backend(Protocol):
 
 @runtime_checkable
 class Tokenizing(Protocol):
-    """A backend that can say of which words its tokenizer has no piece."""
+    """A backend that can say how many tokens a text has (`max_tokens` are read, the rest is cut; None: all are), and of
+    which words its tokenizer has no piece.
+    """
+
+    max_tokens: int | None
+
+    def ids(self, text: str) -> Sequence[int]: ...
 
     def unknown_share(self, text: str) -> float: ...
 
@@ -82,6 +97,13 @@ class TextEncoder:
             vectors[places] = self._backend.encode_in_context([pairs[place] for place in places])
         vectors[[not self.knows(own) for _, own in pairs]] = 0.0
         return vectors
+
+    def windows(self, text: str) -> list[str]:
+        """The text in parts that are read whole, in order; the text alone where the backend cannot tell."""
+        backend = self._backend
+        if not isinstance(backend, Tokenizing) or backend.max_tokens is None:
+            return [text]
+        return _windows(text, backend.max_tokens - _MARKS, backend.ids, 0)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Similar lengths side by side: a batch costs as much as its longest text times its size."""
@@ -126,10 +148,29 @@ def load(model: str, *, precision: str, threads: int, batch_size: int, device: s
     return TextEncoder(model, _SentenceTransformers(str(tokens.minilm_folder()), threads, device), batch_size)
 
 
+def _windows(text: str, room: int, ids: Callable[[str], Sequence[int]], seam: int) -> list[str]:
+    """Neighbouring parts together while they fit; a part that alone does not is cut at the next kind of seam."""
+    if len(text.encode("utf-8", "replace")) <= room or seam == len(_SEAMS):
+        return [text]  # no token is shorter than a byte
+    made: list[str] = []
+    window, used = "", 0
+    for part in _SEAMS[seam].findall(text):
+        cost = len(ids(part))
+        if window and used + cost > room:
+            made.append(window)
+            window, used = "", 0
+        if cost > room:
+            made += _windows(part, room, ids, seam + 1)
+        else:
+            window, used = window + part, used + cost
+    return [part for part in (*made, window) if part.strip()]
+
+
 class _OnnxMiniLm:
     """all-MiniLM-L6-v2 with int8 weights on onnxruntime: a question takes half the time of fp32 on a CPU."""
 
     width = 384
+    max_tokens: int | None = _MAX_TOKENS
 
     def __init__(self, threads: int) -> None:
         import onnxruntime
@@ -176,10 +217,10 @@ class _OnnxMiniLm:
         return hidden, mask
 
     def unknown_share(self, text: str) -> float:
-        return tokens.unknown_share(text, self._ids, self._tokenizer.token_to_id("[UNK]"))
+        return tokens.unknown_share(text, self.ids, self._tokenizer.token_to_id("[UNK]"))
 
-    def _ids(self, word: str) -> Sequence[int]:
-        ids: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
+    def ids(self, text: str) -> Sequence[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
 
@@ -203,6 +244,9 @@ class _SentenceTransformers:
                 "Set MEMSVC_ENCODER_MODEL to a folder, or to a name that your model hub has and can be reached.",
             ) from error
         self.width = int(self._model.get_embedding_dimension())
+        # A static model reads everything: its length is None, or infinite.
+        limit = self._model.max_seq_length
+        self.max_tokens: int | None = int(limit) if limit is not None and math.isfinite(limit) else None
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         return np.asarray(self._model.encode_document(list(texts), **self._options(len(texts))), dtype=np.float32)
@@ -233,10 +277,10 @@ class _SentenceTransformers:
 
     def unknown_share(self, text: str) -> float:
         # Tokenizers of static embeddings are of another kind, without this attribute.
-        return tokens.unknown_share(text, self._ids, getattr(self._model.tokenizer, "unk_token_id", None))
+        return tokens.unknown_share(text, self.ids, getattr(self._model.tokenizer, "unk_token_id", None))
 
-    def _ids(self, word: str) -> Sequence[int]:
-        ids: list[int] = self._model.tokenizer.encode(word, add_special_tokens=False)
+    def ids(self, text: str) -> Sequence[int]:
+        ids: list[int] = self._model.tokenizer.encode(text, add_special_tokens=False)
         return ids
 
     def _pools_by_mean(self) -> bool:

@@ -169,6 +169,7 @@ class Namespace:
     delete_record = _in_it(records.delete_record)
     search_records = _in_it(records.search_records)
     record_paths = _in_it(records.record_paths)
+    record_batch = _in_it(records.record_batch)
     declare_aliases = _in_it(naming.declare_aliases)
     aliases = _in_it(naming.aliases)
     take_back_alias = _in_it(naming.take_back_alias)

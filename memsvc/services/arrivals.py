@@ -137,7 +137,8 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     "change": {"op": Literal["put", "remove"], "kind": Literal["message", "unit"], "ref": Id},
     "record": {
         "path": NewPath, "key": NewLabel, "value": Value,
-        "text": Annotated[Text, Field(max_length=MAX_VALUE_CHARS)] | None,
+        "texts": list[Annotated[Text, Field(max_length=MAX_VALUE_CHARS)]] | None,
+        "ttl_s": Annotated[float, Field(gt=0, allow_inf_nan=False)] | None,
     },
     "alias": {"alias": Id, "name": Id},
     "idempotency": {"key": Label, "response": _Reply},
@@ -226,11 +227,13 @@ class Arrivals:
         self._keys.add(held)
 
     def _vectors(self, table: str, values: dict[str, Any]) -> None:
-        rows = {"message": (0, 2), "unit": (0, 1, 2), "record": (1,)}.get(table)
         held = values.get("embedding")
-        if rows is None or held is None:
+        if held is None or table not in ("message", "unit", "record"):
             return
-        if len(held) not in [4 * self._width * count for count in rows]:
+        rows, rest = divmod(len(held), 4 * self._width)
+        # A record has as many as its texts have windows.
+        fits = {"message": rows in (0, 2), "unit": rows < 3, "record": rows > 0}[table]
+        if rest or not fits:
             _refuse(table, "embedding", "has another length than this service's encoder makes")
         matrix = np.frombuffer(held, dtype="<f4").reshape(-1, self._width).astype(np.float64)
         lengths = np.linalg.norm(matrix, axis=1)

@@ -13,6 +13,8 @@ from memsvc.store import jobs
 CONSOLIDATE = "consolidate"
 REBUILD = "rebuild"
 FORGET = "forget"
+SWEEP = "sweep"
+_SWEPT_WITHIN_S = 3_600.0
 # What a job of forgetting looks for when it is not to look for what has faded.
 EXPIRED = "expired"
 
@@ -33,3 +35,9 @@ def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None
     """Put away what ends at this moment, then."""
     delay_s = max(0.0, (at - dt.datetime.now(dt.UTC)).total_seconds())
     jobs.enqueue(connection, space, FORGET, f"{FORGET}:{at.isoformat()}", {"only": EXPIRED}, delay_s)
+
+
+def sweep(connection: sa.Connection, space: Namespace, delay_s: float) -> None:
+    """Delete records that have ended, within an hour of their end."""
+    if not jobs.waits(connection, space, SWEEP):
+        jobs.enqueue(connection, space, SWEEP, f"{SWEEP}:{uuid.uuid4()}", {}, min(max(0.0, delay_s), _SWEPT_WITHIN_S))

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import itertools
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.record import Condition, Record
-from memsvc.models.encoder import TextEncoder
+from memsvc.domain.record import Delete, Found, Get, Paths, Put, Record, Search
+from memsvc.models.encoder import TextEncoder, Vectors
+from memsvc.services import follow_ups, writing
 from memsvc.services.ingest import require_encoder
-from memsvc.store import namespaces, records, tenants, unencoded
+from memsvc.services.work import Lease
+from memsvc.store import jobs, namespaces, records, tenants, unencoded
 from memsvc.store.database import Database
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """`degraded` says why the query's meaning was not compared with all records."""
-
-    records: list[Record]
-    degraded: str | None = None
+KIND = follow_ups.SWEEP
+Operation = Put | Delete | Get | Search | Paths
+# Of a read; a write gives None.
+Result = Record | Found | list[tuple[str, ...]] | None
 
 
 class Records:
@@ -34,28 +34,39 @@ class Records:
         self._database = database
         self._encoder = encoder
 
+    def batch(self, tenant_id: uuid.UUID, name: str, operations: Sequence[Operation]) -> list[Result]:
+        """A result for each operation, in their order. What is read is what was there before, all at one moment; then
+        all is written in one transaction, of several writes to one place the last.
+
+        Raises what `put` raises, with nothing written.
+        """
+        results: list[Result] = [None] * len(operations)
+        asked = [(n, op) for n, op in enumerate(operations) if not isinstance(op, Put | Delete)]
+        if asked:
+            for (n, _), found in zip(asked, self._read(tenant_id, name, [op for _, op in asked]), strict=True):
+                results[n] = found
+        last = {(op.path, op.key): op for op in operations if isinstance(op, Put | Delete)}
+        if last:
+            self._write(tenant_id, name, list(last.values()))
+        return results
+
     def put(
         self,
         tenant_id: uuid.UUID,
         name: str,
         path: Sequence[str],
         key: str,
-        value: dict[str, Any],
-        text: str | None = None,
+        value: Mapping[str, Any],
+        texts: Sequence[str] = (),
+        ttl_s: float | None = None,
     ) -> Record:
-        """Write a record over the one that stands there. `text` is what it is found by; None: by filters alone.
+        """Write a record over the one that stands there; its arguments are `Put`'s.
 
         Raises Conflict when the namespace belongs to another encoder, Forbidden when a new one would pass the quota.
         """
-        embedding = self._encoder.encode([text])[0].astype("<f4").tobytes() if text else None
-        fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
-        with self._database.tenant(tenant_id) as connection:
-            space = namespaces.lock(connection, fresh)
-            require_encoder(space, self._encoder.name)
-            written = records.put(connection, space, path, key, value, embedding, text or None)
-            if space.id == fresh.id:
-                tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=False)
-            return written
+        (written,) = self._write(tenant_id, name, [Put(tuple(path), key, value, texts, ttl_s)])
+        assert isinstance(written, Record)
+        return written
 
     def find(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], keys: Sequence[str]) -> dict[str, Record]:
         """Key -> record, of those that are there."""
@@ -65,41 +76,80 @@ class Records:
 
     def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str) -> bool:
         """Whether there was one."""
-        with self._database.tenant(tenant_id) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            return records.delete(connection, space, path, key) if space else False
+        return self._write(tenant_id, name, [Delete(tuple(path), key)]) == [True]
 
     def paths(self, tenant_id: uuid.UUID, name: str) -> list[tuple[str, ...]]:
         """All paths that hold a record, in order."""
-        with self._database.tenant(tenant_id) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            return records.paths(connection, space) if space else []
+        (found,) = self._read(tenant_id, name, [Paths()])
+        assert isinstance(found, list)
+        return found
 
-    def search(
-        self,
-        tenant_id: uuid.UUID,
-        name: str,
-        prefix: Sequence[str],
-        conditions: Sequence[Condition],
-        query: str | None,
-        limit: int,
-        offset: int,
-    ) -> Found:
-        """Records under `prefix` that meet all conditions: nearest to `query` first, those without a vector (without
-        words to be found by, or not encoded again yet) at the end; without a query, or in a namespace of another
-        encoder, the last written first.
+    def get(self, tenant_id: uuid.UUID, name: str, place: Get) -> Record | None:
+        (found,) = self._read(tenant_id, name, [place])
+        assert found is None or isinstance(found, Record)
+        return found
+
+    def search(self, tenant_id: uuid.UUID, name: str, search: Search) -> Found:
+        """Records under the prefix that meet all conditions: nearest to the query first, those without a vector
+        (without words to be found by, or not encoded again yet) at the end; without a query, or in a namespace of
+        another encoder, the last written first.
         """
-        vector = self._encoder.encode_query(query) if query else None
+        (found,) = self._read(tenant_id, name, [search])
+        assert isinstance(found, Found)
+        return found
+
+    def _write(self, tenant_id: uuid.UUID, name: str, writes: Sequence[Put | Delete]) -> list[Record | bool]:
+        """In one transaction: the records written, and of a deletion whether there was one."""
+        puts = [op for op in writes if isinstance(op, Put)]
+        rows = iter(writing.encode_texts(self._encoder, [op.texts for op in puts]))
+        fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.lock(connection, fresh) if puts else namespaces.find(connection, tenant_id, name)
+            if space is None:
+                return [False] * len(writes)
+            if puts:
+                require_encoder(space, self._encoder.name)
+            done = [
+                records.put(connection, space, op, next(rows) or None)
+                if isinstance(op, Put)
+                else records.delete(connection, space, op.path, op.key)
+                for op in writes
+            ]
+            ends = [op.ttl_s for op in puts if op.ttl_s is not None]
+            if ends:
+                follow_ups.sweep(connection, space, min(ends))
+            if space.id == fresh.id:
+                tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=False)
+            return done
+
+    def _read(self, tenant_id: uuid.UUID, name: str, asked: Sequence[Get | Search | Paths]) -> list[Result]:
+        vectors = {
+            op.query: self._encoder.encode_query(op.query) for op in asked if isinstance(op, Search) and op.query
+        }
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is None:
-                return Found([])
-            if vector is None or space.encoder != self._encoder.name:
-                listed = records.page(connection, space, prefix, conditions, limit, offset)
-                return Found(listed, None if vector is None else self._degraded(connection, space))
-            held = records.embeddings(connection, space, prefix, conditions)
-            ranked = _ranked(held, vector)[offset : offset + limit]
-            return Found(_read(connection, space, ranked), self._degraded(connection, space))
+                return [Found([]) if isinstance(op, Search) else [] if isinstance(op, Paths) else None for op in asked]
+            results = [self._one(connection, space, op, vectors) for op in asked]
+        used = [record for op, found in zip(asked, results, strict=True) for record in _used(op, found)]
+        if used:
+            with self._database.tenant(tenant_id) as connection:
+                records.refresh(connection, space, {(record.path, record.key) for record in used})
+        return results
+
+    def _one(
+        self, connection: sa.Connection, space: Namespace, op: Get | Search | Paths, vectors: Mapping[str, Vectors]
+    ) -> Result:
+        if isinstance(op, Paths):
+            return records.paths(connection, space)
+        if isinstance(op, Get):
+            return next(iter(records.find(connection, space, op.path, [op.key])), None)
+        vector = vectors[op.query] if op.query else None
+        if vector is None or space.encoder != self._encoder.name:
+            listed = records.page(connection, space, op)
+            return Found(listed, None if vector is None else self._degraded(connection, space))
+        ranked = _ranked(records.embeddings(connection, space, op), vector)[op.offset : op.offset + op.limit]
+        return Found(_held(connection, space, ranked), self._degraded(connection, space))
 
     def _degraded(self, connection: sa.Connection, space: Namespace) -> str | None:
         """Why not every record with words has a vector to compare; None where each has."""
@@ -115,24 +165,43 @@ class Records:
         return f"{why} A reencode job ends this: memsvc reencode --namespace {space.name}."
 
 
+def sweep(lease: Lease) -> None:
+    """The handler of the job that deletes what has ended."""
+    with lease.transaction() as (connection, locked):
+        gone = records.sweep(connection, locked)
+        jobs.finish(connection, lease.job, {"records": gone})
+        end = records.next_end(connection, locked)
+        if end is not None:
+            follow_ups.sweep(connection, locked, (end - dt.datetime.now(dt.UTC)).total_seconds())
+
+
+def _used(op: Get | Search | Paths, found: Result) -> list[Record]:
+    """What of a result is to live its time again."""
+    if isinstance(op, Paths) or not op.refresh:
+        return []
+    given = found.records if isinstance(found, Found) else [found]
+    return [record for record in given if isinstance(record, Record) and record.expires_at is not None]
+
+
 _Place = tuple[tuple[str, ...], str]
 
 
 def _ranked(
-    held: Sequence[tuple[tuple[str, ...], str, bytes | None]], vector: np.ndarray[Any, np.dtype[np.float32]]
+    held: Sequence[tuple[tuple[str, ...], str, bytes | None]], vector: Vectors
 ) -> list[tuple[_Place, float | None]]:
-    """Places with their cosine, best first; `vector` (d,) float32, unit norm, as every embedding is."""
-    worded = [(path, key, embedding) for path, key, embedding in held if embedding is not None]
-    bare = [((path, key), None) for path, key, embedding in held if embedding is None]
+    """Places with the cosine of their best row, best first; `vector` (d,) float32, unit norm, as every row is."""
+    worded = [(path, key, rows) for path, key, rows in held if rows]
+    bare: list[tuple[_Place, float | None]] = [((path, key), None) for path, key, rows in held if not rows]
     if not worded:
-        return list(bare)
-    matrix = np.frombuffer(b"".join(embedding for *_, embedding in worded), dtype="<f4").reshape(len(worded), -1)
-    cosines = matrix @ vector
+        return bare
+    counts = [len(rows) // vector.nbytes for *_, rows in worded]
+    matrix = np.frombuffer(b"".join(rows for *_, rows in worded), dtype="<f4").reshape(sum(counts), -1)
+    cosines = np.maximum.reduceat(matrix @ vector, [0, *itertools.accumulate(counts[:-1])])
     best = np.argsort(-cosines, kind="stable").tolist()
     return [*(((worded[n][0], worded[n][1]), float(cosines[n])) for n in best), *bare]
 
 
-def _read(connection: sa.Connection, space: Namespace, ranked: Sequence[tuple[_Place, float | None]]) -> list[Record]:
+def _held(connection: sa.Connection, space: Namespace, ranked: Sequence[tuple[_Place, float | None]]) -> list[Record]:
     """The records at the places, in that order."""
     keys: dict[tuple[str, ...], list[str]] = {}
     for (path, key), _ in ranked:

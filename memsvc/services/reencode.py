@@ -96,8 +96,8 @@ class Reencode:
                 bare = unencoded.records(connection, space, self._batch)
             if not bare:
                 return
-            rows = self._encoder.encode([text for _, text in bare])
-            made = {item: row.astype("<f4").tobytes() for item, row in zip(bare, rows, strict=True)}
+            rows = writing.encode_texts(self._encoder, [texts for _, texts in bare])
+            made = dict(zip(bare, rows, strict=True))
             with lease.transaction() as (connection, locked):
                 still = unencoded.records(connection, locked, self._batch)
                 vectors = {item[0]: made[item] for item in still if item in made}

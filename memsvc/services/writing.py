@@ -24,6 +24,13 @@ def encode(encoder: TextEncoder, fresh: Sequence[MemoryUnit]) -> list[bytes]:
     return [row.astype("<f4").tobytes() for row in encoder.encode([unit.text for unit in fresh])]
 
 
+def encode_texts(encoder: TextEncoder, given: Sequence[Sequence[str]]) -> list[bytes]:
+    """For each list of texts a float32 row a window of what the encoder reads at once, as bytes."""
+    windows = [[window for text in texts for window in encoder.windows(text)] for texts in given]
+    rows = iter(encoder.encode([window for parts in windows for window in parts]))
+    return [b"".join(next(rows).astype("<f4").tobytes() for _ in parts) for parts in windows]
+
+
 def encode_messages(encoder: TextEncoder, said: Sequence[tuple[Message | None, Message]]) -> list[bytes]:
     """Two float32 rows a message, as bytes, from one pass over the end of the message before it and its own words: the
     mean of its own words in that context, and of all. None at all for one without words of its own.

@@ -32,6 +32,15 @@ def recorded(name: str = "recorded_at") -> sa.Column[object]:
     return sa.Column(name, instant, nullable=False, server_default=sa.func.now())
 
 
+def written_over() -> tuple[sa.Column[object], sa.Column[object]]:
+    return recorded("created_at"), recorded("updated_at")
+
+
+def ending() -> tuple[sa.Column[Any], sa.Column[object]]:
+    """How long the row lives behind its last use, and until when; null: for good."""
+    return sa.Column("ttl_s", sa.Float), sa.Column("expires_at", instant)
+
+
 def utc_offset() -> sa.Column[object]:
     return sa.Column("utc_offset_s", sa.Integer, nullable=False, server_default="0")
 

@@ -340,11 +340,11 @@ record = sa.Table(
     sa.Column("path", ARRAY(sa.Text), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", JSONB, nullable=False),
-    # (d,) float32, little-endian, of the words that the record is found by (kept in `text`); null where there are none.
+    # (n, d) float32, little-endian, of the windows of all `texts` that the record is found by; null where none.
     sa.Column("embedding", BYTEA),
-    columns.recorded("created_at"),
-    columns.recorded("updated_at"),
-    sa.Column("text", sa.Text),
+    *columns.written_over(),
+    sa.Column("texts", ARRAY(sa.Text)),
+    *columns.ending(),
     columns.belongs(),
 )
 

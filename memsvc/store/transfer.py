@@ -64,6 +64,8 @@ def read(table_name: Any, row: Any, *, part: bool = False) -> dict[str, Any]:
     if table is None or not isinstance(row, dict):
         raise errors.Invalid("There is no such table.", _OTHER)
     columns = {column.name: column for column in table.c if column.name not in _PLACE}
+    if table is tables.record and "text" in row:  # a file of before a record could have several
+        row = {name: value for name, value in row.items() if name != "text"} | {"texts": row["text"] and [row["text"]]}
     needed = {c.name for c in columns.values() if not c.nullable and c.server_default is None and not part}
     for name in sorted(set(row) - set(columns)):
         raise errors.Invalid(f"{table_name} has no field {name!r} here.", _OTHER)

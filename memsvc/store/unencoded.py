@@ -35,7 +35,7 @@ def adopt(connection: sa.Connection, namespace: Namespace, encoder: str) -> int:
     connection.execute(sa.update(_U).where(*tables.within(_U, namespace)).values(embedding=NONE))
     connection.execute(sa.update(_M).where(*tables.within(_M, namespace)).values(embedding=None))
     mute = sa.select(sa.func.count()).where(
-        *tables.within(_R, namespace), _R.c.embedding.is_not(None), _R.c.text.is_(None)
+        *tables.within(_R, namespace), _R.c.embedding.is_not(None), _R.c.texts.is_(None)
     )
     lost = int(connection.execute(mute).scalar_one())
     connection.execute(sa.update(_R).where(*tables.within(_R, namespace)).values(embedding=None))
@@ -51,7 +51,7 @@ def count(connection: sa.Connection, namespace: Namespace) -> int:
     wanted = (
         (_U, (_U.c.embedding == NONE,)),
         (_M, _UNSAID),
-        (_R, (_R.c.embedding.is_(None), _R.c.text != "")),
+        (_R, (_R.c.embedding.is_(None), _R.c.texts.is_not(None))),
     )
     counts = [
         sa.select(sa.func.count()).select_from(table).where(*tables.within(table, namespace), *bare).scalar_subquery()
@@ -99,15 +99,15 @@ def set_units(connection: sa.Connection, namespace: Namespace, vectors: Mapping[
     _set(connection, _U, namespace, (_U.c.id,), [((unit_id,), rows) for unit_id, rows in vectors.items()])
 
 
-def records(connection: sa.Connection, namespace: Namespace, limit: int) -> list[tuple[Place, str]]:
-    """Places and words of records."""
+def records(connection: sa.Connection, namespace: Namespace, limit: int) -> list[tuple[Place, tuple[str, ...]]]:
+    """Places and texts of records."""
     statement = (
-        sa.select(_R.c.path, _R.c.key, _R.c.text)
-        .where(*tables.within(_R, namespace), _R.c.embedding.is_(None), _R.c.text != "")
+        sa.select(_R.c.path, _R.c.key, _R.c.texts)
+        .where(*tables.within(_R, namespace), _R.c.embedding.is_(None), _R.c.texts.is_not(None))
         .order_by(_R.c.path, _R.c.key)
         .limit(limit)
     )
-    return [((tuple(row.path), row.key), row.text) for row in connection.execute(statement)]
+    return [((tuple(row.path), row.key), tuple(row.texts)) for row in connection.execute(statement)]
 
 
 def set_records(connection: sa.Connection, namespace: Namespace, vectors: Mapping[Place, bytes]) -> None:

@@ -62,6 +62,11 @@ BODIES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/namespaces/hostile-records/records/find", {"path": ["p"], "key": "k"}),
     ("POST", "/v1/namespaces/hostile-records/records/delete", {"path": ["p"], "key": "none"}),
     ("POST", "/v1/namespaces/hostile-records/records/search", FIND | {"limit": 1, "offset": 0}),
+    (
+        "POST",
+        "/v1/namespaces/hostile-records/records/batch",
+        {"operations": [{"op": "put", **RECORD}, {"op": "paths"}]},
+    ),
     ("POST", "/v1/chat/completions", CHAT | {"user": "hostile", "stream": False, "max_tokens": 5, "memsvc": {}}),
 ]
 FILTERS: list[Any] = [

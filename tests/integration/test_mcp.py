@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,11 +19,16 @@ from fastapi import FastAPI
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp.types import TextContent
 
 import api.mcp
+from api.app import create
 from memsvc.bootstrap import Service
+from memsvc.reader.asked import Abandoned
 from memsvc.sdk import MemoryClient
 from memsvc.store import keys, tenants
+from tests.serving import served
 
 _names = itertools.count()
 Use = Callable[[Client], Awaitable[None]]
@@ -95,7 +101,13 @@ def test_an_agent_remembers_asks_corrects_and_forgets(connect: Connect, namespac
         )
         assert made["memories"]
         await call(agent, "remember", text="My boat is called Albatross.", speaker="Ana", session="harbour")
-        text = await call(agent, "context", query="What does Ana prefer to drink?")
+        held = await agent.call_tool("context", {"query": "What does Ana prefer to drink?"})
+        (block,) = held.content
+        assert isinstance(block, TextContent)
+        text = block.text
+        assert held.structured_content is not None
+        assert held.structured_content["result"] == text
+        assert held.structured_content["support"]["answerable"] > 0.5
         assert "tea" in text
         assert text.startswith("<memsvc>")
         (best, *_) = (await call(agent, "recall", query="What is the boat called?"))["results"]
@@ -168,6 +180,91 @@ def test_what_goes_wrong_is_told_to_the_model_in_words(connect: Connect) -> None
         assert "NUL" in await refusal(agent, "remember", text="a\x00b")
 
     connect(use)
+
+
+def test_tools_say_what_they_do_and_nothing_is_advertised_that_is_not_there(connect: Connect) -> None:
+    async def use(agent: Client) -> None:
+        tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+        for tool in tools.values():
+            assert tool.title, tool.name
+            assert tool.output_schema, tool.name
+            assert tool.input_schema["additionalProperties"] is False
+            assert all(field.get("description") for field in tool.input_schema["properties"].values()), tool.name
+            assert tool.annotations is not None
+            assert tool.annotations.idempotent_hint is (tool.name != "remember")
+            assert tool.annotations.destructive_hint is (tool.name in ("correct", "forget"))
+            assert tool.annotations.read_only_hint is (tool.name not in ("remember", "correct", "forget"))
+        has = agent.server_capabilities
+        assert (has.prompts, has.resources) == (None, None)
+        assert has.tools is not None
+        with pytest.raises(MCPError, match="cursor"):
+            await agent.list_tools(cursor="next")
+        for listed in (agent.list_prompts, agent.list_resources):
+            with pytest.raises(MCPError):
+                await listed()
+
+    connect(use)
+
+
+def test_an_argument_that_a_tool_does_not_know_is_refused_with_those_that_it_knows(
+    connect: Connect, namespace: str, client: MemoryClient
+) -> None:
+    async def use(agent: Client) -> None:
+        assert "no argument 'top_k'" in (said := await refusal(agent, "recall", query="boat", top_k=3))
+        assert "query, limit, as_of, sweep, namespace" in said
+        await refusal(agent, "remember", text="I repair clocks.", user="ana")
+        await call(agent, "remember", text="I repair watches.")
+
+    connect(use)
+    assert [message.content for message in client.namespace(namespace).messages()] == ["I repair watches."]
+
+
+def test_results_say_how_far_they_bear_the_question(connect: Connect) -> None:
+    async def use(agent: Client) -> None:
+        await call(agent, "remember", text="My boat is called Albatross.", speaker="Ana")
+        for tool in ("recall", "answer", "context"):
+            found = await call(agent, tool, query="What is Ana's boat called?")
+            assert set(found["support"]) == {"answerable", "coverage", "cosine", "speaker"}
+            assert found.get("answerable", found["support"]["answerable"]) == found["support"]["answerable"]
+
+    connect(use)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_an_answer_that_takes_too_long_is_told_of_and_gives_the_best_memories(
+    service: Service, namespace: str, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    ended = threading.Event()
+    told: list[str | None] = []
+
+    def slow(*_: object, waits: Callable[[], bool], **__: object) -> None:
+        while waits():
+            ended.wait(0.01)
+        ended.set()
+        raise Abandoned
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    monkeypatch.setattr(service.answers, "answer", slow)
+    hurried = service.settings.reader.model_copy(update={"mcp_timeout_s": 0.3})
+    monkeypatch.setattr(service.settings, "reader", hurried)
+    headers = {"Authorization": f"Bearer {service.api_key}", "X-Memsvc-Namespace": namespace}
+
+    async def use(url: str) -> None:
+        async with _over_http(url, headers, mode) as agent:
+            await call(agent, "remember", text="My boat is called Albatross.", speaker="Ana")
+            result = await agent.call_tool("answer", {"query": "What is the boat called?"}, progress_callback=hear)
+            found = result.structured_content
+            assert found is not None
+            assert "Albatross" in found["answer"]
+            assert (found["path"], found["abstained"], len(found["message_ids"])) == ("late", False, 1)
+            assert "longer than 0.3 s" in found["note"]
+
+    with served(create(service)) as url:
+        asyncio.run(use(url))
+        assert ended.wait(60)
+    assert "being read" in (told[0] or "")
 
 
 def test_two_spaces_of_one_connection_are_apart(connect: Connect, namespace: str) -> None:

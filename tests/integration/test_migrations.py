@@ -197,3 +197,36 @@ def test_an_upgrade_takes_back_merges_that_todays_rules_would_not_make(
 def _units(built: Service) -> list[MemoryUnit]:
     page = built.inspect.units(built.tenant_id, "knees", 0, 100)
     return [item.unit for item in page.units]
+
+
+def test_the_words_of_a_record_become_its_texts_and_stay_when_that_is_taken_back(empty_url: str) -> None:
+    migrations = rooms.root() / "migrations"
+    schema.upgrade(empty_url, migrations, "0013")
+    engine = sa.create_engine(psycopg_url(empty_url))
+    owner, space = str(uuid.uuid4()), str(uuid.uuid4())
+    with engine.begin() as connection:
+        connection.execute(_ACT_FOR, {"tenant": owner})
+        place = {"owner": owner, "space": space}
+        connection.execute(sa.text("INSERT INTO tenant (id, name) VALUES (:owner, 'a')"), place)
+        connection.execute(
+            sa.text("INSERT INTO namespace (tenant_id, id, name, encoder) VALUES (:owner, :space, 'n', 'e')"), place
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO record (tenant_id, namespace_id, path, key, value, embedding, text) VALUES"
+                " (:owner, :space, '{p}', 'bare', '{}', NULL, NULL), (:owner, :space, '{p}', 'mute', '{}', 'm', NULL),"
+                " (:owner, :space, '{p}', 'worded', '{}', 'w', 'Ana sails')"
+            ),
+            place,
+        )
+
+    def held(column: str) -> list[tuple[object, ...]]:
+        with engine.begin() as connection:
+            connection.execute(_ACT_FOR, {"tenant": owner})
+            return [tuple(row) for row in connection.execute(sa.text(f"SELECT key, embedding, {column} FROM record"))]
+
+    schema.upgrade(empty_url, migrations)
+    assert sorted(held("texts")) == [("bare", None, None), ("mute", b"m", None), ("worded", b"w", ["Ana sails"])]
+    schema.downgrade(empty_url, migrations, "0013")
+    assert sorted(held("text")) == [("bare", None, None), ("mute", b"m", None), ("worded", None, "Ana sails")]
+    engine.dispose()

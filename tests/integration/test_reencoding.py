@@ -350,7 +350,7 @@ def test_records_of_before_their_words_were_kept_are_found_by_filters_and_counte
         space = namespaces.find(connection, changed.tenant_id, talk.name)
         assert space is not None
         r = tables.record
-        connection.execute(sa.update(r).where(*tables.within(r, space), r.c.key == "pet").values(text=None))
+        connection.execute(sa.update(r).where(*tables.within(r, space), r.c.key == "pet").values(texts=None))
     job = run(changed, after)
     assert (job.result["records"], job.result["records without words"]) == (1, 1)
     found = after.search_records(["users"], query="A reptile?")

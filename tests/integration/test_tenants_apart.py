@@ -81,7 +81,7 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
         "release": {"by": "message", "value": "m1"}, "aliases": {"name": "Ana Silva", "aliases": ["Annie"]},
     }  # fmt: skip
     # Records of a namespace that the tenant does not have are none, and none is what it is told.
-    own = ("/records", "/records/find", "/records/search", "/records/delete", "/records/paths")
+    own = ("/records", "/records/find", "/records/search", "/records/delete", "/records/paths", "/records/batch")
     makes = ("/exchanges", "/import", *own)
     tried = 0
     with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {foreign}"}, timeout=LIMIT_S) as http:

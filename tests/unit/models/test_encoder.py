@@ -158,3 +158,26 @@ def test_the_doctor_names_the_scripts_that_the_encoder_does_not_know() -> None:
     assert "Chinese" in some
     assert "Latin" not in none + some
     assert checkup.scripts(TextEncoder("mute", _Mute(), 4)).startswith("knows words in all")
+
+
+def test_a_text_is_cut_into_windows_that_are_read_whole_behind_lines_sentences_and_words() -> None:
+    made = encoder.load(encoder.DEFAULT_MODEL, precision="int8", threads=1, batch_size=8)
+    assert made.windows("Ana sails.") == ["Ana sails."]
+    sentences = [f"The committee met in room {n} about the parking lot." for n in range(60)]
+    for text in (
+        " ".join(sentences),
+        "\n".join(sentences),
+        f"{' '.join(sentences)}\ndecision: move to Ghent",
+        "word " * 2000,
+        "水" * 3000,
+        "a?!" * 2000,
+    ):
+        windows = made.windows(text)
+        assert "".join(windows) == text
+        backend = made._backend
+        assert isinstance(backend, encoder.Tokenizing)
+        assert len(windows) > 1
+        assert all(len(backend.ids(window)) <= 240 for window in windows)
+    assert made.windows(" ".join(sentences))[0].endswith("lot. ")
+    assert made.windows(f"{' '.join(sentences)}\ndecision: move to Ghent")[-1] == "decision: move to Ghent"
+    assert TextEncoder("mute", _Mute(), 4).windows("word " * 2000) == ["word " * 2000]
