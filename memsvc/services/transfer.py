@@ -16,12 +16,11 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from memsvc import errors
-from memsvc.domain.exchange import Namespace
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import erase
-from memsvc.services.admission import Writer
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer
+from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer, trust
 from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
@@ -99,8 +98,8 @@ class Transfer:
         order = list(counts)
         for table, row in lines.rows():
             values = transfer.read(table, row, _FLOAT_BYTES * self._encoder.width)
-            if "trust" in values:
-                values["trust"] = min(values["trust"], max_trust)
+            for field in values.keys() & trust.FIELDS:
+                values[field] = min(values[field], max_trust)
             if order[place] != table or len(batch) >= _BATCH:
                 _flush(connection, space, order[place], batch)
                 if table not in order[place:]:

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
-from memsvc.store import audit, tables
+from memsvc.domain.exchange import Writer
+from memsvc.store import audit, tables, trust
 from memsvc.store.database import Database
 
 _K = tables.api_key
@@ -34,6 +35,10 @@ class Principal:
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def writer(self) -> Writer:
+        return Writer(self.key_id, self.max_trust)
 
 
 @dataclass(frozen=True, slots=True)

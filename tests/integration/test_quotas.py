@@ -17,7 +17,6 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.selection import By, Selection
-from memsvc.services.admission import Writer
 from memsvc.store import tables, tenants
 
 THREADS = 8
