@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/namespaces/{namespace}/records", tags=["records"]
 def put(namespace: NamespaceName, body: wire.NewRecord, caller: Caller, service: Services) -> wire.RecordResult:
     """Write a record, over the one that stands there."""
     given = (caller.tenant_id, namespace, body.path, body.key, body.value, body.text)
-    return _result(service.records.put(*given))
+    return _result(service.records.put(*given, writer=caller.writer))
 
 
 @router.post("/find", response_model=wire.RecordFound)
@@ -29,7 +29,8 @@ def find(namespace: NamespaceName, body: wire.Place, caller: Reader, service: Se
 @router.post("/delete", response_model=wire.RecordDeleted)
 def delete(namespace: NamespaceName, body: wire.Place, caller: Eraser, service: Services) -> wire.RecordDeleted:
     """Delete a record for good; says whether there was one."""
-    return wire.RecordDeleted(deleted=service.records.delete(caller.tenant_id, namespace, body.path, body.key))
+    given = (caller.tenant_id, namespace, body.path, body.key)
+    return wire.RecordDeleted(deleted=service.records.delete(*given, writer=caller.writer))
 
 
 @router.post("/search", response_model=wire.RecordList)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from memsvc.domain.exchange import Namespace
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.record import Condition, Record
 from memsvc.models.encoder import TextEncoder
 from memsvc.services.ingest import require_encoder
-from memsvc.store import namespaces, records, tenants, unencoded
+from memsvc.store import namespaces, records, tenants, trust, unencoded
 from memsvc.store.database import Database
 
 
@@ -42,17 +42,21 @@ class Records:
         key: str,
         value: dict[str, Any],
         text: str | None = None,
+        *,
+        writer: Writer,
     ) -> Record:
         """Write a record over the one that stands there. `text` is what it is found by; None: by filters alone.
 
-        Raises Conflict when the namespace belongs to another encoder, Forbidden when a new one would pass the quota.
+        Raises Conflict when the namespace belongs to another encoder, Forbidden when a new one would pass the quota, or
+        the writer is trusted less than the one of the record that stands there, or than the unit whose id is its key.
         """
         embedding = self._encoder.encode([text])[0].astype("<f4").tobytes() if text else None
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock(connection, fresh)
             require_encoder(space, self._encoder.name)
-            written = records.put(connection, space, path, key, value, embedding, text or None)
+            _require(connection, space, path, key, writer)
+            written = records.put(connection, space, path, key, value, embedding, text or None, writer.max_trust)
             if space.id == fresh.id:
                 tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=False)
             return written
@@ -63,11 +67,14 @@ class Records:
             space = namespaces.find(connection, tenant_id, name)
             return {record.key: record for record in records.find(connection, space, path, keys)} if space else {}
 
-    def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str) -> bool:
-        """Whether there was one."""
+    def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str, *, writer: Writer) -> bool:
+        """Whether there was one. Raises Forbidden as `put` does."""
         with self._database.tenant(tenant_id) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            return records.delete(connection, space, path, key) if space else False
+            space = namespaces.lock_existing(connection, tenant_id, name)
+            if space is None:
+                return False
+            _require(connection, space, path, key, writer)
+            return records.delete(connection, space, path, key)
 
     def paths(self, tenant_id: uuid.UUID, name: str) -> list[tuple[str, ...]]:
         """All paths that hold a record, in order."""
@@ -113,6 +120,10 @@ class Records:
         else:
             return None
         return f"{why} A reencode job ends this: memsvc reencode --namespace {space.name}."
+
+
+def _require(connection: sa.Connection, space: Namespace, path: Sequence[str], key: str, writer: Writer) -> None:
+    trust.require(writer, trust.of_record(connection, space, path, key), f"To change the record {key!r}")
 
 
 _Place = tuple[tuple[str, ...], str]

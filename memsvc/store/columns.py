@@ -30,6 +30,14 @@ def recorded(name: str = "recorded_at") -> sa.Column[object]:
     return sa.Column(name, instant, nullable=False, server_default=sa.func.now())
 
 
+def trusted() -> tuple[sa.Column[object], sa.Column[object]]:
+    """How far the row is trusted, and how far the key is that last decided about it by hand; 0 where none did."""
+    return (
+        sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+        sa.Column("decided_trust", sa.Float, nullable=False, server_default="0"),
+    )
+
+
 def utc_offset() -> sa.Column[object]:
     return sa.Column("utc_offset_s", sa.Integer, nullable=False, server_default="0")
 

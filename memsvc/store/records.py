@@ -24,9 +24,10 @@ def put(
     value: dict[str, Any],
     embedding: bytes | None,
     text: str | None,
+    trust: float,
 ) -> Record:
     """Write a record, over the one that stands there; the moment of its creation stays. `embedding` is of `text`."""
-    values = {"value": value, "embedding": embedding, "text": text}
+    values = {"value": value, "embedding": embedding, "text": text, "trust": trust}
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     statement = (
         insert(_R)
