@@ -14,9 +14,7 @@ MAX_METADATA_CHARS = 16_384
 MAX_QUESTION_CHARS = 8_192
 NAMESPACE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+~-]{0,127}$"
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-# C0 and C1, the separators of lines and paragraphs, and what turns the direction of writing: in a name they make lines
-# of their own, or show it as another one.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Request(BaseModel):
@@ -45,12 +43,6 @@ def _storable(text: str) -> str:
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("must not contain control characters, line breaks or marks of writing direction; remove them")
     return text
 
 
@@ -99,12 +91,9 @@ Id = Annotated[
     AfterValidator(_storable),
     AfterValidator(_identifier),
 ]
-# What something is looked for by: names that were stored before they had to be one line are found too.
-Named = Annotated[
+Name = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable), AfterValidator(_not_blank)
 ]
-OneLine = Annotated[Text, AfterValidator(_one_line)]
-Name = Annotated[Named, AfterValidator(_one_line)]
 # A question, of which the end counts: clients send whole messages, and what is asked stands behind what is pasted.
 Question = Annotated[
     str,

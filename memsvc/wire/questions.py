@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from memsvc.wire.base import Id, Moment, Named, Question, Request, Response
+from memsvc.wire.base import Id, Moment, Name, Question, Request, Response
 from memsvc.wire.reads import SourceRef, UnitKind
 
 
@@ -16,13 +16,13 @@ class RecallFilter(Request):
     metadata (each key with this value, and perhaps others); only memories of these kinds, and about these persons.
     """
 
-    sessions: list[Named] = Field(default_factory=list, max_length=1_000)
-    speakers: list[Named] = Field(default_factory=list, max_length=1_000)
+    sessions: list[Name] = Field(default_factory=list, max_length=1_000)
+    speakers: list[Name] = Field(default_factory=list, max_length=1_000)
     roles: list[Literal["user", "assistant", "system", "tool"]] = Field(default_factory=list, max_length=4)
     since: Moment | None = None
     until: Moment | None = None
     kinds: list[UnitKind] = Field(default_factory=list, max_length=20)
-    persons: list[Named] = Field(default_factory=list, max_length=1_000)
+    persons: list[Name] = Field(default_factory=list, max_length=1_000)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 

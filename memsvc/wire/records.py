@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
-from memsvc.wire.base import OneLine, Question, Request, Response, Text
+from memsvc.wire.base import Question, Request, Response, Text
 
 MAX_VALUE_CHARS = 1_000_000
 
@@ -34,7 +34,7 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_has_nul(item) for item in value)
 
 
-Label = Annotated[OneLine, StringConstraints(min_length=1, max_length=500)]
+Label = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Path = Annotated[list[Label], Field(max_length=20)]
 Value = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 Operand = Annotated[JsonValue, AfterValidator(_plain)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from memsvc.wire.base import Named, Request, Response
+from memsvc.wire.base import Name, Request, Response
 
 
 class Selection(Request):
@@ -15,7 +15,7 @@ class Selection(Request):
     """
 
     by: Literal["message", "session", "subject", "source", "channel", "actor"]
-    value: Annotated[Named, StringConstraints(max_length=2_000)]
+    value: Annotated[Name, StringConstraints(max_length=2_000)]
 
 
 class PartErasure(Response):
