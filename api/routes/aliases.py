@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.auth import Author, Caller
+from api.auth import Author, Caller, require
 from api.deps import NamespaceName, Services
 from memsvc.domain.alias import Alias
 from memsvc.wire import aliases as wire
@@ -21,6 +21,7 @@ def declare(namespace: NamespaceName, body: wire.NewAliases, caller: Caller, ser
     """Declare that names are one person's, beside what was declared before. Memories of all of them are consolidated
     as of one from then on, those that are there included.
     """
+    require(caller, "read")  # it is told all that were declared
     return _list(service.aliases.declare(caller.tenant_id, namespace, body.name, body.aliases, caller.writer))
 
 

@@ -73,9 +73,7 @@ class Aliases:
             aliases.delete(connection, space, gone)
 
     @contextmanager
-    def _changing(
-        self, tenant_id: uuid.UUID, name: str, writer: Writer
-    ) -> Iterator[tuple[sa.Connection, Namespace]]:
+    def _changing(self, tenant_id: uuid.UUID, name: str, writer: Writer) -> Iterator[tuple[sa.Connection, Namespace]]:
         """The namespace, locked; whom units are about is judged anew, pair by pair, if what is done in it succeeds."""
         # Who is who bears on every memory, those to come included, and on which takes the place of which.
         trust.require(writer, 1.0, "To say which names are one person's")

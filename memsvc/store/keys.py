@@ -99,7 +99,9 @@ def listed(database: Database, tenant_id: uuid.UUID) -> list[Key]:
         return [_key(row) for row in connection.execute(statement)]
 
 
-def rotate(database: Database, tenant_id: uuid.UUID, old_id: str, grace: dt.timedelta, actor: str, *, own_trust: float = 1.0) -> tuple[str, Key]:
+def rotate(
+    database: Database, tenant_id: uuid.UUID, old_id: str, grace: dt.timedelta, actor: str, *, own_trust: float = 1.0
+) -> tuple[str, Key]:
     """A successor with the same rights; both live for `grace`, then the old one ends by itself.
 
     Raises NotFound, Conflict when the key has ended or has a successor already (two live at a time, not more), and
