@@ -248,7 +248,7 @@ def _attribute(found: Attribute) -> wire.ProfileAttribute:
 def _without_words(unit: wire.UnitResult) -> wire.UnitResult:
     """How the unit stands, everything else empty: a field that is new is closed."""
     closed = {name: value for name, value in unit if name not in _OPEN}
-    empty = {
+    empty: dict[str, object] = {
         name: "" if isinstance(value, str) else [] if isinstance(value, list) else None
         for name, value in closed.items()
     }

@@ -36,8 +36,8 @@ class Aliases:
     ) -> list[Alias]:
         """`other` are names of the person `name` too, beside those declared before; all that there are then.
 
-        Raises NotFound; Forbidden for a writer that is not trusted fully; Invalid for a name that is its own alias; Conflict for an alias of somebody else, and where the
-        name of one person would be the alias of another.
+        Raises NotFound; Forbidden for a writer that is not trusted fully; Invalid for a name that is its own alias;
+        Conflict for an alias of somebody else, and where the name of one person would be the alias of another.
         """
         fresh = {folded(alias): alias for alias in reversed(other)}
         if folded(name) in fresh:

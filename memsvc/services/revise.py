@@ -24,8 +24,8 @@ PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
 
 
 class Revise:
-    """`discard` forgets what a reader has read of a unit. Each change raises Forbidden for a writer that is trusted less
-    than the unit, or than who changed it by hand before; so no edit is trusted more than its writer.
+    """`discard` forgets what a reader has read of a unit. Each change raises Forbidden for a writer that is trusted
+    less than the unit, or than who changed it by hand before; so no edit is trusted more than its writer.
     """
 
     def __init__(
