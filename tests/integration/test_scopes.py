@@ -77,8 +77,9 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", "/admin/namespaces/{namespace}/units/{unit_id}/{action}"): [{"text": "I row."}],
 }  # fmt: skip
 QUERIES = {"/v1/memories/": MEM0, "/admin/namespaces/{namespace}/recall": ASK}
-# The embedded database is the operator's, and of the protocol's methods one is offered.
-NEVER = {("POST", "/v1/scrub"), ("GET", "/mcp"), ("DELETE", "/mcp")}
+# The embedded database is the operator's; of the protocol's methods one is offered; signing out leads where a refusal
+# leads.
+NEVER = {("POST", "/v1/scrub"), ("GET", "/mcp"), ("DELETE", "/mcp"), ("POST", "/admin/sign-out")}
 
 
 @dataclass
@@ -108,6 +109,8 @@ class Account:
         ids = self.ids | ({"namespace": "new"} if path == f"{N}/import" else {})
         if path.endswith("jobs/{job_id}/retry"):
             ids = ids | {"job_id": self.ids["dead"]}
+        if path == "/admin/static/{name}":
+            ids = ids | {"name": "admin.css"}
         filled = path.replace("{name:path}", "{name}").replace("{rest:path}", "nowhere").format(**ids)
         return [self._send(http, method, path, filled, body) for body in bodies]
 
@@ -231,3 +234,38 @@ def tried(account: Account, method: str, path: str) -> Iterator[str]:
             for reply in account.calls(everything, method, path):
                 if refused(reply) or reply.status_code >= 400:
                     yield f"nobody can make this call: {reply.text}"
+
+
+def test_the_walk_tries_every_tool(service: Service, base_url: str) -> None:
+    headers = {"Authorization": f"Bearer {service.api_key}", "Accept": "application/json, text/event-stream"}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    told = httpx.post(f"{base_url}/mcp", json=asked, headers=headers).json()["result"]["tools"]
+    assert {tool["name"] for tool in told} == {body["params"]["name"] for body in BODIES["POST", "/mcp"]}
+
+
+def test_a_repetition_and_a_conflict_tell_a_writer_ids_and_no_words(service: Service, base_url: str) -> None:
+    account = Account(service, base_url, tenants.ensure(service.database, f"tenant-{uuid.uuid4()}"))
+    plant(account)
+    path = "/v1/namespaces/n/exchanges"
+    first = {"exchanges": [SAID]}
+    other = {"exchanges": [SAID | {"messages": [{"role": "user", "content": "I row."}]}]}
+    known = {"exchanges": [{"session_id": "s", "messages": [{"id": "m1", "role": "user", "content": "I row."}]}]}
+    with account.client("write") as http:
+        again = {"Idempotency-Key": "k"}
+        replies = [http.post(path, json=first, headers=again) for _ in range(2)]
+        replies += [
+            http.post(path, json=other, headers=again),
+            http.post(path, json=other),
+            http.post(path, json=known),
+        ]
+    assert [reply.status_code for reply in replies] == [201, 201, 409, 409, 409]
+    assert not any(CANARY in reply.text for reply in replies)
+
+
+def test_a_chat_that_stores_needs_the_scope_write_too(service: Service, base_url: str) -> None:
+    account = Account(service, base_url, tenants.ensure(service.database, f"tenant-{uuid.uuid4()}"))
+    plant(account)
+    for scopes, allowed in ((("read",), [200, 403]), (("write",), [403, 403]), (("read", "write"), [200, 200])):
+        with account.client(*scopes) as http:
+            bodies = [CHAT | {"memsvc": {"namespace": "n", "grounded": True, "remember": on}} for on in (False, True)]
+            assert [http.post("/v1/chat/completions", json=body).status_code for body in bodies] == allowed, scopes
