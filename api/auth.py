@@ -2,7 +2,8 @@
 
 Every route under /v1 takes one of `Caller`, `Reader`, `Author`, `Eraser`, `Admin` and `Sender`; a test walks them.
 `Caller` goes by the method: GET reads, DELETE erases, anything else writes. What `Sender` needs is in what it sends:
-the route asks for it by `require`.
+the route asks for it by `require`. What a route gives back of what it did not get needs the scope read too: another
+test calls them all, and looks for words that were written by others.
 """
 
 from __future__ import annotations

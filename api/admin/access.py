@@ -53,22 +53,23 @@ def create(request: Request, session: signing.Admin, said: signing.Form, service
             "Go back and mend the form.",
         ) from None
     principal = session.principal
-    whole, _ = store.create(
-        service.database, principal.tenant_id, wanted.scopes, wanted.label, principal.key_id, wanted.max_trust
-    )
+    given = (wanted.scopes, wanted.label, principal.key_id, wanted.max_trust)
+    whole, _ = store.create(service.database, principal.tenant_id, *given, own_trust=principal.max_trust)
     return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 
 
 @router.post("/keys/{key_id}/rotate")
 def rotate(request: Request, key_id: KeyId, session: signing.Admin, _: signing.Form, service: Services) -> Response:
     principal = session.principal
-    whole, _key = store.rotate(service.database, principal.tenant_id, key_id, _GRACE, principal.key_id)
+    given = (principal.tenant_id, key_id, _GRACE, principal.key_id)
+    whole, _key = store.rotate(service.database, *given, own_trust=principal.max_trust)
     return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 
 
 @router.post("/keys/{key_id}/revoke")
 def revoke(request: Request, key_id: KeyId, session: signing.Admin, said: signing.Form, service: Services) -> Response:
-    store.revoke(service.database, session.principal.tenant_id, key_id, session.principal.key_id)
+    given = (session.principal.tenant_id, key_id, session.principal.key_id)
+    store.revoke(service.database, *given, own_trust=session.principal.max_trust)
     return pages.back(request, said, "revoked")
 
 

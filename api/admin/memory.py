@@ -130,20 +130,21 @@ def change(
 ) -> Response:
     """The changes by hand that the API has."""
     given = (session.principal.tenant_id, namespace, unit_id)
+    writer = session.principal.writer
     reason = _storable(said.get("reason", "").strip())[:500] or None
     if action == "edit":
         text = _storable(said.get("text", ""))
         if not text.strip() or len(text) > 4_000:
             raise errors.Invalid("A memory has between 1 and 4,000 characters.", "Go back and mend the words.")
-        service.revise.edit(*given, text, reason)
+        service.revise.edit(*given, text, reason, writer)
     elif action == "expire":
-        service.revise.expire(*given, _moment(said.get("expires_at", "")), reason)
+        service.revise.expire(*given, _moment(said.get("expires_at", "")), reason, writer)
     else:
         changes = {
             "invalidate": service.revise.invalidate, "restore": service.revise.restore,
             "pin": service.revise.pin, "unpin": service.revise.unpin,
         }  # fmt: skip
-        changes[action](*given, reason)
+        changes[action](*given, reason, writer)
     done = {"edit": "edited", "invalidate": "invalidated", "restore": "restored", "expire": "expired"}
     return pages.back(request, said, done.get(action, f"{action}ned"))
 

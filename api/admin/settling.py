@@ -53,13 +53,15 @@ def settle(
     keep = said.get("keep", "")
     if keep not in ("newer", "older", "both"):
         raise errors.Invalid("Nothing was chosen.", "Go back and choose which to keep.")
+    writer = session.principal.writer
+    service.revise.require(*given, ends, writer)
     for end, unit_id in zip(("newer", "older"), ends, strict=True):
         active = service.inspect.unit(*given, unit_id).unit.status is Status.ACTIVE
         in_doubt = end == "older" and said.get("kind") == LinkKind.DOUBTS.value
         if keep in (end, "both") and (not active or in_doubt):
-            service.revise.restore(*given, unit_id, _REASON)
+            service.revise.restore(*given, unit_id, _REASON, writer)
         elif keep not in (end, "both") and active:
-            service.revise.invalidate(*given, unit_id, _REASON)
+            service.revise.invalidate(*given, unit_id, _REASON, writer)
     return pages.back(request, said, "settled")
 
 

@@ -15,12 +15,11 @@ from typing import Any
 from api.chat.body import Completion, Message
 from memsvc import errors
 from memsvc.bootstrap import Service
-from memsvc.domain.exchange import NewExchange, NewMessage
+from memsvc.domain.exchange import NewExchange, NewMessage, Writer
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
 from memsvc.models import local
 from memsvc.models.local import LocalGenerator
-from memsvc.services.admission import Writer
 from memsvc.store import exchanges, namespaces
 from memsvc.store.keys import Principal
 from memsvc.wire.base import MAX_QUESTION_CHARS, NAMESPACE_PATTERN
@@ -113,10 +112,9 @@ def talk(service: Service, caller: Principal, body: Completion, namespace: str |
         raise errors.Invalid(
             f"{name!r} is no name of a namespace.", "Use letters, digits and ._:@+~-, 128 characters at most."
         )
-    writer = Writer(caller.key_id, caller.max_trust)
     small = isinstance(service.generator, LocalGenerator) and service.generator.name == local.SMALL_MODEL
     grounded = small if body.memsvc.grounded is None else body.memsvc.grounded
-    return Talk(service, caller.tenant_id, name, body.memsvc.session_id, body, writer, grounded)
+    return Talk(service, caller.tenant_id, name, body.memsvc.session_id, body, caller.writer, grounded)
 
 
 def _of_user(user: str) -> str:

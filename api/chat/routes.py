@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Send
 
-from api.auth import Caller
+from api.auth import Caller, Reader, require
 from api.chat.answer import Endpoint, Local, Model, Upstream
 from api.chat.body import Completion
 from api.chat.grounded import Grounded
@@ -62,11 +62,13 @@ def _model(name: str) -> dict[str, Any]:
 async def complete(
     body: Completion,
     request: Request,
-    caller: Caller,
+    caller: Reader,
     service: Services,
     namespace: Annotated[str | None, Header(alias="X-Memsvc-Namespace")] = None,
 ) -> Response:
-    """Answer with what is remembered, and remember."""
+    """Answer with what is remembered, and remember, which needs the scope write too."""
+    if body.memsvc.remember:
+        require(caller, "write")
     about = talk(service, caller, body, namespace)
     model: Model | None = Grounded(about) if about.grounded else request.app.state.chat_model
     if model is None:

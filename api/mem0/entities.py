@@ -40,7 +40,7 @@ def delete(memories: Memories, ids: Mapping[str, str]) -> int:
     count = 0
     for name, sessions in _places(memories, ids).items():
         count += sum(session.units for session in sessions)
-        actor = memories.writer.actor or ""
+        actor = memories.caller.key_id
         # Somebody else may have erased it since it was looked up.
         if _is_named_for(name, ids):
             with contextlib.suppress(errors.NotFound):

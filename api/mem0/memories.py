@@ -19,9 +19,9 @@ from memsvc.domain.message import Role
 from memsvc.domain.query import Query
 from memsvc.domain.served import quoted
 from memsvc.domain.unit import Status
-from memsvc.services.admission import Writer
 from memsvc.services.directory import MarkedUnit
 from memsvc.services.recall import Recall
+from memsvc.store.keys import Principal
 
 # Records of what a client changed about a memory beside its words: metadata, times.
 RECORDS = (scope.MARK,)
@@ -38,14 +38,19 @@ _WITH_OLDER = (Status.ACTIVE, Status.SUPERSEDED)
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """The memories of one tenant; `writer` is the key that asks."""
+    """The memories of one tenant; `caller` is the key that asks."""
 
     service: Service
-    tenant_id: uuid.UUID
-    writer: Writer
+    caller: Principal
+
+    @property
+    def tenant_id(self) -> uuid.UUID:
+        return self.caller.tenant_id
 
     def add(self, body: bodies.Add) -> list[dict[str, Any]]:
-        """Store messages; the memories that came of them."""
+        """Store messages; the memories that came of them. They may hold words said before: a key that may not read is
+        told their ids.
+        """
         if body.filters and set(body.filters) - set(scope.FIELDS):
             raise errors.Invalid("The filters of an add name ids only.", 'Use filters={"user_id": "…"}.')
         ids: dict[str, Any] = {**(body.filters or {}), **body.ids}
@@ -63,8 +68,10 @@ class Memories:
             for message in body.messages
         )
         exchange = NewExchange(None, place.session, occurred_at, said)
-        receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange], None, self.writer)
+        receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange], None, self.caller.writer)
         made = [unit for result in receipt.results for unit in result.units]
+        if not self.caller.may("read"):
+            return [{"event": "ADD", "id": memory_id} for memory_id in made]
         return [
             {"event": "ADD", "data": {"memory": item["memory"]}} | item for item in self._read(place.namespace, made)
         ]
@@ -105,7 +112,9 @@ class Memories:
         return self._read(name, [memory_id])[0]
 
     def update(self, memory_id: str, body: bodies.Update) -> dict[str, Any]:
-        """Other words make a version of the unit; metadata and times stand in a record beside it. Raises NotFound."""
+        """Other words make a version of the unit; metadata and times stand in a record beside it. A key that may not
+        read is told the id. Raises NotFound.
+        """
         name, _ = self.where(memory_id)
         changed = body.model_fields_set
         held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id]).get(memory_id)
@@ -116,11 +125,12 @@ class Memories:
             beside["created_at"] = filters.moment(body.timestamp).isoformat()
         if "expiration_date" in changed:
             beside["expiration_date"] = body.expiration_date.isoformat() if body.expiration_date else None
-        if body.text is not None:
-            self.service.revise.edit(self.tenant_id, name, memory_id, body.text, None)
+        # The record first: whoever may write that may change the words too.
         if beside:
-            self.service.records.put(self.tenant_id, name, RECORDS, memory_id, beside)
-        return self.get(memory_id)
+            self.service.records.put(self.tenant_id, name, RECORDS, memory_id, beside, writer=self.caller.writer)
+        if body.text is not None:
+            self.service.revise.edit(self.tenant_id, name, memory_id, body.text, None, self.caller.writer)
+        return self.get(memory_id) if self.caller.may("read") else {"id": memory_id}
 
     def delete(self, memory_id: str, *, linked: bool = False) -> None:
         """Put a memory away, with those that it superseded if `linked`. Raises NotFound."""
@@ -132,8 +142,14 @@ class Memories:
                 older.setdefault(item.stored.unit.superseded_by or "", []).append(item.stored.unit.id)
             for unit_id in gone:
                 gone += [other for other in older.get(unit_id, []) if other not in gone]
+        self.service.revise.require(self.tenant_id, name, gone, self.caller.writer)
         for unit_id in gone:
-            self.service.revise.invalidate(self.tenant_id, name, unit_id, None)
+            self.service.revise.invalidate(self.tenant_id, name, unit_id, None, self.caller.writer)
+
+    def require(self, memory_id: str) -> None:
+        """That the memory is there, and the key may change it. Raises NotFound and Forbidden."""
+        name, _ = self.where(memory_id)
+        self.service.revise.require(self.tenant_id, name, [memory_id], self.caller.writer)
 
     def where(self, memory_id: str) -> tuple[str, MarkedUnit]:
         """The namespace and the unit of a memory. Raises NotFound for one that is not there or was deleted."""

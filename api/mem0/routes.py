@@ -12,7 +12,6 @@ from api.deps import Services
 from api.mem0 import bodies, entities
 from api.mem0.memories import Memories
 from memsvc import errors
-from memsvc.services.admission import Writer
 from memsvc.wire.base import Text
 
 # Another product's API: described by its own documentation, not by ours.
@@ -21,15 +20,15 @@ _MAX_PAGE = 1_000
 
 
 def _memories(caller: Caller, service: Services) -> Memories:
-    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
+    return Memories(service, caller)
 
 
 def _read(caller: Reader, service: Services) -> Memories:
-    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
+    return Memories(service, caller)
 
 
 def _changed(caller: Author, service: Services) -> Memories:
-    return Memories(service, caller.tenant_id, Writer(caller.key_id, caller.max_trust))
+    return Memories(service, caller)
 
 
 Held = Annotated[Memories, Depends(_memories)]
@@ -90,9 +89,9 @@ def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[s
 
 @router.put("/v1/batch/")
 def batch_update(body: bodies.BatchUpdate, memories: Held) -> dict[str, Any]:
-    """Nothing is changed when one of them is not there."""
+    """Nothing is changed when one of them is not there, or the key may not change it."""
     for item in body.memories:
-        memories.where(item.memory_id)
+        memories.require(item.memory_id)
     for item in body.memories:
         memories.update(item.memory_id, item)
     return {"message": f"Successfully updated {len(body.memories)} memories"}
@@ -100,10 +99,10 @@ def batch_update(body: bodies.BatchUpdate, memories: Held) -> dict[str, Any]:
 
 @router.delete("/v1/batch/")
 def batch_delete(body: bodies.BatchDelete, memories: Changed) -> dict[str, Any]:
-    """Nothing is deleted when one of them is not there."""
+    """Nothing is deleted when one of them is not there, or the key may not change it."""
     ids = list(dict.fromkeys(item.memory_id for item in body.memories))
     for memory_id in ids:
-        memories.where(memory_id)
+        memories.require(memory_id)
     for memory_id in ids:
         memories.delete(memory_id)
     return {"message": f"Successfully deleted {len(ids)} memories"}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.auth import Author, Caller
+from api.auth import Author, Caller, require
 from api.deps import NamespaceName, Services
 from memsvc.domain.alias import Alias
 from memsvc.wire import aliases as wire
@@ -21,7 +21,8 @@ def declare(namespace: NamespaceName, body: wire.NewAliases, caller: Caller, ser
     """Declare that names are one person's, beside what was declared before. Memories of all of them are consolidated
     as of one from then on, those that are there included.
     """
-    return _list(service.aliases.declare(caller.tenant_id, namespace, body.name, body.aliases))
+    require(caller, "read")  # it is told all that were declared
+    return _list(service.aliases.declare(caller.tenant_id, namespace, body.name, body.aliases, caller.writer))
 
 
 @router.get("", response_model=wire.AliasList)
@@ -33,7 +34,7 @@ def listed(namespace: NamespaceName, caller: Caller, service: Services) -> wire.
 @router.delete("/{alias}", status_code=204)
 def take_back(namespace: NamespaceName, alias: Annotated[Id, Path()], caller: Author, service: Services) -> None:
     """Take a declaration back: the background restores what it changed. Nothing that was said is erased."""
-    service.aliases.take_back(caller.tenant_id, namespace, alias)
+    service.aliases.take_back(caller.tenant_id, namespace, alias, caller.writer)
 
 
 def _list(found: Sequence[Alias]) -> wire.AliasList:

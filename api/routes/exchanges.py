@@ -11,7 +11,6 @@ from api.auth import Caller
 from api.deps import NamespaceName, Services
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
-from memsvc.services.admission import Writer
 from memsvc.wire import exchanges as wire
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["write"])
@@ -36,7 +35,7 @@ def write(
         namespace,
         [_exchange(item) for item in body.exchanges],
         idempotency_key,
-        Writer(caller.key_id, caller.max_trust),
+        caller.writer,
     )
     if receipt.replayed:
         response.headers["Idempotency-Replayed"] = "true"

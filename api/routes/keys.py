@@ -25,8 +25,9 @@ def listed(caller: Admin, service: Services) -> wire.KeyList:
 
 @router.post("/keys", status_code=201, response_model=wire.KeyResult)
 def create(body: wire.NewKey, caller: Admin, service: Services) -> wire.KeyResult:
-    """A new key, whole: it is shown this once."""
-    whole, key = keys.create(service.database, caller.tenant_id, body.scopes, body.label, caller.key_id, body.max_trust)
+    """A new key, whole: it is shown this once. It is trusted no more than the key that makes it."""
+    given = (body.scopes, body.label, caller.key_id, body.max_trust)
+    whole, key = keys.create(service.database, caller.tenant_id, *given, own_trust=caller.max_trust)
     return _result(key, whole)
 
 
@@ -34,14 +35,16 @@ def create(body: wire.NewKey, caller: Admin, service: Services) -> wire.KeyResul
 def rotate(key_id: KeyId, body: wire.Rotation, caller: Admin, service: Services) -> wire.KeyResult:
     """A successor with the same rights; the old key lives on for `grace_s`."""
     grace = dt.timedelta(seconds=body.grace_s)
-    whole, key = keys.rotate(service.database, caller.tenant_id, key_id, grace, caller.key_id)
+    given = (caller.tenant_id, key_id, grace, caller.key_id)
+    whole, key = keys.rotate(service.database, *given, own_trust=caller.max_trust)
     return _result(key, whole)
 
 
 @router.post("/keys/{key_id}/revoke", response_model=wire.KeyResult)
 def revoke(key_id: KeyId, caller: Admin, service: Services) -> wire.KeyResult:
     """End a key; every process refuses it within five seconds."""
-    return _result(keys.revoke(service.database, caller.tenant_id, key_id, caller.key_id))
+    given = (caller.tenant_id, key_id, caller.key_id)
+    return _result(keys.revoke(service.database, *given, own_trust=caller.max_trust))
 
 
 @router.get("/audit", response_model=wire.AuditPage)

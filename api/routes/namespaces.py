@@ -45,7 +45,7 @@ def quarantine(
     namespace: NamespaceName, body: selections.Selection, caller: Caller, service: Services
 ) -> selections.QuarantineReceipt:
     """Put a part aside: kept word for word, neither recalled nor distilled, with every unit made of it."""
-    moved = service.quarantine.put(caller.tenant_id, caller.key_id, namespace, _selection(body))
+    moved = service.quarantine.put(caller.tenant_id, caller.writer, namespace, _selection(body))
     return selections.QuarantineReceipt(messages=moved.messages, units=moved.units)
 
 
@@ -54,7 +54,7 @@ def release(
     namespace: NamespaceName, body: selections.Selection, caller: Caller, service: Services
 ) -> selections.QuarantineReceipt:
     """Let back in what was put aside."""
-    moved = service.quarantine.release(caller.tenant_id, caller.key_id, namespace, _selection(body))
+    moved = service.quarantine.release(caller.tenant_id, caller.writer, namespace, _selection(body))
     return selections.QuarantineReceipt(messages=moved.messages, units=moved.units)
 
 

@@ -18,6 +18,11 @@ from memsvc.wire import reads as wire
 from memsvc.wire.base import Moment
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
+# What whoever may change a unit, and not read, is told of it.
+_OPEN = frozenset({
+    "id", "kind", "core_end", "status", "t_mention", "salience", "confidence", "tokens", "version", "superseded_by",
+    "proof_count", "valid_to", "pinned", "expires_at", "trust", "assertion", "distiller", "created_at", "recorded_at",
+})  # fmt: skip
 
 
 @router.get("/messages", response_model=wire.MessagePage)
@@ -109,20 +114,23 @@ def sources(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: 
 def change_unit(
     namespace: NamespaceName, unit_id: UnitId, body: wire.UnitChange, caller: Caller, service: Services
 ) -> wire.UnitResult:
-    """Edit a unit's words, invalidate, restore or pin it, give it an end. Every change is a version of it."""
+    """Edit a unit's words, invalidate, restore or pin it, give it an end. Every change is a version of it. A key that
+    may not read is told how the unit stands, and nothing that it says.
+    """
     given = (caller.tenant_id, namespace, unit_id)
+    last = (body.reason, caller.writer)
     if body.action == "edit":
         assert body.text is not None
-        return _unit(service.revise.edit(*given, body.text, body.reason))
-    if body.action == "invalidate":
-        return _unit(service.revise.invalidate(*given, body.reason))
-    if body.action == "expire":
-        return _unit(service.revise.expire(*given, body.expires_at, body.reason))
-    if body.action == "pin":
-        return _unit(service.revise.pin(*given, body.reason))
-    if body.action == "unpin":
-        return _unit(service.revise.unpin(*given, body.reason))
-    return _unit(service.revise.restore(*given, body.reason))
+        changed = service.revise.edit(*given, body.text, *last)
+    elif body.action == "expire":
+        changed = service.revise.expire(*given, body.expires_at, *last)
+    else:
+        change = {
+            "invalidate": service.revise.invalidate, "restore": service.revise.restore,
+            "pin": service.revise.pin, "unpin": service.revise.unpin,
+        }[body.action]  # fmt: skip
+        changed = change(*given, *last)
+    return _unit(changed) if caller.may("read") else _without_words(_unit(changed))
 
 
 @router.get("/units/{unit_id}/links", response_model=wire.UnitLinks)
@@ -235,6 +243,16 @@ def _attribute(found: Attribute) -> wire.ProfileAttribute:
         source=wire.SourceRef(message_id=found.message_id, session_id=found.session_id),
         before=wire.FormerValue(**dataclasses.asdict(found.before)) if found.before else None,
     )
+
+
+def _without_words(unit: wire.UnitResult) -> wire.UnitResult:
+    """How the unit stands, everything else empty: a field that is new is closed."""
+    closed = {name: value for name, value in unit if name not in _OPEN}
+    empty: dict[str, object] = {
+        name: "" if isinstance(value, str) else [] if isinstance(value, list) else None
+        for name, value in closed.items()
+    }
+    return unit.model_copy(update=empty)
 
 
 def _unit(stored: StoredUnit) -> wire.UnitResult:

@@ -18,7 +18,7 @@ _SCOPES = {"put": "write", "delete": "erase"}
 def put(namespace: NamespaceName, body: wire.NewRecord, caller: Caller, service: Services) -> wire.RecordResult:
     """Write a record, over the one that stands there."""
     given = (caller.tenant_id, namespace, body.path, body.key, body.value, body.texts, body.ttl_s)
-    return _result(service.records.put(*given))
+    return _result(service.records.put(*given, writer=caller.writer))
 
 
 @router.post("/find", response_model=wire.RecordFound)
@@ -30,7 +30,8 @@ def find(namespace: NamespaceName, body: wire.Look, caller: Reader, service: Ser
 @router.post("/delete", response_model=wire.RecordDeleted)
 def delete(namespace: NamespaceName, body: wire.Place, caller: Eraser, service: Services) -> wire.RecordDeleted:
     """Delete a record for good; says whether there was one."""
-    return wire.RecordDeleted(deleted=service.records.delete(caller.tenant_id, namespace, body.path, body.key))
+    given = (caller.tenant_id, namespace, body.path, body.key)
+    return wire.RecordDeleted(deleted=service.records.delete(*given, writer=caller.writer))
 
 
 @router.post("/search", response_model=wire.RecordList)
@@ -54,7 +55,9 @@ def batch(
     """
     for scope in sorted({_SCOPES.get(item.op, "read") for item in body.operations}):
         require(caller, scope)
-    done = service.records.batch(caller.tenant_id, namespace, [_operation(item) for item in body.operations])
+    done = service.records.batch(
+        caller.tenant_id, namespace, [_operation(item) for item in body.operations], writer=caller.writer
+    )
     return wire.RecordBatchResult(
         results=[_reply(item, result) for item, result in zip(body.operations, done, strict=True)]
     )

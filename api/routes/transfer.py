@@ -12,7 +12,6 @@ from fastapi.responses import StreamingResponse
 from api.auth import Caller, Reader
 from api.deps import NamespaceName, Services
 from memsvc import errors
-from memsvc.services.admission import Writer
 from memsvc.wire.transfer import ImportReceipt
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["transfer"])
@@ -52,6 +51,5 @@ async def load(namespace: NamespaceName, request: Request, caller: Caller, servi
                 )
             await run_in_threadpool(file.write, part)
         file.seek(0)
-        writer = Writer(caller.key_id, caller.max_trust)
-        counts = await run_in_threadpool(service.transfer.load, caller.tenant_id, writer, namespace, file)
+        counts = await run_in_threadpool(service.transfer.load, caller.tenant_id, caller.writer, namespace, file)
     return ImportReceipt(namespace=namespace, imported=counts)

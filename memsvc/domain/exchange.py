@@ -13,6 +13,14 @@ from memsvc.domain.unit import Skip
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes: the id of its key, and how far what it writes is trusted at most (0..1)."""
+
+    actor: str | None = None
+    max_trust: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message before it is stored; `id` and `occurred_at` are given by the client or not at all."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc import errors
-from memsvc.domain.exchange import Namespace, NewExchange, NewMessage, Receipt
+from memsvc.domain.exchange import Namespace, NewExchange, NewMessage, Receipt, Writer
 from memsvc.domain.message import DEFAULT_TRUST, Message, Origin
 from memsvc.domain.unit import Skip
 from memsvc.store import exchanges, units
@@ -40,14 +40,6 @@ class Admission:
 
     def numbered(self, message: Message, seq: int) -> Message:
         return dataclasses.replace(message, seq=seq)
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """Who writes: the id of its key, and how far its messages are trusted at most (0..1)."""
-
-    actor: str | None = None
-    max_trust: float = 1.0
 
 
 def digest(batch: Sequence[NewExchange]) -> bytes:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.alias import Alias, folded
-from memsvc.domain.exchange import Namespace
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.services import follow_ups
-from memsvc.store import aliases, namespaces
+from memsvc.store import aliases, namespaces, trust
 from memsvc.store.database import Database
 
 
@@ -31,11 +31,13 @@ class Aliases:
                 raise _missing(namespace_name)
             return aliases.of(connection, space)
 
-    def declare(self, tenant_id: uuid.UUID, namespace_name: str, name: str, other: Sequence[str]) -> list[Alias]:
+    def declare(
+        self, tenant_id: uuid.UUID, namespace_name: str, name: str, other: Sequence[str], writer: Writer
+    ) -> list[Alias]:
         """`other` are names of the person `name` too, beside those declared before; all that there are then.
 
-        Raises NotFound; Invalid for a name that is its own alias; Conflict for an alias of somebody else, and where the
-        name of one person would be the alias of another.
+        Raises NotFound; Forbidden for a writer that is not trusted fully; Invalid for a name that is its own alias;
+        Conflict for an alias of somebody else, and where the name of one person would be the alias of another.
         """
         fresh = {folded(alias): alias for alias in reversed(other)}
         if folded(name) in fresh:
@@ -43,7 +45,7 @@ class Aliases:
                 f"{fresh[folded(name)]!r} is {name!r} itself: names that differ in case alone are one person's.",
                 "Name only its other names.",
             )
-        with self._changing(tenant_id, namespace_name) as (connection, space):
+        with self._changing(tenant_id, namespace_name, writer) as (connection, space):
             known = aliases.of(connection, space)
             held = {folded(item.alias): item for item in known}
             canonical = {folded(item.name): item.name for item in known}
@@ -60,17 +62,21 @@ class Aliases:
             aliases.add(connection, space, called, [alias for key, alias in fresh.items() if key not in held])
             return aliases.of(connection, space)
 
-    def take_back(self, tenant_id: uuid.UUID, namespace_name: str, alias: str) -> None:
-        """The name is somebody's own again, and what was decided for the sake of it is undone. Raises NotFound."""
-        with self._changing(tenant_id, namespace_name) as (connection, space):
+    def take_back(self, tenant_id: uuid.UUID, namespace_name: str, alias: str, writer: Writer) -> None:
+        """The name is somebody's own again, and what was decided for the sake of it is undone. Raises NotFound, and
+        Forbidden for a writer that is not trusted fully.
+        """
+        with self._changing(tenant_id, namespace_name, writer) as (connection, space):
             gone = [item.alias for item in aliases.of(connection, space) if folded(item.alias) == folded(alias)]
             if not gone:
                 raise errors.NotFound(f"{alias!r} is nobody's alias.", "List the aliases of the namespace.")
             aliases.delete(connection, space, gone)
 
     @contextmanager
-    def _changing(self, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace]]:
+    def _changing(self, tenant_id: uuid.UUID, name: str, writer: Writer) -> Iterator[tuple[sa.Connection, Namespace]]:
         """The namespace, locked; whom units are about is judged anew, pair by pair, if what is done in it succeeds."""
+        # Who is who bears on every memory, those to come included, and on which takes the place of which.
+        trust.require(writer, 1.0, "To say which names are one person's")
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock_existing(connection, tenant_id, name)
             if space is None:

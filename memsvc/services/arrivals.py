@@ -106,7 +106,7 @@ _UNIT: dict[str, Any] = {
     "t_granularity": Literal[tuple(Granularity)] | None, "salience": Share, "confidence": Share, "tokens": Count,
     "status": Literal[tuple(Status)], "version": Annotated[int, Field(ge=1)], "superseded_by": Made | None,
     "distiller": Label, "cause": Words, "proof_count": Annotated[int, Field(ge=1)], "gained_keywords": list[Words],
-    "gained_topics": list[_Topic], "trust": Share, "assertion": Literal[tuple(Assertion)],
+    "gained_topics": list[_Topic], "trust": Share, "decided_trust": Share, "assertion": Literal[tuple(Assertion)],
     "reported_by": Label | None, "utc_offset_s": Annotated[int, Field(gt=-86_400, lt=86_400)],
 }  # fmt: skip
 _CAPTION_CHARS = 10_000
@@ -122,6 +122,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
         "caption": Annotated[Text, Field(max_length=_CAPTION_CHARS)] | None, "metadata": Meta,
         "tokens": Count | None, "actor": Label | None, "channel": Name | None,
         "source": Annotated[OneLine, Field(min_length=1, max_length=2_000)] | None, "trust": Share,
+        "decided_trust": Share,
         "utc_offset_s": Annotated[int, Field(gt=-86_400, lt=86_400)],
     },
     "unit": _UNIT,
@@ -138,7 +139,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     "record": {
         "path": NewPath, "key": NewLabel, "value": Value,
         "texts": list[Annotated[Text, Field(max_length=MAX_VALUE_CHARS)]] | None,
-        "ttl_s": Annotated[float, Field(gt=0, allow_inf_nan=False)] | None,
+        "ttl_s": Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, "trust": Share,
     },
     "alias": {"alias": Id, "name": Id},
     "idempotency": {"key": Label, "response": _Reply},

@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.distill import compose
 from memsvc.distill.compose import Depth
-from memsvc.domain.exchange import Namespace, NewExchange, Receipt, WriteReceipt
+from memsvc.domain.exchange import Namespace, NewExchange, Receipt, Writer, WriteReceipt
 from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import admission, follow_ups, writing
-from memsvc.services.admission import Admission, Writer
+from memsvc.services.admission import Admission
 from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, tenants, tombstones, units
 from memsvc.store.database import Database
 

@@ -17,12 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc import errors
-from memsvc.domain.exchange import Namespace
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.selection import Selection
 from memsvc.domain.unit import Status
 from memsvc.services import erase
 from memsvc.services.causes import BY_HAND
-from memsvc.store import audit, erasure, exchanges, links, namespaces, selections, tables, units, versions
+from memsvc.store import audit, erasure, exchanges, links, namespaces, selections, tables, trust, units, versions
 from memsvc.store.database import Database
 
 CAUSE = "quarantined"
@@ -49,21 +49,29 @@ class Quarantine:
         self._kick = kick
         self._discard = discard
 
-    def put(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection) -> Moved:
-        """Raises NotFound when the namespace is not there or holds nothing of the selection that is not put aside."""
-        return self._move(tenant_id, actor, name, selection, aside=True)
+    def put(self, tenant_id: uuid.UUID, writer: Writer, name: str, selection: Selection) -> Moved:
+        """Raises NotFound when the namespace is not there or holds nothing of the selection that is not put aside, and
+        Forbidden when some of that is trusted more than the writer, or was let back in by who is.
+        """
+        return self._move(tenant_id, writer, name, selection, aside=True)
 
-    def release(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection) -> Moved:
-        """The other way round: each unit stands as it did before. Raises NotFound."""
-        return self._move(tenant_id, actor, name, selection, aside=False)
+    def release(self, tenant_id: uuid.UUID, writer: Writer, name: str, selection: Selection) -> Moved:
+        """The other way round: each unit stands as it did before. Raises NotFound, and Forbidden when some of it is
+        trusted more than the writer, or was put aside by who is.
+        """
+        return self._move(tenant_id, writer, name, selection, aside=False)
 
-    def _move(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection, *, aside: bool) -> Moved:
+    def _move(self, tenant_id: uuid.UUID, writer: Writer, name: str, selection: Selection, *, aside: bool) -> Moved:
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock_existing(connection, tenant_id, name)
-            chosen = _marked(connection, space, selection, aside=aside) if space else []
+            chosen = _movable(connection, space, selection, aside=aside) if space else []
             if space is None or not chosen:
                 raise errors.NotFound(f"{name!r} holds nothing of this {selection.by} to move.", _MISSING)
             cited = selections.units_of(connection, space, chosen)
+            needed = max(trust.of_messages(connection, space, chosen), trust.of_units(connection, space, cited))
+            trust.require(writer, needed, f"To {'put aside' if aside else 'let back in'} this {selection.by}")
+            _mark(connection, space, chosen, aside=aside)
+            trust.decide(connection, _M, space, chosen, writer)
             moved = [
                 unit_id
                 for unit_id, stored in units.by_id(connection, space, cited).items()
@@ -85,7 +93,7 @@ class Quarantine:
             done = Moved(len(chosen), len(moved))
             action = "quarantine" if aside else "release"
             audit.add(
-                connection, tenant_id, actor, f"{action}.{selection.by}", f"namespace:{space.id}",
+                connection, tenant_id, writer.actor or "operator", f"{action}.{selection.by}", f"namespace:{space.id}",
                 dataclasses.asdict(done),
             )  # fmt: skip
         self._discard(space.id, None)
@@ -93,17 +101,17 @@ class Quarantine:
         return done
 
 
-def _marked(connection: sa.Connection, space: Namespace, selection: Selection, *, aside: bool) -> list[str]:
-    """The selected messages that were not in the wanted state, and are now."""
+def _movable(connection: sa.Connection, space: Namespace, selection: Selection, *, aside: bool) -> list[str]:
+    """The selected messages that are not in the wanted state."""
     chosen = selections.messages(connection, space, selection)
-    was = _M.c.quarantined_at.is_(None) if aside else _M.c.quarantined_at.is_not(None)
-    statement = (
-        sa.update(_M)
-        .where(*tables.within(_M, space), tables.any_of(_M.c.id, chosen), was)
-        .values(quarantined_at=sa.func.now() if aside else None)
-        .returning(_M.c.id)
-    )
+    is_other = _M.c.quarantined_at.is_(None) if aside else _M.c.quarantined_at.is_not(None)
+    statement = sa.select(_M.c.id).where(*tables.within(_M, space), tables.any_of(_M.c.id, chosen), is_other)
     return sorted(connection.execute(statement).scalars())
+
+
+def _mark(connection: sa.Connection, space: Namespace, message_ids: list[str], *, aside: bool) -> None:
+    here = (*tables.within(_M, space), tables.any_of(_M.c.id, message_ids))
+    connection.execute(sa.update(_M).where(*here).values(quarantined_at=sa.func.now() if aside else None))
 
 
 def _put_aside(connection: sa.Connection, space: Namespace, stored: units.StoredUnit) -> bool:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from memsvc.domain.exchange import Namespace
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.record import Delete, Found, Get, Paths, Put, Record, Search
 from memsvc.models.encoder import TextEncoder, Vectors
 from memsvc.services import follow_ups, writing
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
-from memsvc.store import jobs, namespaces, records, tenants, unencoded
+from memsvc.store import jobs, namespaces, records, tenants, trust, unencoded
 from memsvc.store.database import Database
 
 KIND = follow_ups.SWEEP
@@ -34,7 +34,9 @@ class Records:
         self._database = database
         self._encoder = encoder
 
-    def batch(self, tenant_id: uuid.UUID, name: str, operations: Sequence[Operation]) -> list[Result]:
+    def batch(
+        self, tenant_id: uuid.UUID, name: str, operations: Sequence[Operation], *, writer: Writer
+    ) -> list[Result]:
         """A result for each operation, in their order. What is read is what was there before, all at one moment; then
         all is written in one transaction, of several writes to one place the last.
 
@@ -47,7 +49,7 @@ class Records:
                 results[n] = found
         last = {(op.path, op.key): op for op in operations if isinstance(op, Put | Delete)}
         if last:
-            self._write(tenant_id, name, list(last.values()))
+            self._write(tenant_id, name, list(last.values()), writer)
         return results
 
     def put(
@@ -59,12 +61,15 @@ class Records:
         value: Mapping[str, Any],
         texts: Sequence[str] = (),
         ttl_s: float | None = None,
+        *,
+        writer: Writer,
     ) -> Record:
         """Write a record over the one that stands there; its arguments are `Put`'s.
 
-        Raises Conflict when the namespace belongs to another encoder, Forbidden when a new one would pass the quota.
+        Raises Conflict when the namespace belongs to another encoder, Forbidden when a new one would pass the quota, or
+        the writer is trusted less than the one of the record that stands there, or than the unit whose id is its key.
         """
-        (written,) = self._write(tenant_id, name, [Put(tuple(path), key, value, texts, ttl_s)])
+        (written,) = self._write(tenant_id, name, [Put(tuple(path), key, value, texts, ttl_s)], writer)
         assert isinstance(written, Record)
         return written
 
@@ -74,9 +79,9 @@ class Records:
             space = namespaces.find(connection, tenant_id, name)
             return {record.key: record for record in records.find(connection, space, path, keys)} if space else {}
 
-    def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str) -> bool:
-        """Whether there was one."""
-        return self._write(tenant_id, name, [Delete(tuple(path), key)]) == [True]
+    def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str, *, writer: Writer) -> bool:
+        """Whether there was one. Raises Forbidden as `put` does."""
+        return self._write(tenant_id, name, [Delete(tuple(path), key)], writer) == [True]
 
     def paths(self, tenant_id: uuid.UUID, name: str) -> list[tuple[str, ...]]:
         """All paths that hold a record, in order."""
@@ -98,19 +103,25 @@ class Records:
         assert isinstance(found, Found)
         return found
 
-    def _write(self, tenant_id: uuid.UUID, name: str, writes: Sequence[Put | Delete]) -> list[Record | bool]:
+    def _write(
+        self, tenant_id: uuid.UUID, name: str, writes: Sequence[Put | Delete], writer: Writer
+    ) -> list[Record | bool]:
         """In one transaction: the records written, and of a deletion whether there was one."""
         puts = [op for op in writes if isinstance(op, Put)]
         rows = iter(writing.encode_texts(self._encoder, [op.texts for op in puts]))
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
         with self._database.tenant(tenant_id) as connection:
-            space = namespaces.lock(connection, fresh) if puts else namespaces.find(connection, tenant_id, name)
+            space = (
+                namespaces.lock(connection, fresh) if puts else namespaces.lock_existing(connection, tenant_id, name)
+            )
             if space is None:
                 return [False] * len(writes)
             if puts:
                 require_encoder(space, self._encoder.name)
+            for op in writes:
+                _require(connection, space, op.path, op.key, writer)
             done = [
-                records.put(connection, space, op, next(rows) or None)
+                records.put(connection, space, op, next(rows) or None, writer.max_trust)
                 if isinstance(op, Put)
                 else records.delete(connection, space, op.path, op.key)
                 for op in writes
@@ -181,6 +192,10 @@ def _used(op: Get | Search | Paths, found: Result) -> list[Record]:
         return []
     given = found.records if isinstance(found, Found) else [found]
     return [record for record in given if isinstance(record, Record) and record.expires_at is not None]
+
+
+def _require(connection: sa.Connection, space: Namespace, path: Sequence[str], key: str, writer: Writer) -> None:
+    trust.require(writer, trust.of_record(connection, space, path, key), f"To change the record {key!r}")
 
 
 _Place = tuple[tuple[str, ...], str]

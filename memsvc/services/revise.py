@@ -7,21 +7,26 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Collection, Mapping
 
+import sqlalchemy as sa
+
 from memsvc import errors
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.unit import MemoryUnit, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
 from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED
 from memsvc.services.ingest import require_encoder
-from memsvc.store import links, namespaces, units
+from memsvc.store import links, namespaces, tables, trust, units
 from memsvc.store.database import Database
 
 PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
 
 
 class Revise:
-    """`discard` forgets what a reader has read of a unit."""
+    """`discard` forgets what a reader has read of a unit. Each change raises Forbidden for a writer that is trusted
+    less than the unit, or than who changed it by hand before; so no edit is trusted more than its writer.
+    """
 
     def __init__(
         self,
@@ -33,7 +38,16 @@ class Revise:
         self._encoder = encoder
         self._discard = discard
 
-    def edit(self, tenant_id: uuid.UUID, name: str, unit_id: str, text: str, reason: str | None) -> units.StoredUnit:
+    def require(self, tenant_id: uuid.UUID, name: str, unit_ids: Collection[str], writer: Writer) -> None:
+        """Before several changes, of which all are to be made or none. Raises Forbidden."""
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            if space is not None:
+                _require(connection, space, unit_ids, writer)
+
+    def edit(
+        self, tenant_id: uuid.UUID, name: str, unit_id: str, text: str, reason: str | None, writer: Writer
+    ) -> units.StoredUnit:
         """Give the unit other words; its sources, times and id stay. Raises NotFound."""
         said = " ".join(text.split())
         draft = self._read(tenant_id, name, unit_id)
@@ -44,16 +58,20 @@ class Revise:
         (embedding,) = writing.encode(self._encoder, [new])
         return self._write(tenant_id, name, unit_id, {"text": said, "core_end": len(said), "tokens": new.tokens,
                            "status": Status.ACTIVE, "superseded_by": None, "valid_to": None, "confidence": 1.0},
-                           EDITED, reason, embedding)  # fmt: skip
+                           EDITED, reason, embedding, writer)  # fmt: skip
 
-    def invalidate(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+    def invalidate(
+        self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
+    ) -> units.StoredUnit:
         """Put the unit away: it is no longer recalled, and kept with its history, and so is what says the same and was
         merged into it. Raises NotFound.
         """
         values = {"status": Status.ARCHIVED, "valid_to": dt.datetime.now(dt.UTC)}
-        return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None)
+        return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None, writer)
 
-    def restore(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+    def restore(
+        self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
+    ) -> units.StoredUnit:
         """Bring back a unit that was put away, merged or superseded, or say that one in doubt still holds. Raises
         NotFound, Conflict for an active one that nothing doubts.
         """
@@ -62,21 +80,31 @@ class Revise:
         ):
             raise errors.Conflict("The unit is active, and nothing doubts it.", "Nothing was changed.")
         values = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
-        return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None)
+        return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None, writer)
 
-    def pin(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+    def pin(
+        self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
+    ) -> units.StoredUnit:
         """Never let the unit fade. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None)
+        return self._write(tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None, writer)
 
-    def unpin(self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None) -> units.StoredUnit:
+    def unpin(
+        self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
+    ) -> units.StoredUnit:
         """Let the unit fade like any other. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None)
+        return self._write(tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None, writer)
 
     def expire(
-        self, tenant_id: uuid.UUID, name: str, unit_id: str, at: dt.datetime | None, reason: str | None
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        unit_id: str,
+        at: dt.datetime | None,
+        reason: str | None,
+        writer: Writer,
     ) -> units.StoredUnit:
         """Let the unit be recalled until `at` and no longer; None takes its end away. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"expires_at": at}, None, reason or ENDS, None)
+        return self._write(tenant_id, name, unit_id, {"expires_at": at}, None, reason or ENDS, None, writer)
 
     def _read(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> MemoryUnit:
         with self._database.tenant(tenant_id) as connection:
@@ -102,6 +130,7 @@ class Revise:
         cause: str | None,
         reason: str | None,
         embedding: bytes | None,
+        writer: Writer,
     ) -> units.StoredUnit:
         """The change on the unit as it stands under the namespace's lock. Without a `cause` the rules go on deciding
         how it stands.
@@ -114,17 +143,22 @@ class Revise:
             if embedding is not None:
                 require_encoder(space, self._encoder.name)
             stored = found[unit_id]
+            merged = units.merged_into(connection, space, unit_id) if cause == INVALIDATED else []
+            changed_ids = [unit_id, *(other.unit.id for other in merged)]
+            # Who brings a unit back sets aside what took its place.
+            over = _over(connection, space, stored) if cause == RESTORED else []
+            _require(connection, space, [*changed_ids, *over], writer)
             batch = writing.Batch(connection, space)
             new = dataclasses.replace(stored.unit, **values)  # type: ignore[arg-type]
             why = f"{cause}: {reason}" if cause and reason else cause or reason or stored.cause
             if cause is None and stored.cause.startswith(BY_HAND):
                 why = f"{stored.cause}; {why}"  # what a person decided stays decided
             batch.replace(stored, new, why, embedding)
-            if cause == INVALIDATED:
-                # What says the same would stand up again in its place.
-                for other in units.merged_into(connection, space, unit_id):
-                    gone = dataclasses.replace(other.unit, superseded_by=None, **values)  # type: ignore[arg-type]
-                    batch.replace(other, gone, why)
+            # What says the same would stand up again in its place.
+            for other in merged:
+                gone = dataclasses.replace(other.unit, superseded_by=None, **values)  # type: ignore[arg-type]
+                batch.replace(other, gone, why)
+            trust.decide(connection, tables.unit, space, changed_ids, writer)
             seq = batch.commit()
             follow_ups.consolidation(connection, space, seq)
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
@@ -132,3 +166,15 @@ class Revise:
             changed = units.by_id(connection, space, [unit_id])[unit_id]
         self._discard(space.id, [unit_id])
         return changed
+
+
+def _require(connection: sa.Connection, space: Namespace, unit_ids: Collection[str], writer: Writer) -> None:
+    needed = trust.of_units(connection, space, unit_ids)
+    trust.require(writer, needed, f"To change {'the memory' if len(unit_ids) == 1 else 'these memories'}")
+
+
+def _over(connection: sa.Connection, space: Namespace, stored: units.StoredUnit) -> list[str]:
+    """The units for whose sake this one does not stand, or is in doubt."""
+    unit_id, by = stored.unit.id, stored.unit.superseded_by
+    doubt = links.doubted(connection, space, [unit_id], BY_HAND).get(unit_id)
+    return [other for other in (by, doubt[0] if doubt else None) if other is not None]

@@ -16,10 +16,9 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from memsvc import errors
-from memsvc.domain.exchange import Namespace
+from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import erase
-from memsvc.services.admission import Writer
 from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
 from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer, trust
@@ -133,8 +132,10 @@ def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
     """Who imports answers for what is said, and vouches no further than its key may."""
     if table == tables.message.name:
         values["actor"] = writer.actor
-    if table in (tables.message.name, tables.unit.name):
+    if table in (tables.message.name, tables.unit.name, tables.record.name):
         values["trust"] = min(values.get("trust", 1.0), writer.max_trust)
+    if "decided_trust" in values:
+        values["decided_trust"] = min(values["decided_trust"], writer.max_trust)
     if table == tables.unit_version.name and "trust" in values["state"]:
         values["state"]["trust"] = min(values["state"]["trust"], writer.max_trust)
 

@@ -41,6 +41,14 @@ def ending() -> tuple[sa.Column[Any], sa.Column[object]]:
     return sa.Column("ttl_s", sa.Float), sa.Column("expires_at", instant)
 
 
+def trusted() -> tuple[sa.Column[object], sa.Column[object]]:
+    """How far the row is trusted, and how far the key is that last decided about it by hand; 0 where none did."""
+    return (
+        sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+        sa.Column("decided_trust", sa.Float, nullable=False, server_default="0"),
+    )
+
+
 def utc_offset() -> sa.Column[object]:
     return sa.Column("utc_offset_s", sa.Integer, nullable=False, server_default="0")
 

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
-from memsvc.store import audit, tables
+from memsvc.domain.exchange import Writer
+from memsvc.store import audit, tables, trust
 from memsvc.store.database import Database
 
 _K = tables.api_key
@@ -34,6 +35,10 @@ class Principal:
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def writer(self) -> Writer:
+        return Writer(self.key_id, self.max_trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,14 @@ def create(
     label: str,
     actor: str,
     max_trust: float = 1.0,
+    *,
+    own_trust: float = 1.0,
 ) -> tuple[str, Key]:
-    """A new key, whole: it is shown this once. Raises Invalid for scopes that do not exist."""
+    """A new key, whole: it is shown this once. `own_trust` is that of the key that makes it.
+
+    Raises Invalid for scopes that do not exist, Forbidden for more trust than its own.
+    """
+    trust.require(Writer(actor, own_trust), max_trust, f"To make a key of max_trust {max_trust:g}")
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise errors.Invalid(f"There are no such scopes: {unknown}.", f"Give some of {', '.join(SCOPES)}.")
@@ -88,14 +99,18 @@ def listed(database: Database, tenant_id: uuid.UUID) -> list[Key]:
         return [_key(row) for row in connection.execute(statement)]
 
 
-def rotate(database: Database, tenant_id: uuid.UUID, old_id: str, grace: dt.timedelta, actor: str) -> tuple[str, Key]:
+def rotate(
+    database: Database, tenant_id: uuid.UUID, old_id: str, grace: dt.timedelta, actor: str, *, own_trust: float = 1.0
+) -> tuple[str, Key]:
     """A successor with the same rights; both live for `grace`, then the old one ends by itself.
 
-    Raises NotFound, and Conflict when the key has ended or has a successor already: two live at a time, not more.
+    Raises NotFound, Conflict when the key has ended or has a successor already (two live at a time, not more), and
+    Forbidden when it is trusted more than the key that asks, whose trust is `own_trust`.
     """
     key = new_key()
     with database.tenant(tenant_id) as connection:
         old = _one(connection, tenant_id, old_id, lock=True)
+        trust.require(Writer(actor, own_trust), old.max_trust, f"To rotate the key {old_id}")
         if old.revoked_at is not None or old.expires_at is not None:
             raise errors.Conflict(f"The key {old_id} was rotated or revoked before.", "Rotate its successor.")
         _insert(connection, tenant_id, key, list(old.scopes), old.label, old.max_trust)
@@ -104,10 +119,13 @@ def rotate(database: Database, tenant_id: uuid.UUID, old_id: str, grace: dt.time
         return key, _one(connection, tenant_id, key_id(key))
 
 
-def revoke(database: Database, tenant_id: uuid.UUID, old_id: str, actor: str) -> Key:
-    """End a key now; every process refuses it within seconds. Raises NotFound."""
+def revoke(database: Database, tenant_id: uuid.UUID, old_id: str, actor: str, *, own_trust: float = 1.0) -> Key:
+    """End a key now; every process refuses it within seconds. Raises NotFound, and Forbidden when it is trusted more
+    than the key that asks.
+    """
     with database.tenant(tenant_id) as connection:
-        _one(connection, tenant_id, old_id, lock=True)
+        old = _one(connection, tenant_id, old_id, lock=True)
+        trust.require(Writer(actor, own_trust), old.max_trust, f"To revoke the key {old_id}")
         ended = sa.func.coalesce(_K.c.revoked_at, sa.func.now())
         connection.execute(sa.update(_K).where(*_here(tenant_id, old_id)).values(revoked_at=ended))
         audit.add(connection, tenant_id, actor, "key.revoke", f"key:{old_id}")

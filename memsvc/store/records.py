@@ -19,11 +19,13 @@ _LIVES = sa.or_(_R.c.expires_at.is_(None), _R.c.expires_at > _NOW)
 _ORDER = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-def put(connection: sa.Connection, namespace: Namespace, item: Put, embedding: bytes | None) -> Record:
-    """Write a record, over the one that stands there; the moment of its creation stays. `embedding` is of its texts."""
+def put(connection: sa.Connection, namespace: Namespace, item: Put, embedding: bytes | None, trust: float) -> Record:
+    """Write a record, over the one that stands there; the moment of its creation stays. `embedding` is of its texts,
+    `trust` that of who writes it.
+    """
     values = {
         "value": dict(item.value), "embedding": embedding, "texts": list(item.texts) or None, "ttl_s": item.ttl_s,
-        "expires_at": None if item.ttl_s is None else _NOW + dt.timedelta(seconds=item.ttl_s),
+        "expires_at": None if item.ttl_s is None else _NOW + dt.timedelta(seconds=item.ttl_s), "trust": trust,
     }  # fmt: skip
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     # What has ended is not there, also before it is swept.

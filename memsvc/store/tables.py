@@ -109,7 +109,7 @@ message = sa.Table(
     sa.Column("actor", sa.Text),
     sa.Column("channel", sa.Text),
     sa.Column("source", sa.Text),
-    sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+    *columns.trusted(),
     # Set: kept and shown when asked for by id, and neither recalled nor distilled.
     sa.Column("quarantined_at", columns.instant),
     # Of the clock that `occurred_at` was read from: its days are the speaker's.
@@ -169,7 +169,7 @@ unit = sa.Table(
     sa.Column("pinned", sa.Boolean, nullable=False, server_default="false"),
     sa.Column("expires_at", columns.instant),
     # The least of its sources' trust.
-    sa.Column("trust", sa.Float, nullable=False, server_default="1"),
+    *columns.trusted(),
     # How it was said, whose words it gives, and until when it holds.
     sa.Column("assertion", sa.Text, nullable=False, server_default="asserted"),
     sa.Column("reported_by", sa.Text),
@@ -345,6 +345,7 @@ record = sa.Table(
     *columns.written_over(),
     sa.Column("texts", ARRAY(sa.Text)),
     *columns.ending(),
+    sa.Column("trust", sa.Float, nullable=False, server_default="1"),  # of the key that wrote it
     columns.belongs(),
 )
 

@@ -28,10 +28,7 @@ def files_with(folder: Path, word: bytes) -> list[str]:
 
 def settled(client: MemoryClient) -> None:
     """Wait until no job is left to do."""
-    deadline = time.monotonic() + 300
-    while client.jobs(state="queued") or client.jobs(state="running"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not client.jobs(state="queued") and not client.jobs(state="running"))
 
 
 @pytest.mark.slow

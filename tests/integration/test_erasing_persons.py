@@ -14,6 +14,7 @@ from memsvc.domain.alias import Naming
 from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.selection import By, Selection
 from memsvc.sdk import Namespace
+from memsvc.services.ingest import NOBODY
 from memsvc.store import accesses, namespaces
 from memsvc.wire.exchanges import NewExchange, NewMessage
 
@@ -107,7 +108,7 @@ def test_erasing_ana_leaves_anais(memory: Namespace, service: Service) -> None:
 
 def test_with_a_person_go_its_other_names_in_any_case(memory: Namespace, service: Service) -> None:
     said(memory, ("Ана", "I play the oboe."), ("Ben", "АННА plays well."), ("Ben", "Аннабель plays chess."))
-    service.aliases.declare(service.tenant_id, memory.name, "Анна", ["Ана"])
+    service.aliases.declare(service.tenant_id, memory.name, "Анна", ["Ана"], writer=NOBODY)
     done = service.erase.part(service.tenant_id, "test", memory.name, Selection(By.SUBJECT, "ана"))
     assert (done.erased["message"], done.erased["alias"], done.remaining) == (2, 1, 0)
     assert left(memory) == ["m3"]

@@ -14,10 +14,9 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.bootstrap import Service
-from memsvc.domain.exchange import NewExchange, NewMessage
+from memsvc.domain.exchange import NewExchange, NewMessage, Writer
 from memsvc.domain.message import Role
 from memsvc.domain.selection import By, Selection
-from memsvc.services.admission import Writer
 from memsvc.store import tables, tenants
 
 THREADS = 8
@@ -66,10 +65,10 @@ def test_a_quota_stops_the_write_that_would_pass_it_and_stores_nothing_of_it(ser
         with pytest.raises(errors.Forbidden, match="quota"):
             service.ingest.write(tenant_id, name, [exchange(None)])
     with pytest.raises(errors.Forbidden, match="namespaces"):
-        service.records.put(tenant_id, "three", ["a"], "b", {})
+        service.records.put(tenant_id, "three", ["a"], "b", {}, writer=Writer())
     assert held(service, tenant_id, tables.message) == 2
     assert held(service, tenant_id, tables.namespace) == 1
-    service.records.put(tenant_id, "one", ["a"], "b", {})
+    service.records.put(tenant_id, "one", ["a"], "b", {}, writer=Writer())
 
 
 def test_what_is_erased_makes_room_and_what_is_known_needs_none(service: Service) -> None:
@@ -99,7 +98,7 @@ def test_eight_writes_at_the_same_moment_cannot_pass_the_quota_of_namespaces(ser
         lambda number: (
             service.ingest.write(tenant_id, f"space-{number}", [exchange(None)])
             if number % 2
-            else service.records.put(tenant_id, f"space-{number}", ["a"], "b", {})
+            else service.records.put(tenant_id, f"space-{number}", ["a"], "b", {}, writer=Writer())
         )
     )
     assert held(service, tenant_id, tables.namespace) == 3
@@ -120,7 +119,7 @@ def test_the_count_of_a_namespace_is_true_whatever_happens_to_its_messages(servi
     tenant_id = tenant(service, None, None)
     service.ingest.write(tenant_id, "one", [exchange("m1", "m2"), exchange("m3", session="t")])
     service.ingest.write(tenant_id, "one", [exchange("m2", "m4")])
-    service.quarantine.put(tenant_id, "test", "one", Selection(By.MESSAGE, "m4"))
+    service.quarantine.put(tenant_id, Writer("test"), "one", Selection(By.MESSAGE, "m4"))
     assert counted(service, tenant_id) == 4
     service.erase.part(tenant_id, "test", "one", Selection(By.SESSION, "s"))
     assert counted(service, tenant_id) == held(service, tenant_id, tables.message) == 1
