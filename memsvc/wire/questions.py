@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from memsvc.wire.base import Id, Moment, Named, Question, Request, Response
+from memsvc.wire.base import Id, Metadata, Moment, Named, Question, Request, Response
 from memsvc.wire.reads import SourceRef, UnitKind
 
 
@@ -23,7 +23,7 @@ class RecallFilter(Request):
     until: Moment | None = None
     kinds: list[UnitKind] = Field(default_factory=list, max_length=20)
     persons: list[Named] = Field(default_factory=list, max_length=1_000)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class Asked(Request):
