@@ -69,11 +69,12 @@ def bodies() -> Iterator[tuple[str, Any]]:  # noqa: C901
         5, [], "x", {"a": "x\x00"}, {"a\x00": 1}, {"a": "\ud800"}, {"a": float("nan")}, {"a": "x" * 20_000}
     ):
         yield WRITE, message(metadata=junk)
+        yield RECALL, {"query": "x", "only": {"metadata": junk}}
     yield WRITE, message(unknown=1)
     yield WRITE, exchange(unknown=1)
     yield WRITE, exchange() | {"unknown\ud800": 1}
     yield WRITE, exchange(messages=[GOOD_MESSAGE] * 5001)
-    for junk in each(None, 5, [], {}, "", "   ", "x\x00", "\ud800", "a" * 9000):
+    for junk in each(None, 5, [], {}, "", "   ", "x\x00", "\ud800", "a" * 1_000_001):
         yield RECALL, {"query": junk}
         yield CONTEXT, {"query": junk}
     for junk in each(0, -1, 201, "10", 1.5, None, True, 10**30):
