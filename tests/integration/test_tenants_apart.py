@@ -67,7 +67,7 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
     mine, foreign = account(service), account(service)
     with MemoryClient(base_url, mine) as client:
         memory = client.namespace("vault")
-        unit = memory.add("The vault code is 4711.", session_id="s", id="m1").units[0]
+        unit = memory.add("The vault code is Quagga-Twelve.", session_id="s", id="m1").units[0]
         job = memory.maintain("distill").id
         memory.declare_aliases("Ana Silva", ["Ana"])
     ids = {
@@ -92,14 +92,14 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
                 body = next((value for end, value in bodies.items() if path.endswith(end)), None)
                 reply = http.request(method, path.format(**ids), json=body)
                 assert reply.status_code == 404, (method, path, reply.text)
-                assert "4711" not in reply.text
+                assert "Quagga-Twelve" not in reply.text
                 tried += 1
         assert http.get("/v1/jobs").json()["jobs"] == []
         assert {entry["action"] for entry in http.get("/v1/audit").json()["entries"]} == {"key.create"}
     assert tried > 20
     assert len(unfiltered) > 40
     with MemoryClient(base_url, mine) as client:
-        assert client.namespace("vault").message("m1").content == "The vault code is 4711."
+        assert client.namespace("vault").message("m1").content == "The vault code is Quagga-Twelve."
         assert [item.alias for item in client.namespace("vault").aliases()] == ["Ana"]
 
 
@@ -109,9 +109,9 @@ def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_show
     mine, foreign = account(service), account(service)
     with MemoryClient(base_url, mine) as client:
         memory = client.namespace("vault")
-        unit = memory.add("The vault code is 4711.", session_id="s", id="m1").units[0]
+        unit = memory.add("The vault code is Quagga-Twelve.", session_id="s", id="m1").units[0]
         job = memory.maintain("distill").id
-        client.namespace("user:keeper").add("The vault code is 4711.", session_id="s")
+        client.namespace("user:keeper").add("The vault code is Quagga-Twelve.", session_id="s")
         before = [memory.unit(unit), client.job(job)]
     ids = {
         "namespace": "vault", "message_id": "m1", "unit_id": unit, "memory_id": unit, "job_id": job,
@@ -135,7 +135,7 @@ def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_show
                     body = next((value for start, value in bodies.items() if path.startswith(start)), {})
                     given: dict[str, Any] = {"data": form} if admin else {"json": body}
                     reply = http.request(method, path, **given if method != "GET" else {}, params={"query": "code"})
-                    assert "4711" not in reply.text, (method, path)
+                    assert "Quagga-Twelve" not in reply.text, (method, path)
                     # A page of an account lists what is the account's; whoever is not there is deleted already.
                     own = ("{" not in route.path and path != "/v1/batch/") or path.startswith("/v2/entities/")
                     assert (reply.status_code in (200, 303)) if own else (reply.status_code == 404), (method, path)
