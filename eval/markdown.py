@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def answers(summary: dict[str, Any]) -> str:
         f"{summary['seed']}); F1 and macro without trick questions. Ranker: {', '.join(summary['rankers'])}. "
         f"Data: sha256 {summary['data_sha256'][:12]}. Commit {(summary['commit'] or 'unknown')[:12]}."
     )
-    return f"{told}\n\n{_table(head, rows)}"
+    return f"{_wrapped(told)}\n\n{_table(head, rows)}"
 
 
 def verdicts(summary: dict[str, Any]) -> str:
@@ -131,10 +132,15 @@ def _basis(result: dict[str, Any]) -> str:
     settings = result["settings"]
     named = settings["ranker"]
     ranker = f"cross-validated by conversation{named.removeprefix('cross')}" if named.startswith("cross") else named
-    return (
+    return _wrapped(
         f"Ranker: {ranker}. Tokens: {settings['tokenizer']}. Data: sha256 {settings['data_sha256'][:12]}. Baselines: "
         f"{settings['baselines']}. Commit {(result['commit'] or 'unknown')[:12]}."
     )
+
+
+def _wrapped(prose: str) -> str:
+    """Lines of at most 119 characters, as the pages have them."""
+    return textwrap.fill(prose, 119, break_long_words=False, break_on_hyphens=False)
 
 
 def _row(label: str, values: Sequence[float | None]) -> str:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from memsvc import errors
 from memsvc.importing import branches
-from memsvc.importing.documents import Document
+from memsvc.importing.documents import Document, holds_conversations
 from memsvc.importing.taking import Options, Taking, moment, own_id
 
 FILES = re.compile(r"conversations(?:-\d+)?\.json")
@@ -27,16 +26,12 @@ _REASONS = {
 
 
 def fits(value: Any) -> bool:
-    return any(isinstance(item, dict) and "mapping" in item for item in _conversations(value))
+    return holds_conversations(value, "mapping")
 
 
 def read(document: Document, options: Options, taking: Taking) -> None:
     """Of each conversation the branch that was shown last, with the transcripts of what was spoken."""
-    value = document.value
-    if not isinstance(value, list) and not fits(value):
-        raise errors.Invalid(f"{document.name} holds no list of conversations.", "Give a file of the named format.")
-    for number, conversation in enumerate(_conversations(value), start=1):
-        where = f"{document.name}, conversation {number}"
+    for where, conversation in document.conversations("mapping"):
         nodes = conversation.get("mapping") if isinstance(conversation, dict) else None
         if not isinstance(nodes, dict):
             taking.unreadable(where)
@@ -46,13 +41,6 @@ def read(document: Document, options: Options, taking: Taking) -> None:
         session = own_id(named, "chatgpt", str(title), str(conversation.get("create_time")))
         messages = list(_messages(conversation, nodes, session, options, taking))
         taking.take(where, session, messages, title if isinstance(title, str) else None)
-
-
-def _conversations(value: Any) -> list[Any]:
-    """A list of them, one by itself, or a list in an object, as a few tools write it."""
-    if isinstance(value, dict):
-        value = [value] if "mapping" in value else value.get("conversations")
-    return value if isinstance(value, list) else []
 
 
 def _messages(

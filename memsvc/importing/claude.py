@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from memsvc import errors
 from memsvc.importing import branches
-from memsvc.importing.documents import Document
+from memsvc.importing.documents import Document, holds_conversations
 from memsvc.importing.taking import Options, Taking, moment, own_id
 
 FILES = re.compile(r"conversations(?:-\d+)?\.json")
@@ -27,16 +26,12 @@ _PARTS = {
 
 
 def fits(value: Any) -> bool:
-    return any(isinstance(item, dict) and "chat_messages" in item for item in _conversations(value))
+    return holds_conversations(value, "chat_messages")
 
 
 def read(document: Document, options: Options, taking: Taking) -> None:
     """Each conversation; of one that was asked again from the middle, the branch that was written last."""
-    value = document.value
-    if not isinstance(value, list) and not fits(value):
-        raise errors.Invalid(f"{document.name} holds no list of conversations.", "Give a file of the named format.")
-    for number, conversation in enumerate(_conversations(value), start=1):
-        where = f"{document.name}, conversation {number}"
+    for where, conversation in document.conversations("chat_messages"):
         listed = conversation.get("chat_messages") if isinstance(conversation, dict) else None
         if not isinstance(listed, list):
             taking.unreadable(where)
@@ -45,12 +40,6 @@ def read(document: Document, options: Options, taking: Taking) -> None:
         session = own_id(conversation.get("uuid"), "claude", str(title), str(conversation.get("created_at")))
         messages = list(_messages(conversation, listed, session, where, options, taking))
         taking.take(where, session, messages, title if isinstance(title, str) else None)
-
-
-def _conversations(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        value = [value] if "chat_messages" in value else value.get("conversations")
-    return value if isinstance(value, list) else []
 
 
 def _messages(

@@ -39,6 +39,26 @@ class Document:
     def stem(self) -> str:
         return PurePosixPath(self.name).stem
 
+    def conversations(self, mark: str) -> Iterator[tuple[str, Any]]:
+        """Each conversation of an export, behind its place in words; `mark` is a field that such an object has. Raises
+        Invalid where there is no list of them.
+        """
+        if not isinstance(self.value, list) and not holds_conversations(self.value, mark):
+            raise errors.Invalid(f"{self.name} holds no list of conversations.", "Give a file of the named format.")
+        for number, conversation in enumerate(_listed(self.value, mark), start=1):
+            yield f"{self.name}, conversation {number}", conversation
+
+
+def holds_conversations(value: Any, mark: str) -> bool:
+    return any(isinstance(item, dict) and mark in item for item in _listed(value, mark))
+
+
+def _listed(value: Any, mark: str) -> list[Any]:
+    """A list of them, one by itself, or a list in an object, as a few tools write it."""
+    if isinstance(value, dict):
+        value = [value] if mark in value else value.get("conversations")
+    return value if isinstance(value, list) else []
+
 
 def documents(path: Path, wanted: Sequence[re.Pattern[str]], unread: list[str]) -> Iterator[Document]:
     """The document at `path`; of a zip or a folder those whose name fits one of `wanted`, in the order of their names.

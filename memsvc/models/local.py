@@ -140,10 +140,12 @@ class LocalGenerator:
         torch.set_num_threads(self._threads)
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = self._dtype if self._dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
+        from safetensors import SafetensorError
+
         source, is_local = self._source()
         try:
             model, tokenizer = _read(source, dtype, is_local)
-        except Exception as error:
+        except (OSError, ValueError, SafetensorError) as error:
             if self._model_name != SMALL_MODEL:
                 raise
             # What was converted once was damaged since, by a full disk for instance: it is converted again.

@@ -133,9 +133,9 @@ def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
     if table == tables.message.name:
         values["actor"] = writer.actor
     if table in (tables.message.name, tables.unit.name, tables.record.name):
-        values["trust"] = min(values.get("trust", 1.0), writer.max_trust)
-    if "decided_trust" in values:
-        values["decided_trust"] = min(values["decided_trust"], writer.max_trust)
+        values.setdefault("trust", 1.0)
+    for field in values.keys() & trust.FIELDS:
+        values[field] = min(values[field], writer.max_trust)
     if table == tables.unit_version.name and "trust" in values["state"]:
         values["state"]["trust"] = min(values["state"]["trust"], writer.max_trust)
 

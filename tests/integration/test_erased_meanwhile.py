@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from memsvc.sdk import Namespace
 from memsvc.services.ingest import NOBODY
 from memsvc.store import namespaces, tables, tombstones
 from tests.integration.test_erasure import process, say
+from tests.waiting import LIMIT_S, until
 
 
 def found(service: Service, memory: Namespace) -> Space | None:
@@ -31,13 +31,11 @@ def erase_while(service: Service, memory: Namespace, write: Callable[[], object]
             assert space is not None
             done = threads.submit(write)
             waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            deadline = time.monotonic() + 60
-            while not connection.execute(waiting).scalar_one():
-                assert time.monotonic() < deadline and not done.done()
-                time.sleep(0.01)
+            until(lambda: connection.execute(waiting).scalar_one() or done.done())
+            assert not done.done()
             namespaces.erase(connection, space)
             tombstones.put_namespace(connection, space)
-        return done.result(60)
+        return done.result(LIMIT_S)
 
 
 def test_a_write_that_meets_an_erasure_begins_a_new_namespace_and_other_processes_follow(

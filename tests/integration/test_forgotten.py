@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from memsvc.settings import DatabaseSettings, JobSettings, ReaderSettings, Serve
 from memsvc.store import jobs, links, namespaces
 from tests.integration.test_erasure import process, say
 from tests.unit.reader import models
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +72,6 @@ def bees(memory: Namespace, service: Service, settle: Callable[[], None], worker
 
 def files(folder: Path) -> list[Path]:
     return [Path(place) / name for place, _, names in os.walk(folder / "caches") for name in names]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("how", ["message", "namespace", "quarantine", "edit"])
