@@ -226,8 +226,9 @@ def build_runner(settings: Settings) -> Runner:
     reader = load_reader(settings, text_generator)
     handlers = _handlers(settings, load_encoder(settings), text_generator, reader)
     # A worker keeps what it has read, and no request that erases reaches it.
-    Forgotten(database, caches(settings), reader).start()
-    return Runner(database, handlers, settings.jobs)
+    forgotten = Forgotten(database, caches(settings), reader)
+    forgotten.start()
+    return Runner(database, handlers, settings.jobs, beside=forgotten.close)
 
 
 def _handlers(

@@ -15,6 +15,7 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import JobSettings, LogSettings, ServerSettings, Settings
 from tests.serving import served
+from tests.waiting import LIMIT_S
 
 _names = itertools.count()
 
@@ -42,7 +43,7 @@ def base_url(service: Service) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(service: Service, base_url: str) -> Iterator[MemoryClient]:
-    with MemoryClient(base_url, service.api_key, max_retries=0) as made:
+    with MemoryClient(base_url, service.api_key, max_retries=0, timeout_s=LIMIT_S) as made:
         yield made
 
 

@@ -40,9 +40,10 @@ class Forgotten:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look once a minute, in a thread, until `close`."""
-        self._thread = threading.Thread(target=self._loop, name="memsvc-forgotten", daemon=True)
-        self._thread.start()
+        """Look once a minute, in one thread however often this is called, until `close`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="memsvc-forgotten", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         self._ended.set()

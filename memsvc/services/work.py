@@ -81,10 +81,14 @@ class Runner:
         handlers: Mapping[str, Handler],
         settings: JobSettings,
         notify: Callable[[], None] = lambda: None,
+        beside: Callable[[], object] = lambda: None,
     ) -> None:
-        """`notify` tells other processes that there is work; it must return at once and never raise."""
+        """`notify` tells other processes that there is work; it must return at once and never raise. `beside` ends
+        what else works in a process of its own, when this is stopped.
+        """
         self._database = database
         self._notify = notify
+        self._beside = beside
         self._handlers = dict(handlers)
         self._settings = settings
         self._wake = threading.Event()
@@ -104,6 +108,7 @@ class Runner:
         """
         self._stopping.set()
         self._wake.set()
+        self._beside()
         if self._thread is None:
             return True
         self._thread.join(self._settings.stop_s)

@@ -46,6 +46,7 @@ def worker(service: Service, folder: Path, tmp_path_factory: pytest.TempPathFact
         patched.setattr(forgotten, "_EVERY_S", 0.02)
         runner = bootstrap.build_runner(settings)
         yield runner
+        runner.stop()
     runner._database.close()
 
 
