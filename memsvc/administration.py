@@ -88,13 +88,16 @@ def create_tenant(
     max_messages: Annotated[int | None, typer.Option(min=0, help="Quota; none is no limit.")] = None,
 ) -> None:
     """Make a tenant, or set the quotas of one, and print a key with all scopes for it (MEMSVC_DATABASE_URL)."""
+    from memsvc import rooms
     from memsvc.store import keys as store_keys
+    from memsvc.store import schema
     from memsvc.store import tenants as store_tenants
     from memsvc.store.database import Database
 
     settings = Settings().database
     if settings.url is None:
         raise errors.Invalid("Tenants need a PostgreSQL of your own.", "Set MEMSVC_DATABASE_URL as for the service.")
+    schema.check(settings.url, rooms.root() / "migrations")
     database = Database(settings.app_url or settings.url, pool_size=1)
     try:
         quota = store_tenants.Quota(max_namespaces, max_messages)

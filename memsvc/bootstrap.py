@@ -50,7 +50,7 @@ from memsvc.services.work import Handler, Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
-from memsvc.store.embedded import EmbeddedPostgres
+from memsvc.store.embedded import EmbeddedPostgres, kept
 
 _SERVER_KEY = "server"
 _DRY_KINDS = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
@@ -107,7 +107,9 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
     Raises DataFolderBusy, Unavailable or Invalid, each with what to do about it; nothing is left running then.
     """
     safety.check(settings)
-    postgres = None if settings.database.url else EmbeddedPostgres(data_dir(settings))
+    postgres = (
+        None if settings.database.url else EmbeddedPostgres(data_dir(settings), settings.database.start_timeout_s)
+    )
     database = None
     try:
         if postgres is not None:
@@ -115,7 +117,10 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
         owner_url, app_url = _urls(settings, postgres)
         schema.upgrade(owner_url, rooms.root() / "migrations")
         database = Database(
-            app_url, pool_size=settings.database.pool_size, connect_timeout_s=settings.database.connect_timeout_s
+            app_url,
+            pool_size=settings.database.pool_size,
+            connect_timeout_s=settings.database.connect_timeout_s,
+            port=postgres.port if postgres else None,
         )
         database.check()
         api_key = _server_key(settings, database, embedded=postgres is not None)
@@ -347,11 +352,7 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
             raise errors.Invalid(
                 "No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same."
             )
-        path = data_dir(settings) / "api-key"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(keys.new_key())
-        key = path.read_text().strip()
+        key = kept(data_dir(settings) / "api-key", keys.new_key)
     tenants.ensure(database, "default")
     keys.ensure_key(database, tenants.DEFAULT, key, keys.SCOPES, _SERVER_KEY)
     keys.revoke_others(database, tenants.DEFAULT, key, _SERVER_KEY)

@@ -11,7 +11,7 @@ from memsvc import bootstrap, errors, rooms
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.settings import Settings
-from memsvc.store import embedded
+from memsvc.store import embedded, schema
 from memsvc.store.database import Database
 
 # Mother, water, house, in the scripts that most people write.
@@ -68,6 +68,7 @@ def _database(settings: Settings) -> str:
         folder = bootstrap.data_dir(settings)
         state = "holds data" if (folder / "postgres").exists() else "will be made"
         return f"embedded PostgreSQL ({embedded.version()}) in {folder}, which {state}"
+    schema.check(settings.database.url, rooms.root() / "migrations")
     database = Database(settings.database.app_url or settings.database.url, pool_size=1)
     try:
         database.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -112,9 +113,12 @@ def worker(
     if settings.database.url is None:
         raise errors.Invalid("A worker needs the service's PostgreSQL.", "Set MEMSVC_DATABASE_URL for both.")
     from memsvc import logs, rooms
+    from memsvc.store import schema
 
     logs.configure(settings.logs)
     rooms.make_importable()
+    with contextlib.suppress(errors.Unavailable):  # it may come up after its workers
+        schema.check(settings.database.url, rooms.root() / "migrations")
     from workers import app as celery_app
 
     def build() -> Runner:

@@ -6,6 +6,8 @@ was said, nor the values of a database statement.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
 import traceback
@@ -16,6 +18,22 @@ import structlog
 from memsvc.settings import LogSettings
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class _StandardError(io.TextIOBase):
+    """Where lines go. One for which there is no room (a full disk) is lost: what it tells of must go on."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
+_STANDARD_ERROR: Any = _StandardError()
 
 
 def configure(settings: LogSettings) -> None:
@@ -36,7 +54,7 @@ def configure(settings: LogSettings) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
         # Asked for at each line: whoever replaces sys.stderr for a while takes it away again.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(_STANDARD_ERROR),
         cache_logger_on_first_use=False,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -21,7 +22,17 @@ class Database:
     `url` may name the app role itself or a role that is a member of it; every connection takes the app role on.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, connect_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        connect_timeout_s: float = 10.0,
+        port: Callable[[], int] | None = None,
+    ) -> None:
+        """`port` is asked before each connection where the database listens now, and raises Unavailable, with the
+        reason, when it does not.
+        """
         self._engine = sa.create_engine(
             psycopg_url(url),
             pool_size=pool_size,
@@ -35,6 +46,11 @@ class Database:
         # The same pool, seen through an option.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
         sa.event.listen(self._engine, "connect", _take_app_role)
+        if port is not None:
+
+            @sa.event.listens_for(self._engine, "do_connect")
+            def _(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+                parameters["port"] = port()
 
     @contextlib.contextmanager
     def tenant(self, tenant_id: uuid.UUID, *, snapshot: bool = False) -> Iterator[sa.Connection]:

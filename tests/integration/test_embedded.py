@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from memsvc import errors
-from memsvc.store import embedded
+from memsvc.store import postmaster
 from memsvc.store.embedded import EmbeddedPostgres
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 
 def test_what_was_stored_is_there_after_a_restart_and_a_second_owner_is_refused(tmp_path: Path) -> None:
@@ -40,12 +40,12 @@ def test_a_postgres_that_a_killed_server_left_behind_is_taken_over(tmp_path: Pat
     url = first.app_url
     assert first._lock is not None
     first._lock.close()  # what the kernel does when the process is killed
+    first._postmaster._stopping.set()  # and nobody watches any more
     second = EmbeddedPostgres(tmp_path / "data")
     second.start()
     assert second.app_url == url
     second.stop()
-    assert first._process is not None
-    first._process.wait(LIMIT_S)
+    until(lambda: not first._postmaster._lives())
 
 
 def test_a_stale_pid_file_and_a_half_made_cluster_are_no_obstacle(tmp_path: Path) -> None:
@@ -56,8 +56,6 @@ def test_a_stale_pid_file_and_a_half_made_cluster_are_no_obstacle(tmp_path: Path
     pid_file = tmp_path / "data" / "postgres" / "postmaster.pid"
     kept = pid_file.read_text()
     os.kill(int(kept.splitlines()[0]), signal.SIGQUIT)  # immediate shutdown, as after a power cut
-    assert server._process is not None
-    server._process.wait(LIMIT_S)
     server.stop()
     pid_file.write_text(kept)
     server.start()
@@ -67,7 +65,7 @@ def test_a_stale_pid_file_and_a_half_made_cluster_are_no_obstacle(tmp_path: Path
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
 def test_root_can_run_it_without_user_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Where the kernel forbids them the server runs as nobody, who must be able to reach folder and program.
-    program = embedded._binary("postgres")
+    program = postmaster.binary("postgres")
     if any(not parent.stat().st_mode & 0o001 for parent in program.parents):
         pytest.skip("the environment lies in a folder that only root can enter")
     monkeypatch.setattr(shutil, "which", lambda _: None)

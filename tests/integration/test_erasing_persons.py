@@ -152,7 +152,7 @@ def full(memory: Namespace, service: Service) -> Iterator[Space]:
     with service.database.tenant(service.tenant_id) as connection:
         space = namespaces.lock(connection, fresh)
     assert service.postgres is not None
-    with service.postgres._superuser(service.postgres._port, "memsvc") as connection:
+    with service.postgres._superuser("memsvc") as connection:
         connection.execute("SET session_replication_role = replica")  # no check of each row's keys
         for statement in _FILL:
             connection.execute(statement, {"t": space.tenant_id, "n": space.id, "many": _MANY})

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -19,6 +24,7 @@ from memsvc.domain.unit import MemoryUnit
 from memsvc.settings import DatabaseSettings, ServerSettings, Settings
 from memsvc.store import idempotency, schema, tables
 from memsvc.store.database import Database, psycopg_url
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -230,3 +236,30 @@ def test_the_words_of_a_record_become_its_texts_and_stay_when_that_is_taken_back
     schema.downgrade(empty_url, migrations, "0013")
     assert sorted(held("text")) == [("bare", None, None), ("mute", b"m", None), ("worded", None, "Ana sails")]
     engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is_and_every_command_says_what_to_install(empty_url: str) -> None:
+    schema.upgrade(empty_url, rooms.root() / "migrations")
+    with contextlib.closing(psycopg.connect(empty_url.replace("+psycopg", ""), autocommit=True)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("MEMSVC_")}
+        given = {
+            "MEMSVC_DATABASE_URL": empty_url, "MEMSVC_API_KEY": "my-own-key-1234",
+            "MEMSVC_JOB_BROKER_URL": "redis://127.0.0.1:1/0",
+        }  # fmt: skip
+        commands = (["serve", "--port", "0"], ["worker"], ["tenants", "create", "acme"], ["doctor"])
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "memsvc.cli", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, env=bare | given,
+            )
+            for command in commands
+        ]  # fmt: skip
+        for command, process in zip(commands, running, strict=True):
+            said = " ".join(process.communicate(timeout=LIMIT_S)[0].split())
+            assert process.returncode == (1 if command == ["doctor"] else 2), said
+            assert "newer version of memsvc: it has revision 9999" in said
+            assert "Install that version" in said
+            assert "Traceback" not in said
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+        assert connection.execute("SELECT count(*) FROM tenant").fetchone() == (0,)

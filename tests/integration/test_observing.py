@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import http.server
+import io
 import json
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
@@ -131,3 +136,14 @@ def test_a_span_is_sent_for_each_request_and_goes_on_with_the_callers_trace(serv
     assert span.name == "GET /v1/namespaces/{namespace}/stats"
     assert span.trace_id.hex() == "ab" * 16
     assert SECRET not in str(received)
+
+
+def test_a_line_of_the_log_for_which_there_is_no_room_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    full = io.TextIOWrapper(io.FileIO("/dev/full", "w"), line_buffering=True)
+    monkeypatch.setattr(sys, "stderr", full)
+    structlog.get_logger("memsvc.test").error("something")
+    monkeypatch.undo()
+    with contextlib.suppress(OSError):  # what it could not write
+        full.close()
