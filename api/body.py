@@ -1,4 +1,4 @@
-"""Bodies are read here, before anything is worked on: within a limit, a time, and the memory there is for all of them."""
+"""Bodies are read here, before anything is worked on: within a limit, a time, and the memory there is for all."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Bodies:
 
 
 class _Body:
-    """One body as it comes in. Its client has `body_timeout_s` for all of it, or for each `body_bytes` of a longer one."""
+    """One body as it comes in. Its client has `body_timeout_s` for it, or for each `body_bytes` of a longer one."""
 
     def __init__(self, receive: Receive, limit_bytes: int, limits: LimitSettings, room: Room, who: str) -> None:
         self._receive = receive

@@ -77,8 +77,8 @@ def _name(host: str) -> str:
 
 
 class Rate:
-    """Refuses what comes faster than `limits` allow, and what one has under way beside half as many requests as there may
-    be connections: by the key, or where none was verified by the address.
+    """Refuses what comes faster than `limits` allow, and more requests under way of one than half the connections there
+    may be: by the key, or where none was verified by the address.
 
     Counted in this process: several servers allow as many times the rate.
     """
