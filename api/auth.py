@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -35,7 +36,7 @@ _REMEMBERED = 1024
 # Requests with keys never seen that may wait for the database.
 _WAITING = 64
 # What needs a key, before its body is read. /admin has its own way in.
-_ASKED = ("/v1/", "/mcp", "/metrics")
+ASKED = re.compile(r"/(v\d+|mcp|metrics)\b")
 _T = TypeVar("_T")
 _bearer = HTTPBearer(auto_error=False, description="The API key that the service printed at its start.")
 
@@ -141,7 +142,7 @@ class Identify:
         self._strangers = anyio.CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_ASKED):
+        if scope["type"] == "http" and ASKED.match(scope["path"]):
             try:
                 principal = await self._principal(scope)
             except errors.MemsvcError as refused:

@@ -45,7 +45,9 @@ class _Connection(H11Protocol):
         self._watch()
         if len(self.connections) > self.most:
             # The first of the least: who never asked before who did.
-            min(self.silent, key=lambda connection: connection.cycle is not None).transport.close()
+            oldest = min(self.silent, key=lambda connection: connection.cycle is not None)
+            oldest._unwatch()
+            oldest.transport.close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

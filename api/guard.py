@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection
@@ -25,9 +26,9 @@ from memsvc.settings import LimitSettings
 _REMEMBERED = 10_000
 # Who asks again at once would keep the service busy with refusals.
 PAUSE_S = 0.25
-_LIMITED = ("/v1/", "/admin", "/mcp")
+_LIMITED = re.compile(r"/(v\d+|admin|mcp)\b")
 # /mcp calls /v1, which takes the place.
-_PLACED = ("/v1/", "/admin")
+_PLACED = re.compile(r"/(v\d+|admin)\b")
 # A key is about for so long after its last request.
 _ABOUT_S = 1.0
 # What takes longer waits for a model or a disk rather than takes the processor from others.
@@ -91,7 +92,7 @@ class Rate:
         self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_LIMITED):
+        if scope["type"] != "http" or not _LIMITED.match(scope["path"]):
             await self._app(scope, receive, send)
             return
         who = buckets.asker(scope)
@@ -158,7 +159,7 @@ class Places:
         """A stream of events gives its place back once it has begun: from then on it waits for a model, and works no
         more than a page that is being read. A streamed body takes one when it is whole.
         """
-        if scope["type"] != "http" or not scope["path"].startswith(_PLACED):
+        if scope["type"] != "http" or not _PLACED.match(scope["path"]):
             await self._app(scope, receive, send)
             return
         place = _Place(self, self._line(buckets.asker(scope)))
