@@ -6,8 +6,10 @@ import asyncio
 import uuid
 from typing import Any
 
+from api import problems
 from api.body import Bodies
 from api.guard import Places
+from memsvc import errors
 from memsvc.settings import LimitSettings
 from memsvc.store.keys import Principal
 
@@ -49,6 +51,14 @@ async def reading(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
+async def reading_or_refused(scope: Any, receive: Any, send: Any) -> None:
+    """As an import's route: what is wrong with the body is met while it reads."""
+    try:
+        await reading(scope, receive, send)
+    except errors.MemsvcError as error:
+        await problems.response(error)(scope, receive, send)
+
+
 def test_bodies_take_memory_up_to_a_bound_and_one_key_half_of_it() -> None:
     async def run() -> None:
         app = Bodies(reading, LIMITS)
@@ -81,19 +91,9 @@ def test_imports_go_to_disk_up_to_a_bound_of_all() -> None:
     asyncio.run(run())
 
 
-async def reading_or_refused(scope: Any, receive: Any, send: Any) -> None:
-    from api import problems
-    from memsvc import errors
-
-    try:
-        await reading(scope, receive, send)
-    except errors.MemsvcError as error:
-        await problems.response(error)(scope, receive, send)
-
-
 def test_without_a_verified_key_a_body_is_small_or_refused_by_its_length() -> None:
     async def run() -> None:
-        app = Bodies(reading, LIMITS)
+        app = Bodies(reading_or_refused, LIMITS)
         request = Request(app, "", "/admin/sign-in", content_length="65537")
         await request.task
         assert request.status == 413
