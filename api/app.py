@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import anyio.to_thread
 from fastapi import FastAPI
 
-from api import body_limit, guard, health, mcp, metrics, observe, problems, tracing
+from api import body, guard, health, mcp, metrics, observe, problems, tracing
 from api.admin import routes as admin
-from api.auth import Authenticator
+from api.auth import Authenticator, Identify
 from api.chat import routes as chat
 from api.chat.told import Told
 from api.mem0 import routes as mem0
@@ -61,7 +61,7 @@ def create(service: Service) -> FastAPI:
         responses=problems.RESPONSES,
     )
     app.state.service = service
-    app.state.authenticator = Authenticator(service.database)
+    app.state.authenticator = Authenticator(service.database, service.settings.limits)
     app.state.chat_model = chat.model_of(service)
     problems.install(app)
     app.state.metrics = Metrics(service)
@@ -93,8 +93,10 @@ def create(service: Service) -> FastAPI:
 def _stand_guard(app: FastAPI, service: Service) -> None:
     """What a request passes before its route, the last added first."""
     server, limits = service.settings.server, service.settings.limits
-    app.add_middleware(body_limit.BodyLimit, limit_bytes=limits.body_bytes)
     cores = os.cpu_count() or 1
-    app.add_middleware(guard.Rate, limits=limits, places=max(1, server.threads // 2), shared_places=max(1, cores // 2))
+    app.add_middleware(guard.Places, places=max(1, server.threads // 2), shared_places=max(1, cores // 2))
+    app.add_middleware(body.Bodies, limits=limits)
+    app.add_middleware(guard.Rate, limits=limits)
+    app.add_middleware(Identify, authenticator=app.state.authenticator, limits=limits)
     app.add_middleware(guard.Origin, hosts=safety.own_hosts(server), origins=safety.listed(server.allowed_origins))
     app.add_middleware(Told)

@@ -8,66 +8,174 @@ test calls them all, and looks for words that were written by others.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import math
+import re
 import threading
 import time
-from typing import Annotated
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
+import anyio
+import anyio.to_thread
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api import buckets, guard, problems
 from memsvc import errors
+from memsvc.settings import LimitSettings
 from memsvc.store import keys
 from memsvc.store.database import Database
 from memsvc.store.keys import Principal
 
-# A revoked key must stop working everywhere within five seconds.
+# A revoked key must stop working everywhere within five seconds; a key that an operator set must work as soon.
 _REMEMBER_S = 3.0
 _REMEMBERED = 1024
+# Requests with keys never seen that may wait for the database.
+_WAITING = 64
+# What needs a key, before its body is read. /admin has its own way in.
+ASKED = re.compile(r"/(v\d+|mcp|metrics)\b")
+_T = TypeVar("_T")
 _bearer = HTTPBearer(auto_error=False, description="The API key that the service printed at its start.")
 
 
 class Authenticator:
-    """Looks keys up and remembers the good ones for a moment."""
+    """Looks keys up and remembers for a moment what it found, also that there is no such key.
 
-    def __init__(self, database: Database) -> None:
+    Who tries keys is slowed by address: so many wrong ones at once, and as many a minute. A key that was good when it
+    was last looked up is not slowed by what others at its address try.
+    """
+
+    def __init__(self, database: Database, limits: LimitSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._seen: dict[bytes, tuple[float, Principal]] = {}
+        self._brake = buckets.Buckets(limits.failed_keys / 60, limits.failed_keys, clock)
+        self._clock = clock
+        self._good: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._bad: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
+        # Keys never seen are looked up one at a time: a flood of them takes one connection, and no more wrong ones get
+        # through than the brake allows.
+        self._lane = threading.Lock()
 
-    def principal(self, key: str) -> Principal:
-        """Raises Unauthorized."""
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        now = time.monotonic()
+    def remembered(self, key: str) -> Principal | None:
+        """Whose key it is, if it was looked up a moment ago. Raises Unauthorized for one that was not found then."""
+        digest = _digest(key)
+        now = self._clock()
         with self._lock:
-            known = self._seen.get(digest)
-        if known and now - known[0] < _REMEMBER_S:
-            return known[1]
+            good, bad = self._good.get(digest), self._bad.get(digest)
+        if good and now - good[0] < _REMEMBER_S:
+            return good[1]
+        if bad is not None and now - bad < _REMEMBER_S:
+            raise _unknown()
+        return None
+
+    def stranger(self, key: str, address: str) -> bool:
+        """Whether the key was never found here. Raises TooMany where the address may try no more such keys for now."""
+        with self._lock:
+            if _digest(key) in self._good:
+                return False
+        wait_s = self._brake.wait_s(address)
+        if wait_s > 0:
+            seconds = math.ceil(wait_s)
+            raise errors.TooMany(
+                "Too many unknown keys came from this address.",
+                f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
+                retry_after_s=seconds,
+            )
+        return True
+
+    def principal(self, key: str, address: str) -> Principal:
+        """Whose key it is. Raises Unauthorized, and TooMany."""
+        found = self.remembered(key)
+        if found is not None:
+            return found
+        if not self.stranger(key, address):
+            return self._looked_up(key, address)
+        with self._lane:
+            found = self.remembered(key)
+            if found is None:
+                self.stranger(key, address)
+                found = self._looked_up(key, address)
+            return found
+
+    def _looked_up(self, key: str, address: str) -> Principal:
         found = keys.authenticate(self._database, key) if key.isascii() and key.isprintable() else None
-        if found is None:
-            raise errors.Unauthorized("The API key is not known, or was revoked.", "Use the key the service printed.")
+        digest, now = _digest(key), self._clock()
         with self._lock:
-            if len(self._seen) >= _REMEMBERED:
-                self._seen.clear()
-            self._seen[digest] = (now, found)
+            if found is None:
+                self._good.pop(digest, None)
+                _put(self._bad, digest, now)
+            else:
+                self._bad.pop(digest, None)
+                _put(self._good, digest, (now, found))
+        if found is None:
+            self._brake.take(address)
+            raise _unknown()
         return found
 
 
-def _token(request: Request) -> str | None:
-    """The key as mem0's clients send it: `Authorization: Token KEY`."""
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    return key.strip() or None if scheme.lower() == "token" else None
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def authenticate(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Principal:
-    """Whose key the request carries. Raises Unauthorized."""
-    key = credentials.credentials if credentials else _token(request)
-    if key is None:
-        raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
-    authenticator: Authenticator = request.app.state.authenticator
-    principal = authenticator.principal(key)
-    request.state.key_id = principal.key_id
-    return principal
+def _put(kept: OrderedDict[bytes, _T], digest: bytes, value: _T) -> None:
+    kept[digest] = value
+    kept.move_to_end(digest)
+    if len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
+
+
+def _unknown() -> errors.Unauthorized:
+    return errors.Unauthorized("The API key is not known, or was revoked.", "Use the key the service printed.")
+
+
+class Identify:
+    """Finds out whose key a request carries before anything else of it is read, and refuses it without one."""
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, limits: LimitSettings) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._keyless = buckets.Buckets(limits.requests_per_s, limits.burst)
+        # Threads of their own: requests do not wait for keys nobody knows.
+        self._strangers = anyio.CapacityLimiter(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ASKED.match(scope["path"]):
+            try:
+                principal = await self._principal(scope)
+            except errors.MemsvcError as refused:
+                if isinstance(refused, errors.TooMany):
+                    await asyncio.sleep(guard.PAUSE_S)
+                await problems.response(refused)(scope, receive, send)
+                return
+            scope.setdefault("state", {}).update(principal=principal, key_id=principal.key_id)
+        await self._app(scope, receive, send)
+
+    async def _principal(self, scope: Scope) -> Principal:
+        key, address = _key(Headers(scope=scope).get("authorization", "")), buckets.address(scope)
+        if key is None:
+            if self._keyless.take(address) > 0:
+                raise errors.TooMany("Too many requests without an API key.", "Send Authorization: Bearer KEY.")
+            raise errors.Unauthorized("The request carries no API key.", "Send the header Authorization: Bearer KEY.")
+        found = self._authenticator.remembered(key)
+        if found is not None:
+            return found
+        strange = self._authenticator.stranger(key, address)
+        if strange and self._strangers.statistics().tasks_waiting >= _WAITING:
+            raise errors.TooMany("Too many unknown keys wait to be looked up.", "Try again in a moment.")
+        return await anyio.to_thread.run_sync(
+            self._authenticator.principal, key, address, limiter=self._strangers if strange else None
+        )
+
+
+def _key(authorization: str) -> str | None:
+    """The key as it is sent, `Bearer KEY`, or by mem0's clients `Token KEY`."""
+    scheme, _, key = authorization.partition(" ")
+    return key.strip() or None if scheme.lower() in ("bearer", "token") else None
 
 
 class Allowed:
@@ -76,10 +184,10 @@ class Allowed:
     def __init__(self, scope: str | None = None) -> None:
         self.scope = scope
 
-    def __call__(
-        self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    async def __call__(
+        self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
-        principal = authenticate(request, credentials)
+        principal: Principal = request.state.principal
         if self.scope != BY_CONTENT:
             require(principal, self.scope or _BY_METHOD.get(request.method, "write"))
         return principal

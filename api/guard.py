@@ -1,4 +1,5 @@
-"""Who may knock: the names this service answers to, the pages that may call it, and how often each key may.
+"""Who may knock: the names this service answers to, the pages that may call it, how often each key may, and how many of
+its requests are worked on at once.
 
 Stands before the routes, so that a refused request costs neither a thread nor a database connection.
 """
@@ -6,10 +7,10 @@ Stands before the routes, so that a refused request costs neither a thread nor a
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
+import re
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -17,12 +18,17 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import problems
+from api import buckets, problems
+from api.body import STREAMED
 from memsvc import errors
 from memsvc.settings import LimitSettings
 
 _REMEMBERED = 10_000
-_PAUSE_S = 0.25
+# Who asks again at once would keep the service busy with refusals.
+PAUSE_S = 0.25
+_LIMITED = re.compile(r"/(v\d+|admin|mcp)\b")
+# /mcp calls /v1, which takes the place.
+_PLACED = re.compile(r"/(v\d+|admin)\b")
 # A key is about for so long after its last request.
 _ABOUT_S = 1.0
 # What takes longer waits for a model or a disk rather than takes the processor from others.
@@ -71,145 +77,178 @@ def _name(host: str) -> str:
         return ""
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Tokens of one key: one a request, refilled evenly."""
+class Rate:
+    """Refuses what comes faster than `limits` allow, and more requests under way of one than half the connections there
+    may be: by the key, or where none was verified by the address.
 
-    tokens: float
-    at: float
+    Counted in this process: several servers allow as many times the rate.
+    """
+
+    def __init__(self, app: ASGIApp, limits: LimitSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._rate = limits.requests_per_s
+        self._at_once = max(1, limits.connections // 2)
+        self._buckets = buckets.Buckets(limits.requests_per_s, limits.burst, clock)
+        self._under_way: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _LIMITED.match(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        who = buckets.asker(scope)
+        refused = self._refused(who)
+        if refused:
+            await asyncio.sleep(PAUSE_S)
+            await problems.response(refused)(scope, receive, send)
+            return
+        self._under_way[who] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way[who] -= 1
+            if not self._under_way[who]:
+                del self._under_way[who]
+
+    def _refused(self, who: str) -> errors.TooMany | None:
+        wait_s = self._buckets.take(who)
+        if wait_s > 0:
+            return errors.TooMany(
+                f"This key sends more than {self._rate:g} requests a second.",
+                "Wait as long as Retry-After says.",
+                retry_after_s=math.ceil(wait_s),
+            )
+        if self._under_way[who] >= self._at_once:
+            return errors.TooMany(
+                f"This key has {self._at_once} requests under way.", "Wait for replies before you send more."
+            )
+        return None
+
+
+@dataclass(slots=True)
+class _Line:
+    """The requests of one key that are worked on, and those that wait for it."""
+
+    at: float  # when the last one came
     working: int = 0
     long: int = 0  # of those at work, how many have taken so long that they mostly wait themselves
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
-class Rate:
-    """Refuses what comes faster than `limits` allow, key by key; requests without a key share one bucket.
+class Places:
+    """Works on at most `places` of a key's requests at once, and while another key is about on `shared_places` beside
+    those that take long, so that a flood by one leaves room for the others; further ones wait their turn.
 
-    A key holds at most `places` of the requests that are worked on at once, and while another key is about
-    `shared_places` beside those that take long, so that a flood by one leaves room for the others; further ones wait
-    their turn. Counted in this process: several servers allow as many times the rate.
+    Stands behind what reads the body: a place is for work, and not for waiting for a client.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        limits: LimitSettings,
         places: int,
         clock: Callable[[], float] = time.monotonic,
         *,
         shared_places: int | None = None,
     ) -> None:
         self._app = app
-        self._rate = limits.requests_per_s
-        self._burst = limits.burst
         self._places = places
         self._shared_places = min(places, shared_places or places)
         self._clock = clock
-        self._buckets: OrderedDict[bytes, _Bucket] = OrderedDict()
+        self._lines: OrderedDict[str, _Line] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(("/v1/", "/admin")):
+        """A stream of events gives its place back once it has begun: from then on it waits for a model, and works no
+        more than a page that is being read. A streamed body takes one when it is whole.
+        """
+        if scope["type"] != "http" or not _PLACED.match(scope["path"]):
             await self._app(scope, receive, send)
             return
-        bucket = self._bucket(Headers(scope=scope).get("authorization", ""))
-        wait_s = self._take(bucket)
-        if wait_s > 0:
-            refused = errors.TooMany(
-                f"This key sends more than {self._rate:g} requests a second.", "Wait as long as Retry-After says."
-            )
-            refused.retry_after_s = math.ceil(wait_s)
-            # Who asks again at once would keep the service busy with refusals.
-            await asyncio.sleep(_PAUSE_S)
-            await problems.response(refused)(scope, receive, send)
-            return
-        await self._placed(bucket, scope, receive, send)
+        place = _Place(self, self._line(buckets.asker(scope)))
 
-    async def _placed(self, bucket: _Bucket, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request in one of the key's places. A stream of events gives it back once it has begun: from then on it
-        waits for a model, and works no more than a page that is being read.
-        """
-        await self._enter(bucket)
-        held, long = True, False
-
-        def age() -> None:
-            nonlocal long
-            if held:
-                long = True
-                bucket.long += 1
-                self._wake(bucket)
-
-        def leave() -> None:
-            nonlocal held
-            if held:
-                held = False
-                clock.cancel()
-                bucket.working -= 1
-                bucket.long -= long
-                self._wake(bucket)
+        async def arriving() -> Message:
+            message = await receive()
+            if not message.get("more_body", False):
+                await place.enter()
+            return message
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kind = Headers(raw=message.get("headers", [])).get("content-type", "")
                 if kind.startswith("text/event-stream"):
-                    leave()
+                    place.leave()
             await send(message)
 
-        clock = asyncio.get_running_loop().call_later(_LONG_S, age)
+        streamed = STREAMED.fullmatch(scope["path"]) is not None
+        if not streamed:
+            await place.enter()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, arriving if streamed else receive, watched)
         finally:
-            leave()
+            place.leave()
 
-    async def _enter(self, bucket: _Bucket) -> None:
+    async def enter(self, line: _Line) -> None:
         """Wait for a place, first come first served."""
-        if not bucket.waiting and self._has_room(bucket):
-            bucket.working += 1
+        if not line.waiting and self._has_room(line):
+            line.working += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        bucket.waiting.append(turn)
+        line.waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # the place was given while the caller left
-                bucket.working -= 1
-                self._wake(bucket)
+                line.working -= 1
+                self.wake(line)
             raise
 
-    def _wake(self, bucket: _Bucket) -> None:
-        while bucket.waiting and self._has_room(bucket):
-            turn = bucket.waiting.popleft()
+    def wake(self, line: _Line) -> None:
+        while line.waiting and self._has_room(line):
+            turn = line.waiting.popleft()
             if not turn.done():
-                bucket.working += 1
+                line.working += 1
                 turn.set_result(None)
 
-    def _has_room(self, bucket: _Bucket) -> bool:
+    def _has_room(self, line: _Line) -> bool:
         """Whether the key may work on one more. Somebody waits only while at least one is worked on, so that its end
         looks again.
         """
-        if bucket.working >= self._places:
+        if line.working >= self._places:
             return False
-        latest = (other for other in reversed(self._buckets.values()) if other is not bucket)
+        latest = (other for other in reversed(self._lines.values()) if other is not line)
         other = next(latest, None)
         about = other is not None and (other.working > 0 or self._clock() - other.at < _ABOUT_S)
-        return not about or bucket.working - bucket.long < self._shared_places
+        return not about or line.working - line.long < self._shared_places
 
-    def _bucket(self, authorization: str) -> _Bucket:
-        # A digest, so that no key stays in memory in the clear.
-        name = hashlib.sha256(authorization.encode()).digest()
-        bucket = self._buckets.get(name)
-        if bucket is None:
-            bucket = self._buckets[name] = _Bucket(self._burst, self._clock())
-            if len(self._buckets) > _REMEMBERED:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(name)
-        return bucket
+    def _line(self, who: str) -> _Line:
+        line = self._lines.setdefault(who, _Line(self._clock()))
+        line.at = self._clock()
+        self._lines.move_to_end(who)
+        if len(self._lines) > _REMEMBERED:
+            self._lines.popitem(last=False)
+        return line
 
-    def _take(self, bucket: _Bucket) -> float:
-        """Take a token; how long until there is one, in seconds, 0 when it was taken."""
-        now = self._clock()
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
-        bucket.at = now
-        if bucket.tokens < 1:
-            return (1 - bucket.tokens) / self._rate
-        bucket.tokens -= 1
-        return 0.0
+
+class _Place:
+    """One request's place: taken once, aged while it is held, given back once."""
+
+    def __init__(self, places: Places, line: _Line) -> None:
+        self._places = places
+        self._line = line
+        self._clock: asyncio.TimerHandle | None = None  # while it is held
+        self._long = False
+
+    async def enter(self) -> None:
+        await self._places.enter(self._line)
+        self._clock = asyncio.get_running_loop().call_later(_LONG_S, self._age)
+
+    def leave(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+            self._line.working -= 1
+            self._line.long -= self._long
+            self._places.wake(self._line)
+
+    def _age(self) -> None:
+        self._long = True
+        self._line.long += 1
+        self._places.wake(self._line)

@@ -5,20 +5,16 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 
-import anyio.to_thread
 import httpx
 from fastapi import FastAPI
-from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import auth, problems
+from api import problems
 from memsvc import errors
 
 PATH = "/mcp"
-_bearer = HTTPBearer(auto_error=False)
 # The memory space of a connection whose tools are not told one.
 NAMESPACE_HEADER = "X-Memsvc-Namespace"
 _METHODS = ["GET", "POST", "DELETE"]
@@ -51,24 +47,8 @@ def install(app: FastAPI, answer_s: float = 45.0) -> contextlib.AbstractAsyncCon
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     # Not as one JSON reply: progress is told while an answer is made.
     server.streamable_http_app(stateless_http=True, transport_security=security)
-    app.router.routes.append(Route(PATH, endpoint=_Guarded(server.session_manager.asgi_app), methods=_METHODS))
+    app.router.routes.append(Route(PATH, endpoint=server.session_manager.asgi_app, methods=_METHODS))
     return server.session_manager.run()
-
-
-class _Guarded:
-    """Asks for a key before the protocol is spoken."""
-
-    def __init__(self, inner: ASGIApp) -> None:
-        self._inner = inner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            request = Request(scope)
-            await anyio.to_thread.run_sync(auth.authenticate, request, await _bearer(request))
-        except errors.MemsvcError as error:
-            await problems.response(error)(scope, receive, send)
-            return
-        await self._inner(scope, receive, send)
 
 
 async def _missing(_: Request) -> Response:

@@ -27,6 +27,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "No valid API key",
         403: "The key may not do this, or a quota is used up",
         404: "Not found in this tenant",
+        408: "The request did not arrive in time",
         409: "An id or key stands for something else",
         413: "Over a limit",
         422: "A field is not valid",

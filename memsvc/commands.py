@@ -67,6 +67,7 @@ def serve(
 
     logs.configure(settings.logs)
     rooms.make_importable()
+    from api import connections
     from api.app import create
 
     # A job's thread that computes must not keep a request waiting for the interpreter's usual 5 ms at every turn.
@@ -84,7 +85,14 @@ def serve(
             demonstration.fill(service)
         _greet(service, listener.getsockname()[1])
         server = uvicorn.Server(
-            uvicorn.Config(create(service), log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+            connections.config(
+                create(service),
+                settings.limits,
+                forwarded_allow_ips=settings.server.trusted_proxies,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=10,
+            )
         )
         server.run(sockets=[listener])
     except KeyboardInterrupt:

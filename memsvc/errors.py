@@ -6,6 +6,7 @@ MemsvcError
 ├── Forbidden          a live key that may not do this, or a quota that is used up (403)
 ├── NotFound           nothing of that name in this tenant (404)
 ├── Conflict           the same id or key stands for something else (409)
+├── TooSlow            the request did not arrive in time (408)
 ├── TooLarge           over a limit of the service (413)
 ├── TooMany            over the rate of this key; the same call works in a moment (429)
 └── Unavailable        not now; the same call may work later (503)
@@ -31,10 +32,12 @@ class MemsvcError(Exception):
     # When a retry can help, in seconds.
     retry_after_s: int = 1
 
-    def __init__(self, detail: str, next_step: str = "") -> None:
+    def __init__(self, detail: str, next_step: str = "", *, retry_after_s: int | None = None) -> None:
         super().__init__(detail if not next_step else f"{detail} {next_step}")
         self.detail = detail
         self.next_step = next_step
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
 
 class Invalid(MemsvcError):
@@ -65,6 +68,13 @@ class Conflict(MemsvcError):
     status = 409
     type = "conflict"
     title = "Conflict with what is stored"
+
+
+class TooSlow(MemsvcError):
+    status = 408
+    type = "too-slow"
+    title = "The request did not arrive in time"
+    retryable = True
 
 
 class TooLarge(MemsvcError):

@@ -26,6 +26,9 @@ class ServerSettings(BaseSettings):
     api_key: str | None = Field(None, min_length=8, description="embedded mode: made at the first start when not given")
     allowed_hosts: str = Field("", description="further names of this service in a Host header, by comma; * is any")
     allowed_origins: str = Field("", description="web pages that may call it, by comma: https://app.example.com")
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1", description="reverse proxies whose X-Forwarded-For and -Proto are believed, by comma"
+    )
     demo: bool = Field(True, description="embedded mode: fill the namespace `demo` when the data folder is new")
     threads: int = Field(8, ge=1, description="requests worked on at once")
 
@@ -173,6 +176,15 @@ class LimitSettings(BaseSettings):
     import_bytes: int = Field(2 * 1024**3, ge=1024, description="of one import, which is read from disk")
     requests_per_s: float = Field(500.0, gt=0, description="of one key, in one process")
     burst: int = Field(1000, ge=1, description="requests that a key may send at once after a rest")
+    buffered_bytes: int = Field(
+        64 * 1024**2, ge=1024, description="of all bodies that arrive or are worked on, in one process; a key has half"
+    )
+    body_timeout_s: float = Field(
+        30.0, gt=0, description="for a request's body to arrive, or for each body_bytes of an import"
+    )
+    head_timeout_s: float = Field(10.0, gt=0, description="for what comes before: silent connections are closed")
+    connections: int = Field(512, ge=2, description="at once; a key's requests are at most half as many")
+    failed_keys: int = Field(20, ge=1, description="that an address may try at once, and as many a minute")
 
 
 class LogSettings(BaseSettings):

@@ -10,17 +10,21 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from api import connections
+from memsvc.settings import LimitSettings
+
 
 @contextlib.contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """The address of the application on a free port of the loopback."""
+def served(app: ASGIApp, limits: LimitSettings | None = None, **options: Any) -> Iterator[str]:
+    """The address of the application on a free port of the loopback; its connections are within `limits`; uvicorn's `options`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        server = uvicorn.Server(connections.config(app, limits or LimitSettings(), log_level="error", **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:

@@ -87,7 +87,11 @@ class Page(APIRoute):
 def _refusal(request: Request, error: errors.MemsvcError) -> Response:
     if error.status == 401 and request.method == "GET":
         return RedirectResponse(f"/admin/sign-in?{urlencode({'next': _here(request)})}", 303)
-    reply = show(request, "error.html", None, error.status, error=error)
+    return retryable(show(request, "error.html", None, error.status, error=error), error)
+
+
+def retryable(reply: Response, error: errors.MemsvcError) -> Response:
+    """The reply, with when to come again where that can help."""
     if error.retryable:
         reply.headers["Retry-After"] = str(error.retry_after_s)
     return reply

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from api.admin import access, asking, memory, pages, settling, signing, work
-from api.deps import Services
 from memsvc import errors
 
 _STATIC = Path(__file__).parent / "static"
@@ -25,14 +24,15 @@ def sign_in_page(request: Request, next: Annotated[str, Query()] = signing.PATH)
 
 
 @own.post("/sign-in")
-def sign_in(request: Request, said: Fields, service: Services) -> Response:
+def sign_in(request: Request, said: Fields) -> Response:
     """A form of another site cannot get here: the guard refuses its Origin."""
     goal = pages.target(said.get("next", ""))
     reply = RedirectResponse(goal, 303)
     try:
-        signing.begin(service, said.get("key", ""), reply, secure=request.url.scheme == "https")
-    except (errors.Unauthorized, errors.Forbidden) as refused:
-        return pages.show(request, "sign-in.html", None, refused.status, next=goal, refused=refused)
+        signing.begin(request, said.get("key", ""), reply)
+    except (errors.Unauthorized, errors.Forbidden, errors.TooMany) as refused:
+        page = pages.show(request, "sign-in.html", None, refused.status, next=goal, refused=refused)
+        return pages.retryable(page, refused)
     return reply
 
 

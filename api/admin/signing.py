@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from api import buckets
+from api.auth import Authenticator
 from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.store import keys
@@ -42,11 +44,15 @@ class Session:
     ends_at: int
 
 
-def begin(service: Service, key: str, response: Response, *, secure: bool) -> None:
-    """Sign in with an API key. Raises Unauthorized for one that is not known, Forbidden for one that may not read."""
-    said = key.strip()
-    principal = keys.authenticate(service.database, said) if said.isascii() and said.isprintable() else None
-    found = keys.live(service.database, principal.key_id) if principal else None
+def begin(request: Request, key: str, response: Response) -> None:
+    """Sign in with an API key.
+
+    Raises Unauthorized for one that is not known, Forbidden for one that may not read, and TooMany.
+    """
+    service: Service = request.app.state.service
+    authenticator: Authenticator = request.app.state.authenticator
+    principal = authenticator.principal(key.strip(), buckets.address(request.scope))
+    found = keys.live(service.database, principal.key_id)
     if found is None:
         raise errors.Unauthorized("The API key is not known, or was revoked.", "Sign in with a live key.")
     principal, stored = found
@@ -54,6 +60,7 @@ def begin(service: Service, key: str, response: Response, *, secure: bool) -> No
         raise errors.Forbidden("This key may not read.", "Sign in with a key that has the scope read or admin.")
     claim = f"{principal.key_id}.{int(time.time()) + LASTS_S}.{secrets.token_urlsafe(18)}"
     value = f"{claim}.{_sign(service, stored, 'session', claim)}"
+    secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, value, LASTS_S, path=PATH, secure=secure, httponly=True, samesite="strict")
 
 

@@ -11,7 +11,6 @@ from fastapi.responses import StreamingResponse
 
 from api.auth import Caller, Reader
 from api.deps import NamespaceName, Services
-from memsvc import errors
 from memsvc.wire.transfer import ImportReceipt
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["transfer"])
@@ -40,15 +39,8 @@ def export(namespace: NamespaceName, caller: Reader, service: Services) -> Strea
 )
 async def load(namespace: NamespaceName, request: Request, caller: Caller, service: Services) -> ImportReceipt:
     """Make the namespace from an export, all of it or nothing. It must not exist yet, and no model runs."""
-    limit = service.settings.limits.import_bytes
-    size = 0
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as file:
         async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise errors.TooLarge(
-                    f"The import is over {limit} bytes.", "The operator can raise MEMSVC_LIMIT_IMPORT_BYTES."
-                )
             await run_in_threadpool(file.write, part)
         file.seek(0)
         counts = await run_in_threadpool(service.transfer.load, caller.tenant_id, caller.writer, namespace, file)

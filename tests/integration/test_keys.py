@@ -44,7 +44,10 @@ def test_every_route_under_v1_asks_for_a_scope(service: Service) -> None:
     def scoped(dependant: Any) -> bool:
         return any(isinstance(d.call, auth.Allowed) or scoped(d) for d in dependant.dependencies)
 
-    found = [r for r in routes(application.create(service).routes) if r.path.startswith("/v1")]
+    every = list(routes(application.create(service).routes))
+    # Who has no key is refused before anything is read, wherever a scope is asked for.
+    assert [route.path for route in every if scoped(route.dependant) and not auth.ASKED.match(route.path)] == []
+    found = [route for route in every if route.path.startswith("/v1")]
     assert len(found) > 20
     assert [route.path for route in found if not scoped(route.dependant)] == []
 

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
 
-from api import guard
+from api import buckets, guard
 from memsvc import errors, safety
 from memsvc.settings import GeneratorSettings, LimitSettings, ServerSettings, Settings
+from memsvc.store.keys import Principal
 
 
-async def call(app: Any, path: str = "/v1/x", **headers: str) -> tuple[int, dict[str, str]]:
-    """Status and headers of one request without a server."""
+async def call(app: Any, path: str = "/v1/x", key: str = "", **headers: str) -> tuple[int, dict[str, str]]:
+    """Status and headers of one request without a server; `key` is the id of a verified one."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -21,7 +23,11 @@ async def call(app: Any, path: str = "/v1/x", **headers: str) -> tuple[int, dict
         sent.append(message)
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await app({"type": "http", "path": path, "method": "GET", "headers": raw}, receive, send)
+    state = {"principal": Principal(uuid.UUID(int=0), key, frozenset())} if key else {}
+    client = ("192.0.2.7", 4000)
+    await app(
+        {"type": "http", "path": path, "method": "GET", "headers": raw, "state": state, "client": client}, receive, send
+    )
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 
@@ -55,18 +61,57 @@ def test_only_its_own_names_and_allowed_pages_reach_the_service(host: str, origi
 
 def test_what_comes_too_fast_is_told_when_to_come_again_key_by_key() -> None:
     now = 0.0
-    app = guard.Rate(fine, LimitSettings(requests_per_s=0.5, burst=2), 4, lambda: now)
+    app = guard.Rate(fine, LimitSettings(requests_per_s=0.5, burst=2), lambda: now)
 
     async def run() -> None:
         nonlocal now
-        assert [(await call(app, authorization="a"))[0] for _ in range(3)] == [200, 200, 429]
-        assert (await call(app, authorization="a"))[1]["retry-after"] == "2"
-        assert (await call(app, authorization="b"))[0] == 200
-        assert (await call(app, path="/healthz", authorization="a"))[0] == 200
+        assert [(await call(app, key="a"))[0] for _ in range(3)] == [200, 200, 429]
+        assert (await call(app, key="a"))[1]["retry-after"] == "2"
+        assert (await call(app, key="b"))[0] == 200
+        assert (await call(app, path="/healthz", key="a"))[0] == 200
         now = 2.0
-        assert [(await call(app, authorization="a"))[0] for _ in range(2)] == [200, 429]
+        assert [(await call(app, key="a"))[0] for _ in range(2)] == [200, 429]
 
     asyncio.run(run())
+
+
+def test_a_key_that_has_too_many_requests_under_way_is_told_to_wait_and_others_are_not() -> None:
+    async def run() -> list[int]:
+        over = asyncio.Event()
+
+        async def held(scope: Any, receive: Any, send: Any) -> None:
+            await over.wait()
+            await fine(scope, receive, send)
+
+        app = guard.Rate(held, LimitSettings(connections=4))
+        first = [asyncio.create_task(call(app, key="a")) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = await call(app, key="a")
+        other = asyncio.create_task(call(app, key="b"))
+        await asyncio.sleep(0)
+        over.set()
+        replies = await asyncio.gather(*first, other)
+        return [refused[0], *(status for status, _ in replies), (await call(app, key="a"))[0]]
+
+    assert asyncio.run(run()) == [429, 200, 200, 200, 200]
+
+
+def test_who_has_no_verified_key_is_known_by_the_address_and_of_ipv6_by_the_network() -> None:
+    def name(host: str, **headers: str) -> str:
+        raw = [(key.encode(), value.encode()) for key, value in headers.items()]
+        return buckets.asker({"type": "http", "client": (host, 1), "headers": raw})
+
+    assert name("192.0.2.7", authorization="a") == name("192.0.2.7", authorization="b") == name("::ffff:192.0.2.7")
+    assert name("2001:db8::1") == name("2001:db8::ffff:1") != name("2001:db8:0:1::1")
+    assert name("192.0.2.7") != name("192.0.2.8")
+
+
+def test_the_buckets_of_names_used_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "_REMEMBERED", 3)
+    kept = buckets.Buckets(1, 1, lambda: 0.0)
+    waits = [kept.take(name) for name in ("a", "a", "b", "c", "d", "b", "a")]
+    assert waits == [0, 1, 0, 0, 0, 1, 0]
+    assert len(kept._left) == 3
 
 
 def test_a_flood_of_one_key_leaves_places_for_the_others() -> None:
@@ -74,7 +119,7 @@ def test_a_flood_of_one_key_leaves_places_for_the_others() -> None:
     most = dict(at_work)
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
-        name = dict(scope["headers"])[b"authorization"].decode()
+        name = scope["state"]["principal"].key_id
         at_work[name] += 1
         most[name] = max(most[name], at_work[name])
         await asyncio.sleep(0.01)
@@ -82,8 +127,8 @@ def test_a_flood_of_one_key_leaves_places_for_the_others() -> None:
         await fine(scope, receive, send)
 
     async def run() -> None:
-        app = guard.Rate(slow, LimitSettings(), 3)
-        replies = await asyncio.gather(*(call(app, authorization=name) for name in "a" * 40 + "b"))
+        app = guard.Places(slow, 3)
+        replies = await asyncio.gather(*(call(app, key=name) for name in "a" * 40 + "b"))
         assert {status for status, _ in replies} == {200}
 
     asyncio.run(run())
@@ -102,18 +147,18 @@ def test_a_key_holds_fewer_places_while_another_is_about() -> None:
         at_work -= 1
         await fine(scope, receive, send)
 
-    async def flood(app: guard.Rate) -> int:
+    async def flood(app: guard.Places) -> int:
         nonlocal most
         most = 0
-        replies = await asyncio.gather(*(call(app, authorization="a") for _ in range(20)))
+        replies = await asyncio.gather(*(call(app, key="a") for _ in range(20)))
         assert {status for status, _ in replies} == {200}
         return most
 
     async def run() -> list[int]:
         nonlocal now
-        app = guard.Rate(slow, LimitSettings(), 3, lambda: now, shared_places=1)
+        app = guard.Places(slow, 3, lambda: now, shared_places=1)
         alone = await flood(app)
-        await call(app, authorization="b")
+        await call(app, key="b")
         beside = await flood(app)
         now = 2.0
         return [alone, beside, await flood(app)]
@@ -132,14 +177,14 @@ def test_what_takes_long_keeps_nothing_else_of_its_key_waiting(monkeypatch: pyte
                 await over.wait()
             await fine(scope, receive, send)
 
-        rate = guard.Rate(app, LimitSettings(), 2, lambda: 0.0, shared_places=1)
-        await call(rate, authorization="b")
-        long = asyncio.create_task(call(rate, path="/v1/long", authorization="a"))
+        places = guard.Places(app, 2, lambda: 0.0, shared_places=1)
+        await call(places, key="b")
+        long = asyncio.create_task(call(places, path="/v1/long", key="a"))
         await asyncio.sleep(0)
-        assert (await asyncio.wait_for(call(rate, authorization="a"), 5))[0] == 200
+        assert (await asyncio.wait_for(call(places, key="a"), 5))[0] == 200
         over.set()
         assert (await long)[0] == 200
-        assert (await call(rate, authorization="a"))[0] == 200
+        assert (await call(places, key="a"))[0] == 200
 
     asyncio.run(run())
 
@@ -152,14 +197,14 @@ def test_who_leaves_while_waiting_for_a_place_takes_none_along() -> None:
             await over.wait()
             await fine(scope, receive, send)
 
-        app = guard.Rate(held, LimitSettings(), 1)
-        first, second, third = (asyncio.create_task(call(app, authorization="a")) for _ in range(3))
+        app = guard.Places(held, 1)
+        first, second, third = (asyncio.create_task(call(app, key="a")) for _ in range(3))
         await asyncio.sleep(0)
         second.cancel()
         await asyncio.sleep(0)
         over.set()
         assert (await first)[0] == (await third)[0] == 200
-        assert (await call(app, authorization="a"))[0] == 200
+        assert (await call(app, key="a"))[0] == 200
 
     asyncio.run(run())
 
@@ -177,16 +222,16 @@ def test_a_stream_of_events_gives_its_place_back_once_it_has_begun() -> None:
             await over.wait()
             await send({"type": "http.response.body", "body": b""})
 
-        app = guard.Rate(answer, LimitSettings(), 1)
-        long = asyncio.create_task(call(app, path="/v1/long", authorization="a"))
+        app = guard.Places(answer, 1)
+        long = asyncio.create_task(call(app, path="/v1/long", key="a"))
         await begun.wait()
-        short = asyncio.create_task(call(app, authorization="a"))
+        short = asyncio.create_task(call(app, key="a"))
         for _ in range(20):
             await asyncio.sleep(0)
         passed = short.done()
         over.set()
         await asyncio.gather(long, short)
-        assert (await call(app, authorization="a"))[0] == 200  # the place was given back once, not twice
+        assert (await call(app, key="a"))[0] == 200  # the place was given back once, not twice
         return passed
 
     assert asyncio.run(run(b"text/event-stream; charset=utf-8"))
