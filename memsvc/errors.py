@@ -9,6 +9,8 @@ MemsvcError
 ├── TooLarge           over a limit of the service (413)
 ├── TooMany            over the rate of this key; the same call works in a moment (429)
 └── Unavailable        not now; the same call may work later (503)
+    ├── OutcomeUnknown the database went away while it stored: it did, or it did not
+    ├── StorageFull    the database's disk is full (507)
     └── DataFolderBusy another server owns the data folder
 """
 
@@ -84,6 +86,18 @@ class Unavailable(MemsvcError):
     type = "unavailable"
     title = "Not ready"
     retryable = True
+
+
+class OutcomeUnknown(Unavailable):
+    type = "outcome-unknown"
+    title = "It is not known whether this was stored"
+
+
+class StorageFull(Unavailable):
+    status = 507
+    type = "storage-full"
+    title = "The database's disk is full"
+    retry_after_s = 60
 
 
 class DataFolderBusy(Unavailable):
