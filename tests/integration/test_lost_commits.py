@@ -25,7 +25,7 @@ from tests.serving import served
 
 
 class Wire:
-    """A way to the database that breaks once at the next COMMIT when it is `armed`: "before" the database gets it, or
+    """A way to the database that breaks once at the next COMMIT of messages when it is `armed`: "before" the database gets it, or
     "after" the database has it and before its reply is back.
     """
 
@@ -44,12 +44,15 @@ class Wire:
 
     def _carry(self, near: socket.socket) -> None:
         with near, socket.create_connection(("127.0.0.1", self._to)) as far, contextlib.suppress(OSError):
+            said = b""
             while True:
                 for end in select.select([near, far], [], [])[0]:
                     data = end.recv(65_536)
                     if not data:
                         return
-                    if end is near and self.armed and data.startswith(b"Q") and b"COMMIT" in data:
+                    ends = end is near and b"COMMIT" in data
+                    stores, said = b"INSERT INTO message" in said, b"" if ends else said + data * (end is near)
+                    if ends and stores and self.armed:
                         when, self.armed = self.armed, None
                         if when == "after":
                             far.sendall(data)
