@@ -81,6 +81,7 @@ class Quarantine:
             near = selections.neighbours(connection, space, chosen)
             edited = set(erasure.by_hand(connection, space, near, BY_HAND))
             spoilt = [unit_id for unit_id in near if unit_id not in edited]
+            decided = erasure.decided(connection, space, spoilt)
             _, freed = erasure.delete_units(connection, space, spoilt)
             followers = selections.behind(connection, space, chosen)
             exchanges.forget_vectors(connection, space, followers)
@@ -89,7 +90,7 @@ class Quarantine:
                 connection, space, removed_units=spoilt, removed_messages=chosen if aside else (),
                 put_messages=followers if aside else [*chosen, *followers], put_units=[*moved, *freed],
             )  # fmt: skip
-            erase.remake(connection, space, head)
+            erase.remake(connection, space, head, decided)
             done = Moved(len(chosen), len(moved))
             action = "quarantine" if aside else "release"
             audit.add(
