@@ -37,9 +37,9 @@ def sign_in(request: Request, said: Fields, service: Services) -> Response:
 
 
 @own.post("/sign-out")
-def sign_out(_: signing.Form) -> Response:
+def sign_out(session: signing.Reader, _: signing.Form, service: Services) -> Response:
     reply = RedirectResponse("/admin/sign-in", 303)
-    signing.end(reply)
+    signing.end(service, session, reply)
     return reply
 
 

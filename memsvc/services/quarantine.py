@@ -94,7 +94,7 @@ class Quarantine:
             done = Moved(len(chosen), len(moved))
             action = "quarantine" if aside else "release"
             audit.add(
-                connection, tenant_id, writer.actor or "operator", f"{action}.{selection.by}", f"namespace:{space.id}",
+                connection, tenant_id, writer.actor, f"{action}.{selection.by}", f"namespace:{space.id}",
                 dataclasses.asdict(done),
             )  # fmt: skip
         self._discard(space.id, None)

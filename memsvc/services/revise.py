@@ -17,7 +17,7 @@ from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
 from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED, RUN_OUT
 from memsvc.services.ingest import require_encoder
-from memsvc.store import links, namespaces, tables, trust, units
+from memsvc.store import audit, links, namespaces, tables, trust, units
 from memsvc.store.database import Database
 
 PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
@@ -54,7 +54,7 @@ class Revise:
         draft = self._read(tenant_id, name, unit_id).unit
         (embedding,) = writing.encode(self._encoder, [dataclasses.replace(draft, text=said)])
         values = {"text": said, "core_end": len(said), "tokens": tokens.count(said), "confidence": 1.0, **_STANDS}
-        return self._write(tenant_id, name, unit_id, values, EDITED, reason, embedding, writer)
+        return self._write("edit", tenant_id, name, unit_id, values, EDITED, reason, embedding, writer)
 
     def invalidate(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
@@ -63,7 +63,7 @@ class Revise:
         merged into it. Raises NotFound.
         """
         values = {"status": Status.ARCHIVED, "valid_to": dt.datetime.now(dt.UTC)}
-        return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None, writer)
+        return self._write("invalidate", tenant_id, name, unit_id, values, INVALIDATED, reason, None, writer)
 
     def restore(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
@@ -76,19 +76,19 @@ class Revise:
         if unit.status is Status.ACTIVE and not is_over and not self._is_doubted(tenant_id, name, unit_id):
             raise errors.Conflict("The unit is active, and nothing doubts it.", "Nothing was changed.")
         values = {**_STANDS, "expires_at": None if is_over else unit.expires_at}
-        return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None, writer)
+        return self._write("restore", tenant_id, name, unit_id, values, RESTORED, reason, None, writer)
 
     def pin(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
     ) -> units.StoredUnit:
         """Never let the unit fade. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None, writer)
+        return self._write("pin", tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None, writer)
 
     def unpin(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
     ) -> units.StoredUnit:
         """Let the unit fade like any other. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None, writer)
+        return self._write("unpin", tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None, writer)
 
     def expire(
         self,
@@ -104,7 +104,7 @@ class Revise:
         """
         ran_out = self._read(tenant_id, name, unit_id).cause == RUN_OUT
         values = {"expires_at": at, **(_STANDS if ran_out else {})}
-        return self._write(tenant_id, name, unit_id, values, None, reason or ENDS, None, writer)
+        return self._write("expire", tenant_id, name, unit_id, values, None, reason or ENDS, None, writer)
 
     def _read(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> units.StoredUnit:
         with self._database.tenant(tenant_id) as connection:
@@ -123,6 +123,7 @@ class Revise:
 
     def _write(
         self,
+        action: str,
         tenant_id: uuid.UUID,
         name: str,
         unit_id: str,
@@ -164,6 +165,7 @@ class Revise:
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
                 follow_ups.ending(connection, space, new.expires_at)
             changed = units.by_id(connection, space, [unit_id])[unit_id]
+            audit.add(connection, tenant_id, writer.actor, f"unit.{action}", f"unit:{unit_id}")
         self._discard(space.id, [unit_id])
         return changed
 

@@ -89,8 +89,7 @@ def test_distilling_unchanged_text_again_makes_no_version_and_loses_no_field_wha
     lived.maintain("rebuild")
     settle()
     assert rows(service, lived, tables.unit, "embedding") == {
-        unit_id: {name: value for name, value in unit.items() if name != "embedding"}
-        for unit_id, unit in units.items()
+        unit_id: {name: value for name, value in unit.items() if name != "embedding"} for unit_id, unit in units.items()
     }
 
 
@@ -131,7 +130,9 @@ def test_a_unit_that_is_made_anew_behind_what_was_taken_out_keeps_its_end_and_it
         exchange("My favourite tea is oolong."),
     ])  # fmt: skip
     settle()
-    ids = {word: unit.id for unit in memory.units() for word in ("Mario", "4711", "1234", "oolong") if word in unit.text}
+    ids = {
+        word: unit.id for unit in memory.units() for word in ("Mario", "4711", "1234", "oolong") if word in unit.text
+    }
     memory.expire(ids["1234"], soon)
     memory.pin(ids["oolong"])
 
@@ -219,7 +220,10 @@ def test_mem0s_expiration_date_ends_the_memory_everywhere_at_the_end_of_that_day
         return {item["id"] for item in reply.json()["results"]}
 
     today = dt.datetime.now(dt.UTC).date()
-    door, gate = add("The door code is 4711.", today + dt.timedelta(days=9)), add("The gate code is 1234.", dt.date(2020, 1, 1))
+    door, gate = (
+        add("The door code is 4711.", today + dt.timedelta(days=9)),
+        add("The gate code is 1234.", dt.date(2020, 1, 1)),
+    )
     name = service.directory.namespace_of_unit(service.tenant_id, door)
     assert name is not None
     unit = http.get(f"/v1/namespaces/{name}/units/{door}").json()

@@ -189,6 +189,6 @@ def test_a_database_without_a_free_connection_is_not_one_that_cannot_be_reached(
     gone.close()
 
 
-def test_a_program_s_own_error_in_a_statement_is_not_hidden(service: Service) -> None:
+def test_a_programs_own_error_in_a_statement_is_not_hidden(service: Service) -> None:
     with pytest.raises(sa.exc.ProgrammingError), service.database.tenant(uuid.uuid4()) as connection:
         connection.execute(sa.text("SELECT nonsense"))

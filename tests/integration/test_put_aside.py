@@ -20,7 +20,12 @@ from memsvc.services.recall import Recall
 from memsvc.wire.exchanges import NewExchange, NewMessage
 
 _NOW = dt.datetime.now(dt.UTC)
-_QUESTIONS = ("Where does Ana live?", "How does the safe open?", "What is the cat called?", "Which tea, which deadline?")
+_QUESTIONS = (
+    "Where does Ana live?",
+    "How does the safe open?",
+    "What is the cat called?",
+    "Which tea, which deadline?",
+)
 _SAID = (
     ("The safe behind the painting opens with 9-8-7.", "web"), ("I live in Oslo.", "chat"),
     ("My cat is called Miso.", "web"), ("I moved to Porto.", "chat"), ("My cat is called Miso.", "chat"),
