@@ -153,6 +153,7 @@ def remove(
     counts.update(erasure.delete_messages(connection, space, message_ids))
     tombstones.put_messages(connection, space, message_ids)
     counts["job"] = erasure.interrupt_jobs(connection, space)
+    erasure.forget_decided(connection, space, message_ids)
     head = erasure.publish(
         connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_messages=followers,
         put_units=freed,
@@ -161,7 +162,7 @@ def remove(
     return counts
 
 
-def remake(connection: sa.Connection, space: Namespace, head: int, decided: Sequence[Mapping[str, Any]]) -> None:
+def remake(connection: sa.Connection, space: Namespace, head: int, decided: Sequence[Mapping[str, Any]] = ()) -> None:
     """Queue what makes units and their links anew from the messages that are there; `decided` of what is made anew."""
     jobs.enqueue(connection, space, redistil.KIND, f"{redistil.KIND}:{head}", {"decided": decided} if decided else {})
     jobs.enqueue(connection, space, consolidate.KIND, f"{consolidate.KIND}:{head}", {})

@@ -135,6 +135,18 @@ def decided(connection: sa.Connection, namespace: Namespace, unit_ids: Collectio
     ]  # fmt: skip
 
 
+def forget_decided(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> None:
+    """Nothing is to be made anew any more of these messages: waiting jobs name them no longer (see `decided`)."""
+    j = tables.job
+    item = sa.func.jsonb_array_elements(j.c.payload["decided"]).table_valued(sa.column("value", _JSON))
+    left = sa.select(sa.func.coalesce(sa.func.jsonb_agg(item.c.value), sa.literal([], _JSON))).where(
+        ~tables.any_of(item.c.value["message_id"].astext, message_ids)
+    )
+    shorter = sa.func.jsonb_set(j.c.payload, sa.literal(["decided"], sa.ARRAY(sa.Text)), left.scalar_subquery())
+    here = (*tables.within(j, namespace), j.c.payload.has_key("decided"))
+    connection.execute(sa.update(j).where(*here).values(payload=shorter))
+
+
 def delete_records(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
     """Delete the records that programs keep beside these units, under their ids; the number of them."""
     r = tables.record

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from memsvc.bootstrap import Service
 from memsvc.sdk import Conflict, Namespace
 from memsvc.services.causes import RUN_OUT
-from memsvc.store import namespaces, tables
+from memsvc.store import jobs, namespaces, tables
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
@@ -146,6 +146,28 @@ def test_a_unit_that_is_made_anew_behind_what_was_taken_out_keeps_its_end_and_it
         change("message", first)
         settle()
         assert kept() == before
+
+
+def test_a_waiting_job_names_no_message_that_was_erased(memory: Namespace, service: Service) -> None:
+    memory.write([exchange("The plumber is called Mario."), exchange("The gate code is 1234.")])
+    units = list(memory.units())
+    first, second = (unit.sources[0].message_id for unit in units)
+    memory.pin(units[1].id)
+    memory.erase_part("message", first)
+
+    def waiting() -> list[str]:
+        with service.database.tenant(service.tenant_id) as connection:
+            space = namespaces.find(connection, service.tenant_id, memory.name)
+            assert space is not None
+            return [
+                item["message_id"]
+                for job in jobs.payloads(connection, space, "distill")
+                for item in job.get("decided", ())
+            ]
+
+    assert waiting() == [second]
+    memory.erase_part("message", second)
+    assert waiting() == []
 
 
 def test_the_same_exchange_with_another_end_is_a_conflict_that_says_what_to_do(
