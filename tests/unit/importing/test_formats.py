@@ -106,7 +106,7 @@ def test_a_mem0_memory_ends_with_the_day_that_it_is_to_end_on(tmp_path: Path) ->
     ends = {"memory": "Is on leave", "user_id": "ana", "expiration_date": "2027-05-08"}
     (leave,) = read(write(tmp_path / "m.json", [ends]), "mem0").exchanges
     assert leave.expires_at == dt.datetime(2027, 5, 8, 23, 59, 59, 999999, dt.UTC)
-    with pytest.raises(errors.Invalid, match="memory 1.*expires_at"):
+    with pytest.raises(errors.Invalid, match=r"memory 1.*expires_at"):
         read(write(tmp_path / "bad.json", [ends | {"expiration_date": "soon"}]), "mem0")
 
 
