@@ -33,7 +33,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         422: "A field is not valid",
         429: "Too many requests; try again after Retry-After",
         500: "Unexpected; it is in the service's log",
-        503: "Not ready; try again",
+        503: "Not ready; try again. Of type outcome-unknown: perhaps it was stored; send it again with the same ids",
+        507: "The disk of the database is full",
     }.items()
 }
 

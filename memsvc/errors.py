@@ -10,6 +10,7 @@ MemsvcError
 ├── TooLarge           over a limit of the service (413)
 ├── TooMany            over the rate of this key; the same call works in a moment (429)
 └── Unavailable        not now; the same call may work later (503)
+    ├── OutcomeUnknown the database went away while it stored: it did, or it did not
     ├── StorageFull    the database's disk is full (507)
     └── DataFolderBusy another server owns the data folder
 """
@@ -95,6 +96,11 @@ class Unavailable(MemsvcError):
     type = "unavailable"
     title = "Not ready"
     retryable = True
+
+
+class OutcomeUnknown(Unavailable):
+    type = "outcome-unknown"
+    title = "It is not known whether this was stored"
 
 
 class StorageFull(Unavailable):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from api.admin import access, asking, memory, pages, settling, signing, work
+from api.deps import Services
 from memsvc import errors
 
 _STATIC = Path(__file__).parent / "static"
@@ -37,9 +38,9 @@ def sign_in(request: Request, said: Fields) -> Response:
 
 
 @own.post("/sign-out")
-def sign_out(_: signing.Form) -> Response:
+def sign_out(session: signing.Reader, _: signing.Form, service: Services) -> Response:
     reply = RedirectResponse("/admin/sign-in", 303)
-    signing.end(reply)
+    signing.end(service, session, reply)
     return reply
 
 

@@ -23,7 +23,7 @@ from api import buckets
 from api.auth import Authenticator
 from memsvc import errors
 from memsvc.bootstrap import Service
-from memsvc.store import keys
+from memsvc.store import audit, keys
 from memsvc.store.keys import Principal
 
 COOKIE = "memsvc_admin"
@@ -56,7 +56,9 @@ def begin(request: Request, key: str, response: Response) -> None:
     if found is None:
         raise errors.Unauthorized("The API key is not known, or was revoked.", "Sign in with a live key.")
     principal, stored = found
-    if not principal.may("read"):
+    let_in = principal.may("read")
+    _note(service, principal, "sign-in" if let_in else "sign-in.refused")
+    if not let_in:
         raise errors.Forbidden("This key may not read.", "Sign in with a key that has the scope read or admin.")
     claim = f"{principal.key_id}.{int(time.time()) + LASTS_S}.{secrets.token_urlsafe(18)}"
     value = f"{claim}.{_sign(service, stored, 'session', claim)}"
@@ -64,7 +66,13 @@ def begin(request: Request, key: str, response: Response) -> None:
     response.set_cookie(COOKIE, value, LASTS_S, path=PATH, secure=secure, httponly=True, samesite="strict")
 
 
-def end(response: Response) -> None:
+def _note(service: Service, principal: Principal, action: str) -> None:
+    with service.database.tenant(principal.tenant_id) as connection:
+        audit.add(connection, principal.tenant_id, principal.key_id, action, f"key:{principal.key_id}")
+
+
+def end(service: Service, session: Session, response: Response) -> None:
+    _note(service, session.principal, "sign-out")
     response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict")
 
 

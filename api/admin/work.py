@@ -39,13 +39,13 @@ def jobs(
 
 @router.post("/jobs/{job_id}/retry")
 def retry(request: Request, job_id: JobId, session: signing.Writer, said: signing.Form, service: Services) -> Response:
-    service.maintain.retry(session.principal.tenant_id, job_id)
+    service.maintain.retry(session.principal.tenant_id, session.principal.key_id, job_id)
     return pages.back(request, said, "retried")
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel(request: Request, job_id: JobId, session: signing.Writer, said: signing.Form, service: Services) -> Response:
-    service.maintain.cancel(session.principal.tenant_id, job_id)
+    service.maintain.cancel(session.principal.tenant_id, session.principal.key_id, job_id)
     return pages.back(request, said, "cancelled")
 
 
@@ -58,5 +58,5 @@ def ask(
     said: signing.Form,
     service: Services,
 ) -> Response:
-    service.maintain.ask(session.principal.tenant_id, namespace, kind)
+    service.maintain.ask(session.principal.tenant_id, session.principal.key_id, namespace, kind)
     return pages.back(request, said, "queued")

@@ -59,6 +59,10 @@ def _words(content: Any) -> Any:
     return "\n".join(part["text"] for part in content)
 
 
+# As far as our own moments reach.
+Day = Annotated[dt.date, Field(ge=dt.date(1000, 1, 1), le=dt.date(9000, 12, 31))]
+
+
 class Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -71,7 +75,7 @@ class Add(Scoped):
     messages: Annotated[list[Message], Field(min_length=1, max_length=5_000)]
     metadata: Metadata | None = None
     timestamp: int | float | Text | None = None
-    expiration_date: dt.date | None = None
+    expiration_date: Day | None = None
     infer: bool | None = None
 
     @model_validator(mode="after")
@@ -106,7 +110,7 @@ class Update(Body):
     text: Annotated[Text, StringConstraints(min_length=1, max_length=4_000)] | None = None
     metadata: Metadata | None = None
     timestamp: int | float | Text | None = None
-    expiration_date: dt.date | None = None
+    expiration_date: Day | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Update:

@@ -19,6 +19,7 @@ from memsvc.domain.message import Role
 from memsvc.domain.query import Query
 from memsvc.domain.served import quoted
 from memsvc.domain.unit import Status
+from memsvc.services.causes import RUN_OUT
 from memsvc.services.directory import MarkedUnit
 from memsvc.services.recall import Recall
 from memsvc.store.keys import Principal
@@ -58,8 +59,6 @@ class Memories:
             raise errors.Invalid("An add needs at least one id.", "Give user_id, agent_id, app_id or run_id.")
         place = scope.Scope({field: ids[field] for field in scope.FIELDS if field in ids})
         mark: dict[str, Any] = {"scope": dict(place.ids), "metadata": body.metadata or {}}
-        if body.expiration_date:
-            mark["expiration_date"] = body.expiration_date.isoformat()
         occurred_at = filters.moment(body.timestamp) if body.timestamp is not None else None
         # Facts are handed in one by one, and each must be there to be listed, changed and deleted.
         metadata = {scope.MARK: mark}
@@ -67,7 +66,7 @@ class Memories:
             NewMessage(None, Role(message.role), message.name, message.content, metadata=metadata)
             for message in body.messages
         )
-        exchange = NewExchange(None, place.session, occurred_at, said)
+        exchange = NewExchange(None, place.session, occurred_at, said, expires_at=_end_of(body.expiration_date))
         receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange], None, self.caller.writer)
         made = [unit for result in receipt.results for unit in result.units]
         if not self.caller.may("read"):
@@ -96,15 +95,23 @@ class Memories:
     def listed(self, body: bodies.Listing) -> list[dict[str, Any]]:
         """All memories that pass the filters, the newest first."""
         wanted = _filter(body)
+        found = [item for name in self._namespaces(wanted) for item in self._listed(name, wanted, body)]
+        found.sort(key=_newest, reverse=True)
+        return [_fields(item, body.fields) for item in found]
+
+    def _listed(self, name: str, wanted: Filter, body: bodies.Listing) -> list[dict[str, Any]]:
         statuses = _WITH_OLDER if body.latest_only is False else _LATEST
-        found = [
+        archived = (Status.ARCHIVED,) if body.show_expired else ()
+        there = [
+            unit
+            for unit in self.service.directory.all_units(self.tenant_id, name, (*statuses, *archived))
+            if _is_there(unit)
+        ]
+        return [
             item
-            for name in self._namespaces(wanted)
-            for item in self._form(name, self.service.directory.all_units(self.tenant_id, name, statuses))
+            for item in self._form(name, there)
             if filters.matches(wanted, item) and (body.show_expired or not _expired(item))
         ]
-        found.sort(key=lambda item: (item["created_at"], item["id"]), reverse=True)
-        return [_fields(item, body.fields) for item in found]
 
     def get(self, memory_id: str) -> dict[str, Any]:
         """Raises NotFound."""
@@ -112,10 +119,10 @@ class Memories:
         return self._read(name, [memory_id])[0]
 
     def update(self, memory_id: str, body: bodies.Update) -> dict[str, Any]:
-        """Other words make a version of the unit; metadata and times stand in a record beside it. A key that may not
-        read is told the id. Raises NotFound.
+        """Other words or another end make a version of the unit; metadata and `created_at` stand in a record beside it.
+        A key that may not read is told the id. Raises NotFound.
         """
-        name, _ = self.where(memory_id)
+        name, unit = self.where(memory_id)
         changed = body.model_fields_set
         held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id]).get(memory_id)
         beside = dict(held.value) if held else {}
@@ -123,11 +130,15 @@ class Memories:
             beside["metadata"] = body.metadata
         if body.timestamp is not None:
             beside["created_at"] = filters.moment(body.timestamp).isoformat()
-        if "expiration_date" in changed:
-            beside["expiration_date"] = body.expiration_date.isoformat() if body.expiration_date else None
+        ends = "expiration_date" in changed
+        if ends and ("expiration_date" in beside or "expiration_date" in scope.mark(unit.marks)):
+            beside["expiration_date"] = None  # of before it was the memory's own end
         # The record first: whoever may write that may change the words too.
         if beside:
             self.service.records.put(self.tenant_id, name, RECORDS, memory_id, beside, writer=self.caller.writer)
+        if ends:
+            at = _end_of(body.expiration_date)
+            self.service.revise.expire(self.tenant_id, name, memory_id, at, None, self.caller.writer)
         if body.text is not None:
             self.service.revise.edit(self.tenant_id, name, memory_id, body.text, None, self.caller.writer)
         return self.get(memory_id) if self.caller.may("read") else {"id": memory_id}
@@ -155,7 +166,7 @@ class Memories:
         """The namespace and the unit of a memory. Raises NotFound for one that is not there or was deleted."""
         name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
         found = self.service.directory.units(self.tenant_id, name, [memory_id]) if name else []
-        if name is None or not found or found[0].stored.unit.status is Status.ARCHIVED:
+        if name is None or not found or not _is_there(found[0]):
             raise errors.NotFound(f"There is no memory {memory_id!r}.", "Ids come from add, search and get_all.")
         return name, found[0]
 
@@ -200,7 +211,11 @@ class Memories:
                     passed.append(item | {"score": scores[item["id"]]})
                 if len(passed) == top_k:
                     return passed
-        return passed
+        if body.show_expired:  # no recall finds them
+            known = {item["id"] for item in passed}
+            over = [item for item in self._listed(name, wanted, body) if _expired(item) and item["id"] not in known]
+            passed += [item | {"score": 0.0} for item in sorted(over, key=_newest, reverse=True)]
+        return passed[:top_k]
 
     def _wide(self) -> Recall:
         chosen = self.service.settings
@@ -246,20 +261,22 @@ class Memories:
             unit, held = item.stored.unit, beside.get(item.stored.unit.id)
             said = _Beside.of({**scope.mark(item.marks), **(held.value if held else {})})
             changed = max([item.stored.recorded_at, *([held.updated_at] if held else [])])
+            ends = unit.expires_at.astimezone(dt.UTC).date() if unit.expires_at else said.expiration_date
             ids = dict.fromkeys(scope.FIELDS) | dict(scope.of_marks(item.marks, name).ids)
             formed.append(ids | {
                 "id": unit.id, "memory": quoted(unit.text), "hash": hashlib.md5(unit.text.encode()).hexdigest(),
                 "metadata": said.metadata or None, "categories": [unit.kind.value],
                 "created_at": _written(said.created_at or unit.t_mention), "updated_at": _written(changed),
-                "expiration_date": said.expiration_date.isoformat() if said.expiration_date else None,
-                "immutable": False,
+                "expiration_date": ends.isoformat() if ends else None, "immutable": False,
             })  # fmt: skip
         return formed
 
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """What stands beside a memory's words: in the metadata of its message, or in its record."""
+    """What stands beside a memory's words: in the metadata of its message, or in its record. An `expiration_date` is
+    there only of before it was the memory's own end.
+    """
 
     metadata: dict[str, Any]
     created_at: dt.datetime | None
@@ -298,6 +315,20 @@ def _filter(body: bodies.Listing) -> Filter:
     if not filters.entities(wanted):
         raise errors.Invalid("The filters name nobody.", 'Use filters={"user_id": "…"}, or "*" for everybody.')
     return wanted
+
+
+def _is_there(unit: MarkedUnit) -> bool:
+    """Deleted ones are not; those that have run out are, for who asks for them."""
+    return unit.stored.unit.status is not Status.ARCHIVED or unit.stored.cause == RUN_OUT
+
+
+def _end_of(day: dt.date | None) -> dt.datetime | None:
+    """The last moment of a day, in UTC."""
+    return dt.datetime.combine(day, dt.time.max, dt.UTC) if day else None
+
+
+def _newest(item: dict[str, Any]) -> tuple[str, str]:
+    return item["created_at"], item["id"]
 
 
 def _expired(item: dict[str, Any]) -> bool:

@@ -27,7 +27,7 @@ def ask(
     dry_run: Annotated[bool, Query(description="Only say in the job's result what it would do.")] = False,
 ) -> wire.JobResult:
     """Queue a maintenance job, or give the one of this kind that has not ended yet."""
-    return _result(service.maintain.ask(caller.tenant_id, namespace, kind, dry_run=dry_run), caller)
+    return _result(service.maintain.ask(caller.tenant_id, caller.key_id, namespace, kind, dry_run=dry_run), caller)
 
 
 @router.get("/jobs", response_model=wire.JobList)
@@ -52,13 +52,13 @@ def job(job_id: JobId, caller: Caller, service: Services) -> wire.JobResult:
 @router.post("/jobs/{job_id}/retry", response_model=wire.JobResult)
 def retry(job_id: JobId, caller: Caller, service: Services) -> wire.JobResult:
     """Let a dead or cancelled job run again, with all its attempts."""
-    return _result(service.maintain.retry(caller.tenant_id, job_id), caller)
+    return _result(service.maintain.retry(caller.tenant_id, caller.key_id, job_id), caller)
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=wire.JobResult)
 def cancel(job_id: JobId, caller: Caller, service: Services) -> wire.JobResult:
     """Stop a job. What it has done stays; nothing it still does is written."""
-    return _result(service.maintain.cancel(caller.tenant_id, job_id), caller)
+    return _result(service.maintain.cancel(caller.tenant_id, caller.key_id, job_id), caller)
 
 
 def _result(found: Job, caller: Principal) -> wire.JobResult:

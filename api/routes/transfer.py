@@ -26,7 +26,7 @@ _SPOOL_BYTES = 1024**2
 )
 def export(namespace: NamespaceName, caller: Reader, service: Services) -> StreamingResponse:
     """Everything of a namespace as JSON lines, lossless: what was said, units with all versions and vectors, links."""
-    lines = service.transfer.export(caller.tenant_id, namespace)
+    lines = service.transfer.export(caller.tenant_id, caller.key_id, namespace)
     first = next(lines)  # what is wrong is said before the reply begins
     return StreamingResponse(itertools.chain([first], lines), media_type=MEDIA_TYPE)
 

@@ -16,8 +16,8 @@ class UnitEntry:
     that of the statement; empty until made.
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
-    to be superseded since `superseded_at`, by the unit `superseded_by`; it is not recalled from `expires_at` on. A
-    temporary one ends by itself at `holds_until`.
+    to be superseded since `superseded_at`, by the unit `superseded_by`, or merged into that; it is not recalled from
+    `expires_at` on. A temporary one ends by itself at `holds_until`. `message_ids` are its own, each once.
     """
 
     id: str

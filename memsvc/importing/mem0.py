@@ -17,7 +17,9 @@ def fits(value: Any) -> bool:
 
 
 def read(document: Document, options: Options, taking: Taking) -> None:
-    """A memory's user, agent or run is its session; it keeps its id and its time."""
+    """A memory's user, agent or run is its session; it keeps its id and its time, and ends with the day that it is to
+    end on, in UTC.
+    """
     memories = _memories(document.value)
     if not memories and not isinstance(document.value, list):
         raise errors.Invalid(f"{document.name} holds no list.", "Give a file of the named format.")
@@ -38,7 +40,8 @@ def read(document: Document, options: Options, taking: Taking) -> None:
         }
         if isinstance(memory.get("metadata"), dict):
             given["metadata"] = memory["metadata"]
-        taking.take(where, owner, [given])
+        day = memory.get("expiration_date")
+        taking.take(where, owner, [given], expires_at=f"{day}T23:59:59.999999+00:00" if day else None)
 
 
 def _memories(value: Any) -> list[Any]:

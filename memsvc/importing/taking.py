@@ -74,7 +74,14 @@ class Taking:
         self._texts: dict[str, str] = {}
         self._unreadable: list[str] = []
 
-    def take(self, where: str, session: str, messages: Sequence[dict[str, Any]], title: str | None = None) -> None:
+    def take(
+        self,
+        where: str,
+        session: str,
+        messages: Sequence[dict[str, Any]],
+        title: str | None = None,
+        expires_at: Any = None,
+    ) -> None:
         """Take messages of one session, in order: the fields of NewMessage, `id` among them.
 
         Left out are those without words, too long, or taken before in this import (shards may overlap, and a chat that
@@ -85,7 +92,7 @@ class Taking:
         for start in range(0, len(made), _MESSAGES_AT_ONCE):
             part = made[start : start + _MESSAGES_AT_ONCE]
             try:
-                exchange = NewExchange(session_id=session, messages=part, metadata=metadata)
+                exchange = NewExchange(session_id=session, messages=part, metadata=metadata, expires_at=expires_at)
             except pydantic.ValidationError as error:
                 raise _misfit(where, error) from None
             self.exchanges.append(exchange)

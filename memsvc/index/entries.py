@@ -41,6 +41,14 @@ def form(text: str) -> Form:
 
 
 @dataclass(slots=True)
+class Holding:
+    """What a message holds: ids of searched units in the order they were made, and of those that were put away."""
+
+    units: list[str] = field(default_factory=list)
+    put_away: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Entry:
     """A message in the index. `place` sorts a session; `counts` are the terms of its own words, `lent` those that its
     neighbours are found by too.
@@ -57,34 +65,40 @@ class Entry:
     form: Form
     recorded_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
-    units: list[str] = field(default_factory=list)
-    # Units of it that were put away: with nothing else left of it, it is not recalled either.
-    put_away: set[str] = field(default_factory=set)
+    # With units of it put away and nothing else left of it, it is not recalled either.
+    held: Holding = field(default_factory=Holding)
     has_vectors: bool = False
+
+    @property
+    def units(self) -> list[str]:
+        return self.held.units
 
     def passes(self, only: Filter) -> bool:
         return only.allows(self.session_id, self.speaker, self.role, self.occurred_at)
 
     def existed(self, moment: Moment) -> bool:
-        """Whether it had been recorded, and has neither run out nor been put away."""
-        if self.put_away and not self.units:
-            return False
-        if self.expires_at is not None and self.expires_at <= moment.now:
+        """Whether it had been recorded, and has neither run out nor been put away. What its units say of their end goes
+        before its own: that can be changed.
+        """
+        if not self.units and (self.held.put_away or self._is_over(moment.now)):
             return False
         return moment.known_at is None or self.recorded_at is None or self.recorded_at <= moment.known_at
+
+    def _is_over(self, now: dt.datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
     @property
     def place(self) -> tuple[dt.datetime, int]:
         return self.occurred_at, self.seq
 
 
-def entry(message: Message) -> Entry:
+def entry(message: Message, held: Holding) -> Entry:
     terms = words.terms(f"{message.name}: {served.without(message.text)}")
     counts = collections.Counter(terms)
     lent = counts if len(terms) <= _LENT_TERMS else collections.Counter(terms[:_LENT_TERMS])
     return Entry(
         message.id, message.session_id, message.name, message.role.value, message.occurred_at, message.seq,
-        dict(counts), dict(lent), form(message.text), message.recorded_at, message.expires_at,
+        dict(counts), dict(lent), form(message.text), message.recorded_at, message.expires_at, held,
     )  # fmt: skip
 
 
@@ -92,7 +106,7 @@ def entry(message: Message) -> Entry:
 class Unit:
     id: str
     slot: int
-    message_ids: tuple[str, ...]
+    seq: int
     span: tuple[dt.datetime, dt.datetime] | None
     said_at: dt.datetime | None
     valid_from: dt.datetime | None
@@ -103,6 +117,8 @@ class Unit:
     assertion: str
     superseded_by: str | None = None
     holds_until: dt.datetime | None = None
+    # Its own and those of what was merged into it, once it is linked to them.
+    message_ids: tuple[str, ...] = ()
 
     def stands(self, query: Moment) -> bool:
         """Whether it was so at `as_of`, and recorded by `known_at`; what superseded it later does not count then. What
@@ -135,7 +151,7 @@ def unit(entry: UnitEntry, slot: int) -> Unit:
     span = (entry.t_start, entry.t_end) if entry.t_start and entry.t_end else None
     starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
     return Unit(
-        entry.id, slot, entry.message_ids, span, entry.t_mention, min(starts, default=None), entry.valid_to,
+        entry.id, slot, entry.seq, span, entry.t_mention, min(starts, default=None), entry.valid_to,
         entry.created_at, entry.superseded_at, entry.expires_at, entry.assertion, entry.superseded_by,
         entry.holds_until,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index import closeness, dense, entries, lexical, words
 from memsvc.index.closeness import Closeness
 from memsvc.index.entries import Entry, Moment, Unit
+from memsvc.index.holdings import Holdings
 
 # A message's own words count twice in its key, its neighbours' once: measured on talk between people, this is the
 # largest deterministic gain there is (recall@10 of evidence .530 for the bare turn, .677 with neighbours).
@@ -52,6 +53,7 @@ class NamespaceIndex:
         self._slot_of: dict[str, int] = {}
         self._sessions: dict[str, list[tuple[tuple[dt.datetime, int], str]]] = {}
         self._units: dict[str, Unit] = {}
+        self._held = Holdings()
         self._unit_slots: list[Unit | None] = []
         self._bare: set[str] = set()  # units without a vector
         self._standing: dict[str, None] = {}
@@ -64,8 +66,8 @@ class NamespaceIndex:
                 return
             if batch.after > self.applied:
                 raise ValueError(f"feed gap: index at {self.applied}, batch starts after {batch.after}")
-            for unit_id in batch.removed_units:
-                self._remove_unit(unit_id)
+            leaders = {leader for unit_id in batch.removed_units for leader in self._remove_unit(unit_id)}
+            self._held.link(self._units, leaders)
             touched: set[str] = set()
             for message_id in batch.removed_messages:
                 touched |= self._remove_message(message_id)
@@ -166,7 +168,7 @@ class NamespaceIndex:
     def _put_message(self, message: Message) -> set[str]:
         if message.id in self._messages:  # messages never change; a batch may name one twice
             return set()
-        entry = entries.entry(message)
+        entry = entries.entry(message, self._held.of(message.id))
         self._messages[entry.id] = entry
         self._slot_of[entry.id] = len(self._slots)
         self._slots.append(entry)
@@ -192,6 +194,7 @@ class NamespaceIndex:
             self._dense.remove([slot * _ROW_STRIDE + row for row in (_OWN, _ALL)])
         self._speakers -= collections.Counter({entry.speaker: 1})
         del self._messages[message_id]
+        self._held.forget(message_id)
         return neighbours
 
     def _put_vectors(self, message_id: str, embedding: bytes | None) -> None:
@@ -225,13 +228,9 @@ class NamespaceIndex:
     # Units
 
     def _put_units(self, changed: Sequence[UnitEntry]) -> None:
+        touched = {leader for entry in changed for leader in self._remove_unit(entry.id)}
         for entry in changed:
-            self._remove_unit(entry.id)
-        for entry in changed:
-            if entry.status == "archived" and entry.valid_to is not None:
-                for message_id in entry.message_ids:
-                    if message_id in self._messages:
-                        self._messages[message_id].put_away.add(entry.id)
+            touched |= self._held.put(entry)
         changed = [entry for entry in changed if entry.status in _SEARCHED and entry.kind not in _NOT_SEARCHED]
         ids: list[int] = []
         blocks: list[NDArray[np.float32]] = []
@@ -241,10 +240,7 @@ class NamespaceIndex:
             if entry.kind in _STANDING_KINDS and entry.status == "active":
                 self._standing[unit.id] = None
             self._unit_slots.append(unit)
-            for message_id in dict.fromkeys(unit.message_ids):
-                if message_id in self._messages:
-                    self._messages[message_id].units.append(unit.id)
-                    self._messages[message_id].put_away.discard(unit.id)
+            touched.add(unit.id)
             if not entry.embedding:
                 self._bare.add(unit.id)
                 continue
@@ -252,19 +248,21 @@ class NamespaceIndex:
             blocks.append(np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width])
         if blocks:
             self._dense.add(ids, np.stack(blocks))
+        self._held.link(self._units, touched)
 
-    def _remove_unit(self, unit_id: str) -> None:
+    def _remove_unit(self, unit_id: str) -> set[str]:
+        """The units that it was merged into."""
+        touched = self._held.remove(unit_id)
         unit = self._units.pop(unit_id, None)
         if unit is None:
-            return
+            return touched
+        self._held.unlink(unit)
         self._standing.pop(unit_id, None)
         self._unit_slots[unit.slot] = None
         if unit_id not in self._bare:
             self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
         self._bare.discard(unit_id)
-        for message_id in dict.fromkeys(unit.message_ids):
-            if message_id in self._messages:
-                self._messages[message_id].units.remove(unit_id)
+        return touched
 
     # Search
 

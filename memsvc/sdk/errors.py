@@ -6,7 +6,7 @@ MemsvcClientError
 ├── BadReply              what answered is not this service, or breaks its own rules
 └── ApiError              it answered with a problem
     ├── Unauthorized (401), Forbidden (403), NotFound (404), Conflict (409), TooLarge (413), Invalid (400, 422)
-    └── Unavailable (429, 503), after all retries
+    └── Unavailable (429, 503, after all retries; 507)
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     422: Invalid,
     429: Unavailable,
     503: Unavailable,
+    507: Unavailable,
 }
 
 

@@ -19,8 +19,10 @@ DEFAULT_URL = "http://127.0.0.1:8377"
 T = TypeVar("T")
 U = TypeVar("U")
 
-# Statuses that say "not now": the service did nothing, and the same call may work later.
+# Statuses that say "not now": the same call may work later, and the service did nothing, unless the problem's type says
+# that it does not know.
 _NOT_NOW = frozenset({429, 503})
+_UNKNOWN = "urn:memsvc:problem:outcome-unknown"
 # No connection came about, so nothing was sent.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _FIRST_DELAY_S = 0.2
@@ -109,7 +111,8 @@ class Retries:
 
     def _passing(self, outcome: httpx.Response | httpx.RequestError) -> bool:
         if isinstance(outcome, httpx.Response):
-            return outcome.status_code in _NOT_NOW
+            repeatable = self._call.repeatable or errors.of_response(outcome).type != _UNKNOWN
+            return outcome.status_code in _NOT_NOW and repeatable
         if isinstance(outcome, httpx.UnsupportedProtocol) or not isinstance(outcome, httpx.TransportError):
             return False
         return self._call.repeatable or isinstance(outcome, _NOT_SENT)

@@ -44,7 +44,7 @@ class Admission:
 
 def digest(batch: Sequence[NewExchange]) -> bytes:
     """A hash of everything the client sent."""
-    return _sha256([_exchange_fields(exchange) for exchange in batch])
+    return _sha256([_exchange_fields(exchange) | _end_field(exchange) for exchange in batch])
 
 
 def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchange], writer: Writer) -> list[Admission]:
@@ -65,6 +65,7 @@ def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchan
                     f"The exchange {item.id!r} is stored with other content.",
                     "Send new content under a new id; what was said is never overwritten.",
                 )
+            _require_same_end(f"exchange {item.id!r}", known.expires_at, item.expires_at)
             admitted.append(_repeated_exchange(connection, space, item, known))
             continue
         fresh = _admit_exchange(item, content_hash, known_messages, now, writer)
@@ -76,9 +77,9 @@ def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchan
             fresh = dataclasses.replace(fresh, duplicate=receipt)
         else:
             marks = zip(fresh.messages, fresh.hashes, strict=True)
-            known_messages |= {m.id: exchanges.MessageMark(m.id, h, fresh.exchange_id) for m, h in marks}
+            known_messages |= {m.id: exchanges.MessageMark(m.id, h, fresh.exchange_id, m.expires_at) for m, h in marks}
             known_exchanges[fresh.exchange_id] = exchanges.StoredExchange(
-                fresh.exchange_id, content_hash, fresh.message_ids, fresh.repeated
+                fresh.exchange_id, content_hash, fresh.message_ids, fresh.repeated, item.expires_at
             )
         admitted.append(fresh)
     return admitted
@@ -112,6 +113,8 @@ def _admit_exchange(
         if stored_hash is None:
             fresh[message_id] = (_message(item, new, message_id, exchange_id, now, writer), message_hash)
         elif stored_hash == message_hash:
+            if mark is not None:
+                _require_same_end(f"message {message_id!r}", mark.expires_at, item.expires_at)
             repeated.append(Skip(message_id, "duplicate"))
         else:
             raise errors.Conflict(
@@ -129,6 +132,16 @@ def _admit_exchange(
         hashes=tuple(message_hash for _, message_hash in fresh.values()),
         repeated=tuple(repeated),
     )
+
+
+def _require_same_end(what: str, stored: dt.datetime | None, sent: dt.datetime | None) -> None:
+    if stored != sent:
+        end = "without an end" if stored is None else f"with the end {stored.astimezone(dt.UTC).isoformat()}"
+        raise errors.Conflict(
+            f"The {what} is stored {end}.",
+            'Send it with the expires_at that it was stored with. PATCH …/units/{unit_id} with {"action": "expire"} '
+            "changes until when a memory is recalled.",
+        )
 
 
 def _repeated_exchange(
@@ -189,6 +202,11 @@ def _message_fields(item: NewExchange, message: NewMessage) -> dict[str, Any]:
 def _origin_fields(message: NewMessage) -> dict[str, Any]:
     """Counted only where they are given: a message of before there were any is the same message."""
     return {"channel": message.channel, "source": message.source, "trust": message.trust}
+
+
+def _end_field(item: NewExchange) -> dict[str, Any]:
+    """Counted only where it is given: replies of before it counted are still found."""
+    return {"expires_at": _instant(item.expires_at)} if item.expires_at else {}
 
 
 def _instant(moment: dt.datetime | None) -> str | None:

@@ -12,7 +12,7 @@ from memsvc import errors
 from memsvc.domain.alias import Alias, folded
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.services import follow_ups
-from memsvc.store import aliases, namespaces, trust
+from memsvc.store import aliases, audit, namespaces, trust
 from memsvc.store.database import Database
 
 
@@ -45,7 +45,7 @@ class Aliases:
                 f"{fresh[folded(name)]!r} is {name!r} itself: names that differ in case alone are one person's.",
                 "Name only its other names.",
             )
-        with self._changing(tenant_id, namespace_name, writer) as (connection, space):
+        with self._changing("declare", tenant_id, namespace_name, writer) as (connection, space):
             known = aliases.of(connection, space)
             held = {folded(item.alias): item for item in known}
             canonical = {folded(item.name): item.name for item in known}
@@ -66,14 +66,16 @@ class Aliases:
         """The name is somebody's own again, and what was decided for the sake of it is undone. Raises NotFound, and
         Forbidden for a writer that is not trusted fully.
         """
-        with self._changing(tenant_id, namespace_name, writer) as (connection, space):
+        with self._changing("take-back", tenant_id, namespace_name, writer) as (connection, space):
             gone = [item.alias for item in aliases.of(connection, space) if folded(item.alias) == folded(alias)]
             if not gone:
                 raise errors.NotFound(f"{alias!r} is nobody's alias.", "List the aliases of the namespace.")
             aliases.delete(connection, space, gone)
 
     @contextmanager
-    def _changing(self, tenant_id: uuid.UUID, name: str, writer: Writer) -> Iterator[tuple[sa.Connection, Namespace]]:
+    def _changing(
+        self, action: str, tenant_id: uuid.UUID, name: str, writer: Writer
+    ) -> Iterator[tuple[sa.Connection, Namespace]]:
         """The namespace, locked; whom units are about is judged anew, pair by pair, if what is done in it succeeds."""
         # Who is who bears on every memory, those to come included, and on which takes the place of which.
         trust.require(writer, 1.0, "To say which names are one person's")
@@ -83,6 +85,8 @@ class Aliases:
                 raise _missing(name)
             yield connection, space
             follow_ups.rebuild(connection, space)
+            # Names are content.
+            audit.add(connection, tenant_id, writer.actor, f"alias.{action}", f"namespace:{space.id}")
         self._kick()
 
 

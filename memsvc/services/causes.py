@@ -10,6 +10,7 @@ EDITED = "edited by hand"
 INVALIDATED = "invalidated by hand"
 RESTORED = "restored by hand"
 FORGOTTEN = "forgotten"
+RUN_OUT = f"{FORGOTTEN}: expired"
 # What a person decided is not decided again by a rule.
 BY_HAND = (EDITED, INVALIDATED, RESTORED)
 _RULES = "rule-"

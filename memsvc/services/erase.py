@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import collections
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -144,6 +145,7 @@ def remove(
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
     words = erasure.words_of(connection, space, message_ids, [*own, *spoilt])
+    decided = erasure.decided(connection, space, spoilt)
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
     counts["record"] = erasure.delete_records(connection, space, own)
     erasure.forget_gained(connection, space, words)
@@ -151,15 +153,16 @@ def remove(
     counts.update(erasure.delete_messages(connection, space, message_ids))
     tombstones.put_messages(connection, space, message_ids)
     counts["job"] = erasure.interrupt_jobs(connection, space)
+    erasure.forget_decided(connection, space, message_ids)
     head = erasure.publish(
         connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_messages=followers,
         put_units=freed,
     )  # fmt: skip
-    remake(connection, space, head)
+    remake(connection, space, head, decided)
     return counts
 
 
-def remake(connection: sa.Connection, space: Namespace, head: int) -> None:
-    """Queue what makes units and their links anew from the messages that are there."""
-    for kind in (redistil.KIND, consolidate.KIND):
-        jobs.enqueue(connection, space, kind, f"{kind}:{head}", {})
+def remake(connection: sa.Connection, space: Namespace, head: int, decided: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Queue what makes units and their links anew from the messages that are there; `decided` of what is made anew."""
+    jobs.enqueue(connection, space, redistil.KIND, f"{redistil.KIND}:{head}", {"decided": decided} if decided else {})
+    jobs.enqueue(connection, space, consolidate.KIND, f"{consolidate.KIND}:{head}", {})

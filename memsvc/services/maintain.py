@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from memsvc import errors
 from memsvc.domain.job import Job, State
-from memsvc.store import jobs, namespaces
+from memsvc.store import audit, jobs, namespaces
 from memsvc.store.database import Database
 
 
@@ -31,7 +31,9 @@ class Maintain:
         self._kick = kick
         self._payloads = payloads
 
-    def ask(self, tenant_id: uuid.UUID, namespace_name: str, kind: str, *, dry_run: bool = False) -> Job:
+    def ask(
+        self, tenant_id: uuid.UUID, actor: str | None, namespace_name: str, kind: str, *, dry_run: bool = False
+    ) -> Job:
         """Queue a job of this kind, or give the one that has not ended yet. With `dry_run` its result says what it
         would do, and nothing is changed. Raises NotFound, and Invalid for a kind that cannot say.
         """
@@ -50,6 +52,8 @@ class Maintain:
                 payload = {"dry_run": True} if dry_run else self._payloads.get(kind, {})
                 job_id = jobs.enqueue(connection, space, kind, f"{kind}:{uuid.uuid4()}", payload)
             job = jobs.find(connection, tenant_id, job_id)
+            counts = {"dry_run": int(dry_run)}
+            audit.add(connection, tenant_id, actor, f"maintenance.{kind}", f"namespace:{space.id}", counts)
         assert job is not None
         self._kick()
         return job
@@ -74,20 +78,24 @@ class Maintain:
                     raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "List all jobs instead.")
             return jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
 
-    def retry(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+    def retry(self, tenant_id: uuid.UUID, actor: str | None, job_id: uuid.UUID) -> Job:
         """Let a dead or cancelled job run again. Raises NotFound, and Conflict in any other state."""
         with self._database.tenant(tenant_id) as connection:
             done = jobs.requeue(connection, tenant_id, job_id)
+            if done:
+                audit.add(connection, tenant_id, actor, "job.retry", f"job:{job_id}")
         job = self.find(tenant_id, job_id)
         if not done:
             raise errors.Conflict(f"The job is {job.state}.", "Only dead and cancelled jobs can be run again.")
         self._kick()
         return job
 
-    def cancel(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+    def cancel(self, tenant_id: uuid.UUID, actor: str | None, job_id: uuid.UUID) -> Job:
         """Stop a job that waits or runs. Raises NotFound, and Conflict when it has ended."""
         with self._database.tenant(tenant_id) as connection:
             done = jobs.cancel(connection, tenant_id, job_id)
+            if done:
+                audit.add(connection, tenant_id, actor, "job.cancel", f"job:{job_id}")
         job = self.find(tenant_id, job_id)
         if not done:
             raise errors.Conflict(f"The job is {job.state}.", "It has ended and cannot be stopped any more.")

@@ -81,6 +81,7 @@ class Quarantine:
             near = selections.neighbours(connection, space, chosen)
             edited = set(erasure.by_hand(connection, space, near, BY_HAND))
             spoilt = [unit_id for unit_id in near if unit_id not in edited]
+            decided = erasure.decided(connection, space, spoilt)
             _, freed = erasure.delete_units(connection, space, spoilt)
             followers = selections.behind(connection, space, chosen)
             exchanges.forget_vectors(connection, space, followers)
@@ -89,11 +90,11 @@ class Quarantine:
                 connection, space, removed_units=spoilt, removed_messages=chosen if aside else (),
                 put_messages=followers if aside else [*chosen, *followers], put_units=[*moved, *freed],
             )  # fmt: skip
-            erase.remake(connection, space, head)
+            erase.remake(connection, space, head, decided)
             done = Moved(len(chosen), len(moved))
             action = "quarantine" if aside else "release"
             audit.add(
-                connection, tenant_id, writer.actor or "operator", f"{action}.{selection.by}", f"namespace:{space.id}",
+                connection, tenant_id, writer.actor, f"{action}.{selection.by}", f"namespace:{space.id}",
                 dataclasses.asdict(done),
             )  # fmt: skip
         self._discard(space.id, None)

@@ -7,6 +7,9 @@ makes nothing twice. Units keep their ids and get a new version; what a person o
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from memsvc import errors
 from memsvc.distill import compose, upgrade
@@ -59,6 +62,7 @@ class Redistil:
             names = exchanges.participants(connection, space, session)
             stored = {item.unit.id: item for item in units.of_session(connection, space, session)}
             bare = exchanges.without_vectors(connection, space, session)
+            decided = _decided(jobs.payloads(connection, space, KIND))
         made = compose.distill(
             messages, preceding=(), participants=names, namespace_id=str(space.id), count_tokens=tokens.count,
             depth=self._depth, southern=self._southern,
@@ -71,7 +75,11 @@ class Redistil:
             if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT and item.unit.sources
         }
         ends = {message.id: message.expires_at for message in messages}
-        fresh = [ending(unit, ends) for unit in made.units if unit.sources[0].message_id not in held]
+        fresh = [
+            dataclasses.replace(ending(unit, ends), **decided.get((first.message_id, first.start), {}))
+            for unit in made.units
+            if (first := unit.sources[0]).message_id not in held
+        ]
         plan = upgrade.plan(old, fresh)
         pairs = [(b, m) for b, m in zip([None, *messages], messages, strict=False) if m.id in bare]
         said = zip((m.id for _, m in pairs), writing.encode_messages(self._encoder, pairs), strict=True)
@@ -97,3 +105,15 @@ class Redistil:
             progress = dict(lease.job.payload) | {"last_session": session, "counts": counts}
             jobs.advance(connection, lease.job, number, total, progress)
         return True
+
+
+def _decided(payloads: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """(message, first character) of units that had to go -> what was decided about them, for those made there anew."""
+    return {
+        (item["message_id"], item["start"]): {
+            "pinned": item["pinned"],
+            "expires_at": dt.datetime.fromisoformat(item["expires_at"]) if item["expires_at"] else None,
+        }
+        for payload in payloads
+        for item in payload.get("decided", ())
+    }

@@ -11,16 +11,17 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
-from memsvc.domain.unit import MemoryUnit, Status
+from memsvc.domain.unit import Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
-from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED
+from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED, RUN_OUT
 from memsvc.services.ingest import require_encoder
-from memsvc.store import links, namespaces, tables, trust, units
+from memsvc.store import audit, links, namespaces, tables, trust, units
 from memsvc.store.database import Database
 
 PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
+_STANDS: Mapping[str, object] = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
 
 
 class Revise:
@@ -50,15 +51,10 @@ class Revise:
     ) -> units.StoredUnit:
         """Give the unit other words; its sources, times and id stay. Raises NotFound."""
         said = " ".join(text.split())
-        draft = self._read(tenant_id, name, unit_id)
-        new = dataclasses.replace(
-            draft, text=said, core_end=len(said), tokens=tokens.count(said), status=Status.ACTIVE,
-            superseded_by=None, valid_to=None, confidence=1.0,
-        )  # fmt: skip
-        (embedding,) = writing.encode(self._encoder, [new])
-        return self._write(tenant_id, name, unit_id, {"text": said, "core_end": len(said), "tokens": new.tokens,
-                           "status": Status.ACTIVE, "superseded_by": None, "valid_to": None, "confidence": 1.0},
-                           EDITED, reason, embedding, writer)  # fmt: skip
+        draft = self._read(tenant_id, name, unit_id).unit
+        (embedding,) = writing.encode(self._encoder, [dataclasses.replace(draft, text=said)])
+        values = {"text": said, "core_end": len(said), "tokens": tokens.count(said), "confidence": 1.0, **_STANDS}
+        return self._write("edit", tenant_id, name, unit_id, values, EDITED, reason, embedding, writer)
 
     def invalidate(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
@@ -67,32 +63,32 @@ class Revise:
         merged into it. Raises NotFound.
         """
         values = {"status": Status.ARCHIVED, "valid_to": dt.datetime.now(dt.UTC)}
-        return self._write(tenant_id, name, unit_id, values, INVALIDATED, reason, None, writer)
+        return self._write("invalidate", tenant_id, name, unit_id, values, INVALIDATED, reason, None, writer)
 
     def restore(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
     ) -> units.StoredUnit:
-        """Bring back a unit that was put away, merged or superseded, or say that one in doubt still holds. Raises
-        NotFound, Conflict for an active one that nothing doubts.
+        """Bring back a unit that was put away, merged or superseded, or say that one in doubt still holds; an end that
+        has passed is taken away. Raises NotFound, Conflict for an active one that nothing doubts.
         """
-        if self._read(tenant_id, name, unit_id).status is Status.ACTIVE and not self._is_doubted(
-            tenant_id, name, unit_id
-        ):
+        unit = self._read(tenant_id, name, unit_id).unit
+        is_over = unit.expires_at is not None and unit.expires_at <= dt.datetime.now(dt.UTC)
+        if unit.status is Status.ACTIVE and not is_over and not self._is_doubted(tenant_id, name, unit_id):
             raise errors.Conflict("The unit is active, and nothing doubts it.", "Nothing was changed.")
-        values = {"status": Status.ACTIVE, "superseded_by": None, "valid_to": None}
-        return self._write(tenant_id, name, unit_id, values, RESTORED, reason, None, writer)
+        values = {**_STANDS, "expires_at": None if is_over else unit.expires_at}
+        return self._write("restore", tenant_id, name, unit_id, values, RESTORED, reason, None, writer)
 
     def pin(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
     ) -> units.StoredUnit:
         """Never let the unit fade. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None, writer)
+        return self._write("pin", tenant_id, name, unit_id, {"pinned": True}, None, reason or PINNED, None, writer)
 
     def unpin(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, reason: str | None, writer: Writer
     ) -> units.StoredUnit:
         """Let the unit fade like any other. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None, writer)
+        return self._write("unpin", tenant_id, name, unit_id, {"pinned": False}, None, reason or UNPINNED, None, writer)
 
     def expire(
         self,
@@ -103,10 +99,14 @@ class Revise:
         reason: str | None,
         writer: Writer,
     ) -> units.StoredUnit:
-        """Let the unit be recalled until `at` and no longer; None takes its end away. Raises NotFound."""
-        return self._write(tenant_id, name, unit_id, {"expires_at": at}, None, reason or ENDS, None, writer)
+        """Let the unit be recalled until `at` and no longer; None takes its end away. One that was put away because its
+        end had come stands again. Raises NotFound.
+        """
+        ran_out = self._read(tenant_id, name, unit_id).cause == RUN_OUT
+        values = {"expires_at": at, **(_STANDS if ran_out else {})}
+        return self._write("expire", tenant_id, name, unit_id, values, None, reason or ENDS, None, writer)
 
-    def _read(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> MemoryUnit:
+    def _read(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> units.StoredUnit:
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.find(connection, tenant_id, name)
             found = units.by_id(connection, space, [unit_id]) if space else {}
@@ -114,7 +114,7 @@ class Revise:
             raise errors.NotFound(
                 f"There is no unit {unit_id!r} in {name!r}.", "Unit ids come from writes and recalls."
             )
-        return found[unit_id].unit
+        return found[unit_id]
 
     def _is_doubted(self, tenant_id: uuid.UUID, name: str, unit_id: str) -> bool:
         with self._database.tenant(tenant_id) as connection:
@@ -123,6 +123,7 @@ class Revise:
 
     def _write(
         self,
+        action: str,
         tenant_id: uuid.UUID,
         name: str,
         unit_id: str,
@@ -164,6 +165,7 @@ class Revise:
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
                 follow_ups.ending(connection, space, new.expires_at)
             changed = units.by_id(connection, space, [unit_id])[unit_id]
+            audit.add(connection, tenant_id, writer.actor, f"unit.{action}", f"unit:{unit_id}")
         self._discard(space.id, [unit_id])
         return changed
 

@@ -36,8 +36,13 @@ class Transfer:
         self._encoder = encoder
         self._kick = kick
 
-    def export(self, tenant_id: uuid.UUID, name: str) -> Iterator[bytes]:
+    def export(self, tenant_id: uuid.UUID, actor: str | None, name: str) -> Iterator[bytes]:
         """The lines of a namespace as it is at one moment. Raises NotFound before the first line."""
+        # On its own: whoever reads slowly must not keep the trail from others.
+        with self._database.tenant(tenant_id) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            if space is not None:
+                audit.add(connection, tenant_id, actor, "export", f"namespace:{space.id}")
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is None:
@@ -74,7 +79,7 @@ class Transfer:
             namespaces.count_messages(connection, space, counts[tables.message.name])
             head = self._bury(connection, space)
             tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=True)
-            audit.add(connection, tenant_id, writer.actor or "operator", "import", f"namespace:{space.id}", counts)
+            audit.add(connection, tenant_id, writer.actor, "import", f"namespace:{space.id}", counts)
             if head != space.head:
                 erase.remake(connection, space, head)
         self._kick()

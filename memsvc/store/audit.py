@@ -20,6 +20,7 @@ from memsvc.store import tables
 
 _A = tables.audit
 _START = bytes(32)
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,14 @@ class Entry:
 def add(
     connection: sa.Connection,
     tenant_id: uuid.UUID,
-    actor: str,
+    actor: str | None,
     action: str,
     target: str,
     counts: Mapping[str, int] | None = None,
 ) -> None:
-    """Add an entry, in the transaction of what it tells about. Entries of one tenant wait for each other."""
+    """Add an entry, in the transaction of what it tells about; without an actor it was the operator. Entries of one
+    tenant wait for each other.
+    """
     connection.execute(_LOCK, {"tenant": f"audit:{tenant_id}"})
     last = connection.execute(
         sa.select(_A.c.seq, _A.c.hash).where(_A.c.tenant_id == tenant_id).order_by(_A.c.seq.desc()).limit(1)
@@ -52,7 +55,7 @@ def add(
     entry = Entry(
         seq=last.seq + 1 if last else 1,
         at=dt.datetime.now(dt.UTC),
-        actor=actor,
+        actor=actor or OPERATOR,
         action=action,
         target=target,
         counts=dict(counts or {}),
@@ -61,7 +64,7 @@ def add(
     )
     connection.execute(
         sa.insert(_A).values(
-            tenant_id=tenant_id, seq=entry.seq, at=entry.at, actor=actor, action=action, target=target,
+            tenant_id=tenant_id, seq=entry.seq, at=entry.at, actor=entry.actor, action=action, target=target,
             counts=entry.counts, previous=entry.previous, hash=_digest(tenant_id, entry),
         )
     )  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from memsvc import errors
+from memsvc.store import failures
 
 APP_ROLE = "memsvc_app"
 
@@ -58,9 +59,10 @@ class Database:
 
         With `snapshot` all statements see the database as of the first one (REPEATABLE READ).
         The setting is local to the transaction: a plain SET would leak to the next user of a pooled connection.
-        Raises Unavailable when the database cannot be reached.
+        Raises Unavailable when the database cannot do it now, with the reason; StorageFull when its disk is full;
+        OutcomeUnknown when the connection broke while it committed.
         """
-        with self._transaction("app.tenant", str(tenant_id), snapshot) as connection:
+        with self._transaction("app.tenant", str(tenant_id), snapshot, stores=not snapshot) as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -76,16 +78,24 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, setting: str, value: str, snapshot: bool = False) -> Iterator[sa.Connection]:
+    def _transaction(
+        self, setting: str, value: str, snapshot: bool = False, *, stores: bool = False
+    ) -> Iterator[sa.Connection]:
+        """`stores`: the transaction may write, so that it matters whether its commit got through."""
         engine = self._snapshots if snapshot else self._engine
+        committing = False
         try:
             with engine.begin() as connection:
                 connection.execute(_SET_LOCAL, {"name": setting, "value": value})
                 yield connection
-        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
-            raise errors.Unavailable("The database cannot be reached.", "Try again shortly; nothing was stored.") from (
-                error
-            )
+                committing = stores and connection.in_transaction()
+        except sa.exc.TimeoutError as error:
+            raise errors.Unavailable("All connections to the database are in use.", failures.NOTHING) from error
+        except sa.exc.DBAPIError as error:
+            meant = failures.meant(error, committing=committing)
+            if meant is None:
+                raise
+            raise meant from error
 
     def check(self) -> None:
         """Raises Unavailable when the database is not reachable, and Invalid when the role could pass row security."""

@@ -107,6 +107,46 @@ def delete_units(
     return counts, sorted(connection.execute(freed).scalars())
 
 
+def decided(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> list[dict[str, Any]]:
+    """What was decided about these units beside their words, pins and ends, with the place that each was made from: for
+    those that are made there anew. No words.
+    """
+    u, s, m = tables.unit, tables.unit_source, tables.message
+    cited = (*tables.within(s, namespace), s.c.unit_id == u.c.id)
+    end = (
+        sa.select(sa.func.min(m.c.expires_at))
+        .where(*tables.within(m, namespace), m.c.id.in_(sa.select(s.c.message_id).where(*cited).correlate(u)))
+        .scalar_subquery()
+    )
+    statement = (
+        sa.select(s.c.message_id, s.c.start_char, u.c.pinned, u.c.expires_at)
+        .join(u, sa.and_(*tables.within(u, namespace), s.c.unit_id == u.c.id))
+        .where(
+            *tables.within(s, namespace), s.c.ordinal == 0, tables.any_of(u.c.id, unit_ids),
+            sa.or_(u.c.pinned, u.c.expires_at.is_distinct_from(end)),
+        )
+    )  # fmt: skip
+    return [
+        {
+            "message_id": row.message_id, "start": row.start_char, "pinned": row.pinned,
+            "expires_at": row.expires_at.isoformat() if row.expires_at else None,
+        }
+        for row in connection.execute(statement)
+    ]  # fmt: skip
+
+
+def forget_decided(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> None:
+    """Nothing is to be made anew any more of these messages: waiting jobs name them no longer (see `decided`)."""
+    j = tables.job
+    item = sa.func.jsonb_array_elements(j.c.payload["decided"]).table_valued(sa.column("value", _JSON))
+    left = sa.select(sa.func.coalesce(sa.func.jsonb_agg(item.c.value), sa.literal([], _JSON))).where(
+        ~tables.any_of(item.c.value["message_id"].astext, message_ids)
+    )
+    shorter = sa.func.jsonb_set(j.c.payload, sa.literal(["decided"], sa.ARRAY(sa.Text)), left.scalar_subquery())
+    here = (*tables.within(j, namespace), j.c.payload.has_key("decided"))
+    connection.execute(sa.update(j).where(*here).values(payload=shorter))
+
+
 def delete_records(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
     """Delete the records that programs keep beside these units, under their ids; the number of them."""
     r = tables.record

@@ -27,6 +27,7 @@ class StoredExchange:
     content_hash: bytes
     message_ids: tuple[str, ...]
     skipped: tuple[Skip, ...]
+    expires_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class MessageMark:
     id: str
     content_hash: bytes
     exchange_id: str
+    expires_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,10 @@ class StoredMessage:
 def stored(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredExchange]:
     if not ids:
         return {}
+    own = (*tables.within(_M, namespace), _M.c.exchange_id == _E.c.id, _M.c.id == sa.any_(_E.c.message_ids))
+    end = sa.select(sa.func.min(_M.c.expires_at)).where(*own).scalar_subquery()
     rows = connection.execute(
-        sa.select(_E.c.id, _E.c.content_hash, _E.c.message_ids, _E.c.skipped).where(
+        sa.select(_E.c.id, _E.c.content_hash, _E.c.message_ids, _E.c.skipped, end.label("expires_at")).where(
             *tables.within(_E, namespace), tables.any_of(_E.c.id, ids)
         )
     )
@@ -59,6 +63,7 @@ def stored(connection: sa.Connection, namespace: Namespace, ids: Collection[str]
             bytes(row.content_hash),
             tuple(row.message_ids),
             tuple(Skip(**skip) for skip in row.skipped),
+            row.expires_at,
         )
         for row in rows
     }
@@ -68,11 +73,11 @@ def marks(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     if not ids:
         return {}
     rows = connection.execute(
-        sa.select(_M.c.id, _M.c.content_hash, _M.c.exchange_id).where(
+        sa.select(_M.c.id, _M.c.content_hash, _M.c.exchange_id, _M.c.expires_at).where(
             *tables.within(_M, namespace), tables.any_of(_M.c.id, ids)
         )
     )
-    return {row.id: MessageMark(row.id, bytes(row.content_hash), row.exchange_id) for row in rows}
+    return {row.id: MessageMark(row.id, bytes(row.content_hash), row.exchange_id, row.expires_at) for row in rows}
 
 
 def tail(connection: sa.Connection, namespace: Namespace, session_id: str, count: int) -> list[Message]:

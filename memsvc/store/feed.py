@@ -94,7 +94,7 @@ def _messages(
 
 def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[UnitEntry]:
     u = tables.unit
-    cited = units.with_merged(connection, namespace, ids)
+    cited = units.sources(connection, namespace, ids)
     named = (
         u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding, u.c.t_mention, u.c.valid_to,
         u.c.created_at, u.c.recorded_at, u.c.expires_at, u.c.assertion, u.c.superseded_by,
@@ -108,7 +108,7 @@ def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | Non
             row.id, row.seq, tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id])), row.kind,
             row.status, row.t_start, row.t_end, bytes(row.embedding), row.t_mention, row.valid_to, row.created_at,
             row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at, row.assertion,
-            row.superseded_by if row.status == Status.SUPERSEDED else None, row.holds_until,
+            row.superseded_by if row.status in (Status.SUPERSEDED, Status.MERGED) else None, row.holds_until,
         )
         for row in connection.execute(statement)
     ]  # fmt: skip

@@ -88,6 +88,12 @@ def waits(connection: sa.Connection, namespace: Namespace, kind: str) -> bool:
     return connection.execute(statement).one_or_none() is not None
 
 
+def payloads(connection: sa.Connection, namespace: Namespace, kind: str) -> list[dict[str, Any]]:
+    """Of the jobs of this kind that have not ended, the oldest first."""
+    here = (*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state.not_in(_ENDED))
+    return list(connection.execute(sa.select(_J.c.payload).where(*here).order_by(_J.c.ordinal)).scalars())
+
+
 def unfinished(
     connection: sa.Connection, namespace: Namespace, kind: str, *, dry_run: bool = False
 ) -> uuid.UUID | None:

@@ -135,17 +135,21 @@ def revoke(database: Database, tenant_id: uuid.UUID, old_id: str, actor: str, *,
 def ensure_key(database: Database, tenant_id: uuid.UUID, key: str, scopes: Collection[str], label: str) -> None:
     """Store `key` for the tenant, if it is not there yet."""
     with database.tenant(tenant_id) as connection:
-        _insert(connection, tenant_id, key, list(scopes), label, 1.0)
+        if _insert(connection, tenant_id, key, list(scopes), label, 1.0):
+            audit.add(connection, tenant_id, None, "key.create", f"key:{key_id(key)}")
 
 
 def revoke_others(database: Database, tenant_id: uuid.UUID, key: str, label: str) -> None:
     """Revoke the tenant's keys with this label except `key`, which lives again if it had been revoked."""
     with database.tenant(tenant_id) as connection:
-        connection.execute(
+        revoked = connection.execute(
             sa.update(_K)
             .where(_K.c.tenant_id == tenant_id, _K.c.label == label, _K.c.id != key_id(key), _K.c.revoked_at.is_(None))
             .values(revoked_at=sa.func.now())
+            .returning(_K.c.id)
         )
+        for other in sorted(revoked.scalars()):
+            audit.add(connection, tenant_id, None, "key.revoke", f"key:{other}")
         connection.execute(sa.update(_K).where(*_here(tenant_id, key_id(key))).values(revoked_at=None, expires_at=None))
 
 
@@ -172,12 +176,15 @@ def live(database: Database, wanted: str) -> tuple[Principal, bytes] | None:
 
 def _insert(
     connection: sa.Connection, tenant_id: uuid.UUID, key: str, scopes: list[str], label: str, max_trust: float
-) -> None:
-    connection.execute(
+) -> bool:
+    """Whether it was not there before."""
+    statement = (
         insert(_K)
         .values(tenant_id=tenant_id, id=key_id(key), hash=_digest(key), scopes=scopes, label=label, max_trust=max_trust)
         .on_conflict_do_nothing()
+        .returning(_K.c.id)
     )
+    return connection.execute(statement).first() is not None
 
 
 def _one(connection: sa.Connection, tenant_id: uuid.UUID, wanted: str, *, lock: bool = False) -> Key:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
-from memsvc.store import tables
+from memsvc.store import audit, tables
 from memsvc.store.database import Database
 
 _T = tables.tenant
@@ -38,6 +38,8 @@ def ensure(database: Database, name: str, quota: Quota | None = None) -> uuid.UU
         if quota is not None:
             limits = {"max_namespaces": quota.max_namespaces, "max_messages": quota.max_messages}
             connection.execute(sa.update(_T).where(_T.c.id == tenant_id).values(limits))
+            set_ = {name: limit for name, limit in limits.items() if limit is not None}
+            audit.add(connection, tenant_id, None, "tenant.quota", f"tenant:{tenant_id}", set_)
     return tenant_id
 
 

@@ -274,19 +274,20 @@ def sources(
 
 
 def with_merged(
-    connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None
+    connection: sa.Connection, namespace: Namespace, ids: Collection[str]
 ) -> dict[str, list[tuple[Source, str]]]:
     """As `sources`, with those of the units that say the same and were merged into it, behind its own."""
     fields = (_S.c.unit_id, _S.c.ordinal, _S.c.message_id, _S.c.session_id, _S.c.start_char, _S.c.end_char)
-    own = sa.select(_S.c.unit_id.label("owner"), *fields).where(*tables.within(_S, namespace))
+    own = sa.select(_S.c.unit_id.label("owner"), *fields).where(
+        *tables.within(_S, namespace), tables.any_of(_S.c.unit_id, ids)
+    )
     merged = (
         sa.select(_U.c.superseded_by.label("owner"), *fields)
         .join(_U, sa.and_(*tables.within(_U, namespace), _U.c.id == _S.c.unit_id))
-        .where(*tables.within(_S, namespace), _U.c.status == Status.MERGED.value)
+        .where(
+            *tables.within(_S, namespace), _U.c.status == Status.MERGED.value, tables.any_of(_U.c.superseded_by, ids)
+        )
     )
-    if ids is not None:
-        own = own.where(tables.any_of(_S.c.unit_id, ids))
-        merged = merged.where(tables.any_of(_U.c.superseded_by, ids))
     rows = connection.execute(own.union_all(merged)).all()
     found: dict[str, list[tuple[Source, str]]] = {}
     for row in sorted(rows, key=lambda row: (row.owner, row.owner != row.unit_id, row.unit_id, row.ordinal)):

@@ -61,7 +61,7 @@ def test_last_summer_is_that_of_the_hemisphere_where_it_is_said_asked_and_distil
         assert stored(here, memory.name) == SUMMERS[hemisphere]
         assert asked(here, memory.name) == tuple(day.isoformat() for day in SUMMERS[hemisphere])
     with set_to(other, service) as there:
-        there.maintain.ask(there.tenant_id, memory.name, "distill")
+        there.maintain.ask(there.tenant_id, None, memory.name, "distill")
         there.runner.run_due()
         assert stored(there, memory.name) == SUMMERS[other]
         assert asked(there, memory.name) == tuple(day.isoformat() for day in SUMMERS[other])

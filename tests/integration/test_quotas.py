@@ -108,7 +108,7 @@ def test_eight_writes_at_the_same_moment_cannot_pass_the_quota_of_namespaces(ser
 def test_an_import_counts_and_is_refused_whole(service: Service) -> None:
     source, tenant_id = tenant(service, None, None), tenant(service, None, 3)
     service.ingest.write(source, "one", [exchange("m1", "m2")])
-    file = b"".join(service.transfer.export(source, "one"))
+    file = b"".join(service.transfer.export(source, None, "one"))
     service.transfer.load(tenant_id, Writer("test"), "first", io.BytesIO(file))
     with pytest.raises(errors.Forbidden, match="messages"):
         service.transfer.load(tenant_id, Writer("test"), "second", io.BytesIO(file))
@@ -123,6 +123,6 @@ def test_the_count_of_a_namespace_is_true_whatever_happens_to_its_messages(servi
     assert counted(service, tenant_id) == 4
     service.erase.part(tenant_id, "test", "one", Selection(By.SESSION, "s"))
     assert counted(service, tenant_id) == held(service, tenant_id, tables.message) == 1
-    file = b"".join(service.transfer.export(tenant_id, "one"))
+    file = b"".join(service.transfer.export(tenant_id, None, "one"))
     service.transfer.load(tenant_id, Writer("test"), "two", io.BytesIO(file))
     assert counted(service, tenant_id) == held(service, tenant_id, tables.message) == 2

@@ -102,6 +102,14 @@ def test_mem0_memories_keep_their_owner_id_and_time(tmp_path: Path) -> None:
     assert [e.messages[0].id for e in again] == [hiking.messages[0].id, vegetarian.messages[0].id]
 
 
+def test_a_mem0_memory_ends_with_the_day_that_it_is_to_end_on(tmp_path: Path) -> None:
+    ends = {"memory": "Is on leave", "user_id": "ana", "expiration_date": "2027-05-08"}
+    (leave,) = read(write(tmp_path / "m.json", [ends]), "mem0").exchanges
+    assert leave.expires_at == dt.datetime(2027, 5, 8, 23, 59, 59, 999999, dt.UTC)
+    with pytest.raises(errors.Invalid, match=r"memory 1.*expires_at"):
+        read(write(tmp_path / "bad.json", [ends | {"expiration_date": "soon"}]), "mem0")
+
+
 def test_json_lines_take_what_is_given_and_make_stable_ids(tmp_path: Path) -> None:
     path = write(
         tmp_path / "chat.jsonl",
