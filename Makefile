@@ -29,8 +29,9 @@ $(STAMP): requirements.txt pyproject.toml
 run: setup ## Start the service on the embedded database (ARGS="--port 8400 --data-dir DIR")
 	$(BIN)/memsvc serve $(ARGS)
 
+# Two processes, each with a service of its own; a file's tests stay in one. The slow ones measure: one at a time.
 test: setup ## Run the tests (ARGS="-k words")
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: setup ## Run the slow and destructive tests
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
