@@ -22,6 +22,7 @@ UNEXPECTED = errors.MemsvcError(
 )
 _log = structlog.get_logger("memsvc.api")
 
+
 def problem(error: errors.MemsvcError, fields: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
     """The problem document of an error; its shape is `wire.status.Problem`'s."""
     found = {

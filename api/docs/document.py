@@ -17,8 +17,8 @@ INTRODUCTION = (
     "Every path under /v1 needs an API key in the header `Authorization: Bearer KEY`; what it may do is its scopes: "
     "read, write, erase, and admin, which is everything. A namespace is a memory space, and comes into being with its "
     "first write. Moments are ISO 8601 text; what has no offset is read as UTC. Errors are application/problem+json "
-    "with a `next_step`; the header X-Request-Id of each reply names the request in the service's log. The service also "
-    "speaks mem0's API, OpenAI's chat at /v1/chat/completions, and the Model Context Protocol at /mcp, which their "
+    "with a `next_step`; the header X-Request-Id of each reply names the request in the service's log. The service "
+    "also speaks mem0's API, OpenAI's chat at /v1/chat/completions, and the Model Context Protocol at /mcp, which their "
     "makers describe."
 )
 TAGS = [
@@ -92,7 +92,7 @@ _METHODS = ("get", "put", "post", "patch", "delete")
 # What needs no namespace that is there: its first write makes it, and one that is not there holds no records.
 _OPEN = re.compile(r"/(exchanges|import|records(/\w+)?)$")
 # What can be at odds with what is stored.
-_AT_ODDS = re.compile(r"(post|put|patch|delete) .*/(exchanges|import|records(/delete|/batch)?|\{unit_id\}|aliases)$")
+_AT_ODDS = re.compile(r"(post|put|patch) .*/(exchanges|import|records(/delete|/batch)?|\{unit_id\}|aliases)$")
 _ENDED = re.compile(r"post .*/(retry|cancel|rotate)$")
 # Asked by POST, and nothing is stored.
 _ASKED = re.compile(r"/(recall|context|answer)$")
@@ -118,8 +118,10 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     for path, method, operation in operations(document):
         scopes = [scope for needed in operation.get("security", []) for given in needed.values() for scope in given]
         needed = next(iter(scopes), scope_of(method.upper())) if "security" in operation else None
-        if needed not in (None, BY_CONTENT):
-            operation["description"] += f"\n\nNeeds a key with the scope {needed}."
+        if needed is not None:
+            named = [] if needed == BY_CONTENT else [needed]
+            operation["security"] = [dict.fromkeys(given, named) for given in operation["security"]]
+            operation["description"] += "".join(f"\n\nNeeds a key with the scope {scope}." for scope in named)
         body = operation.get("requestBody")
         if body is not None:
             body.setdefault("description", _said(schemas, body["content"]))
@@ -180,7 +182,7 @@ def _statuses(path: str, method: str, operation: Mapping[str, Any], needed: str 
         found.add(422)
     if "application/json" in body:
         found.add(400)
-    if "{" in path and not _OPEN.search(path) or path == "/v1/jobs":
+    if ("{" in path and not _OPEN.search(path)) or path == "/v1/jobs":
         found.add(404)
     if _AT_ODDS.match(f"{method} {path}") or _ENDED.match(f"{method} {path}"):
         found.add(409)

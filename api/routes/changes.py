@@ -31,8 +31,12 @@ def changes(
     since: Annotated[
         Moment | None, Query(description="Decided at that moment or later, ISO 8601; without an offset in UTC.")
     ] = None,
-    until: Annotated[Moment | None, Query(description="Decided before that moment, ISO 8601; without an offset in UTC.")] = None,
-    cursor: Annotated[str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before; none: the first page.")] = None,
+    until: Annotated[
+        Moment | None, Query(description="Decided before that moment, ISO 8601; without an offset in UTC.")
+    ] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before; none: the first page.")
+    ] = None,
     limit: Limit = 100,
 ) -> wire.ChangePage:
     """What was superseded or merged in the background, as far as it still stands, the newest decision first; each with

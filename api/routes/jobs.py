@@ -16,8 +16,8 @@ from memsvc.wire import jobs as wire
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 _KINDS = (
-    "consolidate (what is new), rebuild (everything again), distill (with the distiller of this version), reencode (with "
-    "the encoder of this service), forget (archive what faded or ended), sweep (records that ended); with a language "
+    "consolidate (what is new), rebuild (everything again), distill (with the distiller of this version), reencode "
+    "(with the encoder of this service), forget (archive what faded or ended), sweep (records that ended); with a language "
     "model also refine and summarise, with a local one read_ahead."
 )
 JobId = Annotated[uuid.UUID, Path(description="The id of a job, as given when it was asked for, or listed.")]
@@ -29,7 +29,9 @@ def ask(
     kind: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description=_KINDS)],
     caller: Caller,
     service: Services,
-    dry_run: Annotated[bool, Query(description="Only say in the job's result what it would do: of consolidate, rebuild and forget.")] = False,
+    dry_run: Annotated[
+        bool, Query(description="Only say in the job's result what it would do: of consolidate, rebuild and forget.")
+    ] = False,
 ) -> wire.JobResult:
     """Queue a maintenance job, or give the one of this kind that has not ended yet."""
     return _result(service.maintain.ask(caller.tenant_id, caller.key_id, namespace, kind, dry_run=dry_run), caller)
@@ -40,7 +42,9 @@ def listed(
     caller: Caller,
     service: Services,
     state: Annotated[list[State] | None, Query(description="Only these states; may be repeated.")] = None,
-    namespace: Annotated[str | None, Query(pattern=base.NAMESPACE_PATTERN, description="Only jobs of this namespace.")] = None,
+    namespace: Annotated[
+        str | None, Query(pattern=base.NAMESPACE_PATTERN, description="Only jobs of this namespace.")
+    ] = None,
     limit: Limit = 100,
 ) -> wire.JobList:
     """The newest jobs, newest first."""

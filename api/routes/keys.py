@@ -14,7 +14,9 @@ from memsvc.store import audit, keys
 from memsvc.wire import keys as wire
 
 router = APIRouter(prefix="/v1", tags=["keys"])
-KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="The part of the key between mk_ and the next _.")]
+KeyId = Annotated[
+    str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="The part of the key between mk_ and the next _.")
+]
 
 
 @router.get("/keys", response_model=wire.KeyList)

@@ -186,7 +186,10 @@ def profile(
     namespace: NamespaceName,
     caller: Caller,
     service: Services,
-    subject: Annotated[str | None, Query(max_length=200, description="Only this person, by any of the names declared; at most 200 characters.")] = None,
+    subject: Annotated[
+        str | None,
+        Query(max_length=200, description="Only this person, by any of the names declared; at most 200 characters."),
+    ] = None,
     as_of: Annotated[Moment | None, Query(description="As it was then, ISO 8601; without an offset in UTC.")] = None,
 ) -> profiles.ProfileList:
     """What holds of each person now, or held at a moment: attributes of which there is one at a time, each with what

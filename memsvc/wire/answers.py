@@ -11,12 +11,13 @@ from memsvc.wire.questions import Asked, Support
 
 
 class AnswerRequest(Asked):
-    """As a context's request. With `temperature` 0 the likeliest words; else by chance, the same for the same `seed`."""
+    """As a context's request. With `temperature` 0 the likeliest words; else by chance, the same for one `seed`."""
 
     model_config = example({"query": "What instrument does Caroline play?", "max_tokens": 64})
 
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = Field(
-        1_024, description="At most so many tokens of memories are read. Null: as many as are worth reading, at most 3,000."
+        1_024,
+        description="At most so many tokens of memories are read. Null: as many as are worth reading, at most 3,000.",
     )
     max_tokens: Annotated[int, Field(ge=1, le=4_096)] = Field(
         64, description="At most so many tokens are written; the operator may have set a lower limit."

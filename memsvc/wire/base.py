@@ -152,7 +152,9 @@ NamespaceRef = Annotated[str, Field(description="The name of the namespace.")]
 Head = Annotated[
     int, Field(description="The namespace's change number that was read: all that was written up to it was seen.")
 ]
-NextCursor = Annotated[str | None, Field(description="What to send as `cursor` for the next page; null: the last page.")]
+NextCursor = Annotated[
+    str | None, Field(description="What to send as `cursor` for the next page; null: the last page.")
+]
 Timings = Annotated[dict[str, float], Field(description="How long each stage took, in milliseconds, and their total.")]
 Degraded = Annotated[
     str | None,

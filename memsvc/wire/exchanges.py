@@ -13,7 +13,9 @@ MAX_MESSAGES = 5_000
 MAX_CONTENT_CHARS = 1_000_000
 
 
-_METADATA = "Plain JSON kept beside it, by which `only.metadata` filters; at most 16,384 characters as JSON, without NUL."
+_METADATA = (
+    "Plain JSON kept beside it, by which `only.metadata` filters; at most 16,384 characters as JSON, without NUL."
+)
 
 
 class NewMessage(Request):
@@ -46,8 +48,8 @@ class NewMessage(Request):
     )
     trust: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None,
-        description="How far it is trusted. Null: 1 for user and system, .8 for assistant, .5 for tool. Never more than "
-        "the key's `max_trust`.",
+        description="How far it is trusted. Null: 1 for user and system, .8 for assistant, .5 for tool. Never more "
+        "than the key's `max_trust`.",
     )
 
 
@@ -60,8 +62,8 @@ class NewExchange(Request):
     session_id: Name = Field(description="Which conversation it belongs to, one line of at most 200 characters.")
     occurred_at: Moment | None = Field(
         None,
-        description="When it was said, for its messages that do not say it themselves; ISO 8601, without an offset read "
-        "as UTC. Null: now.",
+        description="When it was said, for its messages that do not say it themselves; ISO 8601, without an offset "
+        "read as UTC. Null: now.",
     )
     messages: Annotated[list[NewMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
         description="In the order in which they were said."
@@ -104,8 +106,8 @@ class SkippedMessage(Response):
 
     message_id: MessageId
     reason: str = Field(
-        description="phatic (it only keeps in touch), covered (a long reply is told by other sentences), pasted (a part "
-        "of a long table, log or file), repeated (a reply in the same words), duplicate (the message was stored "
+        description="phatic (it only keeps in touch), covered (a long reply is told by other sentences), pasted (a "
+        "part of a long table, log or file), repeated (a reply in the same words), duplicate (the message was stored "
         "before), empty, or served (it is context that this service gave)."
     )
     start: int | None = Field(None, description="The first character meant, from 0; null: the whole message.")

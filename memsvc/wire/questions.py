@@ -63,8 +63,8 @@ class Asked(Request):
     )
     asked_at: Moment | None = Field(
         None,
-        description="When the question is asked: relative dates in it are read against that. ISO 8601 between the years "
-        "1000 and 9000, without an offset read as UTC. Null: at `as_of`, or now.",
+        description="When the question is asked: relative dates in it are read against that. ISO 8601 between the "
+        "years 1000 and 9000, without an offset read as UTC. Null: at `as_of`, or now.",
     )
     as_of: Moment | None = Field(None, description="Asks what was so at that moment. Null: what is so.")
     known_at: Moment | None = Field(None, description="Only what had been recorded by that moment. Null: everything.")
@@ -100,7 +100,9 @@ class RecallResult(Response):
 
     unit_id: str | None = Field(description="The id of the memory unit; null: a message that is kept verbatim only.")
     text: str = Field(description="The memory in words, to be read on its own.")
-    kind: str = Field(description="The unit's kind: fact, event, preference, instruction, state, artefact; or `message`.")
+    kind: str = Field(
+        description="The unit's kind: fact, event, preference, instruction, state, artefact; or `message`."
+    )
     score: float = Field(description="The higher, the better; comparable within one reply only.")
     status: str = Field(description="`active`, or `superseded`: it was so until `valid_to`.")
     sources: list[SourceRef] = Field(description="The messages that it was made from.")
@@ -122,12 +124,12 @@ class Support(Response):
         "answered; 0 when nothing was found."
     )
     coverage: float = Field(
-        description="The share of the question's words, by rarity, that one of the first three has, 0 to 1; what nobody "
-        "ever said counts as the rarest."
+        description="The share of the question's words, by rarity, that one of the first three has, 0 to 1; what "
+        "nobody ever said counts as the rarest."
     )
     cosine: float = Field(description="The best likeness in meaning of the first three, a cosine.")
     speaker: bool | None = Field(
-        description="Whether the one person that the question names said one of them; null when it names none or several."
+        description="Whether the one person that the question names said one of them; null when it names none."
     )
 
 
@@ -151,7 +153,7 @@ class ContextRequest(Asked):
 
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = Field(
         1_024,
-        description="At most so many tokens. Null: those that are worth showing, spread as in a sweep, in at most 3,000.",
+        description="At most so many tokens. Null: what is worth showing, spread as in a sweep, in at most 3,000.",
     )
 
 
@@ -171,8 +173,8 @@ class ContextResponse(Response):
     text: str = Field(description="The passages in time order within the budget; [n] is the n-th of `passages`.")
     tokens: int = Field(description="How many tokens the text has.")
     prefix_sha256: str = Field(
-        description="SHA-256 of the text's bytes, in hex. A prompt that begins with the text and ends with the question "
-        "has the same prefix as long as this is the same, so that a model server's prefix cache is hit."
+        description="SHA-256 of the text's bytes, in hex. A prompt that begins with the text and ends with the "
+        "question has the same prefix as long as this is the same, so that a model server's prefix cache is hit."
     )
     passages: list[PassageResult] = Field(description="What stands behind each number, from 1.")
     support: Support = Field(description="How far they bear the question.")

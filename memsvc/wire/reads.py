@@ -141,7 +141,9 @@ class UnitVersion(Response):
     cause: str = Field(description="Why it came into being.")
     state: dict[str, Any] = Field(description="All fields of the unit as they stood.")
     recorded_at: RecordedAt
-    replaced_at: dt.datetime | None = Field(description="When the next version took its place; null: it is the current.")
+    replaced_at: dt.datetime | None = Field(
+        description="When the next version took its place; null: it is the current."
+    )
 
 
 class UnitHistory(Response):

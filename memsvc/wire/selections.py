@@ -16,8 +16,8 @@ class Selection(Request):
 
     by: Literal["message", "session", "subject", "source", "channel", "actor"] = Field(
         description="What is selected by: `message`, one by its id; `session`, all of one; `subject`, all about a "
-        "person (said by it or naming it); `source`, `channel` or `actor` (the id of the key that wrote them), all that "
-        "came from there."
+        "person (said by it or naming it); `source`, `channel` or `actor` (the id of the key that wrote them), all "
+        "that came from there."
     )
     value: Annotated[Named, StringConstraints(max_length=2_000)] = Field(
         description="The id or the name, 1 to 2,000 characters."
