@@ -18,8 +18,8 @@ INTRODUCTION = (
     "read, write, erase, and admin, which is everything. A namespace is a memory space, and comes into being with its "
     "first write. Moments are ISO 8601 text; what has no offset is read as UTC. Errors are application/problem+json "
     "with a `next_step`; the header X-Request-Id of each reply names the request in the service's log. The service "
-    "also speaks mem0's API, OpenAI's chat at /v1/chat/completions, and the Model Context Protocol at /mcp, which their "
-    "makers describe."
+    "also speaks mem0's API, OpenAI's chat at /v1/chat/completions, and the Model Context Protocol at /mcp, which "
+    "their makers describe."
 )
 TAGS = [
     {"name": "write", "description": "Storing what was said."},
@@ -66,7 +66,7 @@ _FAILURES: Mapping[int, tuple[str, Sequence[errors.MemsvcError]]] = {
     ),
     429: (
         "Too many requests, of this key or address; try again after Retry-After.",
-        [errors.TooMany("This key sends more than 100 requests a second.", "Wait as long as Retry-After says.")],
+        [errors.TooMany("This key sends more than 500 requests a second.", "Wait as long as Retry-After says.")],
     ),
     500: ("Unexpected; it is in the service's log.", [problems.UNEXPECTED]),
     503: (

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from fastapi import APIRouter, Request
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from api.admin.pages import HEADERS
 from api.docs.document import operations
 
 router = APIRouter(include_in_schema=False)
+_CODE = re.compile(r"`([^`]+)`")
+_END = re.compile(r"[.:;](?:\s|$)")
 _LIMITS = (
     ("minLength", "at least {} characters"), ("maxLength", "at most {} characters"), ("minimum", "from {}"),
     ("exclusiveMinimum", "above {}"), ("maximum", "to {}"), ("minItems", "at least {}"), ("maxItems", "at most {}"),
@@ -80,6 +84,15 @@ def _pretty(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def _marked(text: str) -> Markup:
+    """What stands between backticks is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def _first_sentence(text: str) -> str:
+    return _END.split(text, maxsplit=1)[0]
+
+
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     name = schema.get("$ref", "").rpartition("/")[2]
     found: Mapping[str, Any] = document["components"]["schemas"].get(name, schema)
@@ -93,5 +106,5 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters.update(shape=_shape, pretty=_pretty)
+_TEMPLATES.filters.update(shape=_shape, pretty=_pretty, marked=_marked, first_sentence=_first_sentence)
 _TEMPLATES.globals["resolved"] = _resolved

@@ -25,7 +25,7 @@ class FieldError(Response):
 
 
 class Problem(Response):
-    """What went wrong, as RFC 9457 has it, and what to do about it. Of which request it was the header X-Request-ID
+    """What went wrong, as RFC 9457 has it, and what to do about it. Of which request it was the header X-Request-Id
     tells.
     """
 

@@ -175,6 +175,7 @@ def test_the_page_is_whole_and_has_no_script_and_no_other_host(document: Json, b
         if f'href="#{name}"' in reply.text and f'id="{name}"' not in reply.text
     ]
     assert lost == []
+    assert "<code>Authorization: Bearer KEY</code>" in reply.text
     assert httpx.get(f"{base_url}/redoc").status_code == 404
 
 
