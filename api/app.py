@@ -14,6 +14,7 @@ from api.admin import routes as admin
 from api.auth import Authenticator, Identify
 from api.chat import routes as chat
 from api.chat.told import Told
+from api.docs import document, page
 from api.mem0 import routes as mem0
 from api.metrics import Metrics
 from api.routes import (
@@ -51,14 +52,18 @@ def create(service: Service) -> FastAPI:
         if traces:
             traces.close()
 
-    app = FastAPI(
+    app = document.Documented(
         title="memsvc",
         version=__version__,
         summary="Long-term memory for agents: word for word, distilled, cited.",
+        description=document.INTRODUCTION,
+        openapi_tags=document.TAGS,
         lifespan=lifespan,
         # A path with one slash too many is wrong, and said to be.
         redirect_slashes=False,
-        responses=problems.RESPONSES,
+        # Our own page, without anything from elsewhere.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
     app.state.authenticator = Authenticator(service.database, service.settings.limits)
@@ -84,6 +89,7 @@ def create(service: Service) -> FastAPI:
         keys.router,
         transfer.router,
         admin.router,
+        page.router,
     ):
         app.include_router(router)
     protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)

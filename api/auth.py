@@ -16,11 +16,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -189,7 +189,7 @@ class Allowed:
     ) -> Principal:
         principal: Principal = request.state.principal
         if self.scope != BY_CONTENT:
-            require(principal, self.scope or _BY_METHOD.get(request.method, "write"))
+            require(principal, self.scope or scope_of(request.method))
         return principal
 
 
@@ -199,13 +199,23 @@ def require(principal: Principal, scope: str) -> None:
         raise errors.Forbidden(f"This key may not {scope}.", f"Use a key with the scope {scope}.")
 
 
+def scope_of(method: str) -> str:
+    """What a request with this method needs where the route says nothing else."""
+    return _BY_METHOD.get(method, "write")
+
+
+def _needs(scope: str | None = None) -> Any:
+    """A key with this scope, which the OpenAPI document tells too."""
+    return Security(Allowed(scope), scopes=[scope] if scope else [])
+
+
 _BY_METHOD = {"GET": "read", "HEAD": "read", "DELETE": "erase"}
 
 BY_CONTENT = "by content"
 
-Caller = Annotated[Principal, Depends(Allowed())]
-Reader = Annotated[Principal, Depends(Allowed("read"))]
-Author = Annotated[Principal, Depends(Allowed("write"))]
-Eraser = Annotated[Principal, Depends(Allowed("erase"))]
-Admin = Annotated[Principal, Depends(Allowed("admin"))]
-Sender = Annotated[Principal, Depends(Allowed(BY_CONTENT))]
+Caller = Annotated[Principal, _needs()]
+Reader = Annotated[Principal, _needs("read")]
+Author = Annotated[Principal, _needs("write")]
+Eraser = Annotated[Principal, _needs("erase")]
+Admin = Annotated[Principal, _needs("admin")]
+Sender = Annotated[Principal, _needs(BY_CONTENT)]

@@ -55,7 +55,7 @@ class _State(Collector):
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text"}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text."}},
 )
 def metrics(_: Admin, request: Request) -> Response:
     """Numbers for Prometheus; its scrape sends a key with the scope admin."""

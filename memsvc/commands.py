@@ -283,7 +283,7 @@ def _greet(service: Service, port: int) -> None:
     address = f"http://{shown}:{port}"
     print(
         f"\nmemsvc {__version__} is ready\n"
-        f"  address  {address}   (interactive docs: {address}/docs)\n"
+        f"  address  {address}   (reference: {address}/docs)\n"
         f"  API key  {service.api_key}\n"
         "\nAsk the demo memory, in another terminal:\n\n"
         f"curl -s {address}/v1/namespaces/demo/context -H 'Authorization: Bearer {service.api_key}' "

@@ -32,7 +32,12 @@ def listed(namespace: NamespaceName, caller: Caller, service: Services) -> wire.
 
 
 @router.delete("/{alias}", status_code=204)
-def take_back(namespace: NamespaceName, alias: Annotated[Id, Path()], caller: Author, service: Services) -> None:
+def take_back(
+    namespace: NamespaceName,
+    alias: Annotated[Id, Path(description="The other name; its case needs not fit.")],
+    caller: Author,
+    service: Services,
+) -> None:
     """Take a declaration back: the background restores what it changed. Nothing that was said is erased."""
     service.aliases.take_back(caller.tenant_id, namespace, alias, caller.writer)
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 
 from api.auth import Caller
-from api.deps import NamespaceName, Services
+from api.deps import Limit, NamespaceName, Services
 from memsvc.services.inspect import Change
 from memsvc.store.units import StoredUnit
-from memsvc.wire import reads as wire
+from memsvc.wire import changes as wire
 from memsvc.wire.base import Moment
+from memsvc.wire.reads import UnitSource
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 # A moment in microseconds since 1970, and a change's place among those of that moment.
@@ -28,11 +29,15 @@ def changes(
     caller: Caller,
     service: Services,
     since: Annotated[
-        Moment | None, Query(description="Decided at that moment or later; without an offset in UTC.")
+        Moment | None, Query(description="Decided at that moment or later, ISO 8601; without an offset in UTC.")
     ] = None,
-    until: Annotated[Moment | None, Query(description="Decided before that moment.")] = None,
-    cursor: Annotated[str | None, Query(pattern=CURSOR, description="next_cursor of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    until: Annotated[
+        Moment | None, Query(description="Decided before that moment, ISO 8601; without an offset in UTC.")
+    ] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before; none: the first page.")
+    ] = None,
+    limit: Limit = 100,
 ) -> wire.ChangePage:
     """What was superseded or merged in the background, as far as it still stands, the newest decision first; each with
     the call that takes it back.
@@ -78,7 +83,7 @@ def _side(stored: StoredUnit) -> wire.ChangedUnit:
         since=min(unit.t_mention, unit.time.start) if unit.time else unit.t_mention,
         until=unit.valid_to,
         sources=[
-            wire.UnitSource(message_id=source.message_id, session_id=session, start=source.start, end=source.end)
+            UnitSource(message_id=source.message_id, session_id=session, start=source.start, end=source.end)
             for source, session in zip(unit.sources, stored.source_sessions, strict=True)
         ],
     )

@@ -14,6 +14,10 @@ from memsvc.domain.message import Role
 from memsvc.wire import exchanges as wire
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["write"])
+_ONCE = (
+    "A name of your own for this write, 1 to 255 printable ASCII characters without spaces: sent again with the same "
+    "content, nothing is stored twice, and the reply says Idempotency-Replayed."
+)
 
 
 @router.post("/exchanges", status_code=201, response_model=wire.WriteResponse)
@@ -23,7 +27,7 @@ def write(
     caller: Caller,
     service: Services,
     response: Response,
-    idempotency_key: Annotated[str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$")] = None,
+    idempotency_key: Annotated[str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description=_ONCE)] = None,
 ) -> wire.WriteResponse:
     """Store exchanges, all of them or none. Durable and searchable when this returns.
 

@@ -8,23 +8,30 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from api.auth import Caller
-from api.deps import NamespaceName, Services
+from api.deps import Limit, NamespaceName, Services
 from memsvc.domain.job import Job, State
 from memsvc.store.keys import Principal
 from memsvc.wire import base
 from memsvc.wire import jobs as wire
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
-JobId = Annotated[uuid.UUID, Path(description="As given when the job was asked for, or listed.")]
+_KINDS = (
+    "consolidate (what is new), rebuild (everything again), distill (with the distiller of this version), reencode "
+    "(with the encoder of this service), forget (archive what faded or ended), sweep (records that ended); with a "
+    "language model also refine and summarise, with a local one read_ahead."
+)
+JobId = Annotated[uuid.UUID, Path(description="The id of a job, as given when it was asked for, or listed.")]
 
 
 @router.post("/namespaces/{namespace}/maintenance/{kind}", status_code=202, response_model=wire.JobResult)
 def ask(
     namespace: NamespaceName,
-    kind: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$")],
+    kind: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description=_KINDS)],
     caller: Caller,
     service: Services,
-    dry_run: Annotated[bool, Query(description="Only say in the job's result what it would do.")] = False,
+    dry_run: Annotated[
+        bool, Query(description="Only say in the job's result what it would do: of consolidate, rebuild and forget.")
+    ] = False,
 ) -> wire.JobResult:
     """Queue a maintenance job, or give the one of this kind that has not ended yet."""
     return _result(service.maintain.ask(caller.tenant_id, caller.key_id, namespace, kind, dry_run=dry_run), caller)
@@ -35,8 +42,10 @@ def listed(
     caller: Caller,
     service: Services,
     state: Annotated[list[State] | None, Query(description="Only these states; may be repeated.")] = None,
-    namespace: Annotated[str | None, Query(pattern=base.NAMESPACE_PATTERN)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    namespace: Annotated[
+        str | None, Query(pattern=base.NAMESPACE_PATTERN, description="Only jobs of this namespace.")
+    ] = None,
+    limit: Limit = 100,
 ) -> wire.JobList:
     """The newest jobs, newest first."""
     found = service.maintain.listed(caller.tenant_id, state or [], namespace, limit)

@@ -6,15 +6,17 @@ import dataclasses
 import datetime as dt
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 
 from api.auth import Admin
-from api.deps import Services
+from api.deps import Cursor, Limit, Services
 from memsvc.store import audit, keys
 from memsvc.wire import keys as wire
 
 router = APIRouter(prefix="/v1", tags=["keys"])
-KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="The part between mk_ and the next _.")]
+KeyId = Annotated[
+    str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="The part of the key between mk_ and the next _.")
+]
 
 
 @router.get("/keys", response_model=wire.KeyList)
@@ -51,8 +53,8 @@ def revoke(key_id: KeyId, caller: Admin, service: Services) -> wire.KeyResult:
 def trail(
     caller: Admin,
     service: Services,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="next_cursor of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> wire.AuditPage:
     """Who did what to what: ids and counts, never content; each entry carries the hash of the one before it."""
     with service.database.tenant(caller.tenant_id) as connection:

@@ -7,17 +7,16 @@ from fastapi import APIRouter
 from api.auth import Admin, Caller, Eraser
 from api.deps import NamespaceName, Services, UnitId
 from memsvc.domain.selection import By, Selection
-from memsvc.wire import reads as wire
 from memsvc.wire import selections
 
 router = APIRouter(prefix="/v1", tags=["namespaces"])
 
 
-@router.delete("/namespaces/{namespace}", response_model=wire.ErasureReceipt)
-def erase(namespace: NamespaceName, caller: Caller, service: Services) -> wire.ErasureReceipt:
+@router.delete("/namespaces/{namespace}", response_model=selections.ErasureReceipt)
+def erase(namespace: NamespaceName, caller: Caller, service: Services) -> selections.ErasureReceipt:
     """Erase everything of a namespace. The receipt counts the rows per table and what is left of them: nothing."""
     done = service.erase.namespace(caller.tenant_id, caller.key_id, namespace)
-    return wire.ErasureReceipt(namespace=namespace, erased=done.erased, remaining=done.remaining)
+    return selections.ErasureReceipt(namespace=namespace, erased=done.erased, remaining=done.remaining)
 
 
 @router.post("/namespaces/{namespace}/erasures", response_model=selections.PartErasure)

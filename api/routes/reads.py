@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth import Caller
-from api.deps import MessageId, NamespaceName, Services, UnitId
+from api.deps import Cursor, Limit, MessageId, NamespaceName, Services, UnitId
 from memsvc.consolidate.profile import Attribute
 from memsvc.domain.unit import Kind
 from memsvc.store.exchanges import StoredMessage
 from memsvc.store.units import Sought, StoredUnit
-from memsvc.wire import counts
+from memsvc.wire import counts, profiles
 from memsvc.wire import reads as wire
 from memsvc.wire.base import Moment
 
@@ -30,8 +30,8 @@ def messages(
     namespace: NamespaceName,
     caller: Caller,
     service: Services,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="next_cursor of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> wire.MessagePage:
     """What was said, word for word, in the order it was stored."""
     page = service.inspect.messages(caller.tenant_id, namespace, int(cursor or 0), limit)
@@ -50,9 +50,9 @@ def units(
     namespace: NamespaceName,
     caller: Caller,
     service: Services,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="next_cursor of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    kind: Annotated[Kind | None, Query(description="Only units of this kind.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    kind: Annotated[Kind | None, Query(description="Only units of this kind; none: all but abstracts.")] = None,
 ) -> wire.UnitPage:
     """All memories, whatever their status, in the order they were made. Abstracts repeat them, and are listed when
     their kind is asked for.
@@ -181,25 +181,28 @@ def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wir
     )
 
 
-@router.get("/profile", response_model=wire.ProfileList)
+@router.get("/profile", response_model=profiles.ProfileList)
 def profile(
     namespace: NamespaceName,
     caller: Caller,
     service: Services,
-    subject: Annotated[str | None, Query(max_length=200, description="Only this person.")] = None,
-    as_of: Annotated[Moment | None, Query(description="As it was then; without an offset in UTC.")] = None,
-) -> wire.ProfileList:
+    subject: Annotated[
+        str | None,
+        Query(max_length=200, description="Only this person, by any of the names declared; at most 200 characters."),
+    ] = None,
+    as_of: Annotated[Moment | None, Query(description="As it was then, ISO 8601; without an offset in UTC.")] = None,
+) -> profiles.ProfileList:
     """What holds of each person now, or held at a moment: attributes of which there is one at a time, each with what
     it was before, and how they want things.
     """
     found = service.inspect.profiles(caller.tenant_id, namespace, subject, as_of)
-    return wire.ProfileList(
+    return profiles.ProfileList(
         profiles=[
-            wire.ProfileResult(
+            profiles.ProfileResult(
                 subject=item.subject,
                 attributes=[_attribute(attribute) for attribute in item.attributes],
                 wants=[
-                    wire.ProfileWish(unit_id=wish.id, kind=wish.kind, text=wish.said, said_at=wish.said_at)
+                    profiles.ProfileWish(unit_id=wish.id, kind=wish.kind, text=wish.said, said_at=wish.said_at)
                     for wish in item.wants
                 ],
             )
@@ -234,14 +237,14 @@ def stats(namespace: NamespaceName, caller: Caller, service: Services) -> counts
     )
 
 
-def _attribute(found: Attribute) -> wire.ProfileAttribute:
-    return wire.ProfileAttribute(
+def _attribute(found: Attribute) -> profiles.ProfileAttribute:
+    return profiles.ProfileAttribute(
         name=found.name,
         value=found.value,
         unit_id=found.unit_id,
         since=found.since,
         source=wire.SourceRef(message_id=found.message_id, session_id=found.session_id),
-        before=wire.FormerValue(**dataclasses.asdict(found.before)) if found.before else None,
+        before=profiles.FormerValue(**dataclasses.asdict(found.before)) if found.before else None,
     )
 
 

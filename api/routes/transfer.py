@@ -15,6 +15,12 @@ from memsvc.wire.transfer import ImportReceipt
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["transfer"])
 MEDIA_TYPE = "application/x-ndjson"
+# The export of a namespace that holds nothing.
+_EMPTY = (
+    '{"consolidated":0,"created_at":"2024-05-08T13:56:00+00:00","encoder":"all-MiniLM-L6-v2",'
+    '"format":"memsvc-export-1","head":0}\n'
+    '{"rows":0,"sha256":"67a8f1a117d18e96ec7d54d0250eff8efc91716e2c550df835d3e51dc0432007"}\n'
+)
 # Kept in memory up to here, on disk beyond.
 _SPOOL_BYTES = 1024**2
 
@@ -22,7 +28,12 @@ _SPOOL_BYTES = 1024**2
 @router.get(
     "/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "JSON lines"}},
+    responses={
+        200: {
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "description": "JSON lines: a head, the rows by table, and at the end their number and hash.",
+        }
+    },
 )
 def export(namespace: NamespaceName, caller: Reader, service: Services) -> StreamingResponse:
     """Everything of a namespace as JSON lines, lossless: what was said, units with all versions and vectors, links."""
@@ -35,7 +46,13 @@ def export(namespace: NamespaceName, caller: Reader, service: Services) -> Strea
     "/import",
     status_code=201,
     response_model=ImportReceipt,
-    openapi_extra={"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "An export as it came, unchanged; it may be larger than other bodies, by default 2 GiB.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EMPTY}},
+        }
+    },
 )
 async def load(namespace: NamespaceName, request: Request, caller: Caller, service: Services) -> ImportReceipt:
     """Make the namespace from an export, all of it or nothing. It must not exist yet, and no model runs."""

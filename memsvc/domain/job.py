@@ -11,6 +11,8 @@ from typing import Any
 
 
 class State(StrEnum):
+    """How a job stands; a dead one has failed in all its attempts."""
+
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"

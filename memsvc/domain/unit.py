@@ -11,6 +11,8 @@ from memsvc.domain import timespan
 
 
 class Kind(StrEnum):
+    """What a unit is. An abstract sums up an episode; all others were said."""
+
     FACT = "fact"
     EVENT = "event"
     PREFERENCE = "preference"

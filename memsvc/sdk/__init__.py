@@ -23,10 +23,14 @@ from memsvc.sdk.errors import (
     Unauthorized,
     Unavailable,
 )
+from memsvc.wire.changes import ChangeResult
 from memsvc.wire.exchanges import NewExchange, NewMessage, WriteResponse, WriteResult
 from memsvc.wire.keys import AuditEntry, KeyResult
+from memsvc.wire.profiles import ProfileResult
 from memsvc.wire.questions import ContextResponse, RecallResponse
-from memsvc.wire.reads import ChangeResult, ErasureReceipt, Health, MessageResult, ProfileResult, UnitResult
+from memsvc.wire.reads import MessageResult, UnitResult
+from memsvc.wire.selections import ErasureReceipt
+from memsvc.wire.status import Health
 from memsvc.wire.transfer import ImportReceipt
 
 __all__ = [

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from memsvc.sdk.calls import Page, Pages, dump, get, segment
 from memsvc.sdk.transport import Call
-from memsvc.wire import jobs, keys, reads
+from memsvc.wire import jobs, keys
+from memsvc.wire.status import Health
 
 
 def job(job_id: str) -> Call[jobs.JobResult]:
@@ -32,9 +33,9 @@ def cancel_job(job_id: str) -> Call[jobs.JobResult]:
     return Call("POST", f"{_job_path(job_id)}/cancel", jobs.JobResult.model_validate_json, repeatable=False)
 
 
-def health() -> Call[reads.Health]:
+def health() -> Call[Health]:
     """Whether the service can work, and with what. Raises Unavailable, naming what is missing, when it cannot."""
-    return get(reads.Health, "/readyz")
+    return get(Health, "/readyz")
 
 
 def listed_keys() -> Call[list[keys.KeyResult]]:

@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from memsvc.sdk import errors
 from memsvc.sdk.transport import Call
 from memsvc.wire import answers, counts, exchanges, jobs, questions, reads, selections, transfer
+from memsvc.wire.changes import ChangePage, ChangeResult
+from memsvc.wire.profiles import ProfileList, ProfileResult
 
 T = TypeVar("T")
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
@@ -240,15 +242,15 @@ def episodes(namespace: str) -> Call[list[reads.EpisodeResult]]:
 
 def changes(
     namespace: str, *, since: dt.datetime | None = None, until: dt.datetime | None = None, page_size: int = 100
-) -> Pages[reads.ChangeResult]:
+) -> Pages[ChangeResult]:
     """What was superseded or merged, as far as it stands, the newest decision first: those made within [since, until).
     `restore` with the id of a change's `unit` takes it back.
     """
     within = {"since": since.isoformat() if since else None, "until": until.isoformat() if until else None}
 
-    def page(cursor: str | None) -> Call[Page[reads.ChangeResult]]:
+    def page(cursor: str | None) -> Call[Page[ChangeResult]]:
         path = place(namespace, "changes")
-        found = get(reads.ChangePage, path, limit=str(page_size), cursor=cursor, **within)
+        found = get(ChangePage, path, limit=str(page_size), cursor=cursor, **within)
         return found.then(lambda reply: Page(reply.changes, reply.next_cursor))
 
     return page
@@ -256,10 +258,10 @@ def changes(
 
 def profiles(
     namespace: str, subject: str | None = None, *, as_of: dt.datetime | None = None
-) -> Call[list[reads.ProfileResult]]:
+) -> Call[list[ProfileResult]]:
     """What holds of each person, or of one, now or at `as_of`: each attribute with what it was before."""
     moment = as_of.isoformat() if as_of else None
-    found = get(reads.ProfileList, place(namespace, "profile"), subject=subject, as_of=moment)
+    found = get(ProfileList, place(namespace, "profile"), subject=subject, as_of=moment)
     return found.then(lambda reply: reply.profiles)
 
 
@@ -286,9 +288,9 @@ def maintain(namespace: str, kind: str, *, dry_run: bool = False) -> Call[jobs.J
     return Call("POST", place(namespace, "maintenance", kind), jobs.JobResult.model_validate_json, params=params)
 
 
-def erase(namespace: str) -> Call[reads.ErasureReceipt]:
+def erase(namespace: str) -> Call[selections.ErasureReceipt]:
     """Erase the namespace and everything in it."""
-    return Call("DELETE", place(namespace), reads.ErasureReceipt.model_validate_json, repeatable=False)
+    return Call("DELETE", place(namespace), selections.ErasureReceipt.model_validate_json, repeatable=False)
 
 
 def erase_part(namespace: str, by: Part, value: str) -> Call[selections.PartErasure]:

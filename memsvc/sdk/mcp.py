@@ -26,6 +26,7 @@ from memsvc import __version__
 from memsvc.sdk.asynchronous import AsyncMemoryClient, AsyncNamespace
 from memsvc.sdk.errors import MemsvcClientError
 from memsvc.wire import reads
+from memsvc.wire.profiles import ProfileResult
 from memsvc.wire.questions import RecallResponse, RecallResult, Support
 
 DEFAULT_NAMESPACE = "default"
@@ -102,7 +103,7 @@ class Cited(BaseModel):
 
 
 class Profiles(BaseModel):
-    profiles: list[reads.ProfileResult]
+    profiles: list[ProfileResult]
 
 
 class Answered(BaseModel):

@@ -16,7 +16,8 @@ NAMESPACE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+~-]{0,127}$"
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # C0 and C1, the separators of lines and paragraphs, and what turns the direction of writing: in a name they make lines
 # of their own, or show it as another one.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL_RANGES = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+CONTROL = re.compile(f"[{_CONTROL_RANGES}]")
 
 
 class Request(BaseModel):
@@ -92,19 +93,33 @@ def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+def _shown(pattern: str) -> Any:
+    """The pattern in the schema alone, for what a validator refuses in words: C stands for control characters, N for
+    NUL.
+    """
+    control = "".join(rf"\u{ord(sign):04x}" if sign != "-" else sign for sign in _CONTROL_RANGES)
+    return Field(json_schema_extra={"pattern": pattern.replace("C", control).replace("N", r"\u0000")})
+
+
+Text = Annotated[str, AfterValidator(_storable), _shown(r"^[^N]*$")]
 Id = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ID_CHARS),
     AfterValidator(_storable),
     AfterValidator(_identifier),
+    _shown(r"^(?!\.\.?$)[^\s/C]([^/C]*[^\s/C])?$"),
 ]
 # What something is looked for by: names that were stored before they had to be one line are found too.
 Named = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable), AfterValidator(_not_blank)
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_CHARS),
+    AfterValidator(_storable),
+    AfterValidator(_not_blank),
+    _shown(r"^[^N]*[^\sN][^N]*$"),
 ]
-OneLine = Annotated[Text, AfterValidator(_one_line)]
-Name = Annotated[Named, AfterValidator(_one_line)]
+NotBlank = Annotated[Text, AfterValidator(_not_blank), _shown(r"^[^N]*[^\sN][^N]*$")]
+OneLine = Annotated[Text, AfterValidator(_one_line), _shown(r"^[^C]*$")]
+Name = Annotated[Named, AfterValidator(_one_line), _shown(r"^[^C]*[^\sC][^C]*$")]
 # A question, of which the end counts: clients send whole messages, and what is asked stands behind what is pasted.
 Question = Annotated[
     str,
@@ -112,6 +127,48 @@ Question = Annotated[
     AfterValidator(lambda question: question.rstrip()[-MAX_QUESTION_CHARS:]),
     AfterValidator(_storable),
     AfterValidator(_not_blank),
+    _shown(r"[^\sN]"),
 ]
-Moment = Annotated[dt.datetime, Field(strict=False), BeforeValidator(_written_moment), AfterValidator(_sane_moment)]
+Moment = Annotated[
+    dt.datetime,
+    Field(strict=False),
+    BeforeValidator(_written_moment),
+    AfterValidator(_sane_moment),
+    _shown(r"^([1-8][0-9]{3}|9000)-"),
+]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_storable_json)]
+
+# What many responses have.
+MessageId = Annotated[str, Field(description="The id of the message.")]
+SessionId = Annotated[str, Field(description="The id of the session, a conversation, that the message belongs to.")]
+UnitId = Annotated[str, Field(description="The id of the memory unit.")]
+SpanStart = Annotated[int, Field(description="The first character of the message's content, from 0.")]
+SpanEnd = Annotated[int, Field(description="The character of the message's content behind the last one.")]
+OccurredAt = Annotated[dt.datetime, Field(description="When it was said.")]
+RoleName = Annotated[str, Field(description="Who spoke: user, assistant, system or tool.")]
+Speaker = Annotated[str | None, Field(description="The name of who spoke; null: none was given.")]
+Caption = Annotated[str | None, Field(description="What the image of the message shows; null: it has none.")]
+NamespaceRef = Annotated[str, Field(description="The name of the namespace.")]
+Head = Annotated[
+    int, Field(description="The namespace's change number that was read: all that was written up to it was seen.")
+]
+NextCursor = Annotated[
+    str | None, Field(description="What to send as `cursor` for the next page; null: the last page.")
+]
+Timings = Annotated[dict[str, float], Field(description="How long each stage took, in milliseconds, and their total.")]
+Degraded = Annotated[
+    str | None,
+    Field(
+        description="Why meaning was not compared with everything: the encoder was changed, and the namespace is not "
+        "encoded again yet. Null: it was, or nothing was asked."
+    ),
+]
+Trust = Annotated[float, Field(description="How far it is trusted, 0 to 1.")]
+RecordedAt = Annotated[dt.datetime, Field(description="When it was stored.")]
+Erased = Annotated[dict[str, int], Field(description="How many rows were erased or shortened, by table.")]
+Remaining = Annotated[int, Field(description="How many rows of it are left: 0.")]
+
+
+def example(*values: dict[str, Any], **rules: Any) -> ConfigDict:
+    """The configuration of a model that shows these in its schema, and rules that only a validator checks."""
+    return ConfigDict(json_schema_extra={"examples": list(values), **rules})

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from memsvc.wire.base import Response
+from pydantic import Field
+
+from memsvc.wire.base import NamespaceRef, Response
 
 
 class TokenStats(Response):
-    """`compression` is distilled over verbatim; null before anything is counted."""
+    """How far what was said was compressed, in tokens."""
 
-    verbatim: int
-    distilled: int
-    compression: float | None
+    verbatim: int = Field(description="Tokens of all messages, word for word.")
+    distilled: int = Field(description="Tokens of the units.")
+    compression: float | None = Field(description="Distilled over verbatim; null before anything is counted.")
 
 
 class NamespaceStats(Response):
-    """What a namespace holds. `skipped`: reason -> messages that gave no unit (they are kept word for word);
-    `units` by status, without abstracts, which repeat others; `kinds` and `distillers` of the active ones; `versions`
-    counts the current ones too.
-    `unknown_share`: of the newest 500 active units those of which the encoder does not know half of the words or more,
-    0 to 1; they have no meaning to be searched by and are found by their words alone. Null where none is encoded.
-    """
+    """What a namespace holds."""
 
-    namespace: str
-    seq: int
-    sessions: int
-    exchanges: int
-    messages: int
-    skipped: dict[str, int]
-    units: dict[str, int]
-    kinds: dict[str, int]
-    distillers: dict[str, int]
-    versions: int
-    tokens: TokenStats
-    jobs: dict[str, int]
-    unknown_share: float | None = None
+    namespace: NamespaceRef
+    seq: int = Field(description="The number of changes of the namespace so far.")
+    sessions: int = Field(description="How many sessions there are.")
+    exchanges: int = Field(description="How many exchanges were stored.")
+    messages: int = Field(description="How many messages are kept word for word.")
+    skipped: dict[str, int] = Field(
+        description="Reason -> how many messages, or parts of them, gave no unit; they are kept word for word."
+    )
+    units: dict[str, int] = Field(description="Units by status, without abstracts, which repeat others.")
+    kinds: dict[str, int] = Field(description="Active units by kind.")
+    distillers: dict[str, int] = Field(description="Active units by what distilled them.")
+    versions: int = Field(description="Versions of units, the current ones included.")
+    tokens: TokenStats = Field(description="How far what was said was compressed.")
+    jobs: dict[str, int] = Field(description="Background jobs by state.")
+    unknown_share: float | None = Field(
+        None,
+        description="Of the newest 500 active units the share, 0 to 1, of which the encoder does not know half of the "
+        "words or more; they have no meaning to be searched by and are found by their words alone. Null where none is "
+        "encoded.",
+    )

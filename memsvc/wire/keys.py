@@ -7,57 +7,71 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memsvc.wire.base import Request, Response, Text
+from memsvc.wire.base import NextCursor, Request, Response, Text, example
 
 Scope = Literal["read", "write", "erase", "admin"]
 
 
 class NewKey(Request):
-    """`max_trust`: what is written with the key is trusted no more than this."""
+    """What a new key may do."""
 
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
-    label: Annotated[Text, Field(max_length=200)] = ""
-    max_trust: Annotated[float, Field(ge=0, le=1)] = 1.0
+    model_config = example({"scopes": ["read", "write"], "label": "the chat of the shop", "max_trust": 0.8})
+
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] = Field(
+        description="What the key may do; `admin` is everything, keys and the audit trail included."
+    )
+    label: Annotated[Text, Field(max_length=200)] = Field("", description="What it is for, at most 200 characters.")
+    max_trust: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0, description="What is written with the key is trusted no more than this, 0 to 1."
+    )
 
 
 class Rotation(Request):
-    """For how long the old key lives beside the new one."""
+    """How a key gives way to its successor."""
 
-    grace_s: Annotated[int, Field(ge=0, le=2_592_000)] = 86_400
+    model_config = example({"grace_s": 3_600})
+
+    grace_s: Annotated[int, Field(ge=0, le=2_592_000)] = Field(
+        86_400, description="For how many seconds the old key lives on beside the new one, at most 30 days."
+    )
 
 
 class KeyResult(Response):
-    """`key` is the whole key, shown once: only its hash is stored."""
+    """An API key as it is shown."""
 
-    id: str
-    label: str
-    scopes: list[str]
-    max_trust: float
-    created_at: dt.datetime
-    expires_at: dt.datetime | None
-    revoked_at: dt.datetime | None
-    key: str | None = None
+    id: str = Field(description="The part of the key between mk_ and the next _.")
+    label: str = Field(description="What it is for.")
+    scopes: list[str] = Field(description="What it may do: some of read, write, erase, admin.")
+    max_trust: float = Field(description="What is written with it is trusted no more than this, 0 to 1.")
+    created_at: dt.datetime = Field(description="When it was made.")
+    expires_at: dt.datetime | None = Field(description="When it ends by itself; null: never.")
+    revoked_at: dt.datetime | None = Field(description="When it was ended; null: it was not.")
+    key: str | None = Field(
+        None, description="The whole key, shown once, when it is made: only its hash is stored. Null in lists."
+    )
 
 
 class KeyList(Response):
-    keys: list[KeyResult]
+    """The API keys of the tenant."""
+
+    keys: list[KeyResult] = Field(description="The oldest first.")
 
 
 class AuditEntry(Response):
-    """`actor` is a key's id; `hash` covers `previous` and every field."""
+    """One entry of the audit trail: ids and counts, never content."""
 
-    seq: int
-    at: dt.datetime
-    actor: str
-    action: str
-    target: str
-    counts: dict[str, int]
-    previous: str
-    hash: str
+    seq: int = Field(description="Its number in the tenant's trail, from 1 without holes.")
+    at: dt.datetime = Field(description="When it was done.")
+    actor: str = Field(description='The id of the key that did it; "operator": the command line.')
+    action: str = Field(description="What was done, such as key.create or erase.namespace.")
+    target: str = Field(description="What it was done to: a kind and an id.")
+    counts: dict[str, int] = Field(description="How many rows it touched, by table.")
+    previous: str = Field(description="The hash of the entry before it, in hex; zeros for the first.")
+    hash: str = Field(description="SHA-256 over `previous` and every field, in hex.")
 
 
 class AuditPage(Response):
-    """`next_cursor` is null on the last page."""
+    """A page of the audit trail."""
 
-    entries: list[AuditEntry]
-    next_cursor: str | None
+    entries: list[AuditEntry] = Field(description="The oldest first.")
+    next_cursor: NextCursor

@@ -7,130 +7,176 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from memsvc.wire.base import Id, Metadata, Moment, Named, Question, Request, Response
-from memsvc.wire.reads import SourceRef, UnitKind
+from memsvc.wire.base import (
+    Degraded,
+    Head,
+    Id,
+    Metadata,
+    Moment,
+    Named,
+    Question,
+    Request,
+    Response,
+    Timings,
+    example,
+)
+from memsvc.wire.reads import SourceRef, UnitKind, ValidTo
 
 
 class RecallFilter(Request):
-    """Only what was said in these sessions, by these speakers, in these roles, within [since, until), with this
-    metadata (each key with this value, and perhaps others); only memories of these kinds, and about these persons.
-    """
+    """Only what passes all of these. An empty list leaves everything in."""
 
-    sessions: list[Named] = Field(default_factory=list, max_length=1_000)
-    speakers: list[Named] = Field(default_factory=list, max_length=1_000)
-    roles: list[Literal["user", "assistant", "system", "tool"]] = Field(default_factory=list, max_length=4)
-    since: Moment | None = None
-    until: Moment | None = None
-    kinds: list[UnitKind] = Field(default_factory=list, max_length=20)
-    persons: list[Named] = Field(default_factory=list, max_length=1_000)
-    metadata: Metadata = Field(default_factory=dict)
+    sessions: list[Named] = Field(
+        default_factory=list, max_length=1_000, description="Only what was said in one of these sessions."
+    )
+    speakers: list[Named] = Field(
+        default_factory=list,
+        max_length=1_000,
+        description="Only what one of these said; other declared names of a person count too.",
+    )
+    roles: list[Literal["user", "assistant", "system", "tool"]] = Field(
+        default_factory=list, max_length=4, description="Only what was said in one of these roles."
+    )
+    since: Moment | None = Field(
+        None, description="Only what was said then or later; ISO 8601, without an offset read as UTC."
+    )
+    until: Moment | None = Field(None, description="Only what was said before then; ISO 8601, likewise.")
+    kinds: list[UnitKind] = Field(
+        default_factory=list, max_length=20, description="Only memory units of one of these kinds."
+    )
+    persons: list[Named] = Field(
+        default_factory=list, max_length=1_000, description="Only memory units about one of these persons."
+    )
+    metadata: Metadata = Field(
+        default_factory=dict,
+        description="Only messages stored with each of these keys with this value, and perhaps others; at most 16,384 "
+        "characters as JSON.",
+    )
 
 
 class Asked(Request):
-    """`asked_at` is when the question is asked (default: now); relative dates in it are read against that.
+    """A question, and which memories may answer it."""
 
-    `as_of` asks what was so at a moment; `known_at` what had been recorded by a moment. With `min_trust` only what is
-    trusted at least so far answers. With `sweep` the memories are spread over messages, matters and sessions instead
-    of the best alone, for questions like "summarise …", "list all …", "in which order …", "how many …".
-    """
-
-    query: Question
-    asked_at: Moment | None = None
-    as_of: Moment | None = None
-    known_at: Moment | None = None
-    only: RecallFilter | None = None
-    min_trust: Annotated[float, Field(ge=0, le=1)] = 0.0
-    sweep: bool = False
+    query: Question = Field(
+        description="The question in words; not blank, without NUL. Of more than 8,192 characters the last ones count, "
+        "at most 1,000,000 are taken."
+    )
+    asked_at: Moment | None = Field(
+        None,
+        description="When the question is asked: relative dates in it are read against that. ISO 8601 between the "
+        "years 1000 and 9000, without an offset read as UTC. Null: at `as_of`, or now.",
+    )
+    as_of: Moment | None = Field(None, description="Asks what was so at that moment. Null: what is so.")
+    known_at: Moment | None = Field(None, description="Only what had been recorded by that moment. Null: everything.")
+    only: RecallFilter | None = Field(None, description="Only what passes these filters. Null: everything.")
+    min_trust: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="Only what is trusted at least so far, 0 to 1."
+    )
+    sweep: bool = Field(
+        False,
+        description="The memories are spread over messages, matters and sessions instead of the best alone, for "
+        'questions like "summarise …", "list all …", "in which order …", "how many …".',
+    )
 
 
 class RecallRequest(Asked):
-    """`trace` tells what each stage saw; `explain`, the id of a unit or a message, how that one fared, found or not.
-    With `limit` null those that are worth showing, spread as in a sweep: 3 to 20, of a sweep up to 50.
-    """
+    """A question for memories in a list."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] | None = 10
-    trace: bool = False
-    explain: Id | None = None
+    model_config = example({"query": "What instrument does Caroline play?", "limit": 5})
+
+    limit: Annotated[int, Field(ge=1, le=200)] | None = Field(
+        10,
+        description="At most so many. Null: those that are worth showing, spread as in a sweep: 3 to 20, of a sweep up "
+        "to 50.",
+    )
+    trace: bool = Field(False, description="Tells what each stage of the search saw.")
+    explain: Id | None = Field(
+        None, description="The id of a unit or a message: the trace tells how it fared, found or not."
+    )
 
 
 class RecallResult(Response):
-    """One ranked memory. `unit_id` is null where a message was found that is kept verbatim only (kind "message").
-    Of status "superseded" it was so until `valid_to`, when the unit `superseded_by` took its place; a temporary one
-    ends by itself at `valid_to`. `doubted_by` is a later unit that may have ended it, asked about how things are.
-    """
+    """One ranked memory."""
 
-    unit_id: str | None
-    text: str
-    kind: str
-    score: float
-    status: str
-    sources: list[SourceRef]
-    t_mention: dt.datetime
-    t_start: dt.datetime | None
-    t_end: dt.datetime | None
-    valid_to: dt.datetime | None = None
-    superseded_by: str | None = None
-    doubted_by: str | None = None
+    unit_id: str | None = Field(description="The id of the memory unit; null: a message that is kept verbatim only.")
+    text: str = Field(description="The memory in words, to be read on its own.")
+    kind: str = Field(
+        description="The unit's kind: fact, event, preference, instruction, state, artefact; or `message`."
+    )
+    score: float = Field(description="The higher, the better; comparable within one reply only.")
+    status: str = Field(description="`active`, or `superseded`: it was so until `valid_to`.")
+    sources: list[SourceRef] = Field(description="The messages that it was made from.")
+    t_mention: dt.datetime = Field(description="When it was said.")
+    t_start: dt.datetime | None = Field(description="The beginning of the time that it speaks of; null: it names none.")
+    t_end: dt.datetime | None = Field(description="The end of that time, which is no part of it; null: it names none.")
+    valid_to: ValidTo = None
+    superseded_by: str | None = Field(None, description="The id of the unit that took its place; null: none did.")
+    doubted_by: str | None = Field(
+        None, description="The id of a later unit that may have ended it, where it is asked how things are; else null."
+    )
 
 
 class Support(Response):
-    """How far the first results bear the question. Abstain by `answerable`: the probability, 0 to 1, that they
-    answer it, where every second question can be answered; it is 0 when nothing was found.
+    """How far the first results bear the question."""
 
-    `coverage`: the share of the question's words, by rarity, that one of the first three has (what nobody ever said
-    counts as the rarest); `cosine` in meaning, the best of three; `speaker`: whether the one person that the question
-    names said one of them, null when it names none.
-    """
-
-    answerable: float
-    coverage: float
-    cosine: float
-    speaker: bool | None
+    answerable: float = Field(
+        description="Abstain by this: the probability, 0 to 1, that they answer it, where every second question can be "
+        "answered; 0 when nothing was found."
+    )
+    coverage: float = Field(
+        description="The share of the question's words, by rarity, that one of the first three has, 0 to 1; what "
+        "nobody ever said counts as the rarest."
+    )
+    cosine: float = Field(description="The best likeness in meaning of the first three, a cosine.")
+    speaker: bool | None = Field(
+        description="Whether the one person that the question names said one of them; null when it names none."
+    )
 
 
 class RecallResponse(Response):
-    """`degraded` says why only words were searched, and not meaning: the encoder was changed, and the namespace is not
-    encoded again yet. Null where both were.
-    """
+    """The memories that bear on the question."""
 
-    seq: int
-    support: Support
-    results: list[RecallResult]
-    timings_ms: dict[str, float]
-    trace: dict[str, Any] | None = None
-    degraded: str | None = None
+    seq: Head
+    support: Support = Field(description="How far they bear it.")
+    results: list[RecallResult] = Field(description="The best first, or spread as in a sweep.")
+    timings_ms: Timings
+    trace: dict[str, Any] | None = Field(
+        None, description="What each stage saw; only where `trace` or `explain` asked for it."
+    )
+    degraded: Degraded = None
 
 
 class ContextRequest(Asked):
-    """With `budget_tokens` null those that are worth showing, spread as in a sweep, in at most 3,000 tokens."""
+    """A question for memories as a text for a prompt."""
 
-    budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = 1_024
+    model_config = example({"query": "What instrument does Caroline play?", "budget_tokens": 512})
+
+    budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = Field(
+        1_024,
+        description="At most so many tokens. Null: what is worth showing, spread as in a sweep, in at most 3,000.",
+    )
 
 
 class PassageResult(Response):
-    """What stands behind one number: the statements of one message that were taken. `unit_ids` are theirs in order,
-    `unit_id` that of the best.
-    """
+    """What stands behind one number of the text: the statements of one message that were taken."""
 
-    text: str
-    unit_id: str | None = None
-    unit_ids: list[str] = Field(default_factory=list)
-    sources: list[SourceRef]
+    text: str = Field(description="The passage in words, without its number.")
+    unit_id: str | None = Field(None, description="The id of the best unit in it; null: a message word for word.")
+    unit_ids: list[str] = Field(default_factory=list, description="The ids of the units in it, in their order.")
+    sources: list[SourceRef] = Field(description="The messages that it was made from.")
 
 
 class ContextResponse(Response):
-    """`text` holds the passages in time order within `budget_tokens`; [n] in it is the n-th of `passages`.
+    """Memories as a text for a prompt, with its sources."""
 
-    `prefix_sha256` is the hash of the text's bytes: a prompt that begins with it and ends with the question has the
-    same prefix as long as the hash is the same, so that a model server's prefix cache is hit. `degraded` is as in a
-    recall's response.
-    """
-
-    seq: int
-    text: str
-    tokens: int
-    prefix_sha256: str
-    passages: list[PassageResult]
-    support: Support
-    timings_ms: dict[str, float]
-    degraded: str | None = None
+    seq: Head
+    text: str = Field(description="The passages in time order within the budget; [n] is the n-th of `passages`.")
+    tokens: int = Field(description="How many tokens the text has.")
+    prefix_sha256: str = Field(
+        description="SHA-256 of the text's bytes, in hex. A prompt that begins with the text and ends with the "
+        "question has the same prefix as long as this is the same, so that a model server's prefix cache is hit."
+    )
+    passages: list[PassageResult] = Field(description="What stands behind each number, from 1.")
+    support: Support = Field(description="How far they bear the question.")
+    timings_ms: Timings
+    degraded: Degraded = None

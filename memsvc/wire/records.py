@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from memsvc.wire.base import OneLine, Question, Request, Response, Text
+from memsvc.wire.base import Degraded, OneLine, Question, Request, Response, Text, example
 
 MAX_VALUE_CHARS = 1_000_000
 MAX_TEXT_CHARS = 100_000
@@ -50,10 +50,12 @@ def _bounded(text: str | list[str] | None) -> str | list[str] | None:
 
 
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
-Path = Annotated[list[Label], Field(max_length=20)]
+_PATH = "Where it is kept: at most 20 names, of 1 to 500 characters each; none: the root."
+_KEY = "Its name at the path, 1 to 500 characters."
+Path = Annotated[list[Label], Field(max_length=20, description=_PATH)]
 # What is written; what is looked for may have been written before a name had to be one line.
 NewLabel = Annotated[OneLine, StringConstraints(min_length=1, max_length=500)]
-NewPath = Annotated[list[NewLabel], Field(max_length=20)]
+NewPath = Annotated[list[NewLabel], Field(max_length=20, description=f"{_PATH} Each of one line.")]
 Value = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 Operand = Annotated[JsonValue, AfterValidator(_plain)]
 
@@ -63,27 +65,49 @@ Seconds = Annotated[float, Field(ge=0, le=3_200_000_000)]
 
 
 class Place(Request):
+    """Where a record is."""
+
+    model_config = example({"path": ["users", "caroline"], "key": "settings"})
+
     path: Path
-    key: Label
+    key: Label = Field(description=_KEY)
 
 
 class Look(Place):
-    """With `refresh` a record that ends lives its whole time again."""
+    """Which record is read."""
 
-    refresh: bool = False
+    refresh: bool = Field(False, description="A record that ends by itself lives its whole time again.")
 
 
 class NewRecord(Request):
-    """`text` is what the record is found by: one text, or several of which the nearest counts; of one that is longer
-    than the encoder reads at once, the nearest part. At most 100,000 characters; without any only filters find it.
-    `ttl_s`: it ends so many seconds after it was written, or read with `refresh`; null: never.
-    """
+    """A record to be written, over the one that stands there."""
+
+    model_config = example(
+        {
+            "path": ["users", "caroline"],
+            "key": "settings",
+            "value": {"language": "en", "units": "metric"},
+            "text": "Caroline reads English and thinks in metres.",
+            "ttl_s": 2_592_000,
+        }
+    )
 
     path: NewPath
-    key: NewLabel
-    value: Value
-    text: Annotated[Words | Annotated[list[Words], Field(max_length=MAX_TEXTS)] | None, AfterValidator(_bounded)] = None
-    ttl_s: Seconds | None = None
+    key: NewLabel = Field(description=f"{_KEY} Of one line.")
+    value: Value = Field(description="Any JSON object without NUL, at most 1,000,000 characters as JSON.")
+    text: Annotated[Words | Annotated[list[Words], Field(max_length=MAX_TEXTS)] | None, AfterValidator(_bounded)] = (
+        Field(
+            None,
+            description="What the record is found by: one text, or at most 1,000 of which the nearest counts; of one "
+            "that is longer than the encoder reads at once, the nearest part. At most 100,000 characters together. "
+            "Null: only filters find it.",
+        )
+    )
+    ttl_s: Seconds | None = Field(
+        None,
+        description="It ends so many seconds after it was written, or read with `refresh`; at most 3,200,000,000. "
+        "Null: never.",
+    )
 
     @property
     def texts(self) -> list[str]:
@@ -92,44 +116,67 @@ class NewRecord(Request):
 
 
 class Condition(Request):
-    """A field of the value, or the names on the way to one within, compared with `operand`; an order holds between
-    values of one type.
-    """
+    """A comparison of a field of the value; an order holds between values of one type."""
 
-    field: Label | Annotated[list[Label], Field(min_length=1, max_length=20)]
-    operator: Literal["eq", "ne", "gt", "gte", "lt", "lte"] = "eq"
-    operand: Operand
+    field: Label | Annotated[list[Label], Field(min_length=1, max_length=20)] = Field(
+        description="The field's name, or the names on the way to one within, at most 20."
+    )
+    operator: Literal["eq", "ne", "gt", "gte", "lt", "lte"] = Field("eq", description="How it is compared.")
+    operand: Operand = Field(description="What with: any JSON without NUL, at most 1,000,000 characters as JSON.")
 
 
 class RecordSearch(Request):
-    """Records whose path begins with `prefix` and that meet all conditions; nearest to `query` first, if given."""
+    """Which records are wanted."""
 
-    prefix: Path = Field(default_factory=list)
-    conditions: Annotated[list[Condition], Field(max_length=20)] = Field(default_factory=list)
-    query: Question | None = None
-    limit: Annotated[int, Field(ge=0, le=MAX_PAGE)] = 10
-    offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    refresh: bool = False
+    model_config = example(
+        {
+            "prefix": ["users"],
+            "conditions": [{"field": "language", "operator": "eq", "operand": "en"}],
+            "query": "who thinks in metres?",
+            "limit": 5,
+        }
+    )
+
+    prefix: Path = Field(default_factory=list, description="Their path begins with these names, at most 20.")
+    conditions: Annotated[list[Condition], Field(max_length=20)] = Field(
+        default_factory=list, description="They meet all of these, at most 20."
+    )
+    query: Question | None = Field(
+        None, description="Those whose texts are nearest to it in meaning come first; null: the last written first."
+    )
+    limit: Annotated[int, Field(ge=0, le=MAX_PAGE)] = Field(10, description="At most so many.")
+    offset: Annotated[int, Field(ge=0, le=1_000_000)] = Field(0, description="How many of the first are left out.")
+    refresh: bool = Field(False, description="Records found that end by themselves live their whole time again.")
 
 
 class PutOperation(NewRecord):
-    op: Literal["put"] = "put"
+    """Write a record."""
+
+    op: Literal["put"] = Field("put", description="Which operation it is.")
 
 
 class DeleteOperation(Place):
-    op: Literal["delete"] = "delete"
+    """Delete a record for good; needs the scope erase."""
+
+    op: Literal["delete"] = Field("delete", description="Which operation it is.")
 
 
 class FindOperation(Look):
-    op: Literal["find"] = "find"
+    """Read a record."""
+
+    op: Literal["find"] = Field("find", description="Which operation it is.")
 
 
 class SearchOperation(RecordSearch):
-    op: Literal["search"] = "search"
+    """Search for records."""
+
+    op: Literal["search"] = Field("search", description="Which operation it is.")
 
 
 class PathsOperation(Request):
-    op: Literal["paths"] = "paths"
+    """List all paths that hold a record."""
+
+    op: Literal["paths"] = Field("paths", description="Which operation it is.")
 
 
 Operation = Annotated[
@@ -139,10 +186,22 @@ Operation = Annotated[
 
 class RecordBatch(Request):
     """Reads see what was there before the batch, all at one moment; then everything is written or nothing, of several
-    writes to one place the last. The texts of a batch have at most 1,000,000 characters together.
+    writes to one place the last.
     """
 
-    operations: Annotated[list[Operation], Field(min_length=1, max_length=MAX_OPERATIONS)]
+    model_config = example(
+        {
+            "operations": [
+                {"op": "put", "path": ["users", "ana"], "key": "settings", "value": {"language": "pt"}},
+                {"op": "find", "path": ["users", "caroline"], "key": "settings"},
+                {"op": "paths"},
+            ]
+        }
+    )
+
+    operations: Annotated[list[Operation], Field(min_length=1, max_length=MAX_OPERATIONS)] = Field(
+        description="At most 1,000; the texts of what they write have at most 1,000,000 characters together."
+    )
 
     @model_validator(mode="after")
     def _encodable(self) -> RecordBatch:
@@ -153,41 +212,51 @@ class RecordBatch(Request):
 
 
 class RecordResult(Response):
-    """`score` is the cosine with the query of the nearest of its texts; null without one, and for a record without a
-    vector. `expires_at` is when it ends unless it is used again; null: never.
-    """
+    """A record as it stands."""
 
-    path: list[str]
-    key: str
-    value: dict[str, Any]
-    created_at: dt.datetime
-    updated_at: dt.datetime
-    expires_at: dt.datetime | None = None
-    score: float | None = None
+    path: list[str] = Field(description="Where it is kept.")
+    key: str = Field(description="Its name there.")
+    value: dict[str, Any] = Field(description="What was written.")
+    created_at: dt.datetime = Field(description="When it was first written.")
+    updated_at: dt.datetime = Field(description="When it was last written.")
+    expires_at: dt.datetime | None = Field(
+        None, description="When it ends unless it is read with `refresh` or written again; null: never."
+    )
+    score: float | None = Field(
+        None,
+        description="The cosine of the query and the nearest of its texts; null without a query, and for a record "
+        "without a vector.",
+    )
 
 
 class RecordList(Response):
-    """`degraded` says why a query's meaning was not compared with all records: the encoder was changed, and the
-    namespace is not encoded again yet. Null where it was, and without a query.
-    """
+    """The records found."""
 
-    records: list[RecordResult]
-    degraded: str | None = None
+    records: list[RecordResult] = Field(description="The nearest first; without a query the last written first.")
+    degraded: Degraded = None
 
 
 class RecordFound(Response):
-    record: RecordResult | None
+    """The record that was looked for."""
+
+    record: RecordResult | None = Field(description="Null: there is none.")
 
 
 class RecordDeleted(Response):
-    deleted: bool
+    """What came of a deletion."""
+
+    deleted: bool = Field(description="Whether there was a record.")
 
 
 class RecordPaths(Response):
-    paths: list[list[str]]
+    """Where records are kept."""
+
+    paths: list[list[str]] = Field(description="All paths that hold a record, in order.")
 
 
 class RecordBatchResult(Response):
-    """A result for each operation, in their order: as the operation by itself gives; null for a write."""
+    """What came of a batch."""
 
-    results: list[RecordFound | RecordList | RecordPaths | None]
+    results: list[RecordFound | RecordList | RecordPaths | None] = Field(
+        description="One for each operation, in their order: as the operation by itself gives; null for a write."
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from memsvc.wire.base import Response
+from pydantic import Field
+
+from memsvc.wire.base import NamespaceRef, Response
 
 
 class ImportReceipt(Response):
-    """Rows per table."""
+    """What an import wrote."""
 
-    namespace: str
-    imported: dict[str, int]
+    namespace: NamespaceRef
+    imported: dict[str, int] = Field(description="How many rows were written, by table.")
