@@ -22,7 +22,7 @@ from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, forget, records, redistil, reencode, refine, summarise, verdicts
+from memsvc.services import answer, consolidate, follow_ups, forget, records, redistil, reencode, refine, summarise, verdicts
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
@@ -254,10 +254,12 @@ def _handlers(
         after_doubts=[verdicts.KIND] if judges else [],
         encoder=text_encoder.name,
     )
+    distilling = Redistil(text_encoder, _depth(settings), southern=settings.distill.southern)
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
-        redistil.KIND: Redistil(text_encoder, _depth(settings), southern=settings.distill.southern).run,
+        redistil.KIND: distilling.run,
+        follow_ups.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
         records.KIND: records.sweep,
@@ -294,9 +296,10 @@ def _wire(
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
-    follow_ups = [refine.KIND] if settings.distill.with_model else []
+    behind_writes = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
-    by_hand = handlers.keys() - {verdicts.KIND}  # which is about pairs that a consolidation names
+    # Which are about pairs that a consolidation names, and about a write.
+    by_hand = handlers.keys() - {verdicts.KIND, follow_ups.STATEMENTS}
     southern = settings.distill.southern
     recall = Recall(
         database,
@@ -314,7 +317,10 @@ def _wire(
         encoder=text_encoder,
         generator=text_generator,
         pool=pool,
-        ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick, southern=southern),
+        ingest=Ingest(
+            database, text_encoder, _depth(settings), behind_writes, runner.kick, southern=southern,
+            inline_bytes=settings.limits.distil_inline_bytes,
+        ),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,

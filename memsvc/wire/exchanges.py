@@ -60,7 +60,8 @@ class SkippedMessage(Response):
     stored and found word for word all the same.
 
     Reasons: phatic (it only keeps in touch), covered (a long reply is told by other sentences), pasted (a part of a
-    long table, log or file), repeated (a reply in the same words), duplicate (the message was stored before), empty,
+    long table, log or file), repeated (a reply in the same words, or a statement
+    that the message has made before), duplicate (the message was stored before), empty,
     served.
     """
 
@@ -79,7 +80,13 @@ class WriteResult(Response):
 
 
 class WriteResponse(Response):
-    """`seq` is the namespace's change number that contains this write: a read at or after it sees everything."""
+    """`seq` is the namespace's change number that contains this write: a read at or after it sees everything.
+
+    `job_id` is null, unless the statements of a long write are still to come: then it is the job that makes them
+    (`GET /v1/jobs/{job_id}`). Until it is done the messages are found by their words alone, and `units` and `skipped`
+    are empty.
+    """
 
     seq: int
     results: list[WriteResult]
+    job_id: str | None = None
