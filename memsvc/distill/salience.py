@@ -76,7 +76,7 @@ def keywords(text: str, count: int = 8) -> tuple[str, ...]:
     """The rarest content words, each once, in order of appearance."""
     distinct = list(dict.fromkeys(lexicon.content_words(text)))
     kept = (
-        set(sorted(distinct, key=lambda word: (-idf(word), distinct.index(word)))[:count])
+        set(sorted(distinct, key=lambda word: -idf(word))[:count])
         if len(distinct) > count
         else set(distinct)
     )
