@@ -22,7 +22,7 @@ from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, follow_ups, forget, records, redistil, reencode, refine, summarise, verdicts
+from memsvc.services import answer, consolidate, forget, records, redistil, reencode, refine, summarise, verdicts
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
@@ -259,7 +259,7 @@ def _handlers(
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
         redistil.KIND: distilling.run,
-        follow_ups.STATEMENTS: distilling.run,
+        redistil.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
         records.KIND: records.sweep,
@@ -296,10 +296,9 @@ def _wire(
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
-    behind_writes = [refine.KIND] if settings.distill.with_model else []
+    follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
-    # Which are about pairs that a consolidation names, and about a write.
-    by_hand = handlers.keys() - {verdicts.KIND, follow_ups.STATEMENTS}
+    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS}  # of a consolidation's pairs, of a write
     southern = settings.distill.southern
     recall = Recall(
         database,
@@ -318,9 +317,14 @@ def _wire(
         generator=text_generator,
         pool=pool,
         ingest=Ingest(
-            database, text_encoder, _depth(settings), behind_writes, runner.kick, southern=southern,
+            database,
+            text_encoder,
+            _depth(settings),
+            follow_ups,
+            runner.kick,
+            southern=southern,
             inline_bytes=settings.limits.distil_inline_bytes,
-        ),
+        ),  # fmt: skip
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,

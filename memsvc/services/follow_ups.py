@@ -35,9 +35,7 @@ def rebuild(connection: sa.Connection, space: Namespace) -> None:
 
 def statements(connection: sa.Connection, space: Namespace, after_seq: int, to_seq: int) -> uuid.UUID:
     """Make the statements of the messages in (after_seq, to_seq] of the change feed."""
-    return jobs.enqueue(
-        connection, space, STATEMENTS, f"{STATEMENTS}:{to_seq}", {"after": after_seq, "to": to_seq}
-    )
+    return jobs.enqueue(connection, space, STATEMENTS, f"{STATEMENTS}:{to_seq}", {"after": after_seq, "to": to_seq})
 
 
 def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None:

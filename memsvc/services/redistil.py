@@ -26,15 +26,18 @@ from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
 
 KIND = "distill"
+STATEMENTS = follow_ups.STATEMENTS
+# More than any message has.
+_END = 2**31 - 1
 # A session that is written into again and again is left to the next attempt of the job.
 _ROUNDS = 5
-# Units and messages of one transaction, about: two seconds of a processor.
-_PORTION = 100
+# Units and messages of one transaction, about: less than three seconds of a processor, whatever they say.
+_PORTION = 30
 
 
 @dataclasses.dataclass(slots=True)
 class _Course:
-    """How far a job is: in session `number` of `total`, that behind `before`, at (seq of a message, character). `wanted`
+    """How far a job is: in session `number` of `total`, the one behind `before`, at (seq, character). `wanted`
     are the messages that it is about, None for all; `cause` is why units come into being.
     """
 
@@ -103,7 +106,7 @@ class Redistil:
         touched = messages[first : last + (end > 0)]
         ended = [message.id for message in messages[first:last]]
         with lease.reading() as (connection, space):
-            found = units.said_in(connection, space, [m.id for m in touched], begin, end or None)
+            found = units.said_in(connection, space, [m.id for m in touched], begin, end or _END)
             bare = exchanges.without_vectors(connection, space, session)
             decided = _decided(jobs.payloads(connection, space, KIND))
         stored = {item.unit.id: item for item in found}
@@ -157,6 +160,7 @@ def _place(messages: Sequence[Message], at: tuple[int, int] | None) -> Place:
     found = (number for number, message in enumerate(messages) if at and message.seq == at[0])
     number = next(found, None)
     return (number, at[1]) if at and number is not None else (0, 0)
+
 
 def _decided(payloads: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
     """(message, first character) of units that had to go -> what was decided about them, for those made there anew."""

@@ -132,22 +132,17 @@ def page(
 
 
 def said_in(
-    connection: sa.Connection, namespace: Namespace, message_ids: Sequence[str], begin: int, end: int | None
+    connection: sa.Connection, namespace: Namespace, message_ids: Sequence[str], begin: int, end: int
 ) -> list[StoredUnit]:
-    """The units of these messages, in the order they were made: those whose first source stands there, from the
-    character `begin` of the first message to before `end` of the last.
+    """The units whose first source stands in these messages, from the character `begin` of the first one to before
+    `end` of the last, in the order they were made.
     """
-    if not message_ids:
-        return []
+    first = sa.and_(*tables.within(_S, namespace), _S.c.unit_id == _U.c.id, _S.c.ordinal == 0)
     statement = (
-        sa.select(_U.c.id)
-        .join(_S, sa.and_(*tables.within(_S, namespace), _S.c.unit_id == _U.c.id, _S.c.ordinal == 0))
-        .where(*tables.within(_U, namespace), tables.any_of(_S.c.message_id, message_ids))
-        .where(sa.or_(_S.c.message_id != message_ids[0], _S.c.start_char >= begin))
-        .order_by(_U.c.seq)
-    )
-    if end is not None:
-        statement = statement.where(sa.or_(_S.c.message_id != message_ids[-1], _S.c.start_char < end))
+        sa.select(_U.c.id).join(_S, first).where(tables.any_of(_S.c.message_id, message_ids)).order_by(_U.c.seq)
+        .where(*tables.within(_U, namespace), sa.or_(_S.c.message_id != message_ids[0], _S.c.start_char >= begin))
+        .where(sa.or_(_S.c.message_id != message_ids[-1], _S.c.start_char < end))
+    )  # fmt: skip
     return _whole(connection, namespace, statement)
 
 

@@ -34,9 +34,11 @@ EXCHANGE = {"id": "e", "session_id": "s", "messages": [MESSAGE]}
 def short(service: Service) -> Iterator[MemoryClient]:
     """A client of a server that distils 200 bytes of a write at once."""
     ingest = Ingest(service.database, service.encoder, inline_bytes=200)
-    with served(create(dataclasses.replace(service, ingest=ingest))) as url:
-        with MemoryClient(url, service.api_key, max_retries=0, timeout_s=LIMIT_S) as client:
-            yield client
+    with (
+        served(create(dataclasses.replace(service, ingest=ingest))) as url,
+        MemoryClient(url, service.api_key, max_retries=0, timeout_s=LIMIT_S) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

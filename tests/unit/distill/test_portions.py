@@ -66,9 +66,13 @@ def test_what_a_message_says_again_is_one_statement_and_the_rest_is_told_as_repe
 
 
 def test_the_same_words_about_other_things_are_two_statements() -> None:
-    months = distilled(message("In March I was away. I came home on the 5th. In April I was away. I came home on the 5th."))
+    months = distilled(
+        message("In March I was away. I came home on the 5th. In April I was away. I came home on the 5th.")
+    )
     assert len({unit.time for unit in months.units if "5th" in unit.text}) == 2
-    meetings = distilled(message("I see Ben on Monday. Sorry, I meant Tuesday. I see Eva on Monday. Sorry, I meant Tuesday."))
+    meetings = distilled(
+        message("I see Ben on Monday. Sorry, I meant Tuesday. I see Eva on Monday. Sorry, I meant Tuesday.")
+    )
     assert len([unit for unit in meetings.units if "Sorry, I meant Tuesday." in unit.text]) == 2
 
 
