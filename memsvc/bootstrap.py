@@ -274,6 +274,18 @@ def _handlers(
     return handlers
 
 
+def _ingest(settings: Settings, database: Database, text_encoder: TextEncoder, kick: Callable[[], None]) -> Ingest:
+    return Ingest(
+        database,
+        text_encoder,
+        _depth(settings),
+        [refine.KIND] if settings.distill.with_model else [],
+        kick,
+        southern=settings.distill.southern,
+        inline_bytes=settings.limits.distil_inline_bytes,
+    )
+
+
 def _depth(settings: Settings) -> Depth:
     return Depth(settings.distill.reply_share)
 
@@ -296,7 +308,6 @@ def _wire(
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
-    follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
     by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS}  # of a consolidation's pairs, of a write
     southern = settings.distill.southern
@@ -316,15 +327,7 @@ def _wire(
         encoder=text_encoder,
         generator=text_generator,
         pool=pool,
-        ingest=Ingest(
-            database,
-            text_encoder,
-            _depth(settings),
-            follow_ups,
-            runner.kick,
-            southern=southern,
-            inline_bytes=settings.limits.distil_inline_bytes,
-        ),  # fmt: skip
+        ingest=_ingest(settings, database, text_encoder, runner.kick),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,

@@ -68,7 +68,7 @@ class Making:
                 (then or stopping.set)()
             return done
 
-        redistilling._store = counted  # type: ignore[method-assign]
+        redistilling._store = counted  # type: ignore[method-assign, assignment]
         self.runner = Runner(service.database, {follow_ups.STATEMENTS: redistilling.run}, JobSettings(backoff_s=0.01))
         self.runner._stopping = stopping
 
@@ -123,6 +123,7 @@ def test_a_job_that_is_stopped_goes_on_where_it_was_and_makes_nothing_twice(
     service: Service, client: MemoryClient, long: Namespace
 ) -> None:
     job_id = long.write([EXCHANGE]).job_id
+    assert job_id is not None
     whole = Making(service, stop_after=2)
     whole.run()
     assert 3 <= len(statements(long)) < len(BOATS)
