@@ -254,10 +254,12 @@ def _handlers(
         after_doubts=[verdicts.KIND] if judges else [],
         encoder=text_encoder.name,
     )
+    distilling = Redistil(text_encoder, _depth(settings), southern=settings.distill.southern)
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
         consolidate.REBUILD_KIND: consolidation.rebuild,
-        redistil.KIND: Redistil(text_encoder, _depth(settings), southern=settings.distill.southern).run,
+        redistil.KIND: distilling.run,
+        redistil.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
         records.KIND: records.sweep,
@@ -270,6 +272,18 @@ def _handlers(
         handlers[summarise.KIND] = Summarise(text_generator, limits.timeout_s, limits.max_tokens).run
         handlers[verdicts.KIND] = Verdicts(text_generator, limits.timeout_s, limits.max_tokens).run
     return handlers
+
+
+def _ingest(settings: Settings, database: Database, text_encoder: TextEncoder, kick: Callable[[], None]) -> Ingest:
+    return Ingest(
+        database,
+        text_encoder,
+        _depth(settings),
+        [refine.KIND] if settings.distill.with_model else [],
+        kick,
+        southern=settings.distill.southern,
+        inline_bytes=settings.limits.distil_inline_bytes,
+    )
 
 
 def _depth(settings: Settings) -> Depth:
@@ -294,9 +308,8 @@ def _wire(
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
-    follow_ups = [refine.KIND] if settings.distill.with_model else []
     runner = Runner(database, handlers, settings.jobs, notify)
-    by_hand = handlers.keys() - {verdicts.KIND}  # which is about pairs that a consolidation names
+    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS}  # of a consolidation's pairs, of a write
     southern = settings.distill.southern
     recall = Recall(
         database,
@@ -314,7 +327,7 @@ def _wire(
         encoder=text_encoder,
         generator=text_generator,
         pool=pool,
-        ingest=Ingest(database, text_encoder, _depth(settings), follow_ups, runner.kick, southern=southern),
+        ingest=_ingest(settings, database, text_encoder, runner.kick),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,

@@ -174,6 +174,9 @@ class LimitSettings(BaseSettings):
 
     body_bytes: int = Field(8 * 1024**2, ge=1024)
     import_bytes: int = Field(2 * 1024**3, ge=1024, description="of one import, which is read from disk")
+    distil_inline_bytes: int = Field(
+        64 * 1024, ge=0, description="of a write's new words (UTF-8); the statements of a longer one follow in a job"
+    )
     requests_per_s: float = Field(500.0, gt=0, description="of one key, in one process")
     burst: int = Field(1000, ge=1, description="requests that a key may send at once after a rest")
     buffered_bytes: int = Field(

@@ -29,7 +29,8 @@ def write(
     response: Response,
     idempotency_key: Annotated[str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description=_ONCE)] = None,
 ) -> wire.WriteResponse:
-    """Store exchanges, all of them or none. Durable and searchable when this returns.
+    """Store exchanges, all of them or none. Durable and searchable when this returns; the statements of a write that is
+    longer than the service distils at once follow in the job `job_id`.
 
     Safe to repeat: with own ids, or with an Idempotency-Key, nothing is stored twice. The same id or key with other
     content is a conflict.
@@ -45,6 +46,7 @@ def write(
         response.headers["Idempotency-Replayed"] = "true"
     return wire.WriteResponse(
         seq=receipt.seq,
+        job_id=str(receipt.job_id) if receipt.job_id else None,
         results=[
             wire.WriteResult(
                 exchange_id=result.exchange_id,

@@ -64,8 +64,8 @@ def unit(setting: Setting, statement: Statement, question: str, corrected: Corre
     own = f"{message.name}: {statement.header}: {said}" if statement.header else f"{message.name}: {said}"
     agrees = not corrected and bool(question) and proposition.is_assent(said)
     core = corrected.proposition if corrected else said
-    month = _month_before(setting, statement)
     spoken = proposition.agreed(question) if agrees else core
+    month = month_before(setting, statement)
     times = dates.find(spoken, message.occurred_at, month, southern=setting.southern)
     resolved = _resolutions(times)
     behind = corrected.context if corrected else ""
@@ -172,7 +172,7 @@ def _resolutions(times: Sequence[TimeSpan]) -> str:
     return "(" + "; ".join(f"{span.phrase}: {dates.describe(span)}" for span in exact[:3]) + ")"
 
 
-def _month_before(setting: Setting, statement: Statement) -> TimeSpan | None:
+def month_before(setting: Setting, statement: Statement) -> TimeSpan | None:
     """The one month that was named just before: earlier in the message, else in the message before."""
     message, previous = setting.message, setting.previous
     earlier = message.content[: statement.spans[0][0]][-_NEAR_CHARS:]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from memsvc.distill import build, corrections, gate, information, lexicon, outline, questions, statements, trim
+from memsvc.distill import build, corrections, dates, gate, information, lexicon, outline, questions, statements, trim
 from memsvc.distill.build import DISTILLER, Setting
 from memsvc.distill.segment import Fence
 from memsvc.distill.statements import Reading, Span, Statement
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import MemoryUnit, Skip
 
-__all__ = ["DISTILLER", "PRECEDING_MESSAGES", "Depth", "Distillate", "distill"]
+__all__ = ["DISTILLER", "PRECEDING_MESSAGES", "Depth", "Distillate", "Portion", "distill", "portions"]
 
 # Messages of the session before the new ones that the distiller wants to see; more change nothing.
 PRECEDING_MESSAGES = information.PRECEDING_MESSAGES
@@ -21,6 +23,8 @@ _PASTED = 12
 # Of a reply's code blocks so many are named.
 _CODE_UNITS = 3
 _REPEATED_WORDS = 4
+# Statements before one that are looked at for what it corrects; more change nothing.
+_BEFORE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,21 @@ class Distillate:
     skips: tuple[Skip, ...]
 
 
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Units of neighbouring messages from the place `begin` to before `end`, each (number of the message, character).
+    `skips` are of the messages that end in it.
+    """
+
+    begin: Place
+    end: Place
+    units: tuple[MemoryUnit, ...]
+    skips: tuple[Skip, ...]
+
+
 def distill(
     messages: Sequence[Message],
     *,
@@ -59,24 +78,76 @@ def distill(
     session; `southern` takes seasons for those of the southern half of the earth. Every sentence stands in a unit or
     in a skip, and the same ones whether a session comes message by message or at once.
     """
-    names = tuple(dict.fromkeys([*participants, *(m.speaker for m in messages if m.speaker)]))
+    made = portions(
+        [*preceding, *messages], begin=(len(preceding), 0),
+        participants=[*participants, *(m.speaker for m in messages if m.speaker)],
+        namespace_id=namespace_id, count_tokens=count_tokens, depth=depth, southern=southern,
+    )  # fmt: skip
+    every = list(made)
+    return Distillate(
+        tuple(unit for portion in every for unit in portion.units),
+        tuple(skip for portion in every for skip in portion.skips),
+    )
+
+
+def portions(
+    session: Sequence[Message],
+    *,
+    begin: Place = (0, 0),
+    wanted: Set[str] | None = None,
+    most: float = math.inf,
+    participants: Sequence[str],
+    namespace_id: str,
+    count_tokens: outline.Count,
+    depth: Depth = DEFAULT_DEPTH,
+    southern: bool = False,
+) -> Iterator[Portion]:
+    """The units of a session's messages from `begin` on, of those `wanted` alone where that is given; made as they are
+    asked for, in portions of about `most` units and messages. A message of more is cut where no
+    unit reaches across.
+    """
+    names = tuple(dict.fromkeys(participants))
     called = frozenset(word for name in names for word in lexicon.words(name))
-    before = [*preceding[-PRECEDING_MESSAGES:]]
-    is_peer_talk = not any(message.role is Role.ASSISTANT for message in (*preceding, *messages)) and len(names) > 1
-    units: list[MemoryUnit] = []
+    is_peer_talk = not any(message.role is Role.ASSISTANT for message in session) and len(names) > 1
+    start = begin
+    units: dict[str, MemoryUnit] = {}
     skips: list[Skip] = []
-    for message in messages:
+
+    def portion(end: Place) -> Portion:
+        nonlocal start, units, skips
+        made = Portion(start, end, tuple(units.values()), tuple(skips))
+        start, units, skips = end, {}, []
+        return made
+
+    for number in range(begin[0], len(session)):
+        message = session[number]
+        if wanted is not None and message.id not in wanted:
+            if start[0] < number:
+                yield portion((number, 0))
+            start = (number + 1, 0)
+            continue
+        before = session[max(0, number - PRECEDING_MESSAGES) : number]
         others = tuple(name for name in names if name != message.name)
         setting = Setting(message, tuple(before), others, names, is_peer_talk, namespace_id, count_tokens, southern)
         reason = gate.reason_to_skip(message) or ("repeated" if _is_repeated(message, before) else None)
-        if reason:
-            skips.append(Skip(message.id, reason))
-        else:
-            made, left = _units(setting, called, depth)
-            units += made
-            skips += left
-        before = [*before, message][-PRECEDING_MESSAGES:]
-    return Distillate(tuple(units), tuple(skips))
+        pieces, left = ([], [Skip(message.id, reason)]) if reason else _pieces(setting, called, depth)
+        is_cut = len(pieces) > most
+        if is_cut:
+            pieces.sort(key=lambda piece: piece.start)
+        reached = 1
+        for piece in pieces:
+            if number == begin[0] and piece.start < begin[1]:
+                continue
+            if is_cut and len(units) + number - start[0] >= most and piece.start >= reached:
+                yield portion((number, piece.start))
+            unit = piece.build()
+            units[unit.id] = unit
+            reached = max(reached, piece.end)
+        skips += left
+        if len(units) + number + 1 - start[0] >= most:
+            yield portion((number + 1, 0))
+    if start[0] < len(session):
+        yield portion((len(session), 0))
 
 
 def _is_repeated(message: Message, before: Sequence[Message]) -> bool:
@@ -91,7 +162,17 @@ def _is_repeated(message: Message, before: Sequence[Message]) -> bool:
     )
 
 
-def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[MemoryUnit], list[Skip]]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A unit that is still to be built, of the message's characters from `start` to `end`."""
+
+    start: int
+    end: int
+    build: Callable[[], MemoryUnit]
+
+
+def _pieces(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[_Piece], list[Skip]]:
+    """The units of a message, not built yet; of statements that say the same in it the first."""
     message = setting.message
     reading = statements.read(message)
     made, left, fences = (_reply if message.role in (Role.ASSISTANT, Role.TOOL) else _talk)(
@@ -99,22 +180,34 @@ def _units(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list[
     )
     in_order = sorted(made, key=lambda item: item.spans[-1])
     question = questions.asked(message, setting.recent, setting.names)
-    units = [
-        build.unit(
-            setting,
-            statement,
-            question if number == 0 or gate.still_answers(statement.text) else "",
-            corrections.find(message, statement, in_order[:number], setting.recent, names),
-        )
-        for number, statement in enumerate(in_order)
-    ]
-    units += [build.code_unit(setting, fence) for fence in fences]
+    pieces: list[_Piece] = []
+    said: dict[tuple[object, ...], Statement] = {}
+    again: list[tuple[Span, str]] = []
+    for number, statement in enumerate(in_order):
+        asked = question if number == 0 or gate.still_answers(statement.text) else ""
+        before = in_order[max(0, number - _BEFORE) : number]
+        corrected = corrections.find(message, statement, before, setting.recent, names)
+        start, end = statement.spans[0][0], statement.spans[-1][1]
+        first = said.setdefault((statement.text, statement.header, asked, corrected), statement)
+        if first is not statement and _is_of_one_month(setting, first, statement):
+            again.append(((start, end), "repeated"))
+        else:
+            pieces.append(_Piece(start, end, functools.partial(build.unit, setting, statement, asked, corrected)))
+    pieces += [_Piece(f.start, f.end, functools.partial(build.code_unit, setting, f)) for f in fences]
     if message.caption and (caption := trim.caption(message.caption)):
-        units.append(build.caption_unit(setting, caption))
+        pieces.append(_Piece(0, 0, functools.partial(build.caption_unit, setting, caption)))
+    left = sorted([*left, *_runs(again, message.content)])
     skips = [Skip(message.id, reason, start, end) for (start, end), reason in left]
-    if not units and not skips:
+    if not pieces and not skips:
         skips.append(Skip(message.id, "phatic"))
-    return list({unit.id: unit for unit in units}.values()), skips
+    return pieces, skips
+
+
+def _is_of_one_month(setting: Setting, one: Statement, other: Statement) -> bool:
+    """Whether the same words name the same days: "on the 5th" is of the month that was named before."""
+    if not dates.find(one.text, setting.message.occurred_at):
+        return True
+    return build.month_before(setting, one) == build.month_before(setting, other)
 
 
 Parts = tuple[list[Statement], list[tuple[Span, str]], Sequence[Fence]]

@@ -75,9 +75,5 @@ def instructs(text: str, role: Role, is_peer_talk: bool) -> bool:
 def keywords(text: str, count: int = 8) -> tuple[str, ...]:
     """The rarest content words, each once, in order of appearance."""
     distinct = list(dict.fromkeys(lexicon.content_words(text)))
-    kept = (
-        set(sorted(distinct, key=lambda word: (-idf(word), distinct.index(word)))[:count])
-        if len(distinct) > count
-        else set(distinct)
-    )
+    kept = set(sorted(distinct, key=lambda word: -idf(word))[:count]) if len(distinct) > count else set(distinct)
     return tuple(word for word in distinct if word in kept)

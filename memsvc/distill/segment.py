@@ -140,3 +140,13 @@ def _append(found: list[Sentence], text: str, begin: int, stop: int) -> None:
         stop -= 1
     if stop > begin:
         found.append(Sentence(begin, stop, text[begin:stop]))
+
+
+def cut(text: str, start: int, end: int, most: int) -> Iterator[tuple[int, int]]:
+    """Parts of `most` characters of what has no stop, between words where there are any."""
+    while start < end:
+        stop = min(start + most, end)
+        space = text.rfind(" ", start + most // 2, stop)
+        stop = space + 1 if stop < end and space > 0 else stop
+        yield start, stop
+        start = stop

@@ -112,7 +112,18 @@ def settled(
     """What a reply settles: the pieces that tell most within the budget, all of a short one; and the spans
     of the rest.
     """
-    found = outline.pieces(reading.written)
+    text = reading.message.content
+    found = outline.pieces(
+        [
+            sentence
+            for whole in reading.written
+            for sentence in (
+                [Sentence(a, b, text[a:b]) for a, b in segment.cut(text, whole.start, whole.end, _MOST_CHARS)]
+                if whole.end - whole.start > _MOST_CHARS
+                else [whole]
+            )
+        ]
+    )
     whole = sum(count_tokens(piece.text) for piece in found)
     if whole <= SHORT_TOKENS:
         kept = [piece for piece in found if not gate.is_phatic(piece.text, names)]
@@ -166,11 +177,6 @@ def _bounded(text: str, spans: Sequence[Span], line: layout.Line | None) -> list
     header, place = _header(text, line)
     if len(spans) > 1 or end - start <= _MOST_CHARS:
         return [Statement(tuple(spans), " ".join(" ".join(text[a:b].split()) for a, b in spans), header, place)]
-    parts = []
-    while start < end:
-        stop = min(start + _MOST_CHARS, end)
-        space = text.rfind(" ", start + _MOST_CHARS // 2, stop)
-        stop = space + 1 if stop < end and space > 0 else stop
-        parts.append(Statement(((start, stop),), " ".join(text[start:stop].split()), header, place))
-        start = stop
+    cut = segment.cut(text, start, end, _MOST_CHARS)
+    parts = [Statement(((a, b),), " ".join(text[a:b].split()), header, place) for a, b in cut]
     return [part for part in parts if part.text]

@@ -63,11 +63,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class WriteReceipt:
-    """`seq` is the namespace's head after the write: a read at or after it sees all of it."""
+    """`seq` is the namespace's head after the write: a read at or after it sees all of it. `job_id`: the job that makes
+    its statements, where they are still to come.
+    """
 
     seq: int
     results: tuple[Receipt, ...]
     replayed: bool = False
+    job_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

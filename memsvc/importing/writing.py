@@ -10,8 +10,8 @@ from memsvc.sdk import Conflict, Namespace
 from memsvc.wire.exchanges import NewExchange, WriteResult
 
 _AT_ONCE = 100
-# A request of so many is at most 3 MiB, however its characters are written; the service takes 8.
-_CHARS_AT_ONCE = 500_000
+# A request of so many is distilled within it, where most characters are of one byte.
+_CHARS_AT_ONCE = 50_000
 
 
 def write(memory: Namespace, reading: Reading, advance: Callable[[int], None] = lambda _: None) -> Report:

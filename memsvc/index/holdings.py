@@ -10,11 +10,15 @@ import itertools
 from collections.abc import Collection, Mapping
 
 from memsvc.domain.change import UnitEntry
+from memsvc.domain.message import Message
 from memsvc.index.entries import Holding, Unit
 
 
 class Holdings:
+    """`ending` are messages that have an end or units with one, or of which something was put away."""
+
     def __init__(self) -> None:
+        self.ending: set[str] = set()
         self._of: dict[str, Holding] = {}
         self._cited: dict[str, tuple[str, ...]] = {}
         self._leader: dict[str, str] = {}  # merged unit -> the one that says the same
@@ -22,6 +26,12 @@ class Holdings:
 
     def of(self, message_id: str) -> Holding:
         return self._of.setdefault(message_id, Holding())
+
+    def admit(self, message: Message) -> Holding:
+        """What a new message of the index holds."""
+        if message.expires_at is not None:
+            self.ending.add(message.id)
+        return self.of(message.id)
 
     def put(self, entry: UnitEntry) -> set[str]:
         """Note what a unit cites now; the units whose messages that changes, beside its own."""
@@ -31,6 +41,8 @@ class Holdings:
             self._leader[entry.id] = entry.superseded_by
             self._merged.setdefault(entry.superseded_by, set()).add(entry.id)
             touched.add(entry.superseded_by)
+        if entry.expires_at is not None or entry.status == "archived":
+            self.ending.update(entry.message_ids)
         if entry.status == "archived" and entry.valid_to is not None:
             for message_id in entry.message_ids:
                 self.of(message_id).put_away.add(entry.id)
@@ -67,3 +79,4 @@ class Holdings:
         held = self._of.get(message_id)
         if held is not None and not held.units and not held.put_away:
             del self._of[message_id]
+            self.ending.discard(message_id)

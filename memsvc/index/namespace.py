@@ -155,20 +155,15 @@ class NamespaceIndex:
         """An estimate of the memory held."""
         with self._lock:
             terms = sum(len(entry.counts) for entry in self._messages.values())
-            return (
-                self._lexical.resident_bytes()
-                + self._dense.resident_bytes()
-                + _BYTES_PER_MESSAGE * len(self._messages)
-                + _BYTES_PER_UNIT * len(self._units)
-                + 60 * terms
-            )
+            entries_ = _BYTES_PER_MESSAGE * len(self._messages) + _BYTES_PER_UNIT * len(self._units) + 60 * terms
+            return self._lexical.resident_bytes() + self._dense.resident_bytes() + entries_
 
     # Messages
 
     def _put_message(self, message: Message) -> set[str]:
         if message.id in self._messages:  # messages never change; a batch may name one twice
             return set()
-        entry = entries.entry(message, self._held.of(message.id))
+        entry = entries.entry(message, self._held.admit(message))
         self._messages[entry.id] = entry
         self._slot_of[entry.id] = len(self._slots)
         self._slots.append(entry)
@@ -269,13 +264,15 @@ class NamespaceIndex:
     def _passing(
         self, moment: Moment, only: Filter | None, messages: Collection[str] | None, units: Collection[str] | None
     ) -> set[str] | None:
-        """Ids of the messages that pass every condition, a moment of the past among them; None without conditions."""
-        if moment.is_now and only is None and messages is None and units is None:
+        """Ids of the messages that pass every condition, of the moment too, and have not run out; None for all."""
+        over = {m for m in self._held.ending if m in self._messages and not self._is_left(m, moment)}
+        if moment.is_now and only is None and messages is None and units is None and not over:
             return None
         return {
             message_id
             for message_id, entry in self._messages.items()
-            if (moment.is_now or self._existed(message_id, moment))
+            if message_id not in over
+            and (moment.is_now or self._existed(message_id, moment))
             and (only is None or entry.passes(only))
             and (messages is None or message_id in messages)
             and (units is None or any(unit in units for unit in entry.units))
@@ -336,6 +333,10 @@ class NamespaceIndex:
         ids, _ = self._dense.search(vector, _STANDING_COUNT, rows)
         units = [self._unit_slots[slot] for slot in (ids // _ROW_STRIDE).tolist()]
         return [message_id for unit in units if unit is not None for message_id in unit.message_ids]
+
+    def _is_left(self, message_id: str, moment: Moment) -> bool:
+        units = self._messages[message_id].units
+        return self._existed(message_id, moment) and (not units or any(self._units[u].stands(moment) for u in units))
 
     def _existed(self, message_id: str, moment: Moment) -> bool:
         """What was said later counts where it speaks of then."""

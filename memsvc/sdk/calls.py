@@ -86,7 +86,8 @@ def write(
     *,
     idempotency_key: str | None = None,
 ) -> Call[exchanges.WriteResponse]:
-    """Store exchanges, all or none; durable and searchable when this returns.
+    """Store exchanges, all or none; durable and searchable when this returns; the statements of a long write
+    follow in the job `job_id` of the reply.
 
     Raises pydantic's ValidationError for a batch that the service would refuse.
     """

@@ -95,6 +95,7 @@ class _Result(Request):
 
 class _Reply(Request):
     seq: Count
+    job_id: Id | None = None
     results: list[_Result]
 
 

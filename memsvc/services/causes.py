@@ -5,6 +5,7 @@ from __future__ import annotations
 from memsvc.domain.unit import Kind
 from memsvc.store.units import StoredUnit
 
+DISTILLED = "distilled"
 DISTILLED_AGAIN = "distilled again"
 EDITED = "edited by hand"
 INVALIDATED = "invalidated by hand"

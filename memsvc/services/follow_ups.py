@@ -14,6 +14,8 @@ CONSOLIDATE = "consolidate"
 REBUILD = "rebuild"
 FORGET = "forget"
 SWEEP = "sweep"
+# Makes the statements of a write that was too long to make them at once.
+STATEMENTS = "statements"
 _SWEPT_WITHIN_S = 3_600.0
 # What a job of forgetting looks for when it is not to look for what has faded.
 EXPIRED = "expired"
@@ -29,6 +31,11 @@ def rebuild(connection: sa.Connection, space: Namespace) -> None:
     """Consolidate everything anew; one that waits takes what is there by then."""
     if not jobs.waits(connection, space, REBUILD):
         jobs.enqueue(connection, space, REBUILD, f"{REBUILD}:{uuid.uuid4()}", {})
+
+
+def statements(connection: sa.Connection, space: Namespace, after_seq: int, to_seq: int) -> uuid.UUID:
+    """Make the statements of the messages in (after_seq, to_seq] of the change feed."""
+    return jobs.enqueue(connection, space, STATEMENTS, f"{STATEMENTS}:{to_seq}", {"after": after_seq, "to": to_seq})
 
 
 def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None:

@@ -2,13 +2,14 @@
 
 Distilling and encoding happen before the transaction; then the namespace's row is locked, what was read before is
 looked at once more, and everything is inserted. When the reply goes out the write is durable, and the next recall in
-any process follows the change feed to it.
+any process follows the change feed to it. Of a long write only the words are stored so; a job makes the rest.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,19 +40,19 @@ _CONSOLIDATE_DELAY_S = 1.0
 @dataclass(frozen=True, slots=True)
 class _Distilled:
     """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit,
-    `message_vectors` one per message.
+    `message_vectors` one per message, None where a job makes them.
     """
 
     admission: Admission
     units: tuple[MemoryUnit, ...]
     skips: tuple[Skip, ...]
     vectors: tuple[bytes, ...]
-    message_vectors: tuple[bytes, ...]
+    message_vectors: tuple[bytes | None, ...]
 
 
 class Ingest:
-    """`depth` is how much the distiller keeps, `southern` whose seasons it reads; `kinds` are further jobs behind a
-    write; `kick` tells their runner.
+    """`depth` is how much the distiller keeps, `southern` whose seasons it reads; `inline_bytes` the most words (UTF-8)
+    of a write that are distilled within it; `kinds` are further jobs behind a write; `kick` tells their runner.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class Ingest:
         kick: Callable[[], None] = lambda: None,
         *,
         southern: bool = False,
+        inline_bytes: float = math.inf,
     ) -> None:
+        self._inline_bytes = inline_bytes
         self._database = database
         self._encoder = encoder
         self._depth = depth
@@ -94,9 +97,12 @@ class Ingest:
                 if replay:
                     return replay
                 admitted = admission.admit(connection, space, batch, writer)
-                context = _context(connection, space, admitted)
-            distilled = self._distil(space, admitted, context)
-            receipt = self._store(space, distilled, idempotency_key, request_hash, is_new=found is None)
+                is_long = _size(admitted) > self._inline_bytes
+                context = {} if is_long else _context(connection, space, admitted)
+            distilled = [_undistilled(item) for item in admitted] if is_long else self._distil(space, admitted, context)
+            receipt = self._store(
+                space, distilled, idempotency_key, request_hash, is_new=found is None, is_long=is_long
+            )
             if receipt:
                 self._kick()
                 return receipt
@@ -133,8 +139,12 @@ class Ingest:
             for item, draft in zip(admitted, drafts, strict=True)
         ]  # fmt: skip
 
-    def _follow_up(self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime]) -> None:
-        """Queue what comes after this write, and at the ends of its messages."""
+    def _follow_up(
+        self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime], *, is_long: bool
+    ) -> None:
+        """Queue what comes after this write, in order, and at the ends of its messages."""
+        if is_long:
+            follow_ups.statements(connection, space, space.head, seq)
         follow_ups.consolidation(connection, space, seq, _CONSOLIDATE_DELAY_S)
         for kind in self._kinds:
             jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
@@ -142,7 +152,14 @@ class Ingest:
             follow_ups.ending(connection, space, end)
 
     def _store(
-        self, space: Namespace, distilled: Sequence[_Distilled], key: str | None, request_hash: bytes, *, is_new: bool
+        self,
+        space: Namespace,
+        distilled: Sequence[_Distilled],
+        key: str | None,
+        request_hash: bytes,
+        *,
+        is_new: bool,
+        is_long: bool,
     ) -> WriteReceipt | None:
         """The transaction. None when what was read before no longer holds, the namespace among it: the caller starts
         over.
@@ -169,11 +186,15 @@ class Ingest:
             changes: list[feed.Change] = []
             for item in distilled:
                 seq = _insert(connection, locked, item, seq, changes)
-            receipt = WriteReceipt(seq, tuple(_receipt(item) for item in distilled))
             feed.append(connection, locked, changes)
             if changes:
                 ends = {m.expires_at for item in distilled for m in item.admission.messages if m.expires_at}
-                self._follow_up(connection, locked, seq, ends)
+                self._follow_up(connection, locked, seq, ends, is_long=is_long)
+            job_id = None
+            if is_long or any(item.admission.duplicate for item in distilled):
+                said = [message_id for item in distilled for message_id in item.admission.message_ids]
+                job_id = jobs.covering(connection, locked, follow_ups.STATEMENTS, said)
+            receipt = WriteReceipt(seq, tuple(_receipt(item) for item in distilled), job_id=job_id)
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
@@ -181,6 +202,15 @@ class Ingest:
             fresh = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(named)}
             tenants.keep_quota(connection, locked.tenant_id, **fresh)
             return receipt
+
+
+def _size(admitted: Sequence[Admission]) -> int:
+    """Bytes of the new messages' words: of these an encoder and a distiller need about as long in every script."""
+    return sum(len(message.text.encode()) for item in admitted for message in item.messages)
+
+
+def _undistilled(admitted: Admission) -> _Distilled:
+    return _Distilled(admitted, (), (), (), (None,) * len(admitted.messages))
 
 
 def ending(unit: MemoryUnit, ends: Mapping[str, dt.datetime | None]) -> MemoryUnit:
@@ -267,12 +297,14 @@ def _replay(connection: sa.Connection, space: Namespace, key: str | None, reques
         )
         for result in stored.response["results"]
     )
-    return WriteReceipt(stored.response["seq"], results, replayed=True)
+    job_id = stored.response.get("job_id")
+    return WriteReceipt(stored.response["seq"], results, True, uuid.UUID(job_id) if job_id else None)
 
 
 def _as_json(receipt: WriteReceipt) -> dict[str, object]:
     return {
         "seq": receipt.seq,
+        "job_id": str(receipt.job_id) if receipt.job_id else None,
         "results": [
             {
                 "exchange_id": result.exchange_id,

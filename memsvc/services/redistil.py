@@ -1,6 +1,7 @@
-"""Distil a namespace again with the distiller of this version: a job, session by session.
+"""Make the units of messages that are stored: all of a namespace again with the distiller of this version, or those of
+a write that was too long to distil at once. Jobs, portion by portion.
 
-Each session is one transaction that also notes how far the job is, so an interrupted job goes on where it was and
+Each portion is one transaction that also notes how far the job is, so an interrupted job goes on where it was and
 makes nothing twice. Units keep their ids and get a new version; what a person or a model wrote over them stays.
 """
 
@@ -13,19 +14,40 @@ from typing import Any
 
 from memsvc import errors
 from memsvc.distill import compose, upgrade
-from memsvc.distill.compose import Depth
+from memsvc.distill.compose import Depth, Place, Portion
+from memsvc.domain.message import Message
 from memsvc.domain.unit import Kind, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
-from memsvc.services.causes import DISTILLED_AGAIN, is_by_rule
+from memsvc.services.causes import DISTILLED, DISTILLED_AGAIN, is_by_rule
 from memsvc.services.ingest import ending, require_encoder
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
 
 KIND = "distill"
+STATEMENTS = follow_ups.STATEMENTS
+# More than any message has.
+_END = 2**31 - 1
 # A session that is written into again and again is left to the next attempt of the job.
 _ROUNDS = 5
+# Units and messages of one transaction, about: less than three seconds of a processor, whatever they say.
+_PORTION = 30
+
+
+@dataclasses.dataclass(slots=True)
+class _Course:
+    """How far a job is: in session `number` of `total`, the one behind `before`, at (seq, character). `wanted`
+    are the messages that it is about, None for all; `cause` is why units come into being.
+    """
+
+    total: int
+    wanted: frozenset[str] | None
+    cause: str
+    counts: dict[str, int]
+    number: int
+    before: str | None
+    at: tuple[int, int] | None = None
 
 
 class Redistil:
@@ -35,76 +57,109 @@ class Redistil:
         self._southern = southern
 
     def run(self, lease: Lease) -> None:
-        """The job's handler."""
-        job = lease.job
+        """The job's handler. With `after` and `to` in its payload it is about that stretch of the change feed."""
+        job, payload = lease.job, lease.job.payload
         with lease.reading() as (connection, space):
             require_encoder(space, self._encoder.name)
-            sessions = sorted(exchanges.sessions(connection, space))
-        counts = {"replaced": 0, "fresh": 0, "retired": 0} | dict(job.payload.get("counts", {}))
-        last = job.payload.get("last_session")
+            if "to" in payload:
+                said = exchanges.between(connection, space, payload["after"], payload["to"])
+                sessions = sorted({message.session_id for message in said})
+                wanted, cause = frozenset(message.id for message in said), DISTILLED
+            else:
+                sessions, wanted, cause = sorted(exchanges.sessions(connection, space)), None, DISTILLED_AGAIN
+        counts = {"replaced": 0, "fresh": 0, "retired": 0} | dict(payload.get("counts", {}))
+        last = payload.get("last_session")
         ahead = [session for session in sessions if last is None or session > last]
-        for number, session in enumerate(ahead, start=len(sessions) - len(ahead) + 1):
-            self._session(lease, session, counts, number, len(sessions))
+        course = _Course(len(sessions), wanted, cause, counts, len(sessions) - len(ahead), last)
+        within, *at = payload.get("at") or [None]
+        for session in ahead:
+            course.number += 1
+            course.at = (at[0], at[1]) if session == within else None
+            self._session(lease, session, course)
+            course.before = session
         with lease.transaction() as (connection, locked):
             follow_ups.consolidation(connection, locked, locked.head)
             jobs.finish(connection, job, counts | {"sessions": len(sessions), "distiller": compose.DISTILLER})
 
-    def _session(self, lease: Lease, session: str, counts: dict[str, int], number: int, total: int) -> None:
+    def _session(self, lease: Lease, session: str, course: _Course) -> None:
         for _ in range(_ROUNDS):
-            if self._attempt(lease, session, counts, number, total):
+            if self._attempt(lease, session, course):
                 return
         raise errors.Unavailable("The session is being written into all the time.", "The job tries again later.")
 
-    def _attempt(self, lease: Lease, session: str, counts: dict[str, int], number: int, total: int) -> bool:
-        """False when somebody wrote into the session in the meantime: read it again."""
+    def _attempt(self, lease: Lease, session: str, course: _Course) -> bool:
+        """False when somebody wrote into what was read in the meantime: read it again and go on."""
         with lease.reading() as (connection, space):
             messages = exchanges.of_session(connection, space, session)
             names = exchanges.participants(connection, space, session)
-            stored = {item.unit.id: item for item in units.of_session(connection, space, session)}
+        portions = compose.portions(
+            messages, begin=_place(messages, course.at), wanted=course.wanted, most=_PORTION, participants=names,
+            namespace_id=str(space.id), count_tokens=tokens.count, depth=self._depth, southern=self._southern,
+        )  # fmt: skip
+        return all(self._store(lease, session, messages, portion, course) for portion in portions)
+
+    def _store(
+        self, lease: Lease, session: str, messages: Sequence[Message], portion: Portion, course: _Course
+    ) -> bool:
+        """The portion in one transaction; False when the messages up to its end are no longer what was read."""
+        (first, begin), (last, end) = portion.begin, portion.end
+        touched = messages[first : last + (end > 0)]
+        ended = [message.id for message in messages[first:last]]
+        with lease.reading() as (connection, space):
+            found = units.said_in(connection, space, [m.id for m in touched], begin, end or _END)
             bare = exchanges.without_vectors(connection, space, session)
             decided = _decided(jobs.payloads(connection, space, KIND))
-        made = compose.distill(
-            messages, preceding=(), participants=names, namespace_id=str(space.id), count_tokens=tokens.count,
-            depth=self._depth, southern=self._southern,
-        )  # fmt: skip
-        old = [item.unit for item in stored.values() if is_by_rule(item)]
+        stored = {item.unit.id: item for item in found}
+        old = [item.unit for item in found if is_by_rule(item)]
         # The first source is where it was said; others lent it a name, or are what it corrects.
         held = {
             item.unit.sources[0].message_id
-            for item in stored.values()
-            if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT and item.unit.sources
+            for item in found
+            if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT
         }
-        ends = {message.id: message.expires_at for message in messages}
+        ends = {message.id: message.expires_at for message in messages[: last + 1]}
         fresh = [
-            dataclasses.replace(ending(unit, ends), **decided.get((first.message_id, first.start), {}))
-            for unit in made.units
-            if (first := unit.sources[0]).message_id not in held
+            dataclasses.replace(ending(unit, ends), **decided.get((source.message_id, source.start), {}))
+            for unit in portion.units
+            if (source := unit.sources[0]).message_id not in held
         ]
         plan = upgrade.plan(old, fresh)
-        pairs = [(b, m) for b, m in zip([None, *messages], messages, strict=False) if m.id in bare]
+        pairs = [(messages[n - 1] if n else None, messages[n]) for n in range(first, last) if messages[n].id in bare]
         said = zip((m.id for _, m in pairs), writing.encode_messages(self._encoder, pairs), strict=True)
         vectors = iter(writing.encode(self._encoder, [*(new for _, new in plan.replaced), *plan.fresh]))
-        origin = {message.id: message.exchange_id for message in messages}
+        origin = {message.id: message.exchange_id for message in touched}
+        read = [message.id for message in messages[: first + len(touched)]]
         with lease.transaction() as (connection, locked):
             require_encoder(locked, self._encoder.name)
-            if [message.id for message in exchanges.of_session(connection, locked, session)] != list(origin):
+            if exchanges.ids_of_session(connection, locked, session)[: len(read)] != read:
                 return False
             batch = writing.Batch(connection, locked)
             for unit, new in plan.replaced:
                 batch.replace(stored[unit.id], new, DISTILLED_AGAIN, next(vectors))
             for unit in plan.fresh:
-                batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), DISTILLED_AGAIN)
+                batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), course.cause)
             for unit in plan.retired:
                 batch.replace(stored[unit.id], dataclasses.replace(unit, status=Status.ARCHIVED), DISTILLED_AGAIN)
             batch.set_vectors(dict(said))
-            exchanges.set_skips(connection, locked, list(origin), made.skips)
+            exchanges.set_skips(connection, locked, ended, portion.skips)
             batch.commit()
-            counts["replaced"] += len(plan.replaced)
-            counts["fresh"] += len(plan.fresh)
-            counts["retired"] += len(plan.retired)
-            progress = dict(lease.job.payload) | {"last_session": session, "counts": counts}
-            jobs.advance(connection, lease.job, number, total, progress)
+            course.counts["replaced"] += len(plan.replaced)
+            course.counts["fresh"] += len(plan.fresh)
+            course.counts["retired"] += len(plan.retired)
+            course.at = (messages[last].seq, end) if last < len(messages) else None
+            progress = {"last_session": course.before, "at": [session, *course.at] if course.at else None}
+            if course.at is None:
+                progress["last_session"] = session
+            progress = dict(lease.job.payload) | progress | {"counts": course.counts}
+            jobs.advance(connection, lease.job, course.number - bool(course.at), course.total, progress)
         return True
+
+
+def _place(messages: Sequence[Message], at: tuple[int, int] | None) -> Place:
+    """Where to go on: at the beginning too where that message is gone."""
+    found = (number for number, message in enumerate(messages) if at and message.seq == at[0])
+    number = next(found, None)
+    return (number, at[1]) if at and number is not None else (0, 0)
 
 
 def _decided(payloads: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:

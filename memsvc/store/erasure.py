@@ -252,7 +252,7 @@ def interrupt_jobs(connection: sa.Connection, namespace: Namespace) -> int:
         .where(*tables.within(j, namespace), j.c.state.in_([State.QUEUED.value, State.RUNNING.value]))
         .values(
             state=State.QUEUED.value, epoch=j.c.epoch + 1, lease_until=None, last_error=None, done=0, total=None,
-            payload=_without(_without(j.c.payload, "last_session"), "counts"),
+            payload=_without(_without(_without(j.c.payload, "last_session"), "counts"), "at"),
         )
     )  # fmt: skip
     return connection.execute(statement).rowcount

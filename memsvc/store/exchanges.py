@@ -150,9 +150,9 @@ def insert_messages(
     messages: Sequence[Message],
     hashes: Sequence[bytes],
     token_counts: Sequence[int],
-    vectors: Sequence[bytes],
+    vectors: Sequence[bytes | None],
 ) -> None:
-    """`hashes`, `token_counts` and `vectors` stand beside `messages`."""
+    """`hashes`, `token_counts` and `vectors` stand beside `messages`; None for a vector that is still to be made."""
     if not messages:
         return
     connection.execute(
@@ -206,6 +206,16 @@ def of_session(connection: sa.Connection, namespace: Namespace, session_id: str)
         .order_by(_M.c.occurred_at, _M.c.seq)
     )
     return [_message(row) for row in connection.execute(statement)]
+
+
+def ids_of_session(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[str]:
+    """The ids of a session's messages, from the first to the last."""
+    statement = (
+        sa.select(_M.c.id)
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id, _HEARD)
+        .order_by(_M.c.occurred_at, _M.c.seq)
+    )
+    return list(connection.execute(statement).scalars())
 
 
 def order(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:

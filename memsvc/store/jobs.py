@@ -108,6 +108,25 @@ def unfinished(
     return connection.execute(statement).scalar_one_or_none()
 
 
+def covering(
+    connection: sa.Connection, namespace: Namespace, kind: str, message_ids: Collection[str]
+) -> uuid.UUID | None:
+    """The oldest unfinished job of this kind whose stretch of the change feed (`after`, `to`] has one of the
+    messages.
+    """
+    seq = tables.message.c.seq
+    after, to = (_J.c.payload[name].as_integer() for name in ("after", "to"))
+    these = (*tables.within(tables.message, namespace), tables.any_of(tables.message.c.id, message_ids))
+    statement = (
+        sa.select(_J.c.id)
+        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state.not_in(_ENDED))
+        .where(sa.exists().where(*these, seq > after, seq <= to))
+        .order_by(_J.c.ordinal)
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[Due]:
     """Of each namespace in which nothing runs, the oldest job that may run now; the longest waiting first.
 

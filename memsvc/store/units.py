@@ -128,17 +128,22 @@ def page(
     statement = statement.where(IS_MEMORY if sought.kind is None else _U.c.kind == sought.kind.value)
     if sought.status is not None:
         statement = statement.where(_U.c.status == sought.status.value)
-    ids = list(connection.execute(statement.limit(limit)).scalars())
-    found = by_id(connection, namespace, ids)
-    return [found[unit_id] for unit_id in ids]
+    return _whole(connection, namespace, statement.limit(limit))
 
 
-def of_session(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[StoredUnit]:
-    """All units of a session, in the order they were made."""
-    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.session_id == session_id)
-    ids = list(connection.execute(statement.order_by(_U.c.seq)).scalars())
-    found = by_id(connection, namespace, ids)
-    return [found[unit_id] for unit_id in ids]
+def said_in(
+    connection: sa.Connection, namespace: Namespace, message_ids: Sequence[str], begin: int, end: int
+) -> list[StoredUnit]:
+    """The units whose first source stands in these messages, from the character `begin` of the first one to before
+    `end` of the last, in the order they were made.
+    """
+    first = sa.and_(*tables.within(_S, namespace), _S.c.unit_id == _U.c.id, _S.c.ordinal == 0)
+    statement = (
+        sa.select(_U.c.id).join(_S, first).where(tables.any_of(_S.c.message_id, message_ids)).order_by(_U.c.seq)
+        .where(*tables.within(_U, namespace), sa.or_(_S.c.message_id != message_ids[0], _S.c.start_char >= begin))
+        .where(sa.or_(_S.c.message_id != message_ids[-1], _S.c.start_char < end))
+    )  # fmt: skip
+    return _whole(connection, namespace, statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +199,7 @@ def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Co
 def of_kind(connection: sa.Connection, namespace: Namespace, kind: Kind) -> list[StoredUnit]:
     """All units of a kind, of every status, in the order they were made."""
     statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.kind == kind.value).order_by(_U.c.seq)
-    ids = list(connection.execute(statement).scalars())
-    found = by_id(connection, namespace, ids) if ids else {}
-    return [found[unit_id] for unit_id in ids]
+    return _whole(connection, namespace, statement)
 
 
 def merged_into(connection: sa.Connection, namespace: Namespace, unit_id: str) -> list[StoredUnit]:
@@ -294,6 +297,13 @@ def with_merged(
         source = Source(row.message_id, row.start_char, row.end_char)
         found.setdefault(row.owner, []).append((source, row.session_id))
     return found
+
+
+def _whole(connection: sa.Connection, namespace: Namespace, ids: sa.Select[Any]) -> list[StoredUnit]:
+    """The units of these ids, in their order."""
+    wanted = list(connection.execute(ids).scalars())
+    found = by_id(connection, namespace, wanted) if wanted else {}
+    return [found[unit_id] for unit_id in wanted]
 
 
 def _time(row: Any) -> TimeSpan | None:

@@ -107,8 +107,9 @@ class SkippedMessage(Response):
     message_id: MessageId
     reason: str = Field(
         description="phatic (it only keeps in touch), covered (a long reply is told by other sentences), pasted (a "
-        "part of a long table, log or file), repeated (a reply in the same words), duplicate (the message was stored "
-        "before), empty, or served (it is context that this service gave)."
+        "part of a long table, log or file), repeated (a reply in the same words, or a statement that the message has "
+        "made before), duplicate (the message was stored before), empty, or served (it is context that this service "
+        "gave)."
     )
     start: int | None = Field(None, description="The first character meant, from 0; null: the whole message.")
     end: int | None = Field(None, description="The character behind the last one meant; null: the whole message.")
@@ -131,3 +132,9 @@ class WriteResponse(Response):
         description="The namespace's change number that contains this write: a read at or after it sees everything."
     )
     results: list[WriteResult] = Field(description="One for each exchange, in their order.")
+    job_id: str | None = Field(
+        None,
+        description="Null, unless the statements of a long write are still to come: the job that makes them, for "
+        "GET /v1/jobs/{job_id}. Until it is done its messages are found by their words alone, and their units and "
+        "skipped are empty.",
+    )
