@@ -16,7 +16,7 @@ from memsvc import errors
 from memsvc.distill import compose, upgrade
 from memsvc.distill.compose import Depth, Place, Portion
 from memsvc.domain.message import Message
-from memsvc.domain.unit import Kind, Status
+from memsvc.domain.unit import Kind, MemoryUnit, Source, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
@@ -110,18 +110,14 @@ class Redistil:
             bare = exchanges.without_vectors(connection, space, session)
             decided = _decided(jobs.payloads(connection, space, KIND))
         stored = {item.unit.id: item for item in found}
-        old = [item.unit for item in found if is_by_rule(item)]
-        # The first source is where it was said; others lent it a name, or are what it corrects.
-        held = {
-            item.unit.sources[0].message_id
-            for item in found
-            if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT
-        }
+        # What others wrote holds its place; the rest of its message is distilled again.
+        held = [item.unit.sources[0] for item in found if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT]
+        old = [item.unit for item in found if is_by_rule(item) and not _meets(item.unit, held)]
         ends = {message.id: message.expires_at for message in messages[: last + 1]}
         fresh = [
-            dataclasses.replace(ending(unit, ends), **decided.get((source.message_id, source.start), {}))
+            dataclasses.replace(ending(unit, ends), **decided.get(_begin(unit), {}))
             for unit in portion.units
-            if (source := unit.sources[0]).message_id not in held
+            if not _meets(unit, held)
         ]
         plan = upgrade.plan(old, fresh)
         pairs = [(messages[n - 1] if n else None, messages[n]) for n in range(first, last) if messages[n].id in bare]
@@ -153,6 +149,20 @@ class Redistil:
             progress = dict(lease.job.payload) | progress | {"counts": course.counts}
             jobs.advance(connection, lease.job, course.number - bool(course.at), course.total, progress)
         return True
+
+
+def _begin(unit: MemoryUnit) -> tuple[str, int]:
+    """Where it was said: its first source. Others lent it a name, or are what it corrects."""
+    return unit.sources[0].message_id, unit.sources[0].start
+
+
+def _meets(unit: MemoryUnit, held: Sequence[Source]) -> bool:
+    """Whether it is about characters that are held; what stands in a caption shares it whole."""
+    own = unit.sources[0]
+    return any(
+        own == other or (own.message_id == other.message_id and max(own.start, other.start) < min(own.end, other.end))
+        for other in held
+    )
 
 
 def _place(messages: Sequence[Message], at: tuple[int, int] | None) -> Place:

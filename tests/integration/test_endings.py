@@ -269,3 +269,20 @@ def test_mem0s_expiration_date_ends_the_memory_everywhere_at_the_end_of_that_day
     assert listed() == {gate}
     reply = http.put(f"/v1/memories/{door}/", json={"expiration_date": "9999-12-31"})
     assert reply.status_code in (400, 422)
+
+
+@pytest.mark.parametrize("action", ["edit", "invalidate"])
+def test_what_is_decided_of_one_statement_leaves_the_others_of_its_message_as_they_are(
+    memory: Namespace, settle: Callable[[], None], action: str
+) -> None:
+    memory.add("My favourite tea is oolong. I keep two tortoises in the garden. I row on Tuesdays.", session_id="s")
+    (tea,) = (unit for unit in memory.units() if "oolong" in unit.text)
+    if action == "edit":
+        memory.edit(tea.id, "My favourite tea is sencha.")
+    else:
+        memory.invalidate(tea.id)
+    before = {unit.id: (unit.text, unit.status, unit.version) for unit in memory.units()}
+    assert len(before) == 3
+    memory.maintain("distill")
+    settle()
+    assert {unit.id: (unit.text, unit.status, unit.version) for unit in memory.units()} == before
