@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api import body, guard, health, mcp, metrics, observe, problems, tracing
 from api.admin import routes as admin
 from api.auth import Authenticator, Identify
+from api.chat import embeddings
 from api.chat import routes as chat
 from api.chat.told import Told
 from api.mem0 import routes as mem0
@@ -81,6 +82,8 @@ def create(service: Service) -> FastAPI:
         aliases.router,
         mem0.router,
         chat.router,
+        chat.described,
+        embeddings.router,
         keys.router,
         transfer.router,
         admin.router,
