@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
+import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memsvc.wire.base import NAMESPACE_PATTERN, Name, Text
 
 MAX_MESSAGES = 2_000
+# So many levels more than a client sends a part of it may lie when it goes on.
+_DEEPER = 8
+
+
+def words_or_list(given: Any) -> str:
+    """The tag of a field that is text or a list, so that an error is told of what was meant."""
+    return "list" if isinstance(given, list) else "text"
 
 
 class Asked(BaseModel):
@@ -20,8 +28,12 @@ class Asked(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, given: Any) -> Any:
+        deeper = given
+        for _ in range(_DEEPER):
+            deeper = [deeper]
         try:
             json.dumps(given, ensure_ascii=False, allow_nan=False, default=str).encode()
+            pydantic_core.to_jsonable_python(deeper)
         except (ValueError, RecursionError):
             raise ValueError(
                 "must be plain JSON: no NaN or Infinity, no lone surrogates, and not nested too deeply"

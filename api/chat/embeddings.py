@@ -11,9 +11,10 @@ import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from api.auth import Reader
+from api.chat.body import words_or_list
 from api.deps import Services
 from memsvc import errors
 from memsvc.models.encoder import TextEncoder, Vectors
@@ -53,7 +54,8 @@ class EmbeddingRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: Annotated[
-        Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],
+        Annotated[Text, Tag("text")] | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS), Tag("list")],
+        Discriminator(words_or_list),
         BeforeValidator(_no_tokens),
         AfterValidator(_bounded),
     ] = Field(description="A text, or several: no empty one, and a million characters in all at most.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from api.chat.body import MAX_MESSAGES, Asked, Memory
+from api.chat.body import MAX_MESSAGES, Asked, Memory, words_or_list
 from memsvc.wire.base import Text
 
 _READ = ("message", "function_call", "function_call_output", "reasoning")
@@ -72,7 +72,10 @@ def _whole(part: InputPart) -> InputPart:
     return part
 
 
-Content = Text | list[Annotated[InputPart, AfterValidator(_whole)]]
+Content = Annotated[
+    Annotated[Text, Tag("text")] | Annotated[list[Annotated[InputPart, AfterValidator(_whole)]], Tag("list")],
+    Discriminator(words_or_list),
+]
 
 
 class InputMessage(_Open):
@@ -165,9 +168,11 @@ class ResponseRequest(Asked):
     model: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         description='"memsvc" is the configured model; any other name goes on to the endpoint.'
     )
-    input: Text | Annotated[list[Item], Field(min_length=1, max_length=MAX_MESSAGES - 1)] = Field(
-        description="What the user says, or the conversation so far as items."
-    )
+    input: Annotated[
+        Annotated[Text, Tag("text")]
+        | Annotated[list[Item], Field(min_length=1, max_length=MAX_MESSAGES - 1), Tag("list")],
+        Discriminator(words_or_list),
+    ] = Field(description="What the user says, or the conversation so far as items.")
     instructions: Text | None = Field(None, description="Stands before the conversation as a system message.")
     stream: bool | None = Field(None, description="Tell the reply as it comes, as server-sent events.")
     stream_options: dict[str, Any] | None = Field(None, description="Taken; asks for nothing here.")

@@ -122,8 +122,8 @@ async def respond(
     return await _answered(asked, request, caller, service, namespace, responses.Answer(body))
 
 
-@router.get("/v1/responses/{id}")
-async def response(id: str, caller: Caller) -> Response:
+@router.get("/v1/responses/{response_id}")
+async def response(response_id: str, caller: Caller) -> Response:
     """OpenAI's clients fetch a response again; here only what was said is kept, as memory."""
     raise errors.NotFound(
         "No responses are kept here.", "Keep what POST /v1/responses replied; send the conversation in input."
