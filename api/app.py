@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
@@ -64,6 +65,7 @@ def create(service: Service) -> FastAPI:
     app.state.service = service
     app.state.authenticator = Authenticator(service.database, service.settings.limits)
     app.state.chat_model = chat.model_of(service)
+    app.state.embedding_turn = anyio.CapacityLimiter(1)
     problems.install(app)
     app.state.metrics = Metrics(service)
     _stand_guard(app, service)

@@ -22,10 +22,10 @@ from memsvc.wire.base import Text
 
 MAX_TEXTS = 2_048
 MAX_CHARS = 1_000_000
-# Of all requests one batch at a time: the other threads and the rest of the processor stay for who asks the memory.
+# Texts at once, in the one turn that all requests take: the other threads and the rest of the processor stay for who
+# asks the memory.
 _BATCH = 32
 _CLIENT_LEFT = 499
-_turn = anyio.CapacityLimiter(1)
 
 router = APIRouter(tags=["openai"])
 
@@ -105,15 +105,16 @@ async def embed(body: EmbeddingRequest, request: Request, caller: Reader, servic
         raise errors.Invalid(
             f"The vectors of {encoder.name} have {encoder.width} dimensions.", "Leave dimensions out, or ask for those."
         )
+    turn: anyio.CapacityLimiter = request.app.state.embedding_turn
     texts = [body.input] if isinstance(body.input, str) else body.input
-    async with _turn:
+    async with turn:
         parts = await anyio.to_thread.run_sync(_parts, encoder, texts)
     words = [part for _, part, _ in parts]
     rows = []
     for start in range(0, len(words), _BATCH):
         if await request.is_disconnected():
             return Response(status_code=_CLIENT_LEFT)
-        async with _turn:
+        async with turn:
             rows.append(await anyio.to_thread.run_sync(encoder.encode, words[start : start + _BATCH]))
     return await anyio.to_thread.run_sync(_reply, encoder.name, body.encoding_format, parts, np.concatenate(rows))
 

@@ -165,7 +165,8 @@ class Answer:
         self._memsvc = ours if isinstance(ours, dict) else self._memsvc
         choices = reply.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        self._finish = choice.get("finish_reason") or self._finish
+        finish = choice.get("finish_reason")
+        self._finish = finish if isinstance(finish, str) else self._finish
         said = choice.get("delta") or choice.get("message")
         if not isinstance(said, dict):
             return
@@ -175,7 +176,8 @@ class Answer:
         calls = said.get("tool_calls")
         for place, call in enumerate(calls if isinstance(calls, list) else ()):
             if isinstance(call, dict) and isinstance(call.get("function"), dict):
-                yield from self._call(call.get("index", place), call)
+                index = call.get("index")
+                yield from self._call(index if isinstance(index, int) else place, call)
 
     def _say(self, kind: str, words: str) -> Iterator[str]:
         message = next((item for item in self._output if item["type"] == "message"), None)
@@ -192,9 +194,9 @@ class Answer:
         part[_WORDS[kind]] += words
         yield self._event(f"response.{kind}.delta", **self._place(message, part), delta=words, **_marks(kind))
 
-    def _call(self, index: Any, call: dict[str, Any]) -> Iterator[str]:
+    def _call(self, index: int, call: dict[str, Any]) -> Iterator[str]:
         """A call, or a further piece of one. Some endpoints number them all alike and tell them apart by id."""
-        function, id = call["function"], call.get("id")
+        function, id = call["function"], str(call.get("id") or "")
         item = self._calls.get(index)
         if item is None or (id and id != item["call_id"]):
             item = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import json
-import uuid
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -16,7 +17,6 @@ import pytest
 from api.chat.embeddings import MAX_CHARS, MAX_TEXTS
 from memsvc.bootstrap import Service
 from memsvc.models import tokens
-from memsvc.store import tenants
 from tests.stored import rows
 from tests.waiting import LIMIT_S
 
@@ -107,3 +107,25 @@ def test_nothing_is_stored_and_a_lone_surrogate_is_refused(http: httpx.Client, s
         sent = json.dumps({"model": "memsvc", "input": "x"} | body)
         assert http.post("/v1/embeddings", content=sent).status_code in (404, 422, 200)
     assert rows(service, service.tenant_id) == before
+
+
+def test_of_all_requests_one_small_batch_is_encoded_at_a_time(
+    http: httpx.Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, lock = service.encoder.encode, threading.Lock()
+    sizes: list[int] = []
+
+    def watched(texts: Sequence[str]) -> Any:
+        assert lock.acquire(blocking=False), "two batches at once"
+        try:
+            sizes.append(len(texts))
+            return encode(texts)
+        finally:
+            lock.release()
+
+    monkeypatch.setattr(service.encoder, "encode", watched)
+    body = {"model": "memsvc", "input": [f"Number {n}." for n in range(100)]}
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for reply in pool.map(lambda _: http.post("/v1/embeddings", json=body), range(4)):
+            assert len(reply.raise_for_status().json()["data"]) == 100
+    assert sorted(sizes) == [4] * 4 + [32] * 12

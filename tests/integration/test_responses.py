@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import itertools
 import json
@@ -19,6 +20,8 @@ from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.settings import GeneratorSettings
 from tests.integration.test_chat import Endpoint, chat, serve
+from tests.integration.test_chat import over_local as over_local
+from tests.integration.test_local_generator import folder as folder
 from tests.waiting import LIMIT_S
 
 _names = itertools.count()
@@ -90,14 +93,19 @@ def pieces(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"tool_calls": [{"index": index, "function": {"arguments": function["arguments"][at : at + 5]}}]}
 
 
-@pytest.fixture(scope="module")
-def url(service: Service) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+@contextlib.contextmanager
+def endpoint(model: type[Model]) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    yield from serve(service, None, GeneratorSettings(url=address, model="big-model"))
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> Iterator[str]:
+    with endpoint(Model) as address:
+        yield from serve(service, None, GeneratorSettings(url=address, model="big-model"))
 
 
 @pytest.fixture
@@ -120,7 +128,7 @@ def test_a_response_is_given_what_is_remembered_and_is_remembered(
 ) -> None:
     first = ai.responses.create(model="memsvc", input="My daughter Ines studies botany in Porto.")
     assert first.output_text == "Noted: My daughter Ines studies botany in Porto."
-    assert (first.object, first.status, first.model, first.store) == ("response", "completed", "big-model", False)
+    assert (first.object, first.status, first.model) == ("response", "completed", "big-model")
     assert first.id.startswith("resp_")
     assert first.usage is not None
     assert (first.usage.input_tokens, first.usage.output_tokens, first.usage.total_tokens) == (12, 5, 17)
@@ -415,3 +423,40 @@ def test_a_grounded_response_is_an_answer_with_its_citations(
     assert beside["path"] == "quote"
     assert len(beside["citations"]) == 1
     assert reply.usage is not None
+
+
+def test_a_model_on_this_machine_responds_at_once_and_in_a_stream_alike_and_refuses_functions(
+    over_local: str, service: Service, name: str
+) -> None:
+    asked: dict[str, Any] = {"model": "memsvc", "input": "w1 w2 w3", "max_output_tokens": 8, "temperature": 0}
+    with chat(over_local, service, name) as ai:
+        whole = ai.responses.create(**asked, extra_body={"memsvc": {"remember": False}})
+        ended: Any = list(ai.responses.create(**asked, stream=True))[-1]
+        assert ended.response.output_text == whole.output_text
+        assert ended.response.usage == whole.usage
+        assert whole.usage is not None
+        assert 0 < whole.usage.output_tokens <= 8
+        for streamed in (False, True):
+            with pytest.raises(openai.UnprocessableEntityError, match="does not know tools"):
+                ai.responses.create(**asked, tools=[WEATHER], stream=streamed)
+
+
+class Odd(Model):
+    """Numbers all calls alike, tells arguments as an object, and sends what has no shape."""
+
+    def _said(self, body: dict[str, Any], last: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+        calls = [{"index": 0, "id": f"odd_{place}", "function": {"name": "weather", "arguments": {"place": place}}}
+                 for place in ("Porto", "Oslo")]  # fmt: skip
+        odd = [None, {"function": "x"}, {"index": [], "function": {"name": "last", "arguments": None}}]
+        return {"content": "", "tool_calls": [*calls, *odd]}, {"reason": "odd"}
+
+
+def test_an_endpoint_with_habits_of_its_own_is_understood(service: Service, name: str) -> None:
+    with endpoint(Odd) as address:
+        for url in serve(service, None, GeneratorSettings(url=address, model="big-model")):
+            with chat(url, service, name) as ai:
+                reply: Any = ai.responses.create(model="memsvc", input="x", tools=[WEATHER])
+    assert [(call.name, call.arguments) for call in reply.output] == [
+        ("weather", '{"place": "Porto"}'), ("weather", '{"place": "Oslo"}'), ("last", ""),
+    ]  # fmt: skip
+    assert reply.status == "completed"
