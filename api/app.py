@@ -6,12 +6,14 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
 from api import body, guard, health, mcp, metrics, observe, problems, tracing
 from api.admin import routes as admin
 from api.auth import Authenticator, Identify
+from api.chat import embeddings
 from api.chat import routes as chat
 from api.chat.told import Told
 from api.docs import document, page
@@ -32,6 +34,29 @@ from api.routes import (
 )  # fmt: skip
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
+
+# The first that fits a path takes it.
+_ROUTERS = (
+    health.router,
+    metrics.router,
+    exchanges.router,
+    questions.router,
+    reads.router,
+    changes.router,
+    answers.router,
+    namespaces.router,
+    jobs.router,
+    records.router,
+    aliases.router,
+    mem0.router,
+    chat.router,
+    chat.described,
+    embeddings.router,
+    keys.router,
+    transfer.router,
+    admin.router,
+    page.router,
+)
 
 
 def create(service: Service) -> FastAPI:
@@ -68,29 +93,12 @@ def create(service: Service) -> FastAPI:
     app.state.service = service
     app.state.authenticator = Authenticator(service.database, service.settings.limits)
     app.state.chat_model = chat.model_of(service)
+    app.state.embedding_turn = anyio.CapacityLimiter(1)
     problems.install(app)
     app.state.metrics = Metrics(service)
     _stand_guard(app, service)
     app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
-    for router in (
-        health.router,
-        metrics.router,
-        exchanges.router,
-        questions.router,
-        reads.router,
-        changes.router,
-        answers.router,
-        namespaces.router,
-        jobs.router,
-        records.router,
-        aliases.router,
-        mem0.router,
-        chat.router,
-        keys.router,
-        transfer.router,
-        admin.router,
-        page.router,
-    ):
+    for router in _ROUTERS:
         app.include_router(router)
     protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)
     return app

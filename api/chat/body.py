@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memsvc.wire.base import NAMESPACE_PATTERN, Name, Text
 
 MAX_MESSAGES = 2_000
+# So many levels more than a client sends a part of it may lie when it goes on.
+_DEEPER = 8
+
+
+def words_or_list(given: Any) -> str:
+    """The tag of a field that is text or a list, so that an error is told of what was meant."""
+    return "list" if isinstance(given, list) else "text"
+
+
+class Asked(BaseModel):
+    """A body of which a part goes on as it came, so the whole of it must be what can be sent and told again."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        deeper = given
+        for _ in range(_DEEPER):
+            deeper = [deeper]
+        try:
+            json.dumps(given, ensure_ascii=False, allow_nan=False, default=str).encode()
+            pydantic_core.to_jsonable_python(deeper)
+        except (ValueError, RecursionError):
+            raise ValueError(
+                "must be plain JSON: no NaN or Infinity, no lone surrogates, and not nested too deeply"
+            ) from None
+        return given
+
+    @property
+    def beyond(self) -> dict[str, Any]:
+        """What a client asked for that this service does not read itself."""
+        return {name: value for name, value in (self.model_extra or {}).items() if value is not None}
 
 
 class Part(BaseModel):
@@ -39,11 +74,17 @@ class Memory(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    namespace: Annotated[str, Field(pattern=NAMESPACE_PATTERN)] | None = None
-    session_id: Name | None = None
-    budget_tokens: Annotated[int, Field(ge=0, le=32_768)] = 1_024
-    remember: bool = True
-    grounded: bool | None = None
+    namespace: Annotated[str, Field(pattern=NAMESPACE_PATTERN)] | None = Field(
+        None, description="The memory space; else the header X-Memsvc-Namespace names it, else `user`, else `default`."
+    )
+    session_id: Name | None = Field(None, description="The conversation; by default told by what is sent again of it.")
+    budget_tokens: Annotated[int, Field(ge=0, le=32_768)] = Field(
+        1_024, description="How many tokens of what is remembered are added at most; below 16 nothing is."
+    )
+    remember: bool = Field(True, description="Keep the user's last words and the reply; needs the scope write.")
+    grounded: bool | None = Field(
+        None, description="Reply from the memory and nothing else; by default where the small model would reply."
+    )
 
 
 class StreamOptions(BaseModel):
@@ -52,9 +93,7 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-class Completion(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
+class Completion(Asked):
     model: Annotated[str, Field(min_length=1, max_length=200)]
     messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
     stream: bool | None = None
@@ -63,8 +102,3 @@ class Completion(BaseModel):
     max_completion_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = None
     user: Annotated[str, Field(max_length=200)] | None = None
     memsvc: Memory = Field(default_factory=Memory)
-
-    @property
-    def beyond(self) -> dict[str, Any]:
-        """What a client asked for that this service does not read itself."""
-        return {name: value for name, value in (self.model_extra or {}).items() if value is not None}

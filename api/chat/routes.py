@@ -1,11 +1,11 @@
-"""POST /v1/chat/completions and GET /v1/models, in OpenAI's shapes."""
+"""POST /v1/chat/completions, POST /v1/responses and GET /v1/models, in OpenAI's shapes."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Annotated, Any, Protocol
 
 import anyio
 import anyio.to_thread
@@ -15,17 +15,36 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Send
 
 from api.auth import Caller, Reader, require
+from api.chat import responses
 from api.chat.answer import Endpoint, Local, Model, Upstream
 from api.chat.body import Completion
 from api.chat.grounded import Grounded
 from api.chat.memory import Talk, talk
+from api.chat.response_body import ResponseReply, ResponseRequest
 from api.deps import Services
 from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.models.local import LocalGenerator
+from memsvc.store.keys import Principal
 
 # Another product's API: described by its own documentation, not by ours.
 router = APIRouter(include_in_schema=False)
+# What of this one a server takes and refuses differs so much between servers that it has to be said.
+described = APIRouter(tags=["openai"])
+SpaceName = Annotated[
+    str | None,
+    Header(alias="X-Memsvc-Namespace", description="The memory space, where the body's `memsvc` does not name it."),
+]
+# Of a stream each event, as the OpenAPI document has it.
+_EVENT = {
+    "type": "object",
+    "description": "response.created, response.output_text.delta and so on to response.completed, as OpenAI has them.",
+    "properties": {
+        "event": {"type": "string", "description": "The event's type."},
+        "data": {"type": "string", "description": "A JSON object, with the `type` and a `sequence_number`."},
+    },
+    "required": ["event", "data"],
+}
 _log = structlog.get_logger("memsvc.chat")
 
 
@@ -37,21 +56,42 @@ def model_of(service: Service) -> Model | None:
     return Local(service.generator, settings) if isinstance(service.generator, LocalGenerator) else None
 
 
+class Shape(Protocol):
+    """How a chat's reply is told to the client."""
+
+    def whole(self, reply: dict[str, Any]) -> dict[str, Any]:
+        """The body for a chat.completion."""
+        ...
+
+    def begun(self) -> Iterator[str]:
+        """Server-sent events before the first chunk."""
+        ...
+
+    def told(self, chunk: dict[str, Any]) -> Iterator[str]:
+        """Those of a chat.completion.chunk."""
+        ...
+
+    def ended(self) -> Iterator[str]: ...
+
+    def failed(self, error: BaseException) -> Iterator[str]: ...
+
+
 @router.get("/v1/models")
 async def models(request: Request, caller: Caller) -> dict[str, Any]:
-    """The model that this service answers with; under the name "memsvc" too."""
-    return {"object": "list", "data": [_model(name) for name in _names(request.app.state.chat_model)]}
+    """The model that this service answers with, under the name "memsvc" too, and its text encoder."""
+    return {"object": "list", "data": [_model(name) for name in _names(request)]}
 
 
 @router.get("/v1/models/{name:path}")
 async def model(name: str, request: Request, caller: Caller) -> dict[str, Any]:
-    if name not in _names(request.app.state.chat_model):
+    if name not in _names(request):
         raise errors.NotFound(f"There is no model {name}.", "GET /v1/models lists those that there are.")
     return _model(name)
 
 
-def _names(model: Model | None) -> list[str]:
-    return ["memsvc", model.name] if model else ["memsvc"]
+def _names(request: Request) -> list[str]:
+    answering: Model | None = request.app.state.chat_model
+    return ["memsvc", *([answering.name] if answering else []), request.app.state.service.encoder.name]
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -60,13 +100,39 @@ def _model(name: str) -> dict[str, Any]:
 
 @router.post("/v1/chat/completions")
 async def complete(
-    body: Completion,
-    request: Request,
-    caller: Reader,
-    service: Services,
-    namespace: Annotated[str | None, Header(alias="X-Memsvc-Namespace")] = None,
+    body: Completion, request: Request, caller: Reader, service: Services, namespace: SpaceName = None
 ) -> Response:
     """Answer with what is remembered, and remember, which needs the scope write too."""
+    wants_usage = bool(body.stream_options and body.stream_options.include_usage)
+    return await _answered(body, request, caller, service, namespace, _Chat(wants_usage))
+
+
+@described.post(
+    "/v1/responses",
+    response_model=ResponseReply,
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
+)
+async def respond(
+    body: ResponseRequest, request: Request, caller: Reader, service: Services, namespace: SpaceName = None
+) -> Response:
+    """OpenAI's responses: what is remembered is added to what is asked, a language model replies, and both are kept,
+    which needs the scope write too (`"memsvc": {"remember": false}` keeps nothing).
+    """
+    asked = responses.completion(body)
+    return await _answered(asked, request, caller, service, namespace, responses.Answer(body))
+
+
+@router.get("/v1/responses/{response_id}")
+async def response(response_id: str, caller: Caller) -> Response:
+    """OpenAI's clients fetch a response again; here only what was said is kept, as memory."""
+    raise errors.NotFound(
+        "No responses are kept here.", "Keep what POST /v1/responses replied; send the conversation in input."
+    )
+
+
+async def _answered(
+    body: Completion, request: Request, caller: Principal, service: Service, namespace: str | None, shape: Shape
+) -> Response:
     if body.memsvc.remember:
         require(caller, "write")
     about = talk(service, caller, body, namespace)
@@ -81,13 +147,14 @@ async def complete(
         if not body.stream:
             reply = await model.complete(body, messages)
             kept = await anyio.to_thread.run_sync(_keep, about, _said(reply, "message"), True)
-            return JSONResponse(reply, headers=_space(about) | {"X-Memsvc-Remembered": str(kept).lower()})
+            headers = _space(about) | {"X-Memsvc-Remembered": str(kept).lower()}
+            return JSONResponse(shape.whole(reply), headers=headers)
         chunks = model.stream(body, messages)
         # What goes wrong before the first word is an error with its own status; what comes later is told in the stream.
         first = await anext(chunks, None)
     except Upstream as refusal:
         return Response(refusal.body, refusal.status, refusal.headers, "application/json")
-    return _Events(_events(about, first, chunks), headers=_space(about), media_type="text/event-stream")
+    return _Events(_events(about, shape, first, chunks), headers=_space(about), media_type="text/event-stream")
 
 
 def _space(about: Talk) -> dict[str, str]:
@@ -96,19 +163,18 @@ def _space(about: Talk) -> dict[str, str]:
 
 
 async def _events(
-    about: Talk, first: dict[str, Any] | None, chunks: AsyncGenerator[dict[str, Any]]
+    about: Talk, shape: Shape, first: dict[str, Any] | None, chunks: AsyncGenerator[dict[str, Any]]
 ) -> AsyncIterator[str]:
-    """Server-sent events; what was said is kept before the last one, so that the next request finds it."""
-    wants_usage = bool(about.body.stream_options and about.body.stream_options.include_usage)
+    """Server-sent events; what was said is kept before the last ones, so that the next request finds it."""
     said = ""
     failed: BaseException | None = None
     try:
-        if first is not None:
-            said += _said(first, "delta")
-            yield _event(_shown(first, wants_usage))
-            async for chunk in chunks:
-                said += _said(chunk, "delta")
-                yield _event(_shown(chunk, wants_usage))
+        for event in shape.begun():
+            yield event
+        async for chunk in _behind(first, chunks):
+            said += _said(chunk, "delta")
+            for event in shape.told(chunk):
+                yield event
     except (errors.MemsvcError, Upstream) as error:
         failed = error
     except BaseException as gone:
@@ -119,9 +185,17 @@ async def _events(
         with anyio.CancelScope(shield=True):
             await chunks.aclose()
             await anyio.to_thread.run_sync(_keep, about, said, failed is None)
-    if failed is not None:
-        yield _event({"error": {"message": str(failed), "type": "model_failed"}})
-    yield "data: [DONE]\n\n"
+    for event in shape.ended() if failed is None else shape.failed(failed):
+        yield event
+
+
+async def _behind(
+    first: dict[str, Any] | None, chunks: AsyncGenerator[dict[str, Any]]
+) -> AsyncIterator[dict[str, Any]]:
+    if first is not None:
+        yield first
+        async for chunk in chunks:
+            yield chunk
 
 
 class _Events(StreamingResponse):
@@ -149,9 +223,27 @@ def _said(reply: dict[str, Any], part: str) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _shown(chunk: dict[str, Any], wants_usage: bool) -> dict[str, Any]:
-    return chunk if wants_usage else {name: value for name, value in chunk.items() if name != "usage"}
+class _Chat:
+    """A chat's reply as it is."""
 
+    def __init__(self, wants_usage: bool) -> None:
+        self._wants_usage = wants_usage
 
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data)}\n\n"
+    def whole(self, reply: dict[str, Any]) -> dict[str, Any]:
+        return reply
+
+    def begun(self) -> Iterator[str]:
+        yield from ()
+
+    def told(self, chunk: dict[str, Any]) -> Iterator[str]:
+        yield self._event({name: value for name, value in chunk.items() if self._wants_usage or name != "usage"})
+
+    def ended(self) -> Iterator[str]:
+        yield "data: [DONE]\n\n"
+
+    def failed(self, error: BaseException) -> Iterator[str]:
+        yield self._event({"error": {"message": str(error), "type": "model_failed"}})
+        yield from self.ended()
+
+    def _event(self, data: dict[str, Any]) -> str:
+        return f"data: {json.dumps(data)}\n\n"

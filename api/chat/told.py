@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import MEDIA_TYPE
 
-PATHS = ("/v1/chat", "/v1/models")
+PATHS = ("/v1/chat", "/v1/models", "/v1/responses", "/v1/embeddings")
 
 
 class Told:

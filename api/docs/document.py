@@ -25,6 +25,7 @@ TAGS = [
     {"name": "write", "description": "Storing what was said."},
     {"name": "read", "description": "Asking, and looking at what is stored; changing a memory by hand."},
     {"name": "namespaces", "description": "Erasing, putting aside and letting back in."},
+    {"name": "openai", "description": "OpenAI's responses with memory, and embeddings."},
     {"name": "records", "description": "Documents that programs keep beside a memory, by path and key."},
     {"name": "aliases", "description": "Names that are one person's."},
     {"name": "jobs", "description": "Work in the background."},
@@ -95,7 +96,9 @@ _OPEN = re.compile(r"/(exchanges|import|records(/\w+)?)$")
 _AT_ODDS = re.compile(r"(post|put|patch) .*/(exchanges|import|records(/delete|/batch)?|\{unit_id\}|aliases)$")
 _ENDED = re.compile(r"post .*/(retry|cancel|rotate)$")
 # Asked by POST, and nothing is stored.
-_ASKED = re.compile(r"/(recall|context|answer)$")
+_ASKED = re.compile(r"/(recall|context|answer|embeddings)$")
+# What is named in the query or the body, and may not be there.
+_NAMING = ("/v1/jobs", "/v1/embeddings", "/v1/responses")
 
 
 class Documented(FastAPI):
@@ -182,7 +185,7 @@ def _statuses(path: str, method: str, operation: Mapping[str, Any], needed: str 
         found.add(422)
     if "application/json" in body:
         found.add(400)
-    if ("{" in path and not _OPEN.search(path)) or path == "/v1/jobs":
+    if ("{" in path and not _OPEN.search(path)) or path in _NAMING:
         found.add(404)
     if _AT_ODDS.match(f"{method} {path}") or _ENDED.match(f"{method} {path}"):
         found.add(409)

@@ -105,6 +105,13 @@ class TextEncoder:
             return [text]
         return _windows(text, backend.max_tokens - _MARKS, backend.ids, 0)
 
+    def count(self, text: str) -> int:
+        """The text's tokens, without the model's own marks; the default model's where the backend cannot tell."""
+        backend = self._backend
+        if not isinstance(backend, Tokenizing):
+            return tokens.count(text)
+        return sum(len(backend.ids(window)) for window in self.windows(text))
+
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Similar lengths side by side: a batch costs as much as its longest text times its size."""
         order = sorted(range(len(lengths)), key=lambda place: lengths[place])

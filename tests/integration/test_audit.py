@@ -30,6 +30,7 @@ _PLAIN = {
     ("POST", f"{_V1}/records/search"), ("POST", f"{_V1}/records/batch"), ("POST", "/v1/chat/completions"),
     ("POST", "/v1/memories/"), ("POST", "/v3/memories/add/"), ("POST", "/v2/memories/search/"),
     ("POST", "/v3/memories/search/"), ("POST", "/v2/memories/"), ("POST", "/v3/memories/"), ("POST", "/admin/theme"),
+    ("POST", "/v1/responses"), ("POST", "/v1/embeddings"),
 }  # fmt: skip
 
 

@@ -181,6 +181,7 @@ def test_a_name_that_is_not_one_line_is_refused_at_every_door(http: httpx.Client
         ("PUT", f"{here}/records", {"path": ["p"], "key": odd, "value": {}}),
         ("POST", "/v3/memories/add/", {"user_id": "u", "messages": [GOOD_MESSAGE | {"name": odd}]}),
         ("POST", "/v1/chat/completions", {"model": "m", "messages": [GOOD_MESSAGE], "memsvc": {"session_id": odd}}),
+        ("POST", "/v1/responses", {"model": "m", "input": "x", "memsvc": {"session_id": odd}}),
     ):
         reply = http.request(method, path, json=body)
         assert reply.status_code in (400, 422), (path, reply.text)

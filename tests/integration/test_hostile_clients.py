@@ -44,6 +44,11 @@ SEARCH: dict[str, Any] = {"query": "hello", "filters": {"user_id": "hostile"}}
 RECORD = {"path": ["p"], "key": "k", "value": {"x": 1}, "text": "words"}
 FIND = {"prefix": ["p"], "conditions": [{"field": "x", "operand": 1}], "query": "q"}
 CHAT: dict[str, Any] = {"model": "memsvc", "messages": [{"role": "user", "content": "hello"}]}
+RESPONSE: dict[str, Any] = {
+    "model": "memsvc", "input": "hello", "instructions": "x", "tools": [], "tool_choice": "auto", "text": {}, "user": "h",
+    "reasoning": {}, "metadata": {}, "include": [], "store": False, "max_output_tokens": 9, "temperature": 1,
+    "memsvc": {"grounded": True, "remember": False},
+}  # fmt: skip
 BATCH = {"memories": [{"memory_id": "u_none", "text": "x"}]}
 
 BODIES: list[tuple[str, str, dict[str, Any]]] = [
@@ -68,6 +73,8 @@ BODIES: list[tuple[str, str, dict[str, Any]]] = [
         {"operations": [{"op": "put", **RECORD}, {"op": "paths"}]},
     ),
     ("POST", "/v1/chat/completions", CHAT | {"user": "hostile", "stream": False, "max_tokens": 5, "memsvc": {}}),
+    ("POST", "/v1/responses", RESPONSE),
+    ("POST", "/v1/embeddings", {"model": "memsvc", "input": "x", "encoding_format": "float", "dimensions": 384}),
 ]
 FILTERS: list[Any] = [
     {"AND": 5}, {"OR": [None]}, {"NOT": "x"}, {"user_id": {"in": 5}}, {"user_id": {"in": [[], {}]}}, {"user_id": {"gt": []}},

@@ -65,6 +65,11 @@ BODIES: dict[tuple[str, str], list[Any]] = {
         CHAT | {"memsvc": {"namespace": "n", "grounded": True} | more} | stream
         for more in ({"remember": False}, {}) for stream in ({}, {"stream": True})
     ],
+    ("POST", "/v1/responses"): [
+        {"model": "memsvc", "input": ASK["query"], "memsvc": {"namespace": "n", "grounded": True} | more} | stream
+        for more in ({"remember": False}, {}) for stream in ({}, {"stream": True})
+    ],
+    ("POST", "/v1/embeddings"): [{"model": "memsvc", "input": ASK["query"]}],
     ("POST", "/v1/keys"): [{"scopes": ["read"]}],
     ("POST", "/v1/keys/{key_id}/rotate"): [{}],
     ("POST", "/mcp"): [
@@ -191,7 +196,7 @@ def plant(account: Account) -> None:
     other = keys.create(service.database, tenant_id, ["read"], "other", "operator")[1].id
     account.ids |= {
         "namespace": "n", "message_id": "m1", "kind": "forget", "key_id": other, "alias": "Ana", "entity": "user",
-        "name": "memsvc", "action": "edit",
+        "name": "memsvc", "action": "edit", "response_id": "resp_1",
     }  # fmt: skip
 
 
@@ -284,5 +289,9 @@ def test_a_chat_that_stores_needs_the_scope_write_too(service: Service, base_url
     plant(account)
     for scopes, allowed in ((("read",), [200, 403]), (("write",), [403, 403]), (("read", "write"), [200, 200])):
         with account.client(*scopes) as http:
-            bodies = [CHAT | {"memsvc": {"namespace": "n", "grounded": True, "remember": on}} for on in (False, True)]
-            assert [http.post("/v1/chat/completions", json=body).status_code for body in bodies] == allowed, scopes
+            for path, said in (
+                ("/v1/chat/completions", CHAT),
+                ("/v1/responses", {"model": "m", "input": ASK["query"]}),
+            ):
+                ours = [{"memsvc": {"namespace": "n", "grounded": True, "remember": on}} for on in (False, True)]
+                assert [http.post(path, json=said | own).status_code for own in ours] == allowed, (scopes, path)

@@ -177,10 +177,11 @@ N = "/v1/namespaces/{namespace}"
 FREE = {
     # What is new: trusted as far as the key is; what is there is left as it is.
     *(("POST", path) for path in (f"{N}/exchanges", f"{N}/import", "/v1/memories/", "/v3/memories/add/",
-      "/v1/chat/completions")),
+      "/v1/chat/completions", "/v1/responses")),
     # Questions.
     *(("POST", f"{N}/{name}") for name in ("recall", "context", "answer", "records/find", "records/search")),
     *(("POST", f"/{version}/memories/{end}") for version in ("v2", "v3") for end in ("", "search/")),
+    ("POST", "/v1/embeddings"),
     # Erasing is a right of data protection, with a scope of its own.
     *(("DELETE", path) for path in (N, UNIT, "/v1/tenant", "/v1/memories/", "/v2/entities/{entity}/{name:path}/")),
     ("POST", f"{N}/erasures"), ("POST", "/v1/scrub"),
