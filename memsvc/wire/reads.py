@@ -12,6 +12,15 @@ from memsvc.wire.base import Moment, Request, Response, Text
 UnitKind = Literal["fact", "event", "preference", "instruction", "state", "artefact"]
 
 
+class SecretPlace(Response):
+    """Characters [start, end) of a field of the message that are a secret: `content`, `caption`, `metadata.note`."""
+
+    field: str
+    start: int
+    end: int
+    kind: str
+
+
 class MessageResult(Response):
     id: str
     session_id: str
@@ -29,6 +38,7 @@ class MessageResult(Response):
     source: str | None = None
     trust: float = 1.0
     quarantined_at: dt.datetime | None = None
+    secrets: list[SecretPlace] = Field(default_factory=list)
 
 
 class MessagePage(Response):
