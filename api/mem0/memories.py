@@ -125,7 +125,7 @@ class Memories:
         name, unit = self.where(memory_id)
         self.require(memory_id, body)
         changed = body.model_fields_set
-        held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id]).get(memory_id)
+        held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id], verbatim=True).get(memory_id)
         beside = dict(held.value) if held else {}
         if body.metadata is not None:
             beside["metadata"] = body.metadata

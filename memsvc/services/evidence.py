@@ -36,6 +36,7 @@ def serve(
     """The memories, where that says more with the best sentence of their message in place of the statement.
 
     `weights`: term -> its share of the question; `coverage`: message id -> the share that stands in all its words.
+    `veil` hides the secrets of a message before it is cut.
     """
     first: dict[str, int] = {}
     held: dict[str, float] = {}
@@ -48,9 +49,9 @@ def serve(
     if not lacking:
         return list(memories)
     found = list(memories)
-    for message_id, stored in exchanges.by_id(connection, space, lacking).items():
+    for message_id, stored in veil(exchanges.by_id(connection, space, lacking)).items():
         place = first[message_id]
-        best = _best_sentence(veil(stored.message), weights)
+        best = _best_sentence(stored.message, weights)
         if best is not None and best[1] - held[message_id] >= _MORE:
             text = f"{stored.message.name}: {best[0].text[:_MOST_CHARS]}"
             found[place] = dataclasses.replace(

@@ -263,6 +263,9 @@ def _refuse_secrets(space: Namespace, distilled: Sequence[_Distilled]) -> None:
             secrecy.refuse(space, item.admission.metadata, f"The metadata of exchange {number}")
         for place, message_id in enumerate(item.admission.message_ids, start=1):
             secrecy.refuse_found(space, item.secrets.get(message_id, ()), f"Message {place} of exchange {number}")
+        for message in item.admission.messages:
+            origin = {"speaker": message.speaker, "source": message.origin.source}
+            secrecy.refuse(space, origin, f"A message of exchange {number}")
 
 
 def _receipt(item: _Distilled) -> Receipt:

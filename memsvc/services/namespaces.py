@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
-from memsvc.store import audit, namespaces, tenants
+from memsvc.store import audit, namespaces, tenants, trust
 from memsvc.store.database import Database
 
 
@@ -37,8 +37,11 @@ class Namespaces:
 
     def set_secrets(self, tenant_id: uuid.UUID, name: str, mode: str, writer: Writer) -> Namespace:
         """Keep, mask or refuse secrets from now on: it holds for every write and read that begins after this one. Makes
-        the namespace where there is none. Raises Forbidden when a new one would pass the quota.
+        the namespace where there is none. Raises Forbidden for a writer that is not trusted fully, and when a new one
+        would pass the quota.
         """
+        # It bears on every memory.
+        trust.require(writer, 1.0, "To say what is done about secrets")
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock(connection, fresh)

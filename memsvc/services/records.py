@@ -73,14 +73,16 @@ class Records:
         assert isinstance(written, Record)
         return written
 
-    def find(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], keys: Sequence[str]) -> dict[str, Record]:
-        """Key -> record, of those that are there."""
+    def find(
+        self, tenant_id: uuid.UUID, name: str, path: Sequence[str], keys: Sequence[str], *, verbatim: bool = False
+    ) -> dict[str, Record]:
+        """Key -> record, of those that are there; `verbatim` for who writes them back: no secret is hidden."""
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is None:
                 return {}
             found = {record.key: record for record in records.find(connection, space, path, keys)}
-            return secrecy.veil(connection, space)(found)
+            return found if verbatim else secrecy.veil(connection, space)(found)
 
     def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str, *, writer: Writer) -> bool:
         """Whether there was one. Raises Forbidden as `put` does."""

@@ -130,8 +130,8 @@ def places(content: str, caption: str | None, metadata: Mapping[str, Any] | None
 
 
 def refuse(space: Namespace, given: object, what: str) -> None:
-    """Raises Invalid where the namespace takes no secrets, and `given`, a JSON value, holds one. `what` it is, in words:
-    "the record".
+    """Raises Invalid where the namespace takes no secrets, and `given`, a JSON value, holds one; `what` it is, in
+    words: "The record".
     """
     if space.secrets == REFUSE:
         for path, secret in find_in(given):

@@ -1,6 +1,6 @@
 """Where secrets stand in what was said, and what a namespace does about them. What was said before is looked through.
 
-It reads every message, some 30,000 a second.
+It reads every message, about 25,000 short ones a second.
 """
 
 from __future__ import annotations
