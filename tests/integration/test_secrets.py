@@ -15,10 +15,18 @@ import sqlalchemy as sa
 
 from api import app as application
 from memsvc.bootstrap import Service
+from memsvc.models.generator import Generated
 from memsvc.sdk import AsyncMemoryClient, MemoryClient, Namespace, errors
-from memsvc.store import keys, namespaces, tables, tenants
+from memsvc.services.consolidate import Consolidate
+from memsvc.services.refine import Refine
+from memsvc.services.summarise import Summarise
+from memsvc.services.verdicts import Verdicts
+from memsvc.services.work import Runner
+from memsvc.settings import JobSettings
+from memsvc.store import jobs, keys, namespaces, tables, tenants
 from memsvc.store.database import Database
 from tests.integration import test_scopes as scopes
+from tests.integration.test_forgetting import HOUR, START, choir
 from tests.stored import rows
 from tests.waiting import LIMIT_S
 
@@ -143,13 +151,49 @@ def test_a_short_secret_is_masked_in_what_comes_from_its_message_alone(memory: N
     assert context.count("4711") == 1
 
 
-def test_what_a_model_is_told_is_masked(memory: Namespace, service: Service, settle: Any) -> None:
-    memory.add(SAID, session_id="s", speaker="Ana")
+class Listening:
+    """A model that notes what it is told, and says nothing that can be read."""
+
+    name = "listening"
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def generate(self, system: str, prompt: str, **_: Any) -> Generated:
+        self.told.append(prompt)
+        return Generated("?", 1, 1, "end")
+
+
+def test_what_a_model_is_told_is_masked(memory: Namespace, service: Service) -> None:
+    """By an answer's context and by each job that asks one."""
+    units = [
+        memory.add(SAID.replace("blue", colour), session_id="s", speaker="Ana", id=colour).units[0]
+        for colour in ("blue", "green", "red")
+    ]
+    choir(memory, 4)
+    hall = f"The choir concert hall in the harbour opens with the password {PASSWORD}."
+    said = [{"role": "user", "speaker": "Ana", "content": hall}]
+    memory.write([{"session_id": "choir", "messages": said, "occurred_at": START + HOUR / 4}])
     memory.set_secrets("mask")
-    found = memory.answer("What is the password for the harbour gate?")
-    assert PASSWORD not in found.model_dump_json()
-    settle()
-    assert PASSWORD not in json.dumps([profile.model_dump(mode="json") for profile in memory.profiles()])
+    assert PASSWORD not in memory.answer("What is the password for the harbour gate?").model_dump_json()
+    model = Listening()
+    handlers = {
+        "refine-probe": Refine(service.encoder, model, 60.0, 100).run,
+        "judge-probe": Verdicts(model, 60.0, 100).run,
+        "summarise-probe": Summarise(model, 60.0, 100).run,
+        "consolidate-probe": Consolidate(service.encoder.width, encoder=service.encoder.name).run,
+    }
+    runner = Runner(service.database, handlers, JobSettings())
+    for kind in ("refine", "judge", "consolidate", "summarise"):
+        before = len(model.told)
+        with service.database.tenant(service.tenant_id) as connection:
+            space = namespaces.find(connection, service.tenant_id, memory.name)
+            assert space is not None
+            jobs.enqueue(connection, space, f"{kind}-probe", str(uuid.uuid4()), {"pairs": [units[:2]]})
+        runner.run_due()
+        assert kind == "consolidate" or len(model.told) > before, kind
+    assert not any(PASSWORD in prompt for prompt in model.told)
+    assert any("*" * len(PASSWORD) in prompt for prompt in model.told)
 
 
 REFUSED: list[tuple[str, str, Any]] = [
