@@ -26,7 +26,8 @@ from memsvc.settings import JobSettings
 from memsvc.store import jobs, keys, namespaces, tables, tenants
 from memsvc.store.database import Database
 from tests.integration import test_scopes as scopes
-from tests.integration.test_forgetting import HOUR, START, choir
+from tests.integration.test_consolidation import START
+from tests.integration.test_forgetting import HOUR, choir
 from tests.stored import rows
 from tests.waiting import LIMIT_S
 
