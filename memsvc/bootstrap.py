@@ -35,6 +35,7 @@ from memsvc.services.forgotten import Forgotten
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
+from memsvc.services.namespaces import Namespaces
 from memsvc.services.quarantine import Quarantine
 from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.recall import Recall
@@ -72,6 +73,7 @@ class Service:
     forgotten: Forgotten
     inspect: Inspect
     maintain: Maintain
+    namespaces: Namespaces
     revise: Revise
     erase: Erase
     records: Records
@@ -121,6 +123,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
             pool_size=settings.database.pool_size,
             connect_timeout_s=settings.database.connect_timeout_s,
             port=postgres.port if postgres else None,
+            secrets=settings.server.secrets,
         )
         database.check()
         api_key = _server_key(settings, database, embedded=postgres is not None)
@@ -221,6 +224,7 @@ def build_runner(settings: Settings) -> Runner:
         settings.database.app_url or settings.database.url,
         pool_size=max(4, settings.database.pool_size // 2),
         connect_timeout_s=settings.database.connect_timeout_s,
+        secrets=settings.server.secrets,
     )
     text_generator = load_generator(settings)
     reader = load_reader(settings, text_generator)
@@ -334,6 +338,7 @@ def _wire(
         forgotten=Forgotten(database, read, reader, pool),
         inspect=Inspect(database),
         maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
+        namespaces=Namespaces(database, text_encoder, discard),
         revise=Revise(database, text_encoder, discard),
         records=Records(database, text_encoder),
         aliases=Aliases(database, runner.kick),

@@ -31,6 +31,9 @@ class ServerSettings(BaseSettings):
     )
     demo: bool = Field(True, description="embedded mode: fill the namespace `demo` when the data folder is new")
     threads: int = Field(8, ge=1, description="requests worked on at once")
+    secrets: Literal["keep", "mask", "refuse"] = Field(
+        "keep", description="what is done about keys, tokens and passwords where a namespace sets nothing"
+    )
 
 
 class DatabaseSettings(BaseSettings):

@@ -64,7 +64,10 @@ def namespace(request: Request, namespace: NamespaceName, session: signing.Reade
     tenant_id = session.principal.tenant_id
     stats = service.inspect.stats(tenant_id, namespace)
     profiles = service.inspect.profiles(tenant_id, namespace, None)
-    return pages.show(request, "namespace.html", session, namespace=namespace, stats=stats, profiles=profiles)
+    settings = service.namespaces.find(tenant_id, namespace)
+    return pages.show(
+        request, "namespace.html", session, namespace=namespace, stats=stats, profiles=profiles, settings=settings
+    )
 
 
 @router.get("/namespaces/{namespace}/units")

@@ -72,6 +72,12 @@ class Talk:
             self.service.ingest.write(self.tenant_id, self.namespace, [exchange], None, self.writer)
         return bool(said)
 
+    def refuse_secrets(self) -> None:
+        """Raises Invalid where what is to be kept of the request holds a secret, and the memory takes none."""
+        last = self.body.messages[-1]
+        if self.body.memsvc.remember and last.role == "user":
+            self.service.ingest.refuse_secrets(self.tenant_id, self.namespace, last.words)
+
     def _session(self) -> str:
         """The client's, or that of the conversation that the request goes on with. Clients send the whole of it each
         time, often without its beginning; it is told by the last turn in it that was answered. A request that begins

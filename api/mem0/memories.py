@@ -123,8 +123,9 @@ class Memories:
         A key that may not read is told the id. Raises NotFound.
         """
         name, unit = self.where(memory_id)
+        self.require(memory_id, body)
         changed = body.model_fields_set
-        held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id]).get(memory_id)
+        held = self.service.records.find(self.tenant_id, name, RECORDS, [memory_id], verbatim=True).get(memory_id)
         beside = dict(held.value) if held else {}
         if body.metadata is not None:
             beside["metadata"] = body.metadata
@@ -157,10 +158,13 @@ class Memories:
         for unit_id in gone:
             self.service.revise.invalidate(self.tenant_id, name, unit_id, None, self.caller.writer)
 
-    def require(self, memory_id: str) -> None:
-        """That the memory is there, and the key may change it. Raises NotFound and Forbidden."""
+    def require(self, memory_id: str, body: bodies.Update | None = None) -> None:
+        """That the memory is there, and the key may change it, so. Raises NotFound, Forbidden, and Invalid for secrets
+        where they are refused.
+        """
         name, _ = self.where(memory_id)
-        self.service.revise.require(self.tenant_id, name, [memory_id], self.caller.writer)
+        given = {"text": body.text, "metadata": body.metadata} if body else None
+        self.service.revise.require(self.tenant_id, name, [memory_id], self.caller.writer, given)
 
     def where(self, memory_id: str) -> tuple[str, MarkedUnit]:
         """The namespace and the unit of a memory. Raises NotFound for one that is not there or was deleted."""

@@ -91,7 +91,7 @@ def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[s
 def batch_update(body: bodies.BatchUpdate, memories: Held) -> dict[str, Any]:
     """Nothing is changed when one of them is not there, or the key may not change it."""
     for item in body.memories:
-        memories.require(item.memory_id)
+        memories.require(item.memory_id, item)
     for item in body.memories:
         memories.update(item.memory_id, item)
     return {"message": f"Successfully updated {len(body.memories)} memories"}

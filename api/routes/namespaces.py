@@ -1,4 +1,4 @@
-"""Namespaces as a whole, and parts of them: erase, put aside, let back in."""
+"""Namespaces as a whole, and parts of them: set, erase, put aside, let back in."""
 
 from __future__ import annotations
 
@@ -7,9 +7,26 @@ from fastapi import APIRouter
 from api.auth import Admin, Caller, Eraser
 from api.deps import NamespaceName, Services, UnitId
 from memsvc.domain.selection import By, Selection
-from memsvc.wire import selections
+from memsvc.wire import selections, settings
 
 router = APIRouter(prefix="/v1", tags=["namespaces"])
+
+
+@router.get("/namespaces/{namespace}", response_model=settings.NamespaceSettings)
+def found(namespace: NamespaceName, caller: Caller, service: Services) -> settings.NamespaceSettings:
+    """What holds in the namespace."""
+    return settings.NamespaceSettings(secrets=service.namespaces.find(caller.tenant_id, namespace).secrets)
+
+
+@router.put("/namespaces/{namespace}", response_model=settings.NamespaceSettings)
+def put(
+    namespace: NamespaceName, body: settings.NewSettings, caller: Admin, service: Services
+) -> settings.NamespaceSettings:
+    """Set what is done about secrets: they are kept, masked wherever they would be served, or refused with what holds
+    them. It holds at once, for what was said before, too. A namespace that is not there is made.
+    """
+    done = service.namespaces.set_secrets(caller.tenant_id, namespace, body.secrets, caller.writer)
+    return settings.NamespaceSettings(secrets=done.secrets)
 
 
 @router.delete("/namespaces/{namespace}", response_model=selections.ErasureReceipt)

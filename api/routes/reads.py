@@ -324,4 +324,8 @@ def _message(item: StoredMessage) -> wire.MessageResult:
         source=said.origin.source,
         trust=said.origin.trust,
         quarantined_at=item.quarantined_at,
+        secrets=[
+            wire.SecretPlace(field=".".join(place.path), start=place.start, end=place.end, kind=place.kind)
+            for place in item.secrets
+        ],
     )

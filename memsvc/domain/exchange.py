@@ -75,10 +75,13 @@ class WriteReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A memory space of a tenant. `id` is new for every life of a name; `head` is the number of changes so far."""
+    """A memory space of a tenant. `id` is new for every life of a name; `head` is the number of changes so far;
+    `secrets` says what is done about them: "keep", "mask" or "refuse".
+    """
 
     tenant_id: uuid.UUID
     id: uuid.UUID
     name: str
     head: int
     encoder: str
+    secrets: str = "keep"

@@ -1,4 +1,4 @@
-"""The calls about names that are one person's; as `calls` has the others."""
+"""The calls about a namespace's settings and about names that are one person's; as `calls` has the others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from collections.abc import Sequence
 from memsvc.sdk.calls import dump, get, place
 from memsvc.sdk.transport import Call
 from memsvc.wire import aliases as wire
+from memsvc.wire import settings as wire_settings
+
+
+def settings(namespace: str) -> Call[wire_settings.NamespaceSettings]:
+    """What holds in the namespace: whether secrets are kept, masked or refused."""
+    return get(wire_settings.NamespaceSettings, place(namespace))
+
+
+def set_secrets(namespace: str, mode: wire_settings.Secrets) -> Call[wire_settings.NamespaceSettings]:
+    """Keep secrets, mask them wherever they would be served, or refuse what holds one; needs the scope admin."""
+    body = wire_settings.NewSettings(secrets=mode)
+    return Call("PUT", place(namespace), wire_settings.NamespaceSettings.model_validate_json, dump(body))
 
 
 def declare_aliases(namespace: str, name: str, aliases: Sequence[str]) -> Call[list[wire.AliasResult]]:

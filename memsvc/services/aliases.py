@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.alias import Alias, folded
 from memsvc.domain.exchange import Namespace, Writer
-from memsvc.services import follow_ups
+from memsvc.services import follow_ups, secrecy
 from memsvc.store import aliases, audit, namespaces, trust
 from memsvc.store.database import Database
 
@@ -29,7 +29,7 @@ class Aliases:
             space = namespaces.find(connection, tenant_id, namespace_name)
             if space is None:
                 raise _missing(namespace_name)
-            return aliases.of(connection, space)
+            return secrecy.veil(connection, space)(aliases.of(connection, space))
 
     def declare(
         self, tenant_id: uuid.UUID, namespace_name: str, name: str, other: Sequence[str], writer: Writer
@@ -59,8 +59,9 @@ class Aliases:
                         f"{alias!r} has aliases of its own.", f"Take those back first, or declare {name!r} under it."
                     )
             called = canonical.get(folded(name), name)
+            secrecy.refuse(space, {"name": name, "aliases": list(other)}, "The names")
             aliases.add(connection, space, called, [alias for key, alias in fresh.items() if key not in held])
-            return aliases.of(connection, space)
+            return secrecy.veil(connection, space)(aliases.of(connection, space))
 
     def take_back(self, tenant_id: uuid.UUID, namespace_name: str, alias: str, writer: Writer) -> None:
         """The name is somebody's own again, and what was decided for the sake of it is undone. Raises NotFound, and

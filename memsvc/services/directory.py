@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import Status
+from memsvc.services import secrecy
 from memsvc.store import directory, exchanges, namespaces, units
 from memsvc.store.database import Database
 
@@ -64,7 +65,8 @@ class Directory:
             if space is None:
                 return []
             found = units.by_id(connection, space, ids)
-            return _marked(connection, space, [found[unit_id] for unit_id in ids if unit_id in found])
+            held = [found[unit_id] for unit_id in ids if unit_id in found]
+            return secrecy.veil(connection, space)(_marked(connection, space, held))
 
     def all_units(self, tenant_id: uuid.UUID, name: str, statuses: Collection[Status]) -> list[MarkedUnit]:
         """Every memory of the namespace in one of these states, in the order made; [] when there is no namespace."""
@@ -76,7 +78,10 @@ class Directory:
                 held += page
                 if len(page) < _PAGE:
                     break
-            return _marked(connection, space, [item for item in held if item.unit.status in statuses]) if space else []
+            if space is None:
+                return []
+            marked = _marked(connection, space, [item for item in held if item.unit.status in statuses])
+            return secrecy.veil(connection, space)(marked)
 
 
 def _marked(connection: sa.Connection, space: Namespace, held: Sequence[units.StoredUnit]) -> list[MarkedUnit]:

@@ -12,6 +12,7 @@ from memsvc.domain.unit import Status
 from memsvc.models import tokens
 from memsvc.reader.asked import Place
 from memsvc.retrieval import packing
+from memsvc.services import secrecy
 from memsvc.store import links, units
 
 
@@ -19,7 +20,9 @@ def of(
     connection: sa.Connection, space: Namespace, episode_id: str, budget_tokens: int
 ) -> tuple[Context, Place] | None:
     """What stands of the episode, in time order; None when nothing does."""
-    stored = units.by_id(connection, space, links.units_of_episode(connection, space, episode_id))
+    stored = secrecy.veil(connection, space)(
+        units.by_id(connection, space, links.units_of_episode(connection, space, episode_id))
+    )
     now = dt.datetime.now(dt.UTC)
     memories = []
     for item in sorted(stored.values(), key=lambda item: item.seq):
@@ -50,4 +53,5 @@ def of(
 def medoid(connection: sa.Connection, space: Namespace, episode_id: str) -> str:
     """The words of the unit that stands for the episode; none when it is gone."""
     found = links.medoid_of(connection, space, episode_id)
-    return next((item.unit.text for item in units.by_id(connection, space, [found] if found else []).values()), "")
+    stored = secrecy.veil(connection, space)(units.by_id(connection, space, [found] if found else []))
+    return next((item.unit.text for item in stored.values()), "")

@@ -14,6 +14,7 @@ from memsvc.domain.context import Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message
 from memsvc.index import words
+from memsvc.services.secrecy import Veil
 from memsvc.store import exchanges
 
 # Of the question's words, by their weight, a sentence must hold so much more than the statement that it stands for.
@@ -30,10 +31,12 @@ def serve(
     memories: Sequence[Memory],
     weights: Mapping[str, float],
     coverage: Mapping[str, float],
+    veil: Veil,
 ) -> list[Memory]:
     """The memories, where that says more with the best sentence of their message in place of the statement.
 
     `weights`: term -> its share of the question; `coverage`: message id -> the share that stands in all its words.
+    `veil` hides the secrets of a message before it is cut.
     """
     first: dict[str, int] = {}
     held: dict[str, float] = {}
@@ -46,7 +49,7 @@ def serve(
     if not lacking:
         return list(memories)
     found = list(memories)
-    for message_id, stored in exchanges.by_id(connection, space, lacking).items():
+    for message_id, stored in veil(exchanges.by_id(connection, space, lacking)).items():
         place = first[message_id]
         best = _best_sentence(stored.message, weights)
         if best is not None and best[1] - held[message_id] >= _MORE:

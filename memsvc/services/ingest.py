@@ -24,10 +24,11 @@ from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import admission, follow_ups, writing
+from memsvc.services import admission, follow_ups, secrecy, writing
 from memsvc.services.admission import Admission
-from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, tenants, tombstones, units
+from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, secrets, tenants, tombstones, units
 from memsvc.store.database import Database
+from memsvc.store.secrets import Place
 
 # How often a write starts over because another one changed what it had read; each round one writer gets through.
 _ROUNDS = 8
@@ -40,7 +41,7 @@ _CONSOLIDATE_DELAY_S = 1.0
 @dataclass(frozen=True, slots=True)
 class _Distilled:
     """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit,
-    `message_vectors` one per message, None where a job makes them.
+    `message_vectors` one per message, None where a job makes them; `secrets`: message id -> where they stand in it.
     """
 
     admission: Admission
@@ -48,6 +49,7 @@ class _Distilled:
     skips: tuple[Skip, ...]
     vectors: tuple[bytes, ...]
     message_vectors: tuple[bytes | None, ...]
+    secrets: Mapping[str, tuple[Place, ...]]
 
 
 class Ingest:
@@ -108,6 +110,15 @@ class Ingest:
                 return receipt
         raise errors.Unavailable("The namespace is being written by many at once.", "Send the same request again.")
 
+    def refuse_secrets(self, tenant_id: uuid.UUID, namespace_name: str, words: str) -> None:
+        """Before what a write waits for is begun. Raises Invalid where the namespace takes no secrets and these words,
+        to be said in it, hold one.
+        """
+        with self._database.tenant(tenant_id) as connection:
+            fresh = Namespace(tenant_id, uuid.uuid4(), namespace_name, 0, self._encoder.name)
+            space = namespaces.find(connection, tenant_id, namespace_name) or namespaces.unset(connection, fresh)
+        secrecy.refuse(space, {"content": words}, "The last message")
+
     def _distil(
         self, space: Namespace, admitted: Sequence[Admission], context: dict[str, tuple[list[Message], list[str]]]
     ) -> list[_Distilled]:
@@ -135,6 +146,7 @@ class Ingest:
             _Distilled(
                 item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units),
                 tuple(next(said) for _ in item.messages),
+                _secrets(item),
             )
             for item, draft in zip(admitted, drafts, strict=True)
         ]  # fmt: skip
@@ -180,6 +192,7 @@ class Ingest:
             replay = _replay(connection, locked, key, request_hash)
             if replay:
                 return replay
+            _refuse_secrets(locked, distilled)
             named = [message.id for item in distilled for message in item.admission.messages]
             tombstones.refuse_erased(connection, locked, named)
             seq = locked.head
@@ -210,7 +223,11 @@ def _size(admitted: Sequence[Admission]) -> int:
 
 
 def _undistilled(admitted: Admission) -> _Distilled:
-    return _Distilled(admitted, (), (), (), (None,) * len(admitted.messages))
+    return _Distilled(admitted, (), (), (), (None,) * len(admitted.messages), _secrets(admitted))
+
+
+def _secrets(admitted: Admission) -> dict[str, tuple[Place, ...]]:
+    return {m.id: found for m in admitted.messages if (found := secrecy.places(m.content, m.caption, m.metadata))}
 
 
 def ending(unit: MemoryUnit, ends: Mapping[str, dt.datetime | None]) -> MemoryUnit:
@@ -266,8 +283,23 @@ def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: 
     exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
     counts = [tokens.count(message.text) for message in messages]
     exchanges.insert_messages(connection, space, messages, admitted.hashes, counts, item.message_vectors)
+    secrets.insert(connection, space, item.secrets)
     units.insert(connection, space, fresh)
     return seq
+
+
+def _refuse_secrets(space: Namespace, distilled: Sequence[_Distilled]) -> None:
+    """Raises Invalid, naming the exchange and the message by their numbers."""
+    if space.secrets != secrecy.REFUSE:
+        return
+    for number, item in enumerate(distilled, start=1):
+        if not item.admission.duplicate:
+            secrecy.refuse(space, item.admission.metadata, f"The metadata of exchange {number}")
+        for place, message_id in enumerate(item.admission.message_ids, start=1):
+            secrecy.refuse_found(space, item.secrets.get(message_id, ()), f"Message {place} of exchange {number}")
+        for message in item.admission.messages:
+            origin = {"speaker": message.speaker, "source": message.origin.source}
+            secrecy.refuse(space, origin, f"A message of exchange {number}")
 
 
 def _receipt(item: _Distilled) -> Receipt:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link, LinkKind
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Skip, Source
+from memsvc.services import secrecy
 from memsvc.services.causes import BY_HAND
 from memsvc.services.consolidate import names_in, trait_of
 from memsvc.store import (
@@ -26,6 +28,7 @@ from memsvc.store import (
     jobs,
     links,
     namespaces,
+    secrets,
     unencoded,
     units,
     versions,
@@ -92,17 +95,17 @@ class Inspect:
     def messages(self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int) -> Page:
         """Up to `limit` messages stored after `after_seq`, in the order they were stored. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = exchanges.page(connection, space, after_seq, limit + 1)
+            found = _told(connection, space, exchanges.page(connection, space, after_seq, limit + 1))
         more = len(found) > limit
         return Page(tuple(found[:limit]), found[limit - 1].message.seq if more else None)
 
     def message(self, tenant_id: uuid.UUID, namespace_name: str, message_id: str) -> exchanges.StoredMessage:
         """Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = exchanges.by_id(connection, space, [message_id])
-        if message_id not in found:
+            found = _told(connection, space, exchanges.by_id(connection, space, [message_id]).values())
+        if not found:
             raise errors.NotFound(f"There is no message {message_id!r}.", "List the messages of the namespace.")
-        return found[message_id]
+        return found[0]
 
     def left_out(self, tenant_id: uuid.UUID, namespace_name: str, message_id: str) -> list[Skip]:
         """What of a message gave no unit, in the order of its characters. Raises NotFound."""
@@ -115,7 +118,7 @@ class Inspect:
     def unit(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> units.StoredUnit:
         """Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = units.by_id(connection, space, [unit_id])
+            found = secrecy.veil(connection, space)(units.by_id(connection, space, [unit_id]))
         return _known(found, unit_id)
 
     def units(
@@ -126,12 +129,20 @@ class Inspect:
         """
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = units.page(connection, space, after_seq, limit + 1, sought)
-        return UnitPage(tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None)
+            shown = secrecy.veil(connection, space)(found[:limit])
+        contains = sought.contains.casefold() if sought and sought.contains else ""
+        # What is hidden is not found by its letters either.
+        told = tuple(
+            new for new, old in zip(shown, found, strict=False) if new is old or contains in new.unit.text.casefold()
+        )
+        return UnitPage(told, found[limit - 1].seq if len(found) > limit else None)
 
     def history(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[versions.Version]:
         """All versions of a unit, the current one first. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            return versions.of(connection, space, _known(units.by_id(connection, space, [unit_id]), unit_id))
+            stored = _known(units.by_id(connection, space, [unit_id]), unit_id)
+            said = secrecy.Near(unit_id, versions.of(connection, space, stored))
+            return secrecy.veil(connection, space)(said).value
 
     def sources(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[tuple[Source, Message]]:
         """The spans a unit was made from, and behind them those of the units that say the same and were merged into
@@ -140,7 +151,9 @@ class Inspect:
         with self._reading(tenant_id, namespace_name) as (connection, space):
             _known(units.by_id(connection, space, [unit_id]), unit_id)
             cited = [source for source, _ in units.with_merged(connection, space, [unit_id]).get(unit_id, [])]
-            said = exchanges.by_id(connection, space, {source.message_id for source in cited})
+            said = secrecy.veil(connection, space)(
+                exchanges.by_id(connection, space, {source.message_id for source in cited})
+            )
         return [(source, said[source.message_id].message) for source in cited]
 
     def links(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[Link]:
@@ -153,7 +166,9 @@ class Inspect:
         """Units that stand to each other so, the strongest links first, with both units. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = links.of_kind(connection, space, kind, offset, limit)
-            ends = units.by_id(connection, space, {end for link in found for end in (link.src, link.dst)})
+            ends = secrecy.veil(connection, space)(
+                units.by_id(connection, space, {end for link in found for end in (link.src, link.dst)})
+            )
         return [Pair(link, ends[link.src], ends[link.dst]) for link in found if {link.src, link.dst} <= ends.keys()]
 
     def changes(
@@ -171,14 +186,16 @@ class Inspect:
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = decisions.page(connection, space, limit + 1, before, since, until)
             shown = found[:limit]
-            ends = units.by_id(connection, space, {end for item in shown for end in (item.unit_id, item.by)})
+            veil = secrecy.veil(connection, space)
+            shown = veil(shown)
+            ends = veil(units.by_id(connection, space, {end for item in shown for end in (item.unit_id, item.by)}))
         changes = tuple(Change(ends[item.unit_id], ends[item.by], item.decided_at, item.cause) for item in shown)
         return ChangePage(changes, (shown[-1].decided_at, shown[-1].place) if len(found) > limit else None)
 
     def episodes(self, tenant_id: uuid.UUID, namespace_name: str) -> list[Episode]:
         """What the consolidation has gathered so far, the earliest first. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
-            return links.episodes(connection, space)
+            return secrecy.veil(connection, space)(links.episodes(connection, space))
 
     def profiles(
         self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None, as_of: dt.datetime | None = None
@@ -190,6 +207,7 @@ class Inspect:
             base = consolidation.base(connection, space)
             names = names_in(base, aliases.of(connection, space))
             doubted = links.doubted(connection, space, None, BY_HAND) if as_of is None else {}
+            veil = secrecy.veil(connection, space)
         said = [
             profile.Statement(
                 trait_of(item, names), item.valid_to, item.merged_into, item.superseded_by,
@@ -197,7 +215,7 @@ class Inspect:
             )
             for item in base
         ]  # fmt: skip
-        return profile.profiles(said, names.of(subject) if subject is not None else None, as_of)
+        return veil(profile.profiles(said, names.of(subject) if subject is not None else None, as_of))
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""
@@ -219,6 +237,16 @@ class Inspect:
                     f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
                 )
             yield connection, space
+
+
+def _told(
+    connection: sa.Connection, space: Namespace, found: Iterable[exchanges.StoredMessage]
+) -> list[exchanges.StoredMessage]:
+    """The messages with where secrets stand in them, which are hidden where they are to be."""
+    found = list(found)
+    marked = secrets.of_messages(connection, space, [item.message.id for item in found])
+    shown = secrecy.veil(connection, space)(found)
+    return [dataclasses.replace(item, secrets=marked.get(item.message.id, ())) for item in shown]
 
 
 def _known(found: dict[str, units.StoredUnit], unit_id: str) -> units.StoredUnit:

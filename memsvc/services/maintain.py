@@ -6,8 +6,11 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
+import sqlalchemy as sa
+
 from memsvc import errors
 from memsvc.domain.job import Job, State
+from memsvc.services import secrecy
 from memsvc.store import audit, jobs, namespaces
 from memsvc.store.database import Database
 
@@ -54,16 +57,18 @@ class Maintain:
             job = jobs.find(connection, tenant_id, job_id)
             counts = {"dry_run": int(dry_run)}
             audit.add(connection, tenant_id, actor, f"maintenance.{kind}", f"namespace:{space.id}", counts)
-        assert job is not None
+            assert job is not None
+            (job,) = _shown(connection, tenant_id, [job])
         self._kick()
         return job
 
     def find(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
         """Raises NotFound."""
         with self._database.tenant(tenant_id) as connection:
-            job = jobs.find(connection, tenant_id, job_id)
-        if job is None:
-            raise errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
+            found = jobs.find(connection, tenant_id, job_id)
+            if found is None:
+                raise errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
+            (job,) = _shown(connection, tenant_id, [found])
         return job
 
     def listed(
@@ -76,7 +81,8 @@ class Maintain:
                 space = namespaces.find(connection, tenant_id, namespace_name)
                 if space is None:
                     raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "List all jobs instead.")
-            return jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
+            found = jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
+            return _shown(connection, tenant_id, found)
 
     def retry(self, tenant_id: uuid.UUID, actor: str | None, job_id: uuid.UUID) -> Job:
         """Let a dead or cancelled job run again. Raises NotFound, and Conflict in any other state."""
@@ -100,3 +106,12 @@ class Maintain:
         if not done:
             raise errors.Conflict(f"The job is {job.state}.", "It has ended and cannot be stopped any more.")
         return job
+
+
+def _shown(connection: sa.Connection, tenant_id: uuid.UUID, found: Sequence[Job]) -> list[Job]:
+    """The jobs, with the secrets of their namespaces hidden in what came of them, where they are to be."""
+    veils = {}
+    for space_id in {job.namespace_id for job in found}:
+        space = namespaces.by_id(connection, tenant_id, space_id)
+        veils[space_id] = secrecy.veil(connection, space) if space else secrecy.Veil()
+    return [veils[job.namespace_id](job) for job in found]

@@ -31,7 +31,7 @@ from memsvc.models.trees import Trees
 from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, reading, support, sweep, tracing
 from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
-from memsvc.services import evidence, wording
+from memsvc.services import evidence, secrecy, wording
 from memsvc.services.follow import follow
 from memsvc.settings import RecallSettings
 from memsvc.store import aliases, filters, namespaces, trust
@@ -313,10 +313,13 @@ def _words(
     chosen: Sequence[Ranked],
     scored: Sequence[Scored],
 ) -> list[Memory]:
-    """What is served of the chosen entries, and what of it is in doubt where it is asked how things are."""
+    """What is served of the chosen entries, its secrets hidden where they are to be, and what of it is in doubt where
+    it is asked how things are.
+    """
+    veil = secrecy.veil(connection, space)
     memories = evidence.serve(
-        connection, space, wording.read(connection, space, chosen), index.weights(asked.query.text),
-        {item.candidate.message_id: item.candidate.coverage for item in scored},
+        connection, space, veil(wording.read(connection, space, chosen)), index.weights(asked.query.text),
+        {item.candidate.message_id: item.candidate.coverage for item in scored}, veil,
     )  # fmt: skip
     return wording.doubted(connection, space, memories) if asked.asks_now else memories
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.record import Delete, Found, Get, Paths, Put, Record, Search
 from memsvc.models.encoder import TextEncoder, Vectors
-from memsvc.services import follow_ups, writing
+from memsvc.services import follow_ups, secrecy, writing
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
 from memsvc.store import jobs, namespaces, records, tenants, trust, unencoded
@@ -73,11 +73,16 @@ class Records:
         assert isinstance(written, Record)
         return written
 
-    def find(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], keys: Sequence[str]) -> dict[str, Record]:
-        """Key -> record, of those that are there."""
+    def find(
+        self, tenant_id: uuid.UUID, name: str, path: Sequence[str], keys: Sequence[str], *, verbatim: bool = False
+    ) -> dict[str, Record]:
+        """Key -> record, of those that are there; `verbatim` for who writes them back: no secret is hidden."""
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.find(connection, tenant_id, name)
-            return {record.key: record for record in records.find(connection, space, path, keys)} if space else {}
+            if space is None:
+                return {}
+            found = {record.key: record for record in records.find(connection, space, path, keys)}
+            return found if verbatim else secrecy.veil(connection, space)(found)
 
     def delete(self, tenant_id: uuid.UUID, name: str, path: Sequence[str], key: str, *, writer: Writer) -> bool:
         """Whether there was one. Raises Forbidden as `put` does."""
@@ -118,10 +123,14 @@ class Records:
                 return [False] * len(writes)
             if puts:
                 require_encoder(space, self._encoder.name)
+            for put in puts:
+                given = {"path": put.path, "key": put.key, "value": put.value, "texts": put.texts}
+                secrecy.refuse(space, given, "The record")
             for op in writes:
                 _require(connection, space, op.path, op.key, writer)
+            veil = secrecy.veil(connection, space)
             done = [
-                records.put(connection, space, op, next(rows) or None, writer.max_trust)
+                veil(records.put(connection, space, op, next(rows) or None, writer.max_trust))
                 if isinstance(op, Put)
                 else records.delete(connection, space, op.path, op.key)
                 for op in writes
@@ -142,7 +151,8 @@ class Records:
             if space is None:
                 return [Found([]) if isinstance(op, Search) else [] if isinstance(op, Paths) else None for op in asked]
             results = [self._one(connection, space, op, vectors) for op in asked]
-        used = [record for op, found in zip(asked, results, strict=True) for record in _used(op, found)]
+            used = [record for op, found in zip(asked, results, strict=True) for record in _used(op, found)]
+            results = secrecy.veil(connection, space)(results)
         if used:
             with self._database.tenant(tenant_id) as connection:
                 records.refresh(connection, space, {(record.path, record.key) for record in used})

@@ -15,7 +15,7 @@ from memsvc.domain.unit import MemoryUnit, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
-from memsvc.services import writing
+from memsvc.services import secrecy, writing
 from memsvc.services.causes import is_by_rule
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
@@ -59,7 +59,10 @@ class Refine:
         with lease.reading() as (connection, space):
             ids = units.of_messages(connection, space, [message.id]).get(message.id, [])
             stored = [item for item in units.by_id(connection, space, ids).values() if _is_draft(item, message)]
-            session = exchanges.of_session(connection, space, message.session_id) if stored else []
+            # What a model is told is served.
+            veil = secrecy.veil(connection, space)
+            message, stored = veil(message), veil(stored)
+            session = veil(exchanges.of_session(connection, space, message.session_id)) if stored else []
             names = exchanges.participants(connection, space, message.session_id) if stored else []
         if not stored:
             return

@@ -14,7 +14,7 @@ from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.unit import Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import follow_ups, writing
+from memsvc.services import follow_ups, secrecy, writing
 from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED, RUN_OUT
 from memsvc.services.ingest import require_encoder
 from memsvc.store import audit, links, namespaces, tables, trust, units
@@ -39,12 +39,17 @@ class Revise:
         self._encoder = encoder
         self._discard = discard
 
-    def require(self, tenant_id: uuid.UUID, name: str, unit_ids: Collection[str], writer: Writer) -> None:
-        """Before several changes, of which all are to be made or none. Raises Forbidden."""
+    def require(
+        self, tenant_id: uuid.UUID, name: str, unit_ids: Collection[str], writer: Writer, given: object = None
+    ) -> None:
+        """Before several changes, of which all are to be made or none, with `given`, a JSON value. Raises Forbidden,
+        and Invalid where it holds a secret and the namespace takes none.
+        """
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is not None:
                 _require(connection, space, unit_ids, writer)
+                secrecy.refuse(space, given, "The change")
 
     def edit(
         self, tenant_id: uuid.UUID, name: str, unit_id: str, text: str, reason: str | None, writer: Writer
@@ -143,6 +148,7 @@ class Revise:
                 raise errors.NotFound(f"There is no unit {unit_id!r} in {name!r}.", "It was erased meanwhile.")
             if embedding is not None:
                 require_encoder(space, self._encoder.name)
+            secrecy.refuse(space, {"text": values.get("text"), "reason": reason}, "The change")
             stored = found[unit_id]
             merged = units.merged_into(connection, space, unit_id) if cause == INVALIDATED else []
             changed_ids = [unit_id, *(other.unit.id for other in merged)]
@@ -164,7 +170,7 @@ class Revise:
             follow_ups.consolidation(connection, space, seq)
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
                 follow_ups.ending(connection, space, new.expires_at)
-            changed = units.by_id(connection, space, [unit_id])[unit_id]
+            changed = secrecy.veil(connection, space)(units.by_id(connection, space, [unit_id]))[unit_id]
             audit.add(connection, tenant_id, writer.actor, f"unit.{action}", f"unit:{unit_id}")
         self._discard(space.id, [unit_id])
         return changed

@@ -12,7 +12,7 @@ from memsvc.distill import refine
 from memsvc.domain.unit import Kind, MemoryUnit, Status
 from memsvc.models import tokens
 from memsvc.models.generator import TextGenerator
-from memsvc.services import abstracts, writing
+from memsvc.services import abstracts, secrecy, writing
 from memsvc.services.causes import BY_HAND
 from memsvc.services.work import Lease
 from memsvc.store import jobs, links, units
@@ -64,8 +64,10 @@ class Summarise:
         with lease.reading() as (connection, space):
             found = units.by_id(connection, space, [unit_id, *members])
             cited = units.sources(connection, space, members) if members else {}
+            # What a model is told is served.
+            shown = secrecy.veil(connection, space)(found)
         old = found.pop(unit_id, None)
-        notes = [item.unit for item in found.values() if _is_told(item.unit)]
+        notes = [item.unit for ref, item in shown.items() if ref != unit_id and _is_told(item.unit)]
         if old is None or not notes:
             return
         notes.sort(key=lambda unit: (unit.t_mention, unit.id))

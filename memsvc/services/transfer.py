@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import erase
+from memsvc.services import erase, secrecy
 from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, namespaces, tables, tenants, tombstones, transfer, trust
+from memsvc.store import audit, namespaces, secrets, tables, tenants, tombstones, transfer, trust
 from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
@@ -36,17 +36,23 @@ class Transfer:
         self._encoder = encoder
         self._kick = kick
 
-    def export(self, tenant_id: uuid.UUID, actor: str | None, name: str) -> Iterator[bytes]:
-        """The lines of a namespace as it is at one moment. Raises NotFound before the first line."""
+    def export(
+        self, tenant_id: uuid.UUID, actor: str | None, name: str, *, may_see_all: bool = True
+    ) -> Iterator[bytes]:
+        """The lines of a namespace as it is at one moment. Raises NotFound before the first line, and Forbidden for who
+        may not see what the namespace hides: an export is lossless.
+        """
         # On its own: whoever reads slowly must not keep the trail from others.
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is not None:
+                _require_all(space, may_see_all)
                 audit.add(connection, tenant_id, actor, "export", f"namespace:{space.id}")
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
             if space is None:
                 raise errors.NotFound(f"There is no namespace {name!r}.", "Nothing was exported.")
+            _require_all(space, may_see_all)
             digest, count = hashlib.sha256(), 0
             line = _line(_header(connection, space))
             digest.update(line)
@@ -91,7 +97,7 @@ class Transfer:
         # A new id, always: indexes are kept by it, and one from a file could be another tenant's.
         space = namespaces.lock(connection, Namespace(tenant_id, uuid.uuid4(), name, header["head"], header["encoder"]))
         require_encoder(space, self._encoder.name)
-        values = {field: header[field] for field in ("head", "consolidated", "created_at")}
+        values = {field: header[field] for field in ("head", "consolidated", "created_at", "secrets")}
         connection.execute(sa.update(_N).where(_N.c.tenant_id == tenant_id, _N.c.id == space.id).values(values))
         found = namespaces.find(connection, tenant_id, name)
         assert found is not None
@@ -105,6 +111,8 @@ class Transfer:
         for table, row in lines.rows():
             values = arrivals.take(table, row, lines.number)
             _entrust(table, values, writer)
+            if space.secrets == secrecy.REFUSE:
+                secrecy.refuse(space, row, f"Line {lines.number}: the {table}")
             if order[place] != table or len(batch) >= _BATCH:
                 _flush(connection, space, order[place], batch)
                 if table not in order[place:]:
@@ -133,6 +141,14 @@ class Transfer:
         return found.head
 
 
+def _require_all(space: Namespace, may_see_all: bool) -> None:
+    if space.secrets != secrecy.KEEP and not may_see_all:
+        raise errors.Forbidden(
+            f"The namespace {space.name} hides secrets, and an export has them word for word.",
+            "Use a key with the scope admin.",
+        )
+
+
 def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
     """Who imports answers for what is said, and vouches no further than its key may."""
     if table == tables.message.name:
@@ -147,13 +163,14 @@ def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
 
 def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:
     here = (_N.c.tenant_id == space.tenant_id, _N.c.id == space.id)
-    row = connection.execute(sa.select(_N.c.created_at, _N.c.consolidated).where(*here)).one()
+    row = connection.execute(sa.select(_N.c.created_at, _N.c.consolidated, _N.c.secrets).where(*here)).one()
     return {
         "format": FORMAT,
         "encoder": space.encoder,
         "head": space.head,
         "consolidated": row.consolidated,
         "created_at": row.created_at.astimezone(dt.UTC).isoformat(),
+        "secrets": row.secrets,
     }
 
 
@@ -164,6 +181,9 @@ def _line(value: dict[str, Any]) -> bytes:
 def _flush(connection: sa.Connection, space: Namespace, table: str, batch: list[dict[str, Any]]) -> None:
     if batch:
         transfer.insert(connection, space, table, batch)
+        if table == tables.message.name:
+            found = {row["id"]: secrecy.places(row["content"], row.get("caption"), row["metadata"]) for row in batch}
+            secrets.insert(connection, space, found)
         batch.clear()
 
 
@@ -183,12 +203,15 @@ class _Lines:
         try:
             head, consolidated = int(value["head"]), int(value["consolidated"])
             created_at = dt.datetime.fromisoformat(value["created_at"])
-            encoder = value["encoder"]
+            encoder, mode = value["encoder"], value.get("secrets")
             if not 0 <= consolidated <= head < 2**62 or created_at.tzinfo is None or not isinstance(encoder, str):
+                raise ValueError
+            if mode not in (None, secrecy.KEEP, secrecy.MASK, secrecy.REFUSE):
                 raise ValueError
         except (KeyError, ValueError, TypeError):
             raise errors.Invalid("The first line of the export is not whole.", _WHOLE) from None
-        return {"head": head, "consolidated": consolidated, "created_at": created_at, "encoder": encoder}
+        return {"head": head, "consolidated": consolidated, "created_at": created_at, "encoder": encoder,
+                "secrets": mode}  # fmt: skip
 
     def rows(self) -> Iterator[tuple[str, Any]]:
         """(table, row) up to the last line, which must say the same number and hash."""

@@ -21,7 +21,7 @@ from memsvc.distill import refine
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.judgement import Judgement, digest
 from memsvc.models.generator import Generated, GeneratorLate, TextGenerator
-from memsvc.services import follow_ups, writing
+from memsvc.services import follow_ups, secrecy, writing
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, judgements, units
 from memsvc.store.units import StoredUnit
@@ -111,8 +111,10 @@ class Verdicts:
             found = units.by_id(connection, space, [earlier, later])
             if len(found) < 2:
                 return None
-            one, other = _side(connection, space, found[earlier]), _side(connection, space, found[later])
-            texts = digest(one.statement, other.statement)
+            texts = digest(found[earlier].unit.text, found[later].unit.text)
+            # What a model is told is served.
+            shown = secrecy.veil(connection, space)(found)
+            one, other = _side(connection, space, shown[earlier]), _side(connection, space, shown[later])
             if judgements.holds(connection, space, earlier, later, texts):
                 return None
         return Judgement(earlier, later, texts, self._ask(one, other, counts), self._generator.name)
@@ -161,7 +163,9 @@ def _keep(connection: sa.Connection, locked: Namespace, made: Judgement, counts:
 
 def _side(connection: sa.Connection, space: Namespace, stored: StoredUnit) -> _Side:
     sources = stored.unit.sources[:_SOURCES]
-    said = exchanges.by_id(connection, space, {source.message_id for source in sources})
+    said = secrecy.veil(connection, space)(
+        exchanges.by_id(connection, space, {source.message_id for source in sources})
+    )
     words = (said[source.message_id].message.content[source.start : source.end][:_CHARS] for source in sources)
     return _Side(stored.unit.id, stored.unit.t_mention.date().isoformat(), stored.unit.text, tuple(words))
 

@@ -15,6 +15,8 @@ from memsvc import errors
 from memsvc.store import failures
 
 APP_ROLE = "memsvc_app"
+# The option of every connection that says what is done about secrets where a namespace sets nothing.
+DEFAULT_SECRETS = "memsvc_secrets"
 
 
 class Database:
@@ -30,9 +32,10 @@ class Database:
         pool_size: int = 10,
         connect_timeout_s: float = 10.0,
         port: Callable[[], int] | None = None,
+        secrets: str = "keep",
     ) -> None:
         """`port` is asked before each connection where the database listens now, and raises Unavailable, with the
-        reason, when it does not.
+        reason, when it does not. `secrets` is what is done about them in a namespace that sets nothing.
         """
         self._engine = sa.create_engine(
             psycopg_url(url),
@@ -42,6 +45,7 @@ class Database:
             pool_pre_ping=True,
             # An error's text must not carry what was to be stored.
             hide_parameters=True,
+            execution_options={DEFAULT_SECRETS: secrets},
             connect_args={"connect_timeout": max(2, round(connect_timeout_s)), "application_name": "memsvc"},
         )
         # The same pool, seen through an option.

@@ -33,6 +33,10 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     ).rowcount
     touched = sa.select(e.c.id).where(*tables.within(e, namespace), columns.overlaps(e.c.message_ids, gone))
     touched_ids = list(connection.execute(touched).scalars())
+    found = tables.secret
+    counts["secret"] = connection.execute(
+        sa.delete(found).where(*tables.within(found, namespace), tables.any_of(found.c.message_id, gone))
+    ).rowcount
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount

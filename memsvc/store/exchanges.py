@@ -14,6 +14,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Origin, Role
 from memsvc.domain.unit import Skip
 from memsvc.store import columns, tables
+from memsvc.store.secrets import Place
 
 _M = tables.message
 _E = tables.exchange
@@ -42,9 +43,12 @@ class MessageMark:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
+    """`secrets`: where they stand in it, where the reader needs to know."""
+
     message: Message
     recorded_at: dt.datetime
     quarantined_at: dt.datetime | None = None
+    secrets: tuple[Place, ...] = ()
 
 
 def stored(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredExchange]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 
 import sqlalchemy as sa
@@ -9,13 +10,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc.domain.exchange import Namespace
 from memsvc.store import tables
+from memsvc.store.database import DEFAULT_SECRETS
 
 _T = tables.namespace
 
 
 def find(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name)
-    return _namespace(connection.execute(statement).one_or_none())
+    return _namespace(connection, connection.execute(statement).one_or_none())
 
 
 def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
@@ -35,19 +37,19 @@ def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
 
 def lock_existing(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name).with_for_update()
-    return _namespace(connection.execute(statement).one_or_none())
+    return _namespace(connection, connection.execute(statement).one_or_none())
 
 
 def lock_by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID) -> Namespace | None:
     """None when the namespace was erased."""
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.id == namespace_id)
-    return _namespace(connection.execute(statement.with_for_update()).one_or_none())
+    return _namespace(connection, connection.execute(statement.with_for_update()).one_or_none())
 
 
 def lock_all(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Namespace]:
     """Every namespace of the tenant, locked in the order of their ids."""
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id).order_by(_T.c.id).with_for_update()
-    return [space for row in connection.execute(statement) if (space := _namespace(row))]
+    return [space for row in connection.execute(statement) if (space := _namespace(connection, row))]
 
 
 def by_id(
@@ -57,7 +59,7 @@ def by_id(
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.id == namespace_id)
     if share:
         statement = statement.with_for_update(read=True, key_share=True)
-    return _namespace(connection.execute(statement).one_or_none())
+    return _namespace(connection, connection.execute(statement).one_or_none())
 
 
 def advance(connection: sa.Connection, namespace: Namespace, head: int, messages: int = 0) -> None:
@@ -96,7 +98,19 @@ def remaining(connection: sa.Connection, namespace: Namespace) -> int:
     return int(connection.execute(sa.select(total)).scalar_one())
 
 
-def _namespace(row: sa.Row[tuple[object, ...]] | None) -> Namespace | None:
+def set_secrets(connection: sa.Connection, namespace: Namespace, mode: str | None) -> None:
+    """What is done about secrets in it from now on; None as the service's default says."""
+    own = sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
+    connection.execute(own.values(secrets=mode))
+
+
+def unset(connection: sa.Connection, fresh: Namespace) -> Namespace:
+    """One that is not there yet, with what holds where nothing is set."""
+    return dataclasses.replace(fresh, secrets=connection.get_execution_options().get(DEFAULT_SECRETS, "keep"))
+
+
+def _namespace(connection: sa.Connection, row: sa.Row[tuple[object, ...]] | None) -> Namespace | None:
     if row is None:
         return None
-    return Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder)
+    found = Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder)
+    return dataclasses.replace(found, secrets=row.secrets) if row.secrets else unset(connection, found)

@@ -12,37 +12,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
+from memsvc.store.accounts import api_key as api_key
+from memsvc.store.accounts import metadata as metadata
+from memsvc.store.accounts import tenant as tenant
 
-metadata = sa.MetaData()
 _RUNNING = sa.text("state = 'running'")
-
-tenant = sa.Table(
-    "tenant",
-    metadata,
-    sa.Column("id", UUID(as_uuid=True), primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    columns.recorded("created_at"),
-    # Quotas; null is no limit.
-    sa.Column("max_namespaces", sa.Integer),
-    sa.Column("max_messages", sa.BigInteger),
-)
-
-api_key = sa.Table(
-    "api_key",
-    metadata,
-    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
-    # Random and looked up before the tenant is known, so unique over all tenants.
-    sa.Column("id", sa.Text, primary_key=True, unique=True),
-    sa.Column("hash", BYTEA, nullable=False),
-    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
-    sa.Column("label", sa.Text, nullable=False, server_default=""),
-    columns.recorded("created_at"),
-    sa.Column("revoked_at", columns.instant),
-    # Set when the key was rotated: until then it lives beside its successor.
-    sa.Column("expires_at", columns.instant),
-    # No message written with this key is trusted more.
-    sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
-)
 
 namespace = sa.Table(
     "namespace",
@@ -58,6 +32,8 @@ namespace = sa.Table(
     sa.Column("messages", sa.BigInteger, nullable=False, server_default="0"),
     # Up to where the change feed has been consolidated.
     sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
+    # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
+    sa.Column("secrets", sa.Text),
     sa.UniqueConstraint("tenant_id", "name"),
 )
 
@@ -122,6 +98,20 @@ message = sa.Table(
         "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
     ),
     columns.belongs(),
+)
+
+# Where secrets stand in what was said: never the secrets themselves.
+secret = sa.Table(
+    "secret",
+    metadata,
+    *columns.owner(),
+    sa.Column("message_id", sa.Text, primary_key=True),
+    # The text of the message, by the names that lead to it: {content}, {caption}, {metadata,note}.
+    sa.Column("place", ARRAY(sa.Text), primary_key=True),
+    sa.Column("start_char", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("end_char", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    columns.names("message", "message_id"),
 )
 
 unit = sa.Table(
@@ -386,7 +376,7 @@ audit = sa.Table(
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
-    unit, message, exchange, session,
+    unit, secret, message, exchange, session,
 )  # fmt: skip
 
 

@@ -36,6 +36,15 @@ ValidTo = Annotated[
 _TOPICS = "What it belongs to: each with `type` (file, concept, workflow), `key` and `relevance`, 0 to 1."
 
 
+class SecretPlace(Response):
+    """A part of a message that is a secret."""
+
+    field: str = Field(description="What it stands in: `content`, `caption`, or `metadata.` and the names to it.")
+    start: int = Field(description="The field's first character of it, from 0.")
+    end: int = Field(description="The field's character behind its last one.")
+    kind: str = Field(description="What it is, for example `Password`, `Card Number` or `GitHub Token`.")
+
+
 class MessageResult(Response):
     """A message as it was said, with what is known of where it came from."""
 
@@ -55,6 +64,7 @@ class MessageResult(Response):
     source: str | None = Field(None, description="What it was taken from; null: not told.")
     trust: Trust = 1.0
     quarantined_at: dt.datetime | None = Field(None, description="When it was put aside; null: it is not.")
+    secrets: list[SecretPlace] = Field(default_factory=list, description="Where secrets stand in it.")
 
 
 class MessagePage(Response):

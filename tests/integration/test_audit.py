@@ -139,6 +139,7 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
     ("POST", f"{_V1}/maintenance/{{kind}}"): lambda d: d.send("POST", "/v1/namespaces/n/maintenance/rebuild"),
     ("POST", "/v1/jobs/{job_id}/retry"): lambda d: d.send("POST", f"/v1/jobs/{d.job(ended=True)}/retry"),
     ("POST", "/v1/jobs/{job_id}/cancel"): lambda d: d.send("POST", f"/v1/jobs/{d.job()}/cancel"),
+    ("PUT", _V1): lambda d: d.send("PUT", "/v1/namespaces/n", {"secrets": "keep"}),
     ("PUT", f"{_V1}/aliases"): lambda d: d.send(
         "PUT", "/v1/namespaces/n/aliases", {"name": "Ana", "aliases": ["Heronword1"]}
     ),

@@ -238,6 +238,34 @@ def test_the_words_of_a_record_become_its_texts_and_stay_when_that_is_taken_back
     engine.dispose()
 
 
+def test_secrets_in_what_was_said_before_are_found_by_the_upgrade(empty_url: str) -> None:
+    migrations = rooms.root() / "migrations"
+    schema.upgrade(empty_url, migrations, "0016")
+    engine = sa.create_engine(psycopg_url(empty_url))
+    place = {"owner": str(uuid.uuid4()), "space": str(uuid.uuid4())}
+    with engine.begin() as connection:
+        connection.execute(_ACT_FOR, {"tenant": place["owner"]})
+        for statement in (
+            "INSERT INTO tenant (id, name) VALUES (:owner, 'a')",
+            "INSERT INTO namespace (tenant_id, id, name, encoder) VALUES (:owner, :space, 'n', 'e')",
+            "INSERT INTO message (tenant_id, namespace_id, id, seq, session_id, exchange_id, role, content, caption,"
+            " metadata, occurred_at, content_hash) SELECT :owner, :space, 'm' || n, n, 's', 'e', 'user',"
+            " 'My password is hunter' || n || '.', 'PIN: 4711', '{}', now(), 'h' FROM generate_series(1, 2500) AS n",
+        ):
+            connection.execute(sa.text(statement), place)
+    schema.upgrade(empty_url, migrations)
+    with engine.begin() as connection:
+        connection.execute(_ACT_FOR, {"tenant": place["owner"]})
+        found = sa.text(
+            "SELECT place, start_char, end_char, kind FROM secret WHERE message_id = 'm2500' ORDER BY place"
+        )
+        assert [tuple(row) for row in connection.execute(found)] == [
+            (["caption"], 5, 9, "PIN"), (["content"], 15, 25, "Password"),
+        ]  # fmt: skip
+        assert connection.execute(sa.text("SELECT count(*) FROM secret")).scalar_one() == 5000
+    engine.dispose()
+
+
 def test_a_database_of_a_newer_version_is_left_as_it_is_and_every_command_says_what_to_install(empty_url: str) -> None:
     schema.upgrade(empty_url, rooms.root() / "migrations")
     with contextlib.closing(psycopg.connect(empty_url.replace("+psycopg", ""), autocommit=True)) as connection:

@@ -35,6 +35,7 @@ CHANGES = [{"action": "edit", "text": "I row."}, *({"action": name} for name in 
 UPDATE = {"memories": [{"memory_id": "{memory_id}", "text": "I row."}]}
 # Method and path -> the bodies that it is tried with, in this order.
 BODIES: dict[tuple[str, str], list[Any]] = {
+    ("PUT", N): [{"secrets": "mask"}],
     ("POST", f"{N}/exchanges"): [{"exchanges": [SAID]}],
     ("POST", f"{N}/recall"): [ASK | {"trace": True, "explain": True}],
     ("POST", f"{N}/context"): [ASK],

@@ -88,7 +88,8 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
         for path, operations in http.get("/openapi.json").json()["paths"].items():
             if "{" not in path or path.endswith(makes):
                 continue
-            for method in operations:
+            # A namespace that is set is made.
+            for method in operations.keys() - ({"put"} if path.endswith("{namespace}") else set()):
                 body = next((value for end, value in bodies.items() if path.endswith(end)), None)
                 reply = http.request(method, path.format(**ids), json=body)
                 assert reply.status_code == 404, (method, path, reply.text)

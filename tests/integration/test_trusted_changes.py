@@ -152,6 +152,7 @@ DOORS: list[Door] = [
         "POST", f"{HERE}/records/batch", {"operations": [{"op": "delete", "path": ["p"], "key": "k"}]})),
     ("POST", "/v1/namespaces/{namespace}/records/delete", lambda a: a.call(
         "POST", f"{HERE}/records/delete", {"path": ["p"], "key": "k"})),
+    ("PUT", "/v1/namespaces/{namespace}", lambda a: a.call("PUT", HERE, {"secrets": "mask"})),
     ("PUT", "/v1/namespaces/{namespace}/aliases", lambda a: a.call(
         "PUT", f"{HERE}/aliases", {"name": "Rolf Berg", "aliases": ["The keeper"]})),
     ("DELETE", "/v1/namespaces/{namespace}/aliases/{alias}", lambda a: a.call("DELETE", f"{HERE}/aliases/Rolf")),

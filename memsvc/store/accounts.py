@@ -1,0 +1,38 @@
+"""The tables of accounts and their keys; `tables` has those of what they hold."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, UUID
+
+from memsvc.store import columns
+
+metadata = sa.MetaData()
+
+tenant = sa.Table(
+    "tenant",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    columns.recorded("created_at"),
+    # Quotas; null is no limit.
+    sa.Column("max_namespaces", sa.Integer),
+    sa.Column("max_messages", sa.BigInteger),
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
+    # Random and looked up before the tenant is known, so unique over all tenants.
+    sa.Column("id", sa.Text, primary_key=True, unique=True),
+    sa.Column("hash", BYTEA, nullable=False),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    sa.Column("label", sa.Text, nullable=False, server_default=""),
+    columns.recorded("created_at"),
+    sa.Column("revoked_at", columns.instant),
+    # Set when the key was rotated: until then it lives beside its successor.
+    sa.Column("expires_at", columns.instant),
+    # No message written with this key is trusted more.
+    sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
+)

@@ -1,0 +1,72 @@
+"""Where secrets stand in what was said. They themselves stand in the messages alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from memsvc.domain.exchange import Namespace
+from memsvc.store import tables
+
+_S = tables.secret
+_M = tables.message
+_U = tables.unit_source
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Characters [start, end) of a text of a message; `path` leads to it, as in ("metadata", "note")."""
+
+    path: tuple[str, ...]
+    start: int
+    end: int
+    kind: str
+
+
+def insert(connection: sa.Connection, namespace: Namespace, found: Mapping[str, Sequence[Place]]) -> None:
+    """Message id -> its secrets."""
+    rows = [
+        {
+            "tenant_id": namespace.tenant_id, "namespace_id": namespace.id, "message_id": message_id,
+            "place": list(item.path), "start_char": item.start, "end_char": item.end, "kind": item.kind,
+        }
+        for message_id, places in found.items()
+        for item in places
+    ]  # fmt: skip
+    if rows:
+        connection.execute(sa.insert(_S), rows)
+
+
+def of_messages(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, tuple[Place, ...]]:
+    """Message id -> its secrets in their order, of those that have any."""
+    statement = (
+        sa.select(_S)
+        .where(*tables.within(_S, namespace), tables.any_of(_S.c.message_id, ids))
+        .order_by(_S.c.message_id, _S.c.place, _S.c.start_char)
+    )
+    found: dict[str, tuple[Place, ...]] = {}
+    for row in connection.execute(statement):
+        place = Place(tuple(row.place), row.start_char, row.end_char, row.kind)
+        found[row.message_id] = (*found.get(row.message_id, ()), place)
+    return found
+
+
+def said(connection: sa.Connection, namespace: Namespace) -> list[tuple[str, str]]:
+    """Every secret of the namespace, word for word, with the message that it stands in."""
+    texts = sa.func.jsonb_build_object(
+        "content", _M.c.content, "caption", _M.c.caption, "metadata", _M.c.metadata, type_=sa.dialects.postgresql.JSONB
+    )
+    text = texts.op("#>>", return_type=sa.Text())(_S.c.place)
+    words = sa.func.substr(text, _S.c.start_char + 1, _S.c.end_char - _S.c.start_char)
+    mine = sa.and_(*tables.within(_M, namespace), _M.c.id == _S.c.message_id)
+    statement = sa.select(_S.c.message_id, words).join(_M, mine).where(*tables.within(_S, namespace))
+    return [(message_id, secret) for message_id, secret in connection.execute(statement) if secret]
+
+
+def citing(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> list[tuple[str, str]]:
+    """(unit, message) for each unit that cites one of these messages."""
+    statement = sa.select(_U.c.unit_id, _U.c.message_id).distinct()
+    mine = statement.where(*tables.within(_U, namespace), tables.any_of(_U.c.message_id, ids))
+    return [(unit_id, message_id) for unit_id, message_id in connection.execute(mine)]
