@@ -50,13 +50,33 @@ class Scoped(Body):
         return {field: value for field in scope.FIELDS if (value := getattr(self, field)) is not None}
 
 
+# Parts that say what a model did, not what was said.
+_CALLS = ("tool_use", "tool_call", "function_call")
+
+
 def _words(content: Any) -> Any:
-    """A message may come in parts; only those with text can be remembered."""
+    """A message may come in parts, a tool's result in parts of its own; only those with text can be remembered. None is
+    a message that only calls tools.
+    """
+    if content is None:
+        return ""
     if not isinstance(content, list):
         return content
-    if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
+    return "\n".join(words for part in content if (words := _part(part)))
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, dict) and part.get("type") == "tool_result":
+        return str(_words(part.get("content")))
+    if isinstance(part, dict) and part.get("type") in _CALLS:
+        return ""
+    if not isinstance(part, dict) or not isinstance(part.get("text"), str):
         raise ValueError("memsvc keeps text: describe an image or a file in words")
-    return "\n".join(part["text"] for part in content)
+    return str(part["text"])
+
+
+# What other products call a system's words and a tool's.
+_ROLES = {"developer": "system", "function": "tool"}
 
 
 # As far as our own moments reach.
@@ -66,8 +86,11 @@ Day = Annotated[dt.date, Field(ge=dt.date(1000, 1, 1), le=dt.date(9000, 12, 31))
 class Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    role: Literal["user", "assistant", "system", "tool"]
-    content: Annotated[Text, Field(max_length=1_000_000), BeforeValidator(_words)]
+    role: Annotated[
+        Literal["user", "assistant", "system", "tool"],
+        BeforeValidator(lambda role: _ROLES.get(role, role) if isinstance(role, str) else role),
+    ]
+    content: Annotated[Text, Field(max_length=1_000_000, validate_default=True), BeforeValidator(_words)] = ""
     name: Name | None = None
 
 

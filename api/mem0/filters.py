@@ -13,7 +13,8 @@ from memsvc import errors
 Memory = Mapping[str, Any]
 _MAX_DEPTH = 20
 _MOMENTS = ("created_at", "updated_at", "timestamp", "expiration_date")
-_FIELDS = frozenset({*scope.FIELDS, *_MOMENTS, "id", "memory", "text", "categories", "metadata", "keywords"})
+_FIELDS = (*scope.FIELDS, *_MOMENTS, "id", "memory_ids", "memory", "text", "categories", "metadata", "keywords")
+_METADATA = "metadata."
 _HOW = "See https://docs.mem0.ai for the language of filters."
 
 
@@ -55,21 +56,31 @@ def parse(given: Any, depth: int = 0) -> Filter:
             inner = tuple(parse(item, depth + 1) for item in listed)
             parts.append(All(inner) if name == "AND" else Any_(inner) if name == "OR" else No(Any_(inner)))
         elif name == "metadata" and isinstance(value, dict):
-            parts += [part for key, item in value.items() for part in _tests(f"metadata.{key}", item)]
+            parts += [part for key, item in value.items() for part in _tests(_METADATA + key, item)]
+        elif name in _FIELDS or name.startswith(_METADATA):
+            parts += _tests({"memory_ids": "id"}.get(name, name), value)
         else:
-            # As in mem0's own stores: a name that is no field is one of the metadata.
-            parts += _tests(name if name in _FIELDS else f"metadata.{name}", value)
+            # As the platform does: what is misspelt would pass everything inside NOT.
+            raise errors.Invalid(
+                f"{name!r} is no field to filter by; there are {', '.join(_FIELDS)}.",
+                f'A key of your own is written {{"metadata": {{"{name}": …}}}}.',
+            )
     return All(tuple(parts))
 
 
 def _tests(field: str, value: Any) -> list[Filter]:
-    if not (isinstance(value, dict) and value and all(name in _OPERATORS for name in value)):
-        if isinstance(value, dict) and any(name in _OPERATORS for name in value):
-            raise errors.Invalid(f"The filter on {field} mixes operators and values.", _HOW)
+    if not isinstance(value, dict):
         return [Test(field, "in" if isinstance(value, list) else "eq", value)]
+    unknown = [operator for operator in value if operator not in _OPERATORS]
+    if unknown or not value:
+        named = repr(unknown[0]) if unknown else "Nothing"
+        raise errors.Invalid(
+            f"{named} is no comparison for {field}; there are {', '.join(_OPERATORS)}.",
+            "A metadata value that is an object itself cannot be compared.",
+        )
     for operator, operand in value.items():
-        if operator == "in" and not isinstance(operand, list):
-            raise errors.Invalid(f"`in` on {field} needs a list.", _HOW)
+        if operator in ("in", "nin") and not isinstance(operand, list):
+            raise errors.Invalid(f"`{operator}` on {field} needs a list.", _HOW)
         if field in _MOMENTS and operator in ("gt", "gte", "lt", "lte"):
             moment(operand)
     return [Test(field, operator, operand) for operator, operand in value.items()]
@@ -134,8 +145,8 @@ def _passes(test: Test, memory: Memory) -> bool:
 
 
 def _value(memory: Memory, field: str) -> Any:
-    if field.startswith("metadata."):
-        return (memory.get("metadata") or {}).get(field.removeprefix("metadata."))
+    if field.startswith(_METADATA):
+        return (memory.get("metadata") or {}).get(field.removeprefix(_METADATA))
     name = {"text": "memory", "keywords": "memory", "timestamp": "created_at"}.get(field, field)
     return memory.get(name)
 
