@@ -72,12 +72,19 @@ def _known(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    return invalid(error)
+
+
+def invalid(
+    error: RequestValidationError,
+    kind: type[errors.Invalid] = errors.Invalid,
+    next_step: str = "Mend the fields listed under errors; /docs shows every field.",
+) -> Response:
+    """The problem document of a request whose form is not right."""
     found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()]
     first = found[0] if found else {"field": "body", "message": "is not valid"}
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    problem = errors.Invalid(
-        f"{first['field']}: {first['message']}{more}", "Mend the fields listed under errors; /docs shows every field."
-    )
+    problem = kind(f"{first['field']}: {first['message']}{more}", next_step)
     return response(problem, found[:_SHOWN_ERRORS])
 
 
