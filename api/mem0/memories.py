@@ -72,7 +72,12 @@ class Memories:
             for message in body.messages
             if message.content.strip()
         )
-        told: dict[str, Any] = {"results": [], "event_id": None, "status": _DONE, "skipped": len(body.messages) - len(said)}
+        told: dict[str, Any] = {
+            "results": [],
+            "event_id": None,
+            "status": _DONE,
+            "skipped": len(body.messages) - len(said),
+        }
         if not said:
             return told
         ends = _end_of(body.expiration_date)

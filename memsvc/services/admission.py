@@ -148,9 +148,7 @@ def _only_repeated(item: NewExchange, content_hash: bytes, repeated: _Repeated) 
     skips = tuple(Skip(message_id, "duplicate") for message_id in ids)
     exchange_id = repeated.messages[-1].exchange_id
     receipt = Receipt(exchange_id, ids, (), skips, duplicate=True, known=repeated.units)
-    return Admission(
-        exchange_id, item.session_id, item.occurred_at, None, content_hash, ids, (), (), (), receipt
-    )
+    return Admission(exchange_id, item.session_id, item.occurred_at, None, content_hash, ids, (), (), (), receipt)
 
 
 def _overlap(sent: Sequence[object], stored: Sequence[object]) -> int:
