@@ -38,7 +38,7 @@ _REMEMBERED = 1024
 # Requests with keys never seen that may wait for the database.
 _WAITING = 64
 # What needs a key, before its body is read. /admin has its own way in.
-ASKED = re.compile(r"/(v\d+|mcp|metrics)\b")
+ASKED = re.compile(r"/((api/)?v\d+|mcp|metrics)\b")
 _T = TypeVar("_T")
 _bearer = HTTPBearer(auto_error=False, description="The API key that the service printed at its start.")
 

@@ -59,13 +59,19 @@ def _known(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    return invalid(error)
+
+
+def invalid(
+    error: RequestValidationError,
+    kind: type[errors.Invalid] = errors.Invalid,
+    next_step: str = "Mend the fields listed under errors; /docs shows every field.",
+) -> Response:
+    """The problem document of a request whose form is not right."""
     found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()]
     first = found[0] if found else {"field": "body", "message": "is not valid"}
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    invalid = errors.Invalid(
-        f"{first['field']}: {first['message']}{more}", "Mend the fields listed under errors; /docs shows every field."
-    )
-    return response(invalid, found[:_SHOWN_ERRORS])
+    return response(kind(f"{first['field']}: {first['message']}{more}", next_step), found[:_SHOWN_ERRORS])
 
 
 def _http(_: Request, error: Exception) -> Response:

@@ -15,11 +15,13 @@ from api.mem0 import scope
 from memsvc.wire.base import Metadata, Name, Question, Text
 
 _TUNING = frozenset({
-    "api_version", "async_mode", "filter_memories", "keyword_search", "org_id", "output_format", "project_id", "rerank",
-    "source", "version",
+    "api_version", "async_mode", "filter_memories", "keyword_search", "org_id", "org_name", "output_format",
+    "project_id", "project_name", "rerank", "source", "version",
 })  # fmt: skip
 _OFF: tuple[Any, ...] = (None, False, [], {}, "")
 MAX_BATCH = 1_000
+Page = Annotated[int, Field(ge=1, le=1_000_000)]
+PageSize = Annotated[int, Field(ge=1, le=1_000)]
 
 
 class Body(BaseModel):
@@ -50,29 +52,36 @@ class Scoped(Body):
         return {field: value for field in scope.FIELDS if (value := getattr(self, field)) is not None}
 
 
-# Parts that say what a model did, not what was said.
-_CALLS = ("tool_use", "tool_call", "function_call")
+# Parts that say what a model did or thought, not what was said.
+_UNSAID = ("tool_use", "tool_call", "function_call", "thinking", "redacted_thinking", "reasoning")
 
 
-def _words(content: Any) -> Any:
+def _words(content: Any, *, of_tool: bool = False) -> Any:
     """A message may come in parts, a tool's result in parts of its own; only those with text can be remembered. None is
     a message that only calls tools.
     """
     if content is None:
         return ""
+    if isinstance(content, dict):
+        content = [content]
     if not isinstance(content, list):
         return content
-    return "\n".join(words for part in content if (words := _part(part)))
+    return "\n".join(words for part in content if (words := _part(part, of_tool=of_tool)))
 
 
-def _part(part: Any) -> str:
-    if isinstance(part, dict) and part.get("type") == "tool_result":
-        return str(_words(part.get("content")))
-    if isinstance(part, dict) and part.get("type") in _CALLS:
+def _part(part: Any, *, of_tool: bool) -> str:
+    if isinstance(part, str):
+        return part
+    held = part if isinstance(part, dict) else {}
+    if held.get("type") == "tool_result":
+        return str(_words(held.get("content"), of_tool=True))
+    if held.get("type") in _UNSAID:
         return ""
-    if not isinstance(part, dict) or not isinstance(part.get("text"), str):
-        raise ValueError("memsvc keeps text: describe an image or a file in words")
-    return str(part["text"])
+    if isinstance(held.get("text"), str):
+        return str(held["text"])
+    if of_tool or held.get("type") == "text":  # a picture that a tool took was not said
+        return ""
+    raise ValueError("memsvc keeps text: describe an image or a file in words")
 
 
 # What other products call a system's words and a tool's.
@@ -94,8 +103,15 @@ class Message(BaseModel):
     name: Name | None = None
 
 
+def _listed(messages: Any) -> Any:
+    """One message, or its words alone, are a list of one."""
+    if isinstance(messages, str):
+        return [{"role": "user", "content": messages}]
+    return [messages] if isinstance(messages, dict) else messages
+
+
 class Add(Scoped):
-    messages: Annotated[list[Message], Field(min_length=1, max_length=5_000)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=5_000), BeforeValidator(_listed)]
     metadata: Metadata | None = None
     timestamp: int | float | Text | None = None
     expiration_date: Day | None = None
@@ -119,6 +135,20 @@ class Listing(Scoped):
     show_expired: bool | None = None
     latest_only: bool | None = None
     fields: list[Text] | None = None
+
+
+def _parted(value: Any) -> Any:
+    """JavaScript writes a list into an address as one text with commas."""
+    return [part for item in value for part in str(item).split(",")] if isinstance(value, list) else value
+
+
+class Asked(Listing):
+    """What stands in an address."""
+
+    categories: Annotated[list[Text] | None, BeforeValidator(_parted)] = None
+    fields: Annotated[list[Text] | None, BeforeValidator(_parted)] = None
+    page: Page | None = None
+    page_size: PageSize | None = None
 
 
 class Search(Listing):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ _FIRST_LOOK = 200
 _WIDE_CANDIDATES = 50_000
 _WIDE_LIMIT = 10_000
 _HYDRATED = 25
+# An add has been carried out when it is answered.
+_DONE = "SUCCEEDED"
+_ID = re.compile(r"(u|exc)_\w+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_NAMESPACES = 200
 _LATEST = (Status.ACTIVE,)
 _WITH_OLDER = (Status.ACTIVE, Status.SUPERSEDED)
@@ -48,9 +52,10 @@ class Memories:
     def tenant_id(self) -> uuid.UUID:
         return self.caller.tenant_id
 
-    def add(self, body: bodies.Add) -> list[dict[str, Any]]:
-        """Store messages; the memories that came of them. They may hold words said before: a key that may not read is
-        told their ids.
+    def add(self, body: bodies.Add) -> dict[str, Any]:
+        """Store the messages that have words, but for what the session ends with already: the memories that came of
+        them (`ADD`), those that were known (`NOOP`), how many messages were `skipped`. Memories may hold words said
+        before: a key that may not read is told their ids.
         """
         if body.filters and set(body.filters) - set(scope.FIELDS):
             raise errors.Invalid("The filters of an add name ids only.", 'Use filters={"user_id": "…"}.')
@@ -65,14 +70,44 @@ class Memories:
         said = tuple(
             NewMessage(None, Role(message.role), message.name, message.content, metadata=metadata)
             for message in body.messages
+            if message.content.strip()
         )
-        exchange = NewExchange(None, place.session, occurred_at, said, expires_at=_end_of(body.expiration_date))
+        told: dict[str, Any] = {
+            "results": [],
+            "event_id": None,
+            "status": _DONE,
+            "skipped": len(body.messages) - len(said),
+        }
+        if not said:
+            return told
+        ends = _end_of(body.expiration_date)
+        exchange = NewExchange(None, place.session, occurred_at, said, expires_at=ends, continues=True)
         receipt = self.service.ingest.write(self.tenant_id, place.namespace, [exchange], None, self.caller.writer)
-        made = [unit for result in receipt.results for unit in result.units]
+        (written,) = receipt.results
+        events = dict.fromkeys(written.units, "ADD") | dict.fromkeys(written.known, "NOOP")
+        units = self.service.directory.units(self.tenant_id, place.namespace, list(events))
+        return told | {"results": self._told(place.namespace, units, events), "event_id": written.exchange_id}
+
+    def event(self, event_id: str) -> dict[str, Any]:
+        """What came of an add: it is done when it is answered. Raises NotFound and Invalid."""
+        found = self.service.directory.exchange(self.tenant_id, event_id)
+        if found is None:
+            raise _absent("event", event_id)
+        written, units = found
+        at = _written(written.recorded_at)
+        results = self._told(written.namespace, units, dict.fromkeys((item.stored.unit.id for item in units), "ADD"))
+        return {
+            "id": event_id, "event_id": event_id, "event_type": "ADD", "status": _DONE, "results": results,
+            "created_at": at, "updated_at": at,
+        }  # fmt: skip
+
+    def _told(self, name: str, units: Sequence[MarkedUnit], events: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What happened to memories; of those that are still there."""
+        there = [item for item in units if _is_there(item)]
         if not self.caller.may("read"):
-            return [{"event": "ADD", "id": memory_id} for memory_id in made]
+            return [{"event": events[item.stored.unit.id], "id": item.stored.unit.id} for item in there]
         return [
-            {"event": "ADD", "data": {"memory": item["memory"]}} | item for item in self._read(place.namespace, made)
+            {"event": events[item["id"]], "data": {"memory": item["memory"]}} | item for item in self._form(name, there)
         ]
 
     def search(self, body: bodies.Search) -> list[dict[str, Any]]:
@@ -171,14 +206,14 @@ class Memories:
         name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
         found = self.service.directory.units(self.tenant_id, name, [memory_id]) if name else []
         if name is None or not found or not _is_there(found[0]):
-            raise errors.NotFound(f"There is no memory {memory_id!r}.", "Ids come from add, search and get_all.")
+            raise _absent("memory", memory_id)
         return name, found[0]
 
     def history(self, memory_id: str) -> list[dict[str, Any]]:
         """What became of a memory, from its first words on; a deleted one has its history still. Raises NotFound."""
         name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
         if name is None:
-            raise errors.NotFound(f"There is no memory {memory_id!r}.", "Ids come from add, search and get_all.")
+            raise _absent("memory", memory_id)
         (unit,) = self.service.directory.units(self.tenant_id, name, [memory_id])
         base = dict(scope.of_marks(unit.marks, name).ids) | {"memory_id": memory_id}
         created_at = _written(unit.stored.created_at)
@@ -319,6 +354,13 @@ def _filter(body: bodies.Listing) -> Filter:
     if not filters.entities(wanted):
         raise errors.Invalid("The filters name nobody.", 'Use filters={"user_id": "…"}, or "*" for everybody.')
     return wanted
+
+
+def _absent(what: str, given: str) -> errors.MemsvcError:
+    """Why there is no such memory or event: an id of ours, or of mem0's own, is unknown; anything else is none."""
+    if _ID.fullmatch(given):
+        return errors.NotFound(f"There is no {what} {given!r}.", "Ids come from add, search and get_all.")
+    return errors.Invalid(f"{given!r} is no id of a {what}.", "Ids come from add, search and get_all.")
 
 
 def _is_there(unit: MarkedUnit) -> bool:

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import Response
 
+from api import problems
 from api.auth import Author, Caller, Reader
 from api.deps import Services
-from api.mem0 import bodies, entities
+from api.mem0 import absent, bodies, entities
 from api.mem0.memories import Memories
 from memsvc import errors
 from memsvc.wire.base import Text
 
+
+class Refused(errors.Invalid):
+    """As mem0 has it."""
+
+    status = 400
+
+
+class Route(APIRoute):
+    """A route that refuses with 400 what cannot be carried out as it stands."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except errors.Invalid as error:
+                raise Refused(error.detail, error.next_step) from error
+            except RequestValidationError as error:
+                return problems.invalid(error, Refused, "Mend the fields listed under errors; see docs/mem0.md.")
+
+        return answer
+
+
 # Another product's API: described by its own documentation, not by ours.
-router = APIRouter(include_in_schema=False)
-_MAX_PAGE = 1_000
+router = APIRouter(include_in_schema=False, route_class=Route)
 
 
 def _memories(caller: Caller, service: Services) -> Memories:
@@ -38,8 +66,8 @@ Seen = Annotated[Memories, Depends(_read)]
 Changed = Annotated[Memories, Depends(_changed)]
 MemoryId = Annotated[Text, Path()]
 EntityName = Annotated[bodies.EntityId, Path()]
-Page = Annotated[int, Query(ge=1, le=1_000_000)]
-PageSize = Annotated[int, Query(ge=1, le=_MAX_PAGE)]
+Page = Annotated[bodies.Page, Query()]
+PageSize = Annotated[bodies.PageSize, Query()]
 
 
 @router.get("/v1/ping/")
@@ -51,7 +79,18 @@ def ping(caller: Caller) -> dict[str, Any]:
 @router.post("/v1/memories/")
 @router.post("/v3/memories/add/")
 def add(body: bodies.Add, memories: Held) -> dict[str, Any]:
-    return {"results": memories.add(body)}
+    return memories.add(body)
+
+
+@router.get("/v1/event/{event_id}/")
+def event(event_id: MemoryId, memories: Held) -> dict[str, Any]:
+    return memories.event(event_id)
+
+
+@router.post("/v1/memories/search/")
+def search_plain(body: bodies.Search, memories: Seen) -> list[dict[str, Any]]:
+    """As the JavaScript client asks, unless told otherwise."""
+    return memories.search(body)
 
 
 @router.post("/v2/memories/search/")
@@ -60,16 +99,31 @@ def search(body: bodies.Search, memories: Seen) -> dict[str, Any]:
     return {"results": memories.search(body)}
 
 
+@router.get("/v1/memories/")
+def get_all_plain(
+    request: Request, memories: Held, body: Annotated[bodies.Asked, Query()]
+) -> list[dict[str, Any]] | dict[str, Any]:
+    """All of them, or a page where one is asked for."""
+    found = memories.listed(body)
+    if body.page is None and body.page_size is None:
+        return found
+    return _page(request, found, body.page or 1, body.page_size or 100)
+
+
 @router.post("/v2/memories/")
 @router.post("/v3/memories/")
 def get_all(
     request: Request, body: bodies.Listing, memories: Seen, page: Page = 1, page_size: PageSize = 100
 ) -> dict[str, Any]:
-    found = memories.listed(body)
+    return _page(request, memories.listed(body), page, page_size)
+
+
+def _page(request: Request, found: list[dict[str, Any]], page: int, page_size: int) -> dict[str, Any]:
     start = (page - 1) * page_size
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name not in ("page", "page_size")]
 
     def at(number: int) -> str:
-        return f"{request.url.path}?{urlencode({'page': number, 'page_size': page_size})}"
+        return f"{request.url.path}?{urlencode([*asked, ('page', number), ('page_size', page_size)])}"
 
     return {
         "count": len(found),
@@ -114,6 +168,7 @@ def users(memories: Held) -> dict[str, Any]:
     return {"count": len(found), "next": None, "previous": None, "results": found}
 
 
+@router.delete("/v1/entities/{entity}/{name:path}/")
 @router.delete("/v2/entities/{entity}/{name:path}/")
 def delete_entity(entity: str, name: EntityName, memories: Held) -> dict[str, Any]:
     entities.delete(memories, entities.named(entity, name))
@@ -139,3 +194,12 @@ def update(memory_id: MemoryId, body: bodies.Update, memories: Held) -> dict[str
 def delete(memory_id: MemoryId, memories: Changed, delete_linked: bool = False) -> dict[str, Any]:
     memories.delete(memory_id, linked=delete_linked)
     return {"message": "Memory deleted successfully!"}
+
+
+def refuse(request: Request, caller: Caller) -> None:
+    """What mem0's clients ask for and this service has not."""
+    raise absent.refusal(request.scope["route"].path)
+
+
+for _path in absent.PATHS:
+    router.add_api_route(_path, refuse, methods=list(absent.METHODS))

@@ -39,7 +39,8 @@ class NewMessage:
 @dataclass(frozen=True, slots=True)
 class NewExchange:
     """Messages of one session in order; from one message up to a whole session. From `expires_at` on it is not
-    recalled.
+    recalled. Of one that `continues` its session the beginning may be what the session ends with already, by role,
+    speaker and words: only the rest is stored.
     """
 
     id: str | None
@@ -48,17 +49,21 @@ class NewExchange:
     messages: tuple[NewMessage, ...]
     metadata: Mapping[str, Any] | None = None
     expires_at: dt.datetime | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one exchange. `duplicate`: it was stored before, with the same content, and nothing changed."""
+    """What became of one exchange. `duplicate`: it was stored before, with the same content, and nothing changed;
+    `known`: the units of what it only repeated, where it continues a session.
+    """
 
     exchange_id: str
     messages: tuple[str, ...]
     units: tuple[str, ...]
     skipped: tuple[Skip, ...]
     duplicate: bool
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, NewExchange, NewMessage, Receipt, Writer
-from memsvc.domain.message import DEFAULT_TRUST, Message, Origin
-from memsvc.domain.unit import Skip
+from memsvc.domain.message import DEFAULT_TRUST, Message, Origin, Role
+from memsvc.domain.unit import Skip, Status
 from memsvc.store import exchanges, units
 
 
@@ -24,7 +24,9 @@ from memsvc.store import exchanges, units
 class Admission:
     """One exchange, judged. `messages` are the new ones only, `hashes` beside them; `message_ids` all that it names.
 
-    `duplicate` is the receipt of an exchange that was stored before: nothing of it is to be stored again.
+    `duplicate` is the receipt of an exchange that was stored before: nothing of it is to be stored again. `known` are
+    the units of what an exchange that continues its session repeated, `behind` the id of the session's last message
+    then, or none; None for any other exchange.
     """
 
     exchange_id: str
@@ -37,6 +39,8 @@ class Admission:
     hashes: tuple[bytes, ...]
     repeated: tuple[Skip, ...]
     duplicate: Receipt | None = None
+    known: tuple[str, ...] = ()
+    behind: tuple[str, ...] | None = None
 
     def numbered(self, message: Message, seq: int) -> Message:
         return dataclasses.replace(message, seq=seq)
@@ -68,7 +72,13 @@ def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchan
             _require_same_end(f"exchange {item.id!r}", known.expires_at, item.expires_at)
             admitted.append(_repeated_exchange(connection, space, item, known))
             continue
-        fresh = _admit_exchange(item, content_hash, known_messages, now, writer)
+        repeated, rest = _continued(connection, space, item, writer) if item.continues else (None, item)
+        if repeated and not rest.messages:
+            admitted.append(_only_repeated(item, content_hash, repeated))
+            continue
+        fresh = _admit_exchange(rest, content_hash, known_messages, now, writer)
+        if repeated:
+            fresh = dataclasses.replace(fresh, known=repeated.units, behind=repeated.behind)
         if not fresh.messages:
             first = known_messages[fresh.message_ids[0]]
             made = units.of_messages(connection, space, fresh.message_ids)
@@ -88,9 +98,80 @@ def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchan
 def still_holds(connection: sa.Connection, space: Namespace, admitted: Sequence[Admission]) -> bool:
     """Under the namespace's lock: whether nothing that was judged new has been stored in the meantime."""
     fresh = [item for item in admitted if not item.duplicate]
-    return not exchanges.stored(connection, space, [item.exchange_id for item in fresh]) and not exchanges.marks(
-        connection, space, [message.id for item in fresh for message in item.messages]
+    return (
+        not exchanges.stored(connection, space, [item.exchange_id for item in fresh])
+        and not exchanges.marks(connection, space, [message.id for item in fresh for message in item.messages])
+        and all(
+            item.behind == _ids(exchanges.newest(connection, space, item.session_id, 1))
+            for item in fresh
+            if item.behind is not None
+        )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """What an exchange repeats of the end of its session, with the units of it; `behind` as in Admission."""
+
+    messages: tuple[Message, ...]
+    units: tuple[str, ...]
+    behind: tuple[str, ...]
+
+
+def _continued(
+    connection: sa.Connection, space: Namespace, item: NewExchange, writer: Writer
+) -> tuple[_Repeated, NewExchange]:
+    """What of the exchange its session ends with already, and the exchange with the rest. What is stored with less
+    trust than it is sent with now is not the same; nor is what repeats only memories that were all put away since,
+    which somebody wants back.
+    """
+    stored = exchanges.newest(connection, space, item.session_id, len(item.messages))
+    sent = [(new.role, new.speaker, new.content) for new in item.messages]
+    there = [
+        (old.role, old.speaker, old.content) if old.origin.trust >= _trust(old.role, None, writer) else old.id
+        for old in stored
+    ]
+    count = _overlap(sent, there)
+    same = stored[len(stored) - count :]
+    made = units.of_messages(connection, space, _ids(same))
+    ids = tuple(dict.fromkeys(unit for message in same for unit in made.get(message.id, [])))
+    if ids and count == len(sent):
+        held = units.by_id(connection, space, ids).values()
+        if all(unit.unit.status is Status.ARCHIVED for unit in held):
+            count, same, ids = 0, [], ()
+    rest = dataclasses.replace(item, messages=item.messages[count:])
+    return _Repeated(tuple(same), ids, _ids(stored[-1:])), rest
+
+
+def _only_repeated(item: NewExchange, content_hash: bytes, repeated: _Repeated) -> Admission:
+    ids = _ids(repeated.messages)
+    skips = tuple(Skip(message_id, "duplicate") for message_id in ids)
+    exchange_id = repeated.messages[-1].exchange_id
+    receipt = Receipt(exchange_id, ids, (), skips, duplicate=True, known=repeated.units)
+    return Admission(exchange_id, item.session_id, item.occurred_at, None, content_hash, ids, (), (), (), receipt)
+
+
+def _overlap(sent: Sequence[object], stored: Sequence[object]) -> int:
+    """How many of the first of `sent` are the last of `stored`, at the most (the longest border, found as Knuth, Morris
+    and Pratt do).
+    """
+    line = [*sent, object(), *stored]
+    borders = [0]
+    for place in range(1, len(line)):
+        length = borders[-1]
+        while length and line[place] != line[length]:
+            length = borders[length - 1]
+        borders.append(length + (line[place] == line[length]))
+    return borders[-1]
+
+
+def _ids(messages: Sequence[Message]) -> tuple[str, ...]:
+    return tuple(message.id for message in messages)
+
+
+def _trust(role: Role, given: float | None, writer: Writer) -> float:
+    """How far what this writer sends is trusted."""
+    return min(DEFAULT_TRUST[role] if given is None else given, writer.max_trust)
 
 
 def _admit_exchange(
@@ -159,7 +240,6 @@ def _repeated_exchange(
 def _message(
     item: NewExchange, new: NewMessage, message_id: str, exchange_id: str, now: dt.datetime, writer: Writer
 ) -> Message:
-    trust = DEFAULT_TRUST[new.role] if new.trust is None else new.trust
     return Message(
         id=message_id,
         session_id=item.session_id,
@@ -171,7 +251,7 @@ def _message(
         caption=new.caption,
         metadata=dict(new.metadata or {}),
         expires_at=item.expires_at,
-        origin=Origin(writer.actor, new.channel, new.source, min(trust, writer.max_trust)),
+        origin=Origin(writer.actor, new.channel, new.source, _trust(new.role, new.trust, writer)),
     )
 
 

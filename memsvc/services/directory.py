@@ -58,6 +58,18 @@ class Directory:
         with self._database.tenant(tenant_id) as connection:
             return directory.namespace_of_unit(connection, tenant_id, unit_id)
 
+    def exchange(self, tenant_id: uuid.UUID, exchange_id: str) -> tuple[directory.Written, list[MarkedUnit]] | None:
+        """What was written in one exchange, and the memories that came of it."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            written = directory.exchange(connection, tenant_id, exchange_id)
+            space = namespaces.find(connection, tenant_id, written.namespace) if written else None
+            if written is None or space is None:
+                return None
+            made = units.of_messages(connection, space, written.message_ids)
+            ids = list(dict.fromkeys(unit for message in written.message_ids for unit in made.get(message, [])))
+            found = units.by_id(connection, space, ids)
+            return written, _marked(connection, space, [found[unit_id] for unit_id in ids if unit_id in found])
+
     def units(self, tenant_id: uuid.UUID, name: str, ids: Sequence[str]) -> list[MarkedUnit]:
         """Those of the units that are there, in the order of `ids`."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:

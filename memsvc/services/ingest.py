@@ -308,7 +308,7 @@ def _receipt(item: _Distilled) -> Receipt:
         return admitted.duplicate
     made = tuple(unit.id for unit in item.units)
     skipped = (*admitted.repeated, *item.skips)
-    return Receipt(admitted.exchange_id, admitted.message_ids, made, skipped, duplicate=False)
+    return Receipt(admitted.exchange_id, admitted.message_ids, made, skipped, duplicate=False, known=admitted.known)
 
 
 def _replay(connection: sa.Connection, space: Namespace, key: str | None, request_hash: bytes) -> WriteReceipt | None:
@@ -326,6 +326,7 @@ def _replay(connection: sa.Connection, space: Namespace, key: str | None, reques
             tuple(result["units"]),
             tuple(Skip(**skip) for skip in result["skipped"]),
             result["duplicate"],
+            tuple(result.get("known", ())),
         )
         for result in stored.response["results"]
     )
@@ -344,6 +345,7 @@ def _as_json(receipt: WriteReceipt) -> dict[str, object]:
                 "units": result.units,
                 "skipped": [exchanges.skip_as_json(skip) for skip in result.skipped],
                 "duplicate": result.duplicate,
+                "known": result.known,
             }
             for result in receipt.results
         ],

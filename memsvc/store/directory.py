@@ -17,6 +17,7 @@ _N = tables.namespace
 _S = tables.session
 _M = tables.message
 _U = tables.unit
+_E = tables.exchange
 _ACTIVE = (_U.c.status == Status.ACTIVE.value, units.IS_MEMORY)
 
 
@@ -30,6 +31,15 @@ class Session:
     units: int
     created_at: dt.datetime
     changed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An exchange, wherever it is."""
+
+    namespace: str
+    message_ids: tuple[str, ...]
+    recorded_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +137,17 @@ def namespace_of_unit(connection: sa.Connection, tenant_id: uuid.UUID, unit_id: 
     held = sa.select(sa.literal(1)).where(*same).limit(1).lateral("held")
     statement = sa.select(_N.c.name).join(held, sa.true()).where(_N.c.tenant_id == tenant_id).limit(1)
     return connection.execute(statement).scalar_one_or_none()
+
+
+def exchange(connection: sa.Connection, tenant_id: uuid.UUID, exchange_id: str) -> Written | None:
+    """The exchange of this id, by one look into the key of each namespace; the first of those that clients named."""
+    same = (_E.c.tenant_id == _N.c.tenant_id, _E.c.namespace_id == _N.c.id, _E.c.id == exchange_id)
+    statement = (
+        sa.select(_N.c.name, _E.c.message_ids, _E.c.recorded_at)
+        .join(_E, sa.and_(*same))
+        .where(_N.c.tenant_id == tenant_id)
+        .order_by(_E.c.recorded_at)
+        .limit(1)
+    )
+    row = connection.execute(statement).one_or_none()
+    return Written(row.name, tuple(row.message_ids), row.recorded_at) if row else None

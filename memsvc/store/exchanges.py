@@ -95,6 +95,17 @@ def tail(connection: sa.Connection, namespace: Namespace, session_id: str, count
     return [_message(row) for row in reversed(connection.execute(statement).all())]
 
 
+def newest(connection: sa.Connection, namespace: Namespace, session_id: str, count: int) -> list[Message]:
+    """The `count` messages of a session that were stored last, in that order; those in quarantine too."""
+    statement = (
+        sa.select(_M)
+        .where(*tables.within(_M, namespace), _M.c.session_id == session_id)
+        .order_by(_M.c.seq.desc())
+        .limit(count)
+    )
+    return [_message(row) for row in reversed(connection.execute(statement).all())]
+
+
 def session_of_latest(connection: sa.Connection, namespace: Namespace, prefix: str) -> str | None:
     """The session of the newest exchange whose id begins so."""
     statement = (

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from api import app as application
+from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.store import audit, jobs, keys, namespaces, tenants
 from memsvc.store.audit import Entry
@@ -31,6 +32,7 @@ _PLAIN = {
     ("POST", "/v1/memories/"), ("POST", "/v3/memories/add/"), ("POST", "/v2/memories/search/"),
     ("POST", "/v3/memories/search/"), ("POST", "/v2/memories/"), ("POST", "/v3/memories/"), ("POST", "/admin/theme"),
     ("POST", "/v1/responses"), ("POST", "/v1/embeddings"),
+    ("POST", "/v1/memories/search/"), *((m, path) for m in _CHANGING for path in absent.PATHS),
 }  # fmt: skip
 
 
@@ -161,6 +163,9 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
     ("PUT", "/v1/batch/"): lambda d: by_batch(d, "PUT", text="Heronword rows."),
     ("DELETE", "/v1/batch/"): lambda d: by_batch(d, "DELETE"),
     ("DELETE", "/v1/memories/"): lambda d: (added(d, "ben"), d.send("DELETE", "/v1/memories/?user_id=ben")),
+    ("DELETE", "/v1/entities/{entity}/{name:path}/"): lambda d: (
+        added(d, "eva"), d.send("DELETE", "/v1/entities/user/eva/"),
+    ),
     ("DELETE", "/v2/entities/{entity}/{name:path}/"): lambda d: (
         added(d, "eva"), d.send("DELETE", "/v2/entities/user/eva/"),
     ),

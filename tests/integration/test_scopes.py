@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from api import app as application
+from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.store import keys, tables, tenants
 from tests.stored import rows
@@ -57,7 +58,7 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("PUT", f"{N}/aliases"): [{"name": "Bo", "aliases": ["Bobby"]}],
     ("POST", "/v3/memories/add/"): [MEM0 | {"messages": [{"role": "user", "content": CORRECTION}]}],
     ("POST", "/v1/memories/"): [MEM0 | {"messages": [{"role": "user", "content": CORRECTION}]}],
-    **{("POST", f"/{v}/memories/search/"): [ASK | {"filters": MEM0}] for v in ("v2", "v3")},
+    **{("POST", f"/{v}/memories/search/"): [ASK | {"filters": MEM0}] for v in ("v1", "v2", "v3")},
     **{("POST", f"/{v}/memories/"): [{"filters": MEM0}] for v in ("v2", "v3")},
     ("PUT", "/v1/batch/"): [UPDATE],
     ("DELETE", "/v1/batch/"): [{"memories": [{"memory_id": "{memory_id}"}]}],
@@ -89,8 +90,10 @@ BODIES: dict[tuple[str, str], list[Any]] = {
 }  # fmt: skip
 QUERIES = {"/v1/memories/": MEM0, "/admin/namespaces/{namespace}/recall": ASK}
 # The embedded database is the operator's; of the protocol's methods one is offered; signing out leads where a refusal
-# leads.
-NEVER = {("POST", "/v1/scrub"), ("GET", "/mcp"), ("DELETE", "/mcp"), ("POST", "/admin/sign-out")}
+# leads; what mem0 has and this service has not is refused to everybody.
+NEVER = {("POST", "/v1/scrub"), ("GET", "/mcp"), ("DELETE", "/mcp"), ("POST", "/admin/sign-out")} | {
+    (method, path) for method in absent.METHODS for path in absent.PATHS
+}
 
 
 @dataclass
@@ -184,7 +187,8 @@ def plant(account: Account) -> None:
         send("PUT", "/v1/namespaces/n/aliases", {"name": "Ana Silva", "aliases": ["Ana"]})
         send("PUT", "/v1/namespaces/n/records", RECORD | {"value": {"a": CANARY}, "text": CANARY})
         added = {"messages": [{"role": "user", "content": text}], "metadata": {"m": CANARY}} | MEM0
-        account.ids["memory_id"] = send("POST", "/v3/memories/add/", added)["results"][0]["id"]
+        kept = send("POST", "/v3/memories/add/", added)
+        account.ids |= {"memory_id": kept["results"][0]["id"], "event_id": kept["event_id"]}
         account.ids["dead"] = send("POST", "/v1/namespaces/n/maintenance/distill", None)["id"]
         account.ids["job_id"] = send("POST", "/v1/namespaces/n/maintenance/rebuild", None)["id"]
         with service.database.tenant(tenant_id) as connection:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from api import app as application
+from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.store import keys, tables, tenants
 from tests.integration.test_tenants_apart import every_route
@@ -183,8 +184,12 @@ FREE = {
     *(("POST", f"{N}/{name}") for name in ("recall", "context", "answer", "records/find", "records/search")),
     *(("POST", f"/{version}/memories/{end}") for version in ("v2", "v3") for end in ("", "search/")),
     ("POST", "/v1/embeddings"),
+    ("POST", "/v1/memories/search/"),
+    # What mem0 has and this service has not.
+    *((method, path) for method in absent.METHODS if method != "GET" for path in absent.PATHS),
     # Erasing is a right of data protection, with a scope of its own.
-    *(("DELETE", path) for path in (N, UNIT, "/v1/tenant", "/v1/memories/", "/v2/entities/{entity}/{name:path}/")),
+    *(("DELETE", path) for path in (N, UNIT, "/v1/tenant", "/v1/memories/")),
+    *(("DELETE", f"/{version}/entities/{{entity}}/{{name:path}}/") for version in ("v1", "v2")),
     ("POST", f"{N}/erasures"), ("POST", "/v1/scrub"),
     # Jobs do what rules say, which know trust.
     *(("POST", f"{room}/{end}") for room in ("/v1", "/admin")
