@@ -105,6 +105,20 @@ class TextEncoder:
             return [text]
         return _windows(text, backend.max_tokens - _MARKS, backend.ids, 0)
 
+    def _end(self, text: str) -> str:
+        """The last of the text that is read whole: sentences, as many as there is room for."""
+        windows = self.windows(text)
+        if len(windows) == 1:
+            return text
+        assert isinstance(self._backend, Tokenizing) and self._backend.max_tokens is not None
+        room = self._backend.max_tokens - _MARKS
+        kept = ""
+        for part in reversed(_windows(text, room // 8, self._backend.ids, 0)):
+            if len(self._backend.ids(part + kept)) > room:
+                break
+            kept = part + kept
+        return kept
+
     def count(self, text: str) -> int:
         """The text's tokens, without the model's own marks; the default model's where the backend cannot tell."""
         backend = self._backend
@@ -119,12 +133,15 @@ class TextEncoder:
             yield order[start : start + self._batch_size]
 
     def encode_query(self, text: str) -> Vectors:
-        """(d,) float32, unit norm. An agent often asks for recall and context of one question: it is encoded once."""
+        """(d,) float32, unit norm. An agent often asks for recall and context of one question: it is encoded once. The
+        end of one that is longer than is read counts: there it asks, behind what was pasted before it.
+        """
         with self._lock:
             if text in self._queries:
                 self._queries.move_to_end(text)
                 return self._queries[text]
-        vector = self._backend.encode_query(text) if self.knows(text) else np.zeros(self.width, dtype=np.float32)
+        asked = self._end(text)
+        vector = self._backend.encode_query(asked) if self.knows(asked) else np.zeros(self.width, dtype=np.float32)
         with self._lock:
             self._queries[text] = vector
             if len(self._queries) > _QUERY_CACHE_SIZE:

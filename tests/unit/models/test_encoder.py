@@ -181,3 +181,15 @@ def test_a_text_is_cut_into_windows_that_are_read_whole_behind_lines_sentences_a
     assert made.windows(" ".join(sentences))[0].endswith("lot. ")
     assert made.windows(f"{' '.join(sentences)}\ndecision: move to Ghent")[-1] == "decision: move to Ghent"
     assert TextEncoder("mute", _Mute(), 4).windows("word " * 2000) == ["word " * 2000]
+
+
+@pytest.mark.parametrize(
+    "pasted", ["The fence was painted green by the neighbours. " * 300, "fence " * 2_000, "f" * 9_000 + " "]
+)
+def test_of_a_question_that_is_too_long_to_be_read_its_end_counts(pasted: str) -> None:
+    made = load("int8")
+    home, dog = "Where do I live?", "What is my dog called?"
+    longer = made.encode_query(pasted + home)
+    assert float(longer @ made.encode_query(home)) > float(longer @ made.encode_query(dog))
+    assert float(longer @ made.encode_query(pasted + dog)) < 0.999
+    assert made.encode_query(pasted).any()
