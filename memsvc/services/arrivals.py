@@ -91,6 +91,7 @@ class _Result(Request):
     units: list[Made]
     skipped: list[_Skip]
     duplicate: bool
+    known: list[Made] = []
 
 
 class _Reply(Request):

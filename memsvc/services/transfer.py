@@ -21,7 +21,7 @@ from memsvc.models.encoder import TextEncoder
 from memsvc.services import erase, secrecy
 from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, namespaces, secrets, tables, tenants, tombstones, transfer, trust
+from memsvc.store import audit, exchanges, namespaces, secrets, tables, tenants, tombstones, transfer, trust
 from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
@@ -86,7 +86,8 @@ class Transfer:
             head = self._bury(connection, space)
             tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=True)
             audit.add(connection, tenant_id, writer.actor, "import", f"namespace:{space.id}", counts)
-            if head != space.head:
+            # Behind what was taken out, and of writes whose statements were still to come at the export.
+            if head != space.head or exchanges.is_bare(connection, space):
                 erase.remake(connection, space, head)
         self._kick()
         return counts

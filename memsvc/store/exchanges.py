@@ -291,6 +291,12 @@ def without_vectors(connection: sa.Connection, namespace: Namespace, session_id:
     return set(connection.execute(statement).scalars())
 
 
+def is_bare(connection: sa.Connection, namespace: Namespace) -> bool:
+    """Whether there are messages `without_vectors` in any session."""
+    bare = sa.select(_M.c.id).where(*tables.within(_M, namespace), _M.c.embedding.is_(None), _HEARD)
+    return bool(connection.execute(sa.select(bare.exists())).scalar_one())
+
+
 def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:
     """The vectors of these messages."""
     if vectors:

@@ -176,3 +176,16 @@ def test_distilling_a_namespace_again_takes_up_what_is_not_made_yet_and_the_job_
     assert {unit.version for unit in long.units()} == {1}
     with service.database.tenant(service.tenant_id) as connection:
         assert jobs.counts(connection, space)[State.DONE.value] == 2
+
+
+def test_an_export_that_was_taken_amid_the_statements_gets_them_where_it_is_imported(
+    service: Service, short: MemoryClient, long: Namespace, settle: Any
+) -> None:
+    long.write([EXCHANGE])
+    Making(service, stop_after=1).run()
+    exported = long.export()
+    copy = short.namespace(f"{long.name}-copy")
+    copy.load(exported)
+    assert 0 < len(statements(copy)) < len(BOATS)
+    settle()
+    assert len(statements(copy)) == len(BOATS)
