@@ -91,7 +91,7 @@ class _Result(Request):
     units: list[Made]
     skipped: list[_Skip]
     duplicate: bool
-    known: list[Made] = []
+    known: list[Made] = Field(default_factory=list)
 
 
 class _Reply(Request):
