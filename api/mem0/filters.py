@@ -58,7 +58,7 @@ def parse(given: Any, depth: int = 0) -> Filter:
         elif name == "metadata" and isinstance(value, dict):
             parts += [part for key, item in value.items() for part in _tests(_METADATA + key, item)]
         elif name in _FIELDS or name.startswith(_METADATA):
-            parts += _tests({"memory_ids": "id"}.get(name, name), value)
+            parts += _tests("id" if name == "memory_ids" else name, value)
         else:
             # As the platform does: what is misspelt would pass everything inside NOT.
             raise errors.Invalid(

@@ -133,6 +133,11 @@ def by_batch(door: Door, method: str, **fields: Any) -> None:
     door.send(method, "/v1/batch/", {"memories": [{"memory_id": added(door)} | fields]})
 
 
+def entity_deleted(door: Door, version: str) -> None:
+    added(door, "eva")
+    door.send("DELETE", f"/{version}/entities/user/eva/")
+
+
 # Route -> what is done through it. Those that end what the others need come last.
 _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
     ("POST", "/admin/sign-in"): sign_in,
@@ -161,9 +166,8 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
     ("PUT", "/v1/batch/"): lambda d: by_batch(d, "PUT", text="Heronword rows."),
     ("DELETE", "/v1/batch/"): lambda d: by_batch(d, "DELETE"),
     ("DELETE", "/v1/memories/"): lambda d: (added(d, "ben"), d.send("DELETE", "/v1/memories/?user_id=ben")),
-    **{("DELETE", f"/{version}/entities/{{entity}}/{{name:path}}/"): lambda d, v=version: (
-        added(d, "eva"), d.send("DELETE", f"/{v}/entities/user/eva/"),
-    ) for version in ("v1", "v2")},
+    ("DELETE", "/v1/entities/{entity}/{name:path}/"): lambda d: entity_deleted(d, "v1"),
+    ("DELETE", "/v2/entities/{entity}/{name:path}/"): lambda d: entity_deleted(d, "v2"),
     ("POST", f"{_ADMIN}/units/{{unit_id}}/{{action}}"): lambda d: d.post(
         f"/admin/namespaces/n/units/{d.unit()}/invalidate", reason="Heronword said so"
     ),
