@@ -78,7 +78,7 @@ class Directory:
                 return []
             found = units.by_id(connection, space, ids)
             held = [found[unit_id] for unit_id in ids if unit_id in found]
-            return secrecy.veil(connection, space)(_marked(connection, space, held))
+            return _marked(connection, space, held)
 
     def all_units(self, tenant_id: uuid.UUID, name: str, statuses: Collection[Status]) -> list[MarkedUnit]:
         """Every memory of the namespace in one of these states, in the order made; [] when there is no namespace."""
@@ -92,15 +92,15 @@ class Directory:
                     break
             if space is None:
                 return []
-            marked = _marked(connection, space, [item for item in held if item.unit.status in statuses])
-            return secrecy.veil(connection, space)(marked)
+            return _marked(connection, space, [item for item in held if item.unit.status in statuses])
 
 
 def _marked(connection: sa.Connection, space: Namespace, held: Sequence[units.StoredUnit]) -> list[MarkedUnit]:
+    """With what is known of where they come from; secrets hidden where they are to be."""
     cited = units.with_merged(connection, space, [item.unit.id for item in held])
     first = {item.unit.id: item.unit.sources[0].message_id for item in held if item.unit.sources}
     said = exchanges.by_id(connection, space, set(first.values()))
-    return [
+    marked = [
         MarkedUnit(
             item,
             said[first[item.unit.id]].message.metadata if item.unit.id in first else {},
@@ -108,3 +108,4 @@ def _marked(connection: sa.Connection, space: Namespace, held: Sequence[units.St
         )
         for item in held
     ]
+    return secrecy.veil(connection, space)(marked)
