@@ -128,6 +128,7 @@ def test_every_page_is_among_those_that_are_looked_at() -> None:
         assert any(re.fullmatch(pattern, address) for address in seen), path
 
 
+@pytest.mark.slow
 def test_thirty_stored_payloads_run_nowhere_on_any_page(page: Page, hostile: tuple[str, list[str]]) -> None:
     key, units = hostile
     assert len(PAYLOADS) >= 30

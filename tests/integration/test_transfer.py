@@ -257,6 +257,7 @@ def _reads(http: httpx.Client, name: str, ids: list[str]) -> None:
         assert reply.status_code < 500, (reply.request.url, reply.text)
 
 
+@pytest.mark.slow
 def test_a_row_with_any_one_field_changed_is_refused_or_can_be_read(
     lived: Namespace, http: httpx.Client, elsewhere: httpx.Client, service: Service
 ) -> None:
