@@ -161,10 +161,8 @@ def full(memory: Namespace, service: Service) -> Iterator[Space]:
     memory.erase()  # its jobs with it
 
 
-@pytest.mark.parametrize(
-    "selection",
-    [pytest.param(Selection(By.SUBJECT, "Ana"), marks=pytest.mark.slow), Selection(By.SESSION, "s1")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("selection", [Selection(By.SUBJECT, "Ana"), Selection(By.SESSION, "s1")])
 def test_forty_thousand_messages_are_erased_at_once(
     full: Space, memory: Namespace, service: Service, selection: Selection
 ) -> None:
@@ -175,6 +173,7 @@ def test_forty_thousand_messages_are_erased_at_once(
     assert memory.stats().messages == _MANY - expected
 
 
+@pytest.mark.slow
 def test_the_recalls_of_forty_thousand_units_are_counted_at_once(full: Space, service: Service) -> None:
     noted = {f"u{number}": number for number in range(1, _MANY + 1)}
     with service.database.tenant(service.tenant_id) as connection:

@@ -20,6 +20,7 @@ def model(tmp_path: Path) -> str:
     return str(tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_the_bench_has_a_row_for_each_size_and_way_and_its_cached_answers_are_the_cold_ones(
     tmp_path: Path, model: str
 ) -> None:
