@@ -115,19 +115,19 @@ class LocalGenerator:
             prompt = tokenizer.decode(words)
 
     def _load(self) -> tuple[Any, Any]:
-        """Model and tokenizer. Raises Invalid with what to install or to mend."""
+        """Model and tokenizer. Raises Unavailable, with what to install or to mend: the next call tries again."""
         if self._loaded is None:
             try:
                 self._loaded = self._read()
             except ImportError as error:
-                raise errors.Invalid(
+                raise errors.Unavailable(
                     f"The model {self._model_name!r} needs a package that is not installed: {error}",
                     'Run pip install "memsvc[server,generator]".',
                 ) from error
             # torch says with a RuntimeError or an AssertionError that there is no such device, and a file that was cut
             # short is an exception of its format's own.
             except Exception as error:
-                raise errors.Invalid(
+                raise errors.Unavailable(
                     f"The model {self._model_name!r} cannot be loaded: {error}",
                     "Set MEMSVC_GENERATOR_MODEL to a folder or a name that transformers can load, and "
                     "MEMSVC_GENERATOR_DEVICE to a device that is there.",

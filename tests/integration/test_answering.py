@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import itertools
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +20,11 @@ import sqlalchemy as sa
 from api.app import create
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
+from memsvc.models.local import LocalGenerator
+from memsvc.reader.disk import CacheFolder
+from memsvc.reader.lazy import LazyReader
 from memsvc.sdk import MemoryClient, Namespace
+from memsvc.services.answer import Answers
 from memsvc.settings import JobSettings, ReaderSettings, ServerSettings, Settings
 from tests.serving import served
 from tests.unit.reader import models
@@ -92,6 +99,28 @@ def ask(http: httpx.Client, memory: Namespace, **more: Any) -> dict[str, Any]:
     reply.raise_for_status()
     found: dict[str, Any] = reply.json()
     return found
+
+
+def test_a_model_that_cannot_be_loaded_is_said_to_be_so_until_it_is_mended(
+    reading: Service, bees: Namespace, model_folder: Path, tmp_path: Path
+) -> None:
+    mine = Path(shutil.copytree(model_folder, tmp_path / "mine"))
+    os.truncate(mine / "model.safetensors", 1000)
+    model = LocalGenerator(str(mine), device="cpu", dtype="auto", threads=1, folder=tmp_path)
+    reader = LazyReader(model, CacheFolder(tmp_path / "caches", 10**9), 10**9)
+    answers = Answers(reading.database, reading.recall, reader, None, reading.settings.reader, lambda: None)
+    with (
+        served(create(dataclasses.replace(reading, answers=answers))) as url,
+        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {reading.api_key}"}, timeout=LIMIT_S) as http,
+    ):
+        until(lambda: "failed: The model" in http.get("/readyz").json()["reader"])
+        body = {"query": "What does Ana feed her bees?", "max_tokens": 6}
+        for _ in range(2):
+            reply = http.post(f"/v1/namespaces/{bees.name}/answer", json=body)
+            assert (reply.status_code, "cannot be loaded" in reply.json()["detail"]) == (503, True)
+        shutil.copy(model_folder / "model.safetensors", mine)
+        assert http.post(f"/v1/namespaces/{bees.name}/answer", json=body).status_code == 200
+        assert http.get("/readyz").json()["reader"].endswith(", ready")
 
 
 def test_the_model_is_loaded_beside_the_start_and_readiness_tells_when(http: httpx.Client, reading: Service) -> None:

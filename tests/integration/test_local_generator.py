@@ -82,7 +82,7 @@ def test_a_local_model_stops_at_its_deadline(folder: Path) -> None:
 
 def test_a_model_that_is_not_there_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_MODEL"):
+    with pytest.raises(errors.Unavailable, match="MEMSVC_GENERATOR_MODEL"):
         tiny(tmp_path / "empty").generate("s", "p", max_tokens=4, timeout_s=1)
 
 
@@ -93,7 +93,7 @@ def test_weights_that_are_a_pickle_are_not_read(folder: Path, tmp_path: Path) ->
     pickled = shutil.copytree(folder, tmp_path / "pickled")
     torch.save(safetensors.torch.load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
     (pickled / "model.safetensors").unlink()
-    with pytest.raises(errors.Invalid, match="safetensors"):
+    with pytest.raises(errors.Unavailable, match="safetensors"):
         tiny(pickled).generate("w1", "w2", max_tokens=4, timeout_s=60)
 
 
@@ -102,7 +102,7 @@ def test_a_package_that_is_missing_is_named_with_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(errors.Invalid, match=rf"{package}.*pip install"):
+    with pytest.raises(errors.Unavailable, match=rf"{package}.*pip install"):
         tiny(folder).generate("w1", "w2", max_tokens=4, timeout_s=1)
 
 
@@ -131,7 +131,7 @@ def test_weights_that_were_cut_short_are_converted_again_or_said_to_be_so(
     lazy.start()
     until(lambda: lazy.state != "loading")
     assert lazy.state.startswith("failed: The model") and "cannot be loaded" in lazy.state
-    with pytest.raises(errors.Invalid, match="cannot be loaded"):
+    with pytest.raises(errors.Unavailable, match="cannot be loaded"):
         lazy.get().state()
     small = LocalGenerator(local.SMALL_MODEL, device="cpu", dtype="auto", threads=1, folder=tmp_path)
     assert small.generate("w1", "w2", max_tokens=4, timeout_s=60) == tiny(folder).generate(
@@ -145,7 +145,7 @@ def test_weights_that_were_cut_short_are_converted_again_or_said_to_be_so(
 
 def test_a_device_that_is_not_there_says_what_to_set(folder: Path) -> None:
     model = LocalGenerator(str(folder), device="no-such-device", dtype="float32", threads=1, folder=folder)
-    with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_DEVICE"):
+    with pytest.raises(errors.Unavailable, match="MEMSVC_GENERATOR_DEVICE"):
         model.generate("w1", "w2", max_tokens=4, timeout_s=1)
 
 
