@@ -315,7 +315,7 @@ def test_a_model_that_cannot_be_loaded_is_an_error_with_its_words(service: Servi
     for url in serve(service, broken, GeneratorSettings(model=str(tmp_path))):
         with chat(url, service, name) as ai:
             for stream in (False, True):
-                with pytest.raises(openai.UnprocessableEntityError, match="cannot be loaded"):
+                with pytest.raises(openai.InternalServerError, match="cannot be loaded"):
                     ai.chat.completions.create(model="memsvc", messages=say("w1"), stream=stream)
 
 
