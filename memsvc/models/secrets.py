@@ -146,6 +146,8 @@ _LINKED = re.compile(
 )
 # "with the password hunter2"
 _BARE = re.compile(r"\w{0,4}?\s{1,3}" + _VALUE)
+# Where nothing is counted by it: "pin 100 notes".
+_BARE_NUMBER = re.compile(r"\s{1,3}([0-9]{3,12})(?=\s*(?:$|[.,;!?)\r\n](?!\d)))")
 _STRONG = re.compile(r"(?=.{0,199}[^\W\d_])(?=.{0,199}\d)[^\s/]{6,}")
 _DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){2,11}")
 _SYMBOL = re.compile(r"[!@#$%^&*_+=~?|\\\d]\w|[a-z][A-Z]|\w[!@#$%^&*_+=~?|\\\d]")
@@ -253,6 +255,9 @@ def _behind(text: str, end: int, name: str) -> Secret | None:
     match = _LINKED.match(text, end)
     sign = bool(match and match["sign"])
     if match is None or (name == "code" and not sign):
+        if name == "number":  # "the PIN 8830"
+            match = _BARE_NUMBER.match(text, end)
+            return Secret(*match.span(1), _KIND[name]) if match else None
         match = _BARE.match(text, end) if name == "password" else None
         group = match and (match.lastgroup or "plain")
         if match is None or group is None or not _STRONG.fullmatch(match[group].strip("*.,;!?)")):

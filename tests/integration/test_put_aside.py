@@ -141,3 +141,27 @@ def test_after_any_sequence_of_changes_the_index_shows_what_a_new_one_shows(
         eyes.look()
     settle()
     eyes.look()
+
+
+@pytest.mark.parametrize("change", ["invalidate", "expire", "edit", "supersede"])
+def test_words_of_a_statement_that_stands_no_more_are_not_served_for_the_others_of_its_message(
+    memory: Namespace, settle: Callable[[], None], change: str
+) -> None:
+    memory.add("I live in Tromsø near the harbour. I play the bassoon.", session_id="s", speaker="Ana")
+    asked = "Who lives in Tromsø near the harbour?"
+    (home,) = (unit for unit in memory.units() if "Tromsø" in unit.text)
+    assert "Tromsø" in memory.context(asked).text
+    if change == "invalidate":
+        memory.invalidate(home.id)
+    elif change == "expire":
+        memory.expire(home.id, dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    elif change == "edit":
+        memory.edit(home.id, "Ana: I live in Bergen by the park.")
+    else:
+        memory.add("I moved from there, and now I live in Bergen.", session_id="t", speaker="Ana")
+        settle()
+        (home,) = (unit for unit in memory.units() if unit.id == home.id)
+        assert home.status == "superseded"
+    served = [result.text for result in memory.recall(asked).results if result.status == "active"]
+    assert served
+    assert not [text for text in served if "Tromsø" in text]

@@ -103,3 +103,9 @@ def test_threads_share_the_detector() -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(secrets.find, texts))
     assert [text[s.start : s.end] for text, (s,) in zip(texts, found, strict=True)] == [t[15:] for t in texts]
+
+
+def test_a_number_right_behind_its_name_is_one_where_nothing_is_counted_by_it() -> None:
+    said = "Den Tresor öffnet die PIN 8830."
+    assert [said[s.start : s.end] for s in secrets.find(said)] == ["8830"]
+    assert secrets.find("Please pin 100 notes to the board.") == []
