@@ -17,7 +17,8 @@ class UnitEntry:
 
     It was so from `t_mention` (or the time it speaks about) until `valid_to`; it is known since `created_at`, and known
     to be superseded since `superseded_at`, by the unit `superseded_by`, or merged into that; it is not recalled from
-    `expires_at` on. A temporary one ends by itself at `holds_until`. `message_ids` are its own, each once.
+    `expires_at` on. A temporary one ends by itself at `holds_until`. `message_ids` are its own, each once;
+    `persons` whom it names.
     """
 
     id: str
@@ -36,6 +37,7 @@ class UnitEntry:
     assertion: str = "asserted"
     superseded_by: str | None = None
     holds_until: dt.datetime | None = None
+    persons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,17 @@
-"""How near one message is to a question, and all that the index tells of it: a candidate."""
+"""How near one message is to a question: by its best statement, its own words in context, and context and words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memsvc.domain.ranking import Candidate
-from memsvc.index.entries import Entry, Unit
+from memsvc.index.columns import Ints
 
 _DECIMALS = 6
-# How near a message is to a question: its best statement, its own words in their context, and context and words. The
-# table of other weights is in docs/retrieval.md; flat around these.
+# The table of other weights is in docs/retrieval.md; flat around these.
 STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
 
 
@@ -25,7 +22,7 @@ class Closeness:
     and of all where words alone are searched.
     """
 
-    units: tuple[tuple[str, float], ...]
+    units: tuple[tuple[int, float], ...]
     own: float
     all: float
     best: NDArray[np.float32] | None
@@ -40,89 +37,42 @@ class Closeness:
         return STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
 
 
-def measured(
-    held: Mapping[str, Sequence[str]],
-    units: Sequence[str],
-    told: Sequence[str],
-    rows: NDArray[np.float32],
-    vector: NDArray[np.float32],
-) -> dict[str, Closeness]:
-    """Message id -> how near it is to the question's `vector` (d,) float32. `held`: message id -> its statements;
-    `rows` (len(units) + 2 len(told), d) float32: of the statements, then two of each message that has vectors.
+def cosines(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each of the rows (n, d) its cosine with `vector` (d,): (n,).
+
+    A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all, which is nan.
+    Rounded, since the last bits depend on where a row stands: an index built anew must rank like one that followed.
     """
-    # A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all.
-    # Rounded, since the last bits depend on where a row stands: an index built anew must rank like one that followed.
-    cosines = np.where(rows.any(axis=1), np.round(rows @ vector, _DECIMALS), math.nan).tolist()
-    place = {unit: number for number, unit in enumerate(units)}
-    pairs = iter(zip(cosines[len(units) :: 2], cosines[len(units) + 1 :: 2], strict=True))
-    both = {message_id: next(pairs) for message_id in told}
+    return np.where(rows.any(axis=1), np.round(rows @ vector, _DECIMALS), math.nan).astype(np.float64)
+
+
+def measured(
+    messages: Ints,
+    of_message: Ints,
+    units: Ints,
+    unit_cosines: NDArray[np.float64],
+    rows: NDArray[np.float32],
+    own: NDArray[np.float64],
+    every: NDArray[np.float64],
+) -> dict[int, Closeness]:
+    """Message -> how near it is. `of_message` (m,) names for each of the `units` (m,), whose `rows` are (m, d), the
+    place of its message among `messages` (n,); `own` and `every` are the cosines of those, (n,).
+    """
+    order = np.lexsort((np.where(np.isnan(unit_cosines), math.inf, -unit_cosines), of_message))
+    begins = np.searchsorted(of_message, np.arange(len(messages) + 1)).tolist()
+    ranked = list(zip(units[order].tolist(), unit_cosines[order].tolist(), strict=True))
     found = {}
-    for message_id, of_message in held.items():
-        near = [(unit, cosines[place[unit]]) for unit in of_message]
-        ranked = sorted(near, key=lambda pair: math.inf if math.isnan(pair[1]) else -pair[1])
-        own, every = both.get(message_id, (math.nan, math.nan))
-        best = rows[place[ranked[0][0]]] if ranked else None
-        found[message_id] = Closeness(tuple(ranked), own, every, best)
+    for n, (message, own_, all_) in enumerate(zip(messages.tolist(), own.tolist(), every.tolist(), strict=True)):
+        begin, end = begins[n], begins[n + 1]
+        best = rows[order[begin]] if begin < end else None
+        found[message] = Closeness(tuple(ranked[begin:end]), own_, all_, best)
     return found
 
 
-def unmeasured(held: Mapping[str, Sequence[str]]) -> dict[str, Closeness]:
-    """The same where words alone are searched: the statements as they stand in `held`."""
+def unmeasured(messages: Ints, of_message: Ints, units: Ints) -> dict[int, Closeness]:
+    """The same where words alone are searched: the units as they stand."""
     none = math.nan
-    return {
-        m: Closeness(tuple((unit, none) for unit in of_message), none, none, None) for m, of_message in held.items()
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an arm has found, and where: the BM25 score, the rank in either arm, the place in the session."""
-
-    lexical: float
-    lexical_rank: int | None
-    dense_rank: int | None
-    previous: str | None
-    next: str | None
-    place: int
-    session_size: int
-
-
-def candidate(
-    entry: Entry,
-    found: Found,
-    near: Closeness,
-    held: Sequence[Unit],
-    superseded: Mapping[str, str],
-    weights: Mapping[str, float],
-    *,
-    standing: bool,
-) -> Candidate:
-    """`held` are the units of `near`, in its order, `superseded` as in a candidate; `weights` the share that each term
-    has of the question.
-    """
-    return Candidate(
-        message_id=entry.id,
-        session_id=entry.session_id,
-        speaker=entry.speaker,
-        role=entry.role,
-        seq=entry.seq,
-        occurred_at=entry.occurred_at,
-        units=tuple((unit, 0.0 if math.isnan(cosine) else cosine) for unit, cosine in near.units),
-        spans=tuple(unit.span for unit in held if unit.span),
-        lexical=found.lexical,
-        dense=near.dense,
-        lexical_rank=found.lexical_rank,
-        dense_rank=found.dense_rank,
-        superseded=superseded,
-        form=entry.form,
-        coverage=sum(weight for term, weight in weights.items() if term in entry.counts),
-        previous=found.previous,
-        next=found.next,
-        place=found.place,
-        session_size=found.session_size,
-        vector=near.best,
-        own_cosine=None if math.isnan(near.own) else near.own,
-        context_cosine=None if math.isnan(near.all) else near.all,
-        assertion=held[0].assertion if held else None,
-        standing=standing,
-    )
+    held: list[list[tuple[int, float]]] = [[] for _ in messages]
+    for n, unit in zip(of_message.tolist(), units.tolist(), strict=True):
+        held[n].append((unit, none))
+    return {m: Closeness(tuple(of), none, none, None) for m, of in zip(messages.tolist(), held, strict=True)}

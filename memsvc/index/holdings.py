@@ -6,77 +6,161 @@ Kept also of messages that are not there, so that one that comes back holds what
 from __future__ import annotations
 
 import bisect
-import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from memsvc.domain.change import UnitEntry
-from memsvc.domain.message import Message
-from memsvc.index.entries import Holding, Unit
+from memsvc.index.columns import Ints, Mask, Ragged, State, Table
+from memsvc.index.lexical import part
+from memsvc.index.messages import Messages
+from memsvc.index.moment import NEVER, Moment, micros
+from memsvc.index.units import Units
 
 
 class Holdings:
-    """`ending` are messages that have an end or units with one, or of which something was put away."""
+    """`of` has the searched units of each message, in the order they were made. A message is ending that has an end or
+    units with one, or of which something was put away.
+    """
 
-    def __init__(self) -> None:
-        self.ending: set[str] = set()
-        self._of: dict[str, Holding] = {}
-        self._cited: dict[str, tuple[str, ...]] = {}
-        self._leader: dict[str, str] = {}  # merged unit -> the one that says the same
-        self._merged: dict[str, set[str]] = {}
+    def __init__(self, messages: Messages, units: Units) -> None:
+        self.of = Ragged("i")
+        self._messages = messages
+        self._units = units
+        self._columns = Table({"held": ("i4", 0), "is_ending": ("?", False), "put_away": ("i4", 0)})
+        self._put_away: dict[int, list[int]] = {}  # unit -> the messages of which it was put away
 
-    def of(self, message_id: str) -> Holding:
-        return self._of.setdefault(message_id, Holding())
-
-    def admit(self, message: Message) -> Holding:
-        """What a new message of the index holds."""
-        if message.expires_at is not None:
-            self.ending.add(message.id)
-        return self.of(message.id)
-
-    def put(self, entry: UnitEntry) -> set[str]:
-        """Note what a unit cites now; the units whose messages that changes, beside its own."""
-        touched = self.remove(entry.id)
-        self._cited[entry.id] = entry.message_ids
-        if entry.status == "merged" and entry.superseded_by is not None:
-            self._leader[entry.id] = entry.superseded_by
-            self._merged.setdefault(entry.superseded_by, set()).add(entry.id)
-            touched.add(entry.superseded_by)
-        if entry.expires_at is not None or entry.status == "archived":
-            self.ending.update(entry.message_ids)
-        if entry.status == "archived" and entry.valid_to is not None:
-            for message_id in entry.message_ids:
-                self.of(message_id).put_away.add(entry.id)
-        return touched
-
-    def remove(self, unit_id: str) -> set[str]:
-        """Forget what a unit cites; the units whose messages that changes."""
-        for message_id in self._cited.pop(unit_id, ()):
-            self.of(message_id).put_away.discard(unit_id)
-        leader = self._leader.pop(unit_id, None)
-        if leader is None:
-            return set()
-        self._merged[leader].discard(unit_id)
-        return {leader}
-
-    def link(self, units: Mapping[str, Unit], unit_ids: Collection[str]) -> None:
-        """Let messages hold those of `unit_ids` that are among the searched `units`: the messages that each cites, then
-        those of what was merged into it.
+    def change(self, removed: Collection[str], entries: Sequence[UnitEntry]) -> tuple[list[int], list[int]]:
+        """Let units be gone, and others be as they are told: the rows that they had among the vectors and that nobody
+        has now, and the slots of those that were put.
         """
-        for unit in (units[unit_id] for unit_id in unit_ids if unit_id in units):
-            self.unlink(unit)
-            merged = (self._cited[other] for other in sorted(self._merged.get(unit.id, ())))
-            unit.message_ids = tuple(dict.fromkeys(itertools.chain(self._cited[unit.id], *merged)))
-            for message_id in unit.message_ids:
-                bisect.insort(self.of(message_id).units, unit.id, key=lambda other: units[other].seq)
+        units, messages = self._units, self._messages
+        named = dict.fromkeys([*removed, *(entry.id for entry in entries)])
+        gone = [slot for slot in units.ids.of(named) if units.columns["there"][slot]]
+        leaders = {e.superseded_by for e in entries if e.status == "merged" and e.superseded_by is not None}
+        # Whoever's messages change: the units themselves, what they were merged into, and what they are from now on.
+        touched = {slot: units.ids.text(slot) for slot in [*gone, *units.ids.of(leaders)]}
+        for leader in (int(units.columns["leader"][slot]) for slot in gone):
+            if leader >= 0:
+                touched[leader] = units.ids.text(leader)
+        for slot in touched:
+            self._unlink(slot)
+        rows = []
+        for slot in gone:
+            rows.append(int(units.columns["row"][slot]))
+            cited = units.cited.row(slot).tolist()
+            for message in self._put_away.pop(slot, ()):
+                self._columns["put_away"][message] -= 1
+            units.remove(slot)
+            for message in cited:
+                self._release(message)
+        put = []
+        for entry in entries:
+            cited = [messages.mention(message_id) for message_id in dict.fromkeys(entry.message_ids)]
+            self._columns.reach(len(messages.ids))
+            slot = units.put(entry, cited)
+            put.append(slot)
+            self._note(slot, entry, cited)
+        for unit_id in dict.fromkeys([*touched.values(), *(entry.id for entry in entries), *leaders]):
+            for slot in units.ids.of([unit_id]):
+                self._link(slot)
+        units.settle()
+        self.of.settle()
+        return [row for row in rows if row >= 0], put
 
-    def unlink(self, unit: Unit) -> None:
-        for message_id in unit.message_ids:
-            self.of(message_id).units.remove(unit.id)
-        unit.message_ids = ()
+    def admit(self, slot: int) -> None:
+        """A message has come."""
+        self._columns.reach(len(self._messages.ids))
+        if self._messages.columns["expires"][slot] > NEVER:
+            self._columns["is_ending"][slot] = True
 
-    def forget(self, message_id: str) -> None:
-        """The message is gone; what is still held of it is for when it comes back."""
-        held = self._of.get(message_id)
-        if held is not None and not held.units and not held.put_away:
-            del self._of[message_id]
-            self.ending.discard(message_id)
+    def forget(self, slot: int) -> None:
+        """A message is gone; what is still held of it is for when it comes back."""
+        if self._messages.ids.takers(slot) == 0:
+            self._columns.clear(slot)
+
+    def existed(self, query: Moment, stands: Mask) -> Mask:
+        """Which messages had been recorded, and have neither run out nor been put away. What their units say of their
+        end goes before their own: that can be changed. What was said later counts where it speaks of then. (n,)
+        """
+        self._columns.reach(len(self._messages.ids))
+        columns, messages = self._columns, self._messages.columns
+        expires = messages["expires"]
+        over = (columns["put_away"] > 0) | ((expires > NEVER) & (expires <= micros(query.now)))
+        existed: Mask = messages["there"] & ~((columns["held"] == 0) & over)
+        if query.known_at is not None:
+            existed &= messages["recorded"] <= micros(query.known_at)
+        if query.as_of is not None:
+            existed &= (messages["occurred"] <= micros(query.as_of)) | self._holds(stands)
+        return existed
+
+    def over(self, existed: Mask, stands: Mask) -> Ints:
+        """The messages of which nothing is left, (k,)."""
+        columns = self._columns
+        ending = np.flatnonzero(columns["is_ending"] & self._messages.columns["there"])
+        if not len(ending):
+            return ending
+        values, sizes = self.of.many(ending)
+        standing = np.bincount(np.repeat(np.arange(len(ending)), sizes), stands[values], len(ending)) > 0
+        return ending[~(existed[ending] & ((columns["held"][ending] == 0) | standing))]
+
+    def holding(self, units: Mask) -> Mask:
+        """Which messages hold one of these units, (n,)."""
+        return self._holds(units)
+
+    def nbytes(self) -> int:
+        """An estimate of the memory held."""
+        return self.of.nbytes() + self._columns.nbytes() + 250 * len(self._put_away)
+
+    def state(self) -> State:
+        away = [(unit, message) for unit, messages in self._put_away.items() for message in messages]
+        state = {f"of.{name}": value for name, value in self.of.state().items()}
+        state |= {f"columns.{name}": value for name, value in self._columns.state().items()}
+        return state | {"away": np.array(away, dtype=np.int32).reshape(-1, 2)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.of.restore(part(state, "of"))
+        self._columns.restore(part(state, "columns"))
+        self._put_away = {}
+        for unit, message in state["away"].tolist():
+            self._put_away.setdefault(unit, []).append(message)
+
+    def _holds(self, units: Mask) -> Mask:
+        found = np.zeros(len(self._columns), dtype=np.bool_)
+        pairs = self._units.messages()
+        found[pairs[1][units[pairs[0]]]] = True
+        return found
+
+    def _note(self, slot: int, entry: UnitEntry, cited: list[int]) -> None:
+        if entry.expires_at is not None or entry.status == "archived":
+            self._columns["is_ending"][cited] = True
+        if entry.status == "archived" and entry.valid_to is not None and cited:
+            self._put_away[slot] = cited
+            self._columns["put_away"][cited] += 1
+
+    def _release(self, message: int) -> None:
+        self._messages.release(message)
+        self.forget(message)
+
+    def _link(self, slot: int) -> None:
+        """Let the messages hold a searched unit: those that it cites, then those of what was merged into it."""
+        columns = self._units.columns
+        if not columns["is_searched"][slot]:
+            return
+        seq = columns["seq"]
+        for message in self._units.linked(slot):
+            held = self.of.row(message)
+            if not len(held) or seq[held[-1]] <= seq[slot]:
+                self.of.append(message, slot)
+            else:
+                place = bisect.bisect_right(held, seq[slot], key=lambda other: seq[other])
+                self.of.put(message, np.insert(held, place, slot))
+            self._columns["held"][message] += 1
+
+    def _unlink(self, slot: int) -> None:
+        if self._units.columns["is_searched"][slot]:
+            for message in self._units.linked(slot):
+                self.of.remove(message, lambda held: held == slot)
+                self._columns["held"][message] -= 1

@@ -4,12 +4,11 @@ and over messages in their context.
 
 from __future__ import annotations
 
-import bisect
-import collections
-import datetime as dt
 import math
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,63 +19,76 @@ from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index import closeness, dense, entries, lexical, words
 from memsvc.index.closeness import Closeness
-from memsvc.index.entries import Entry, Moment, Unit
+from memsvc.index.columns import Ints, Mask, State
+from memsvc.index.entries import Entry
 from memsvc.index.holdings import Holdings
+from memsvc.index.messages import Messages
+from memsvc.index.moment import Moment
+from memsvc.index.units import Units
 
-# A message's own words count twice in its key, its neighbours' once: measured on talk between people, this is the
-# largest deterministic gain there is (recall@10 of evidence .530 for the bare turn, .677 with neighbours).
-OWN_WEIGHT = 2
-# Kinds that may bear on any question, whatever its words: how somebody wants things done.
-_STANDING_KINDS = ("preference", "instruction")
 _STANDING_COUNT = 12
-# Merged and archived units are not searched; superseded ones are, and marked.
-_SEARCHED = ("active", "superseded")
-# An abstract repeats its members' words in fewer: it would crowd them out of a ranking.
-_NOT_SEARCHED = ("abstract",)
-# Ids in the dense index: slot * _ROW_STRIDE + one of these. Units and messages have slots of their own.
-_ROW_STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
+# Owners of rows in the dense index: slot * _STRIDE + one of these. Units and messages have slots of their own.
+_STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
 _ROWS_PER_MESSAGE = 6  # several lead to one
-_BYTES_PER_MESSAGE, _BYTES_PER_UNIT = 900, 600
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a search leaves in: `only` such messages, and where they are given of these `messages` (ids), none of those
+    `without`.
+    """
+
+    only: Filter | None = None
+    messages: Collection[str] | None = None
+    without: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What of the index counts for one question: `passing` messages, None for all; which of them `existed` at the
+    moment; which units stand then, and which of those may be searched.
+    """
+
+    moment: Moment
+    passing: Mask | None
+    existed: Mask
+    stands: Mask
+    searched: Mask
 
 
 class NamespaceIndex:
     """Thread-safe. Its contents stand for the change feed up to `applied`; its vectors are all of `encoder`."""
 
-    def __init__(self, width: int, codec: dense.Codec = "float32", encoder: str = "") -> None:
+    def __init__(self, width: int, codec: dense.Codec = dense.DEFAULT_CODEC, encoder: str = "") -> None:
         self.applied = 0
         self.encoder = encoder
         self._lock = threading.RLock()
         self._lexical = lexical.LexicalIndex()
         self._dense = dense.DenseIndex(width, codec)
-        self._messages: dict[str, Entry] = {}
-        self._slots: list[Entry | None] = []
-        self._slot_of: dict[str, int] = {}
-        self._sessions: dict[str, list[tuple[tuple[dt.datetime, int], str]]] = {}
-        self._units: dict[str, Unit] = {}
-        self._held = Holdings()
-        self._unit_slots: list[Unit | None] = []
-        self._bare: set[str] = set()  # units without a vector
-        self._standing: dict[str, None] = {}
-        self._speakers: collections.Counter[str] = collections.Counter()
+        self._messages = Messages()
+        self._units = Units()
+        self._held = Holdings(self._messages, self._units)
 
     def apply(self, batch: Batch) -> None:
         """Bring the index from `batch.after` to `batch.head`; a batch that is already in changes nothing."""
+        self.put(batch, entries.read(batch.messages))
+
+    def put(self, batch: Batch, read: Sequence[Entry]) -> None:
+        """The same where the messages of the batch have been read."""
         with self._lock:
             if batch.head <= self.applied:
                 return
             if batch.after > self.applied:
                 raise ValueError(f"feed gap: index at {self.applied}, batch starts after {batch.after}")
-            leaders = {leader for unit_id in batch.removed_units for leader in self._remove_unit(unit_id)}
-            self._held.link(self._units, leaders)
-            touched: set[str] = set()
-            for message_id in batch.removed_messages:
-                touched |= self._remove_message(message_id)
-            for message in batch.messages:
-                touched |= self._put_message(message)
-                self._put_vectors(message.id, batch.vectors.get(message.id))
-            self._rekey(touched)
-            self._put_units(batch.units)
+            self._change(batch, read)
             self.applied = batch.head
+
+    def load(self, part: Batch, read: Sequence[Entry]) -> None:
+        """Take a part of a namespace in before it is followed; `applied` stays where it is. What changes while parts
+        are read comes again with the feed.
+        """
+        with self._lock:
+            self._change(part, read)
 
     def candidates(
         self,
@@ -85,48 +97,46 @@ class NamespaceIndex:
         per_arm: int,
         term_limit: int,
         moment: Moment | None = None,
-        only: Filter | None = None,
-        messages: Collection[str] | None = None,
-        units: Collection[str] | None = None,
+        conditions: Conditions | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them. `vector` is the query's (d,) float32; with None, and
         while a unit is without a vector, words alone decide: what has its vector would stand before what has not. At
         most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
-        are left out, and so is what was put away or has run out, what does not pass `only`, and where they are given
-        what is not among these `messages`, or has none of these `units`.
+        are left out, and so is what was put away or has run out, and what does not meet the `conditions`.
         """
         with self._lock:
-            moment = entries.told(moment or Moment(), self._units.values())
-            vector = None if self._bare else vector
-            passing = self._passing(moment, only, messages, units)
+            view = self._view(moment or Moment(), conditions)
+            vector = None if self._units.bare else vector
             terms = dict.fromkeys(words.terms(query_text))
-            scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, passing)
-            near = [] if vector is None else self._search_dense(vector, per_arm, passing)
+            scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, view.passing)
+            near = [] if vector is None else self._search_dense(vector, per_arm, view.passing)
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
-            found = dict.fromkeys([*others, *near])
-            found = {m: None for m in found if (passing is None or m in passing) and self._existed(m, moment)}
-            current = self._current(found, moment, passing)
-            found |= dict.fromkeys(current)
-            nearness = self._closeness(vector, found, moment, units)
+            found = [m for m in dict.fromkeys([*others, *near]) if self._is_in(m, view)]
+            current = [m for m in self._current(found, view) if self._is_in(m, view)]
+            found = list(dict.fromkeys([*found, *current]))
+            nearness = self._closeness(vector, found, view)
             # A message of which nothing stands says what is no longer so, or what was put away.
-            found = {m: None for m in found if nearness[m].units or not self._messages[m].units}
-            ranked = sorted(
-                (m for m in near if m in found), key=lambda m: (-(nearness[m].dense or -1.0), self._messages[m].seq)
-            )
-            dense_best = {message_id: rank for rank, message_id in enumerate(ranked[:per_arm], start=1)}
+            held = self._held
+            nearness = {m: n for m, n in nearness.items() if n.units or not len(held.of.row(m))}
+            seq = self._messages.columns["seq"]
+            ranked = sorted((m for m in near if m in nearness), key=lambda m: (-(nearness[m].dense or -1.0), seq[m]))
+            dense_best = {slot: rank for rank, slot in enumerate(ranked[:per_arm], start=1)}
             kept = {*others, *dense_best, *current}
-            weights = self._weights(terms)
+            shares = self._lexical.shares(self._weights(terms))
             return [
-                self._candidate(m, scores, lexical_best, dense_best, nearness[m], moment, weights)
-                for m in found
-                if m in kept
-            ]
+                self._candidate(
+                    slot, near_, view, coverage=float(shares[slot]), lexical=float(scores[slot]),
+                    lexical_rank=lexical_best.get(slot), dense_rank=dense_best.get(slot),
+                )
+                for slot, near_ in nearness.items()
+                if slot in kept
+            ]  # fmt: skip
 
-    def speakers(self) -> list[str]:
-        """The named speakers of the namespace, the busiest first."""
+    def speakers(self) -> tuple[str, ...]:
+        """The named speakers of the namespace, the busiest first; the same object until they are others."""
         with self._lock:
-            return [name for name, _ in self._speakers.most_common()]
+            return self._messages.speakers()
 
     def weights(self, query_text: str) -> dict[str, float]:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
@@ -137,263 +147,264 @@ class NamespaceIndex:
         """The terms of the question that nobody said here."""
         terms = dict.fromkeys(words.terms(query_text))
         with self._lock:
-            return lexical.unsaid([self._lexical.df(term) for term in terms], len(self._messages))
+            return lexical.unsaid([self._lexical.df(term) for term in terms], self._messages.count)
 
     def by_words(self) -> bool:
         """Whether words alone decide, because there are units without a vector."""
-        return bool(self._bare)
+        return bool(self._units.bare)
+
+    def __len__(self) -> int:
+        """The messages."""
+        return self._messages.count
 
     def message_ids(self) -> set[str]:
         with self._lock:
-            return set(self._messages)
+            there = np.flatnonzero(self._messages.columns["there"])
+            return {self._messages.ids.text(slot) for slot in there.tolist()}
 
     def unit_ids(self) -> set[str]:
         with self._lock:
-            return set(self._units)
+            searched = np.flatnonzero(self._units.columns["is_searched"])
+            return {self._units.ids.text(slot) for slot in searched.tolist()}
 
-    def resident_bytes(self) -> int:
+    def nbytes(self) -> int:
         """An estimate of the memory held."""
+        parts = (self._lexical, self._dense, self._messages, self._units, self._held)
+        return sum(part.nbytes() for part in parts)
+
+    def state(self) -> State:
+        """All of it, for a snapshot; its owner lets nobody change it meanwhile."""
+        parts = {
+            "lexical": self._lexical, "dense": self._dense, "messages": self._messages, "units": self._units,
+            "held": self._held,
+        }  # fmt: skip
+        return {f"{name}.{key}": value for name, held in parts.items() for key, value in held.state().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]], applied: int) -> None:
+        """Be what another index of the same width, codec and encoder was at `applied`."""
         with self._lock:
-            terms = sum(len(entry.counts) for entry in self._messages.values())
-            entries_ = _BYTES_PER_MESSAGE * len(self._messages) + _BYTES_PER_UNIT * len(self._units) + 60 * terms
-            return self._lexical.resident_bytes() + self._dense.resident_bytes() + entries_
+            for name, held in (
+                ("lexical", self._lexical),
+                ("dense", self._dense),
+                ("messages", self._messages),
+                ("units", self._units),
+                ("held", self._held),
+            ):
+                held.restore(lexical.part(state, name))
+            self.applied = applied
 
-    # Messages
+    # Changes
 
-    def _put_message(self, message: Message) -> set[str]:
-        if message.id in self._messages:  # messages never change; a batch may name one twice
-            return set()
-        entry = entries.entry(message, self._held.admit(message))
-        self._messages[entry.id] = entry
-        self._slot_of[entry.id] = len(self._slots)
-        self._slots.append(entry)
-        if message.speaker:
-            self._speakers[message.speaker] += 1
-        turns = self._sessions.setdefault(entry.session_id, [])
-        bisect.insort(turns, (entry.place, entry.id))
-        return {entry.id, *self._neighbours(entry)}
+    def _change(self, batch: Batch, read: Sequence[Entry]) -> None:
+        for message_id in batch.removed_messages:
+            self._remove_message(message_id)
+        for message, entry in zip(batch.messages, read, strict=True):
+            self._put_message(message, entry)
+        self._lexical.settle()
+        self._put_vectors(batch.messages, batch.vectors)
+        self._put_units(batch.removed_units, batch.units)
 
-    def _remove_message(self, message_id: str) -> set[str]:
-        entry = self._messages.get(message_id)
-        if entry is None:
-            return set()
-        neighbours = set(self._neighbours(entry))
-        turns = self._sessions[entry.session_id]
-        turns.remove((entry.place, entry.id))
-        if not turns:
-            del self._sessions[entry.session_id]
-        slot = self._slot_of.pop(message_id)
-        self._slots[slot] = None
+    def _put_message(self, message: Message, entry: Entry) -> None:
+        if self._messages.is_there(message.id):  # messages never change; a batch may name one twice
+            return
+        before, slot, behind = self._messages.put(message, entry.form)
+        self._held.admit(slot)
+        self._lexical.touch(before, slot, behind)
+        self._lexical.put(slot, entry.own, entry.lent)
+        self._lexical.join(before, slot)
+        self._lexical.join(slot, behind)
+
+    def _remove_message(self, message_id: str) -> None:
+        if not self._messages.is_there(message_id):
+            return
+        (slot,) = self._messages.ids.of([message_id])
+        self._lexical.touch(slot, *self._lexical.neighbours(slot))
         self._lexical.remove(slot)
-        if entry.has_vectors:
-            self._dense.remove([slot * _ROW_STRIDE + row for row in (_OWN, _ALL)])
-        self._speakers -= collections.Counter({entry.speaker: 1})
-        del self._messages[message_id]
-        self._held.forget(message_id)
-        return neighbours
+        columns = self._messages.columns
+        self._dense.remove([int(columns[name][slot]) for name in ("own_row", "all_row") if columns[name][slot] >= 0])
+        self._lexical.join(*self._messages.remove(slot))
+        self._held.forget(slot)
 
-    def _put_vectors(self, message_id: str, embedding: bytes | None) -> None:
-        """Give a message the rows of its own words in context and of context and words, or take them away."""
-        entry, slot = self._messages[message_id], self._slot_of[message_id]
-        ids = [slot * _ROW_STRIDE + row for row in (_OWN, _ALL)]
-        if entry.has_vectors:
-            self._dense.remove(ids)
-        if embedding:
-            self._dense.add(ids, np.frombuffer(embedding, dtype="<f4").reshape(2, self._dense.width))
-        entry.has_vectors = bool(embedding)
+    def _put_vectors(self, messages: Sequence[Message], vectors: Mapping[str, bytes]) -> None:
+        """Give messages the rows of their own words in context and of context and words, or take them away."""
+        columns, width = self._messages.columns, self._dense.width
+        slots = self._messages.ids.of(dict.fromkeys(message.id for message in messages))
+        told = [slot for slot in slots if vectors.get(self._messages.ids.text(slot))]
+        blocks = [
+            np.frombuffer(vectors[self._messages.ids.text(slot)], dtype="<f4").reshape(2, width) for slot in told
+        ]
+        old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else np.empty(0)
+        self._dense.remove(old[old >= 0])
+        columns["own_row"][slots] = columns["all_row"][slots] = -1
+        if told:
+            owners = [slot * _STRIDE + kind for slot in told for kind in (_OWN, _ALL)]
+            rows = self._dense.add(owners, np.concatenate(blocks))
+            columns["own_row"][told], columns["all_row"][told] = rows[::2], rows[1::2]
 
-    def _neighbours(self, entry: Entry) -> list[str]:
-        """The messages before and after it in its session."""
-        turns = self._sessions[entry.session_id]
-        place = bisect.bisect_left(turns, (entry.place, entry.id))
-        return [turns[near][1] for near in (place - 1, place + 1) if 0 <= near < len(turns)]
-
-    def _rekey(self, message_ids: Iterable[str]) -> None:
-        """Write the lexical keys of messages whose own words or neighbours changed."""
-        for message_id in message_ids:
-            entry = self._messages.get(message_id)
-            if entry is None:
-                continue
-            key = {term: OWN_WEIGHT * count for term, count in entry.counts.items()}
-            for neighbour in self._neighbours(entry):
-                for term, count in self._messages[neighbour].lent.items():
-                    key[term] = key.get(term, 0) + count
-            self._lexical.put(self._slot_of[message_id], key)
-
-    # Units
-
-    def _put_units(self, changed: Sequence[UnitEntry]) -> None:
-        touched = {leader for entry in changed for leader in self._remove_unit(entry.id)}
-        for entry in changed:
-            touched |= self._held.put(entry)
-        changed = [entry for entry in changed if entry.status in _SEARCHED and entry.kind not in _NOT_SEARCHED]
-        ids: list[int] = []
-        blocks: list[NDArray[np.float32]] = []
-        for entry in changed:
-            unit = entries.unit(entry, len(self._unit_slots))
-            self._units[unit.id] = unit
-            if entry.kind in _STANDING_KINDS and entry.status == "active":
-                self._standing[unit.id] = None
-            self._unit_slots.append(unit)
-            touched.add(unit.id)
-            if not entry.embedding:
-                self._bare.add(unit.id)
-                continue
-            ids.append(unit.slot * _ROW_STRIDE + _STATEMENT)
-            blocks.append(np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width])
-        if blocks:
-            self._dense.add(ids, np.stack(blocks))
-        self._held.link(self._units, touched)
-
-    def _remove_unit(self, unit_id: str) -> set[str]:
-        """The units that it was merged into."""
-        touched = self._held.remove(unit_id)
-        unit = self._units.pop(unit_id, None)
-        if unit is None:
-            return touched
-        self._held.unlink(unit)
-        self._standing.pop(unit_id, None)
-        self._unit_slots[unit.slot] = None
-        if unit_id not in self._bare:
-            self._dense.remove([unit.slot * _ROW_STRIDE + _STATEMENT])
-        self._bare.discard(unit_id)
-        return touched
+    def _put_units(self, removed: Collection[str], changed: Sequence[UnitEntry]) -> None:
+        changed = list({entry.id: entry for entry in changed}.values())
+        gone, put = self._held.change(removed, changed)
+        self._dense.remove(gone)
+        searched = self._units.columns["is_searched"]
+        told = [(slot, e) for slot, e in zip(put, changed, strict=True) if searched[slot] and e.embedding]
+        if told:
+            blocks = [np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width] for _, entry in told]
+            rows = self._dense.add([slot * _STRIDE + _STATEMENT for slot, _ in told], np.stack(blocks))
+            for (slot, _), row in zip(told, rows.tolist(), strict=True):
+                self._units.give(slot, row)
 
     # Search
 
-    def _passing(
-        self, moment: Moment, only: Filter | None, messages: Collection[str] | None, units: Collection[str] | None
-    ) -> set[str] | None:
-        """Ids of the messages that pass every condition, of the moment too, and have not run out; None for all."""
-        over = {m for m in self._held.ending if m in self._messages and not self._is_left(m, moment)}
-        if moment.is_now and only is None and messages is None and units is None and not over:
-            return None
-        return {
-            message_id
-            for message_id, entry in self._messages.items()
-            if message_id not in over
-            and (moment.is_now or self._existed(message_id, moment))
-            and (only is None or entry.passes(only))
-            and (messages is None or message_id in messages)
-            and (units is None or any(unit in units for unit in entry.units))
-        }
+    def _view(self, moment: Moment, conditions: Conditions | None) -> _View:
+        stands = searched = self._units.standing_at(moment)
+        existed = self._held.existed(moment, stands)
+        over = self._held.over(existed, stands)
+        if conditions is None and moment.is_now and not len(over):
+            return _View(moment, None, existed, stands, searched)
+        passing = existed.copy()
+        passing[over] = False
+        if conditions is not None:
+            passing &= self._messages.passing(conditions.only or Filter())
+            only = conditions.only
+            if only is not None and (only.kinds or only.persons):
+                among = self._units.among(only.kinds, only.persons)
+                searched = stands & among
+                passing &= self._held.holding(among)
+            if conditions.messages is not None:
+                named = np.zeros(len(passing), dtype=np.bool_)
+                named[self._messages.ids.of(conditions.messages)] = True
+                passing &= named
+            passing[self._messages.ids.of(conditions.without)] = False
+        return _View(moment, passing, existed, stands, searched)
+
+    @staticmethod
+    def _is_in(slot: int, view: _View) -> bool:
+        return bool(view.existed[slot]) and (view.passing is None or bool(view.passing[slot]))
 
     def _search_lexical(
-        self, terms: Iterable[str], count: int, term_limit: int, passing: set[str] | None
-    ) -> tuple[NDArray[np.float64], dict[str, int]]:
-        """Scores of all slots (n,) float64, and message id -> rank of the best `count` of those that pass."""
+        self, terms: Iterable[str], count: int, term_limit: int, passing: Mask | None
+    ) -> tuple[NDArray[np.float64], dict[int, int]]:
+        """Scores of all slots (n,) float64, and slot -> rank of the best `count` of those that pass."""
         known = [term for term in terms if self._lexical.df(term)]
         known = sorted(known, key=lambda term: (self._lexical.df(term), term))[:term_limit]
-        slots, values = self._lexical.scores(known)
-        scores = np.zeros(len(self._slots))
-        scores[slots] = values
-        hits = np.flatnonzero(scores > 0)
-        if passing is not None:
-            hits = np.array([n for n in hits if (e := self._slots[n]) is not None and e.id in passing], dtype=np.int64)
+        scores = self._lexical.scores(known)
+        scores = np.concatenate([scores, np.zeros(len(self._messages.columns) - len(scores))])
+        hits = np.flatnonzero((scores > 0) if passing is None else (scores > 0) & passing)
         if len(hits) > count:
             hits = hits[scores[hits] >= np.partition(scores[hits], -count)[-count]]
-        best_ = [entry for slot in hits if (entry := self._slots[slot]) is not None]
         # Ties go to the earlier message, so that the order is the same after a rebuild.
-        best_.sort(key=lambda entry: (-scores[self._slot_of[entry.id]], entry.seq))
-        return scores, {entry.id: rank for rank, entry in enumerate(best_[:count], start=1)}
+        best = hits[np.lexsort((self._messages.columns["seq"][hits], -scores[hits]))][:count]
+        return scores, {slot: rank for rank, slot in enumerate(best.tolist(), start=1)}
 
     def _weights(self, terms: Iterable[str]) -> dict[str, float]:
-        count = len(self._messages)
+        count = self._messages.count
         found = {t: math.log((count + 1) / df) for t in terms if (df := self._lexical.df(t))}
         total = sum(found.values())
         return {term: weight / total for term, weight in found.items()} if total > 0 else {}
 
-    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: set[str] | None) -> list[str]:
+    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: Mask | None) -> list[int]:
         """Messages with the nearest rows, nearest first; more than `count`, since rows are not yet joined."""
-        among = None
-        if passing is not None:
-            units = [u.slot * _ROW_STRIDE for u in self._units.values() if any(m in passing for m in u.message_ids)]
-            slots = [self._slot_of[m] for m in passing if self._messages[m].has_vectors]
-            among = [*units, *(slot * _ROW_STRIDE + row for slot in slots for row in (_OWN, _ALL))]
-            if not among:
-                return []
-        rows, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, among)
-        near: dict[str, None] = {}
-        for slot, kind in zip(*np.divmod(rows, _ROW_STRIDE), strict=True):
-            if kind == _STATEMENT:
-                unit = self._unit_slots[slot]
-                assert unit is not None
-                near.update(dict.fromkeys(unit.message_ids))
-            else:
-                entry = self._slots[slot]
-                assert entry is not None
-                near[entry.id] = None
-        return [message_id for message_id in near if message_id in self._messages]
+        owners, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, self._rows_of(passing))
+        there = self._messages.columns["there"]
+        near: dict[int, None] = {}
+        for slot, kind in zip(*(part.tolist() for part in np.divmod(owners, _STRIDE)), strict=True):
+            near.update(dict.fromkeys(self._units.linked(slot) if kind == _STATEMENT else (slot,)))
+        return [slot for slot in near if there[slot]]
 
-    def _search_standing(self, vector: NDArray[np.float32]) -> list[str]:
+    def _rows_of(self, passing: Mask | None) -> Mask | None:
+        """Which rows are of a message that passes, or of a unit that one holds: (rows,)."""
+        if passing is None:
+            return None
+        among = np.zeros(self._dense.row_count, dtype=np.bool_)
+        units, messages = self._units.messages()
+        rows = [self._units.columns["row"][units[passing[messages]]]]
+        rows += [self._messages.columns[name][passing] for name in ("own_row", "all_row")]
+        for chosen in rows:
+            among[chosen[chosen >= 0]] = True
+        return among
+
+    def _search_standing(self, vector: NDArray[np.float32]) -> list[int]:
         """Messages of the nearest preferences and instructions, by the rows of their own words."""
-        rows = [self._units[unit_id].slot * _ROW_STRIDE + _STATEMENT for unit_id in self._standing]
-        if not rows:
+        rows = self._units.columns["row"][self._units.columns["is_standing"]]
+        if not len(rows):
             return []
-        ids, _ = self._dense.search(vector, _STANDING_COUNT, rows)
-        units = [self._unit_slots[slot] for slot in (ids // _ROW_STRIDE).tolist()]
-        return [message_id for unit in units if unit is not None for message_id in unit.message_ids]
+        among = np.zeros(self._dense.row_count, dtype=np.bool_)
+        among[rows[rows >= 0]] = True
+        owners, _ = self._dense.search(vector, _STANDING_COUNT, among)
+        return [message for owner in owners.tolist() for message in self._units.linked(owner // _STRIDE)]
 
-    def _is_left(self, message_id: str, moment: Moment) -> bool:
-        units = self._messages[message_id].units
-        return self._existed(message_id, moment) and (not units or any(self._units[u].stands(moment) for u in units))
-
-    def _existed(self, message_id: str, moment: Moment) -> bool:
-        """What was said later counts where it speaks of then."""
-        entry, then = self._messages.get(message_id), moment.as_of
-        if entry is None or not entry.existed(moment):
-            return False
-        return then is None or entry.occurred_at <= then or any(self._units[u].stands(moment) for u in entry.units)
-
-    def _current(self, found: Iterable[str], moment: Moment, passing: set[str] | None) -> list[str]:
+    def _current(self, found: Sequence[int], view: _View) -> list[int]:
         """Messages of what stands now in the place of statements that were found."""
-        units = (unit for message_id in found for unit in self._messages[message_id].units)
-        later = dict.fromkeys(entries.superseded(self._units, units, moment).values())
-        messages = dict.fromkeys(m for unit in later for m in self._units[unit].message_ids)
-        return [m for m in messages if (passing is None or m in passing) and self._existed(m, moment)]
+        units, _ = self._held.of.many(np.array(found, dtype=np.int64))
+        later = dict.fromkeys(self._units.superseded(units.tolist(), view.stands, view.moment).values())
+        return list(dict.fromkeys(message for unit in later for message in self._units.linked(unit)))
 
     def _closeness(
-        self,
-        vector: NDArray[np.float32] | None,
-        message_ids: Iterable[str],
-        moment: Moment,
-        among: Collection[str] | None,
-    ) -> dict[str, Closeness]:
+        self, vector: NDArray[np.float32] | None, slots: Sequence[int], view: _View
+    ) -> dict[int, Closeness]:
         """How near each message is to the question, by the statements of it that stand at this moment; without a vector
         which they are, in the order they were made.
         """
-
-        def stands(unit: str) -> bool:
-            return self._units[unit].stands(moment) and (among is None or unit in among)
-
-        held = {m: [unit for unit in self._messages[m].units if stands(unit)] for m in message_ids}
+        found = np.array(slots, dtype=np.int64)
+        units, sizes = self._held.of.many(found)
+        stands = view.searched[units]
+        of_message = np.repeat(np.arange(len(found)), sizes)[stands]
+        units = units[stands].astype(np.int64)
         if vector is None:
-            return closeness.unmeasured(held)
-        units = list(dict.fromkeys(unit for of_message in held.values() for unit in of_message))
-        ids = [self._units[unit].slot * _ROW_STRIDE + _STATEMENT for unit in units]
-        told = [m for m in held if self._messages[m].has_vectors]
-        ids += [self._slot_of[m] * _ROW_STRIDE + row for m in told for row in (_OWN, _ALL)]
-        return closeness.measured(held, units, told, self._dense.rows(ids), vector)
+            return closeness.unmeasured(found, of_message, units)
+        columns = self._messages.columns
+        sides = [self._dense_cosines(columns[name][found], vector)[0] for name in ("own_row", "all_row")]
+        cosines, rows = self._dense_cosines(self._units.columns["row"][units], vector)
+        return closeness.measured(found, of_message, units, cosines, rows, sides[0], sides[1])
+
+    def _dense_cosines(
+        self, rows: Ints, vector: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Cosines (n,), nan for row -1 and for a row of zeros, and the vectors (n, d)."""
+        vectors = np.zeros((len(rows), self._dense.width), dtype=np.float32)
+        there = np.flatnonzero(rows >= 0)
+        vectors[there] = self._dense.rows(rows[there])
+        return closeness.cosines(vectors, vector), vectors
 
     def _candidate(
         self,
-        message_id: str,
-        scores: NDArray[np.float64],
-        lexical_ranks: Mapping[str, int],
-        dense_ranks: Mapping[str, int],
+        slot: int,
         near: Closeness,
-        moment: Moment,
-        weights: Mapping[str, float],
+        view: _View,
+        *,
+        lexical: float,
+        lexical_rank: int | None,
+        dense_rank: int | None,
+        coverage: float,
     ) -> Candidate:
-        entry = self._messages[message_id]
-        turns = self._sessions[entry.session_id]
-        place = bisect.bisect_left(turns, (entry.place, entry.id))
-        found = closeness.Found(
-            float(scores[self._slot_of[message_id]]), lexical_ranks.get(message_id), dense_ranks.get(message_id),
-            turns[place - 1][1] if place else None, turns[place + 1][1] if place + 1 < len(turns) else None,
-            place, len(turns),
-        )  # fmt: skip
-        held = [self._units[unit_id] for unit_id, _ in near.units]
-        standing = bool(self._standing) and any(unit.id in self._standing for unit in held)
-        superseded = entries.superseded(self._units, (unit.id for unit in held), moment)
-        return closeness.candidate(entry, found, near, held, superseded, weights, standing=standing)
+        messages, units = self._messages, self._units
+        place, session_size = messages.place(slot)
+        before, behind = (messages.ids.text(n) if n >= 0 else None for n in self._lexical.neighbours(slot))
+        held = [unit for unit, _ in near.units]
+        superseded = units.superseded(held, view.stands, view.moment)
+        return Candidate(
+            message_id=messages.ids.text(slot),
+            session_id=messages.session_id(slot),
+            speaker=messages.speaker(slot),
+            role=messages.role(slot),
+            seq=int(messages.columns["seq"][slot]),
+            occurred_at=messages.occurred_at(slot),
+            units=tuple((units.ids.text(unit), 0.0 if math.isnan(cosine) else cosine) for unit, cosine in near.units),
+            spans=tuple(span for span in map(units.span, held) if span),
+            lexical=lexical,
+            dense=near.dense,
+            lexical_rank=lexical_rank,
+            dense_rank=dense_rank,
+            superseded={units.ids.text(unit): units.ids.text(by) for unit, by in superseded.items()},
+            form=messages.form(slot),
+            coverage=coverage,
+            previous=before,
+            next=behind,
+            place=place,
+            session_size=session_size,
+            vector=near.best,
+            own_cosine=None if math.isnan(near.own) else near.own,
+            context_cosine=None if math.isnan(near.all) else near.all,
+            assertion=units.assertion(held[0]) if held else None,
+            standing=bool(units.columns["is_standing"][held].any()),
+        )

@@ -98,7 +98,7 @@ def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | Non
     named = (
         u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding, u.c.t_mention, u.c.valid_to,
         u.c.created_at, u.c.recorded_at, u.c.expires_at, u.c.assertion, u.c.superseded_by,
-        u.c.holds_until,
+        u.c.holds_until, u.c.persons,
     )  # fmt: skip
     statement = sa.select(*named).where(*tables.within(u, namespace)).order_by(u.c.seq)
     if ids is not None:
@@ -109,6 +109,7 @@ def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | Non
             row.status, row.t_start, row.t_end, bytes(row.embedding), row.t_mention, row.valid_to, row.created_at,
             row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at, row.assertion,
             row.superseded_by if row.status in (Status.SUPERSEDED, Status.MERGED) else None, row.holds_until,
+            tuple(row.persons),
         )
         for row in connection.execute(statement)
     ]  # fmt: skip
