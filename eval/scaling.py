@@ -59,7 +59,7 @@ def run(texts: Sequence[str], questions: Sequence[str], sizes: Sequence[int] = S
                 "units": size,
                 "p50_ms": round(float(np.median(times[1:])), 2),
                 "p95_ms": round(float(np.percentile(times[1:], 95)), 2),
-                "index_bytes": index.resident_bytes(),
+                "index_bytes": index.nbytes(),
                 "process_bytes": grown,
                 "process_mib_per_100k_units": round(grown / size * 1e5 / 2**20),
             }

@@ -12,6 +12,7 @@ import platformdirs
 from memsvc import errors, rooms, safety
 from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
+from memsvc.index.snapshots import SnapshotFolder
 from memsvc.models import encoder, generator, local
 from memsvc.models.cross_encoder import CrossEncoder
 from memsvc.models.encoder import TextEncoder
@@ -32,6 +33,7 @@ from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
 from memsvc.services.forgotten import Forgotten
+from memsvc.services.indexes import Indexes
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
@@ -66,6 +68,7 @@ class Service:
     encoder: TextEncoder
     generator: TextGenerator | None
     pool: IndexPool
+    indexes: Indexes
     ingest: Ingest
     recall: Recall
     answers: Answers
@@ -94,6 +97,7 @@ class Service:
         ended = self.runner.stop() and self.answers.stop()
         self.accesses.close()
         self.forgotten.close()
+        self.indexes.close()
         self.aside.close()
         self.database.close()
         if self.postgres is not None:
@@ -303,6 +307,8 @@ def _wire(
 ) -> Service:
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
+    snapshots = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
+    indexes = Indexes(database, pool, text_encoder.name, snapshots)
     aside = Aside()
     accesses = Accesses(database)
     text_generator = load_generator(settings)
@@ -316,9 +322,8 @@ def _wire(
     by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS}  # of a consolidation's pairs, of a write
     southern = settings.distill.southern
     recall = Recall(
-        database,
         text_encoder,
-        pool,
+        indexes,
         settings.recall,
         load_ranker(settings),
         load_cross_encoder(settings),
@@ -331,11 +336,12 @@ def _wire(
         encoder=text_encoder,
         generator=text_generator,
         pool=pool,
+        indexes=indexes,
         ingest=_ingest(settings, database, text_encoder, runner.kick),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
-        forgotten=Forgotten(database, read, reader, pool),
+        forgotten=Forgotten(database, read, reader, indexes),
         inspect=Inspect(database),
         maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
         namespaces=Namespaces(database, text_encoder, discard),
@@ -343,7 +349,7 @@ def _wire(
         records=Records(database, text_encoder),
         aliases=Aliases(database, runner.kick),
         directory=Directory(database),
-        erase=Erase(database, pool, runner.kick, postgres.scrub if postgres else None, discard),
+        erase=Erase(database, indexes, runner.kick, postgres.scrub if postgres else None, discard),
         quarantine=Quarantine(database, runner.kick, discard),
         transfer=Transfer(database, text_encoder, runner.kick),
         runner=runner,

@@ -69,7 +69,10 @@ class IndexSettings(BaseSettings):
 
     budget_bytes: int = Field(2 * 1024**3, ge=0, description="memory for namespaces' indexes")
     vectors: Literal["float32", "float16", "int8", "binary"] = Field(
-        "float32", description="how vectors are kept in memory; binary finds by signs and compares by int8"
+        "float16", description="how vectors are kept in memory; binary finds by signs and compares by int8"
+    )
+    snapshot_bytes: int = Field(
+        8 * 1024**3, ge=0, description="for indexes in the data folder, from which they load quickly"
     )
 
 

@@ -17,7 +17,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api import connections
-from memsvc.settings import LimitSettings
+from memsvc.bootstrap import Service
+from memsvc.index.pool import IndexPool
+from memsvc.models.trees import Trees
+from memsvc.services.indexes import Indexes
+from memsvc.services.recall import Recall
+from memsvc.settings import LimitSettings, RecallSettings
 
 
 @contextlib.contextmanager
@@ -47,3 +52,10 @@ def small_disk(folder: Path, size_mb: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def apart(service: Service, settings: RecallSettings | None = None, trees: Trees | None = None) -> Recall:
+    """Recall as another process has it: with indexes of its own, which hear of changes from the feed alone."""
+    pool = IndexPool(service.encoder.width, 2**30)
+    indexes = Indexes(service.database, pool, service.encoder.name)
+    return Recall(service.encoder, indexes, settings or service.settings.recall, trees)

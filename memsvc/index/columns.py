@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-Ints = NDArray[np.int64]
+# Of integers of any width.
+Ints = NDArray[Any]
 Mask = NDArray[np.bool_]
 # Arrays grow by this share of what they hold, so that what stands empty stays small.
 _GROWTH = 8
@@ -284,4 +285,5 @@ class Ragged:
 def _within(lengths: NDArray[Any]) -> Ints:
     """0, 1, ... for each row anew: (the sum of lengths,)."""
     lengths = lengths.astype(np.int64)
-    return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    begins: Ints = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.arange(len(begins)) - begins

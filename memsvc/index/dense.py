@@ -33,7 +33,7 @@ class DenseIndex:
         self.width = width
         self.codec: Codec = codec
         self._store = _store(width, codec)
-        self._signs = faiss.IndexBinaryFlat(width) if codec == "binary" else None
+        self._signs: Any = faiss.IndexBinaryFlat(width) if codec == "binary" else None
         self._owners = np.empty(0, dtype=np.int64)  # row -> owner
         self._count = 0
         self._free: list[int] = []
@@ -116,7 +116,10 @@ class DenseIndex:
 
     def state(self) -> State:
         """Of arrays that stand for the moment, not beyond the next change."""
-        state = {"codes": self._codes(self._store.codes, self._store.code_size), "owners": self._owners[: self._count]}
+        state: State = {
+            "codes": self._codes(self._store.codes, self._store.code_size),
+            "owners": self._owners[: self._count],
+        }
         if self._signs is not None:
             state["signs"] = self._codes(self._signs.xb, self._signs.code_size)
         return state

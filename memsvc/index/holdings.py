@@ -104,7 +104,8 @@ class Holdings:
             return ending
         values, sizes = self.of.many(ending)
         standing = np.bincount(np.repeat(np.arange(len(ending)), sizes), stands[values], len(ending)) > 0
-        return ending[~(existed[ending] & ((columns["held"][ending] == 0) | standing))]
+        left: Ints = ending[~(existed[ending] & ((columns["held"][ending] == 0) | standing))]
+        return left
 
     def holding(self, units: Mask) -> Mask:
         """Which messages hold one of these units, (n,)."""

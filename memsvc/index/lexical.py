@@ -72,11 +72,14 @@ class LexicalIndex:
 
     def touch(self, *slots: int) -> None:
         """Remember what these slots, -1 for none, are found by."""
-        for slot in slots:
-            if slot >= 0 and slot not in self._before:
-                is_new = slot >= len(self._slots)
-                self._slots.reach(slot + 1)
-                self._before[slot] = _NOTHING if is_new else self._keys(np.array([slot]))[1]
+        fresh = [slot for slot in slots if slot >= 0 and slot not in self._before]
+        known = [slot for slot in fresh if slot < len(self._slots)]
+        self._slots.reach(max(fresh, default=-1) + 1)
+        self._before |= dict.fromkeys(fresh, _NOTHING)
+        if known:
+            places, terms, _ = self._keys(np.array(known, dtype=np.int64))
+            parts = np.split(terms, np.searchsorted(places, np.arange(1, len(known))))
+            self._before |= dict(zip(known, parts, strict=True))
 
     def put(self, slot: int, own: Mapping[str, int], lent: Mapping[str, int]) -> None:
         """Let a new message say these terms so often, and lend its neighbours these of them so often."""
@@ -106,9 +109,9 @@ class LexicalIndex:
         if next_ >= 0:
             self._slots["previous"][next_] = previous
 
-    def neighbours(self, slot: int) -> tuple[int, int]:
-        """The slots before and behind, -1 at an edge."""
-        return int(self._slots["previous"][slot]), int(self._slots["next"][slot])
+    def neighbours(self, slots: Ints | int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The slots before and behind each, -1 at an edge."""
+        return self._slots["previous"][slots], self._slots["next"][slots]
 
     def settle(self) -> None:
         """Bring the statistics to what is said now."""
@@ -150,9 +153,7 @@ class LexicalIndex:
             if df:
                 idf = self._idf(df)
                 slots, counts = self._found(self._postings.row(self._terms.of([term])[0]), df)
-                scores[slots] += (
-                    weight * (idf if idf > 0 else floor) * (counts * (K1 + 1) / (counts + norms[slots]))
-                )
+                scores[slots] += weight * (idf if idf > 0 else floor) * (counts * (K1 + 1) / (counts + norms[slots]))
         return scores
 
     def shares(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
@@ -169,7 +170,12 @@ class LexicalIndex:
         return self._terms.nbytes() + tables + 8 * len(self._df)
 
     def state(self) -> State:
-        parts = {"terms": self._terms, "said": self._said, "postings": self._postings, "slots": self._slots}
+        parts: dict[str, Numbering | Table | Ragged] = {
+            "terms": self._terms,
+            "said": self._said,
+            "postings": self._postings,
+            "slots": self._slots,
+        }
         state = {f"{part}.{name}": value for part, held in parts.items() for name, value in held.state().items()}
         return state | {"df": np.array(self._df, dtype=np.int32), "count": np.array([self._count])}
 

@@ -7,7 +7,7 @@ import collections
 import datetime as dt
 from array import array
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from memsvc.domain.message import Message
 from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Form
 from memsvc.index import moment as times
-from memsvc.index.columns import Mask, Numbering, Ragged, State, Table
+from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Table
 from memsvc.index.lexical import part
 from memsvc.index.moment import NEVER, micros
 
@@ -24,8 +24,23 @@ _ASKS, _HAS_NUMBER, _HAS_TIME, _HAS_NAMES = 1, 2, 4, 8
 _COLUMNS = {
     "there": ("?", False), "seq": ("i8", 0), "session": ("i4", -1), "speaker": ("i4", -1), "role": ("i4", -1),
     "is_named": ("?", False), "occurred": ("i8", NEVER), "offset_s": ("i4", 0), "recorded": ("i8", NEVER),
-    "expires": ("i8", NEVER), "words": ("i4", 0), "form": ("u1", 0), "own_row": ("i4", -1), "all_row": ("i4", -1),
+    "expires": ("i8", NEVER), "place": ("i4", 0), "words": ("i4", 0), "form": ("u1", 0),
+    "own_row": ("i4", -1), "all_row": ("i4", -1),
 }  # fmt: skip
+
+
+class Said(NamedTuple):
+    """What is told of a message; it is number `place` (from 0) of `session_size`."""
+
+    id: str
+    session_id: str
+    speaker: str
+    role: str
+    seq: int
+    occurred_at: dt.datetime
+    place: int
+    session_size: int
+    form: Form
 
 
 class Messages:
@@ -80,6 +95,7 @@ class Messages:
         turns = self._turns.setdefault(session, array("i"))
         place = self._place(turns, slot)
         turns.insert(place, slot)
+        self._renumber(turns, place)
         self.count += 1
         return _at(turns, place - 1), slot, _at(turns, place + 1)
 
@@ -90,6 +106,7 @@ class Messages:
         turns = self._turns[session]
         place = self._place(turns, slot)
         turns.pop(place)
+        self._renumber(turns, place)
         if not turns:
             del self._turns[session]
         self._sessions.drop(session)
@@ -105,30 +122,25 @@ class Messages:
         self.release(slot)
         return _at(turns, place - 1), _at(turns, place)
 
-    def place(self, slot: int) -> tuple[int, int]:
-        """Its place in its session from 0, and how many that has."""
-        turns = self._turns[int(self.columns["session"][slot])]
-        return self._place(turns, slot), len(turns)
+    def said(self, slots: Ints) -> list[Said]:
+        """What is told of these messages, which are there."""
+        names = ("session", "speaker", "role", "seq", "occurred", "offset_s", "place", "words", "form")
+        columns = zip(*(self.columns[name][slots].tolist() for name in names), strict=True)
+        named, counts = self._names_in.many(slots)
+        names_of = iter(np.split(named, np.cumsum(counts)[:-1]))
+        return [
+            Said(
+                self.ids.text(slot), self._sessions.text(session), self._speakers.text(speaker),
+                self._roles.text(role), seq, times.moment(occurred, offset_s), place, len(self._turns[session]),
+                self._form(words, flags, next(names_of)),
+            )
+            for slot, (session, speaker, role, seq, occurred, offset_s, place, words, flags)
+            in zip(slots.tolist(), columns, strict=True)
+        ]  # fmt: skip
 
-    def session_id(self, slot: int) -> str:
-        return self._sessions.text(int(self.columns["session"][slot]))
-
-    def speaker(self, slot: int) -> str:
-        return self._speakers.text(int(self.columns["speaker"][slot]))
-
-    def role(self, slot: int) -> str:
-        return self._roles.text(int(self.columns["role"][slot]))
-
-    def occurred_at(self, slot: int) -> dt.datetime:
-        return times.moment(int(self.columns["occurred"][slot]), int(self.columns["offset_s"][slot]))
-
-    def form(self, slot: int) -> Form:
-        flags = int(self.columns["form"][slot])
-        names = tuple(self._names.text(name) for name in self._names_in.row(slot).tolist())
-        return Form(
-            int(self.columns["words"][slot]), bool(flags & _ASKS), bool(flags & _HAS_NUMBER), bool(flags & _HAS_TIME),
-            names if flags & _HAS_NAMES else None,
-        )  # fmt: skip
+    def _form(self, words: int, flags: int, names: NDArray[Any]) -> Form:
+        told = tuple(self._names.text(name) for name in names.tolist()) if flags & _HAS_NAMES else None
+        return Form(words, bool(flags & _ASKS), bool(flags & _HAS_NUMBER), bool(flags & _HAS_TIME), told)
 
     def speakers(self) -> tuple[str, ...]:
         """The named speakers, the busiest first, equals by name; the same object until one more is heard or less."""
@@ -160,7 +172,7 @@ class Messages:
         return sum(held.nbytes() for held in numberings) + self.columns.nbytes() + self._names_in.nbytes() + turns
 
     def state(self) -> State:
-        parts = {
+        parts: dict[str, Numbering | Table | Ragged] = {
             "ids": self.ids, "columns": self.columns, "sessions": self._sessions, "speakers": self._speakers,
             "roles": self._roles, "names": self._names, "names_in": self._names_in,
         }  # fmt: skip
@@ -189,6 +201,9 @@ class Messages:
         if not self._named[speaker]:
             del self._named[speaker]
         self._busiest = None
+
+    def _renumber(self, turns: array[int], first: int) -> None:
+        self.columns["place"][turns[first:]] = np.arange(first, len(turns))
 
     def _place(self, turns: array[int], slot: int) -> int:
         """Where it stands or would stand."""

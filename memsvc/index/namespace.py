@@ -4,9 +4,10 @@ and over messages in their context.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ _STANDING_COUNT = 12
 # Owners of rows in the dense index: slot * _STRIDE + one of these. Units and messages have slots of their own.
 _STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
 _ROWS_PER_MESSAGE = 6  # several lead to one
+_NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class NamespaceIndex:
         self.applied = 0
         self.encoder = encoder
         self._lock = threading.RLock()
+        self._changing = threading.RLock()  # taken before the other, by whoever changes something
         self._lexical = lexical.LexicalIndex()
         self._dense = dense.DenseIndex(width, codec)
         self._messages = Messages()
@@ -75,7 +78,7 @@ class NamespaceIndex:
 
     def put(self, batch: Batch, read: Sequence[Entry]) -> None:
         """The same where the messages of the batch have been read."""
-        with self._lock:
+        with self._changing, self._lock:
             if batch.head <= self.applied:
                 return
             if batch.after > self.applied:
@@ -84,11 +87,16 @@ class NamespaceIndex:
             self.applied = batch.head
 
     def load(self, part: Batch, read: Sequence[Entry]) -> None:
-        """Take a part of a namespace in before it is followed; `applied` stays where it is. What changes while parts
-        are read comes again with the feed.
-        """
-        with self._lock:
+        """Take a part of a namespace in before it is followed; `applied` stays where it is."""
+        with self._changing, self._lock:
             self._change(part, read)
+
+    def reach(self, applied: int) -> None:
+        """All parts are in, of a namespace that had this head before the first was read: what changed since comes
+        again with the feed.
+        """
+        with self._changing, self._lock:
+            self.applied = max(self.applied, applied)
 
     def candidates(
         self,
@@ -123,15 +131,8 @@ class NamespaceIndex:
             ranked = sorted((m for m in near if m in nearness), key=lambda m: (-(nearness[m].dense or -1.0), seq[m]))
             dense_best = {slot: rank for rank, slot in enumerate(ranked[:per_arm], start=1)}
             kept = {*others, *dense_best, *current}
-            shares = self._lexical.shares(self._weights(terms))
-            return [
-                self._candidate(
-                    slot, near_, view, coverage=float(shares[slot]), lexical=float(scores[slot]),
-                    lexical_rank=lexical_best.get(slot), dense_rank=dense_best.get(slot),
-                )
-                for slot, near_ in nearness.items()
-                if slot in kept
-            ]  # fmt: skip
+            chosen = [slot for slot in nearness if slot in kept]
+            return self._told(chosen, nearness, view, terms, scores, lexical_best, dense_best)
 
     def speakers(self) -> tuple[str, ...]:
         """The named speakers of the namespace, the busiest first; the same object until they are others."""
@@ -169,29 +170,36 @@ class NamespaceIndex:
 
     def nbytes(self) -> int:
         """An estimate of the memory held."""
-        parts = (self._lexical, self._dense, self._messages, self._units, self._held)
-        return sum(part.nbytes() for part in parts)
+        return sum(part.nbytes() for part in self._parts().values())
 
-    def state(self) -> State:
-        """All of it, for a snapshot; its owner lets nobody change it meanwhile."""
-        parts = {
+    @property
+    def width(self) -> int:
+        return self._dense.width
+
+    @property
+    def codec(self) -> dense.Codec:
+        return self._dense.codec
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[State]:
+        """All of it, for a snapshot. Until the end nobody changes it, and it is searched as always."""
+        with self._changing:
+            with self._lock:
+                parts = {name: held.state() for name, held in self._parts().items()}
+            yield {f"{name}.{key}": value for name, state in parts.items() for key, value in state.items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]], applied: int) -> None:
+        """Be what another index of the same width, codec and encoder was at `applied`. This one must be empty."""
+        with self._changing, self._lock:
+            for name, held in self._parts().items():
+                held.restore(lexical.part(state, name))
+            self.applied = applied
+
+    def _parts(self) -> Mapping[str, Any]:
+        return {
             "lexical": self._lexical, "dense": self._dense, "messages": self._messages, "units": self._units,
             "held": self._held,
         }  # fmt: skip
-        return {f"{name}.{key}": value for name, held in parts.items() for key, value in held.state().items()}
-
-    def restore(self, state: Mapping[str, NDArray[Any]], applied: int) -> None:
-        """Be what another index of the same width, codec and encoder was at `applied`."""
-        with self._lock:
-            for name, held in (
-                ("lexical", self._lexical),
-                ("dense", self._dense),
-                ("messages", self._messages),
-                ("units", self._units),
-                ("held", self._held),
-            ):
-                held.restore(lexical.part(state, name))
-            self.applied = applied
 
     # Changes
 
@@ -218,7 +226,7 @@ class NamespaceIndex:
         if not self._messages.is_there(message_id):
             return
         (slot,) = self._messages.ids.of([message_id])
-        self._lexical.touch(slot, *self._lexical.neighbours(slot))
+        self._lexical.touch(slot, *(int(side) for side in self._lexical.neighbours(slot)))
         self._lexical.remove(slot)
         columns = self._messages.columns
         self._dense.remove([int(columns[name][slot]) for name in ("own_row", "all_row") if columns[name][slot] >= 0])
@@ -230,10 +238,8 @@ class NamespaceIndex:
         columns, width = self._messages.columns, self._dense.width
         slots = self._messages.ids.of(dict.fromkeys(message.id for message in messages))
         told = [slot for slot in slots if vectors.get(self._messages.ids.text(slot))]
-        blocks = [
-            np.frombuffer(vectors[self._messages.ids.text(slot)], dtype="<f4").reshape(2, width) for slot in told
-        ]
-        old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else np.empty(0)
+        blocks = [np.frombuffer(vectors[self._messages.ids.text(slot)], dtype="<f4").reshape(2, width) for slot in told]
+        old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else _NO_ROWS
         self._dense.remove(old[old >= 0])
         columns["own_row"][slots] = columns["all_row"][slots] = -1
         if told:
@@ -336,12 +342,10 @@ class NamespaceIndex:
     def _current(self, found: Sequence[int], view: _View) -> list[int]:
         """Messages of what stands now in the place of statements that were found."""
         units, _ = self._held.of.many(np.array(found, dtype=np.int64))
-        later = dict.fromkeys(self._units.superseded(units.tolist(), view.stands, view.moment).values())
+        later = dict.fromkeys(self._units.superseded(units, view.stands, view.moment).values())
         return list(dict.fromkeys(message for unit in later for message in self._units.linked(unit)))
 
-    def _closeness(
-        self, vector: NDArray[np.float32] | None, slots: Sequence[int], view: _View
-    ) -> dict[int, Closeness]:
+    def _closeness(self, vector: NDArray[np.float32] | None, slots: Sequence[int], view: _View) -> dict[int, Closeness]:
         """How near each message is to the question, by the statements of it that stand at this moment; without a vector
         which they are, in the order they were made.
         """
@@ -366,45 +370,43 @@ class NamespaceIndex:
         vectors[there] = self._dense.rows(rows[there])
         return closeness.cosines(vectors, vector), vectors
 
-    def _candidate(
+    def _told(
         self,
-        slot: int,
-        near: Closeness,
+        chosen: Sequence[int],
+        nearness: Mapping[int, Closeness],
         view: _View,
-        *,
-        lexical: float,
-        lexical_rank: int | None,
-        dense_rank: int | None,
-        coverage: float,
-    ) -> Candidate:
-        messages, units = self._messages, self._units
-        place, session_size = messages.place(slot)
-        before, behind = (messages.ids.text(n) if n >= 0 else None for n in self._lexical.neighbours(slot))
-        held = [unit for unit, _ in near.units]
-        superseded = units.superseded(held, view.stands, view.moment)
-        return Candidate(
-            message_id=messages.ids.text(slot),
-            session_id=messages.session_id(slot),
-            speaker=messages.speaker(slot),
-            role=messages.role(slot),
-            seq=int(messages.columns["seq"][slot]),
-            occurred_at=messages.occurred_at(slot),
-            units=tuple((units.ids.text(unit), 0.0 if math.isnan(cosine) else cosine) for unit, cosine in near.units),
-            spans=tuple(span for span in map(units.span, held) if span),
-            lexical=lexical,
-            dense=near.dense,
-            lexical_rank=lexical_rank,
-            dense_rank=dense_rank,
-            superseded={units.ids.text(unit): units.ids.text(by) for unit, by in superseded.items()},
-            form=messages.form(slot),
-            coverage=coverage,
-            previous=before,
-            next=behind,
-            place=place,
-            session_size=session_size,
-            vector=near.best,
-            own_cosine=None if math.isnan(near.own) else near.own,
-            context_cosine=None if math.isnan(near.all) else near.all,
-            assertion=units.assertion(held[0]) if held else None,
-            standing=bool(units.columns["is_standing"][held].any()),
-        )
+        terms: Iterable[str],
+        scores: NDArray[np.float64],
+        lexical_ranks: Mapping[int, int],
+        dense_ranks: Mapping[int, int],
+    ) -> list[Candidate]:
+        slots, units = np.array(chosen, dtype=np.int64), self._units
+        shares = self._lexical.shares(self._weights(terms))
+        before, behind = self._lexical.neighbours(slots)
+        parts = (self._messages.said(slots), shares[slots].tolist(), scores[slots].tolist(), before, behind)
+        all_held = np.array([unit for slot in chosen for unit, _ in nearness[slot].units], dtype=np.int64)
+        superseded = units.superseded(all_held, view.stands, view.moment)
+        spans, standing, text = units.spans(all_held), units.standing(all_held), units.ids.text
+        candidates = []
+        for slot, (said, share, score, previous, next_) in zip(chosen, zip(*parts, strict=True), strict=True):
+            near = nearness[slot]
+            held = [unit for unit, _ in near.units]
+            candidates.append(
+                Candidate(
+                    message_id=said.id, session_id=said.session_id, speaker=said.speaker, role=said.role, seq=said.seq,
+                    occurred_at=said.occurred_at,
+                    units=tuple((text(unit), 0.0 if math.isnan(cosine) else cosine) for unit, cosine in near.units),
+                    spans=tuple(spans[unit] for unit in held if unit in spans),
+                    lexical=score, dense=near.dense, lexical_rank=lexical_ranks.get(slot),
+                    dense_rank=dense_ranks.get(slot),
+                    superseded={text(unit): text(superseded[unit]) for unit in held if unit in superseded},
+                    form=said.form, coverage=share,
+                    previous=self._messages.ids.text(previous) if previous >= 0 else None,
+                    next=self._messages.ids.text(next_) if next_ >= 0 else None,
+                    place=said.place, session_size=said.session_size, vector=near.best,
+                    own_cosine=None if math.isnan(near.own) else near.own,
+                    context_cosine=None if math.isnan(near.all) else near.all,
+                    assertion=units.assertion(held[0]) if held else None, standing=not standing.isdisjoint(held),
+                )
+            )  # fmt: skip
+        return candidates

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -137,7 +137,7 @@ class Units:
             stands &= ~ends | (columns["valid_to"] == NEVER) | (columns["valid_to"] > then)
         return stands
 
-    def superseded(self, slots: Iterable[int], stands: Mask, query: Moment) -> dict[int, int]:
+    def superseded(self, slots: Ints, stands: Mask, query: Moment) -> dict[int, int]:
         """Of these units those whose place something took, each with the unit that stands at the end of its chain;
         itself where none is searched; and those that have ended by themselves, each with itself. Of a moment in the
         past none: what was so then had no successor.
@@ -147,7 +147,8 @@ class Units:
         by, superseded, holds_until = (self.columns[name] for name in ("by", "superseded", "holds_until"))
         asked = None if query.asked_at is None else micros(query.asked_at)
         found: dict[int, int] = {}
-        for first in slots:
+        may = (by[slots] >= 0) | (holds_until[slots] > NEVER)
+        for first in slots[may].tolist():
             slot, passed = first, {first}
             while by[slot] >= 0 and self._ends(superseded[slot], query):
                 found[first] = slot
@@ -172,9 +173,16 @@ class Units:
             found &= naming
         return found
 
-    def span(self, slot: int) -> tuple[dt.datetime, dt.datetime] | None:
-        start, end = int(self.columns["t_start"][slot]), int(self.columns["t_end"][slot])
-        return (times.moment(start), times.moment(end)) if NEVER not in (start, end) else None
+    def spans(self, slots: Ints) -> dict[int, tuple[dt.datetime, dt.datetime]]:
+        """Of those of the units that speak of a time, that."""
+        start, end = self.columns["t_start"][slots], self.columns["t_end"][slots]
+        told = np.flatnonzero((start > NEVER) & (end > NEVER))
+        spans = zip(slots[told].tolist(), start[told].tolist(), end[told].tolist(), strict=True)
+        return {slot: (times.moment(first), times.moment(last)) for slot, first, last in spans}
+
+    def standing(self, slots: Ints) -> set[int]:
+        """Those of the units that are a preference or an instruction."""
+        return set(slots[self.columns["is_standing"][slots]].tolist())
 
     def assertion(self, slot: int) -> str:
         return self._assertions.text(int(self.columns["assertion"][slot]))
@@ -187,7 +195,7 @@ class Units:
         return sum(held.nbytes() for held in numberings) + self.columns.nbytes() + rows + merged
 
     def state(self) -> State:
-        parts = {
+        parts: dict[str, Numbering | Table | Ragged] = {
             "ids": self.ids, "columns": self.columns, "cited": self.cited, "kinds": self._kinds,
             "assertions": self._assertions, "persons": self._persons, "persons_of": self._persons_of,
         }  # fmt: skip

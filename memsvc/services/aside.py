@@ -16,22 +16,29 @@ _NICE = 10
 
 
 class Aside:
-    """One helper process, started at its first use and again when it was killed. Arguments and results are pickled."""
+    """One helper process, started at its first use and again when it was killed. Arguments and results are pickled.
+    With `idle_s` it ends when nothing was asked of it for so long.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, idle_s: float | None = None) -> None:
+        self._idle_s = idle_s
+        self._asked = 0
         self._lock = threading.Lock()
         self._executor: ProcessPoolExecutor | None = None
 
     def run(self, function: Callable[..., ResultT], *arguments: Any) -> ResultT:
         """`function(*arguments)`, a function that can be imported; raises what it raises."""
-        for attempt in range(2):
-            try:
-                return self._started().submit(function, *arguments).result()
-            except BrokenProcessPool:
-                self.close()
-                if attempt:
-                    raise
-        raise AssertionError
+        try:
+            for attempt in range(2):
+                try:
+                    return self._started().submit(function, *arguments).result()
+                except BrokenProcessPool:
+                    self.close()
+                    if attempt:
+                        raise
+            raise AssertionError
+        finally:
+            self._end_later()
 
     def close(self) -> None:
         """End the process, whatever it is at."""
@@ -42,8 +49,19 @@ class Aside:
                 process.kill()
             executor.shutdown(wait=True, cancel_futures=True)
 
+    def _end_later(self) -> None:
+        if self._idle_s is not None:
+            timer = threading.Timer(self._idle_s, self._end_idle, [self._asked])
+            timer.daemon = True
+            timer.start()
+
+    def _end_idle(self, asked: int) -> None:
+        if asked == self._asked:
+            self.close()
+
     def _started(self) -> ProcessPoolExecutor:
         with self._lock:
+            self._asked += 1
             if self._executor is None:
                 # Spawned: a fork of a process with threads and a database's connections would share both.
                 context = multiprocessing.get_context("spawn")

@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
-from memsvc.index.pool import IndexPool
 from memsvc.services import consolidate, redistil
 from memsvc.services.causes import BY_HAND
+from memsvc.services.indexes import Indexes
 from memsvc.store import aliases, audit, erasure, exchanges, jobs, namespaces, selections, tenants, tombstones
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
@@ -45,13 +45,13 @@ class Erase:
     def __init__(
         self,
         database: Database,
-        pool: IndexPool,
+        indexes: Indexes,
         kick: Callable[[], None] = lambda: None,
         rewrite: Callable[[], None] | None = None,
         discard: Callable[[uuid.UUID, Collection[str] | None], object] = lambda namespace_id, unit_ids: None,
     ) -> None:
         self._database = database
-        self._pool = pool
+        self._indexes = indexes
         self._kick = kick
         self._rewrite = rewrite
         self._discard = discard
@@ -122,7 +122,7 @@ class Erase:
         """This process's index held the words, and its reader may have read them: both forget before the erasure
         returns. Other processes look for what was erased themselves (`forgotten`).
         """
-        self._pool.drop(space.id)
+        self._indexes.drop(space.id)
         self._discard(space.id, None)
 
     def _whole(self, connection: sa.Connection, actor: str, space: Namespace) -> Erasure:

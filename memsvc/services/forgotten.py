@@ -13,11 +13,10 @@ from pathlib import Path
 
 import structlog
 
-from memsvc.index.pool import IndexPool
 from memsvc.reader.disk import CacheFolder, Kept
 from memsvc.reader.lazy import LazyReader
 from memsvc.services.causes import BY_HAND
-from memsvc.services.follow import follow
+from memsvc.services.indexes import Indexes
 from memsvc.store import erasure, feed, namespaces
 from memsvc.store.database import Database
 
@@ -26,15 +25,19 @@ _log = structlog.get_logger("memsvc.forgotten")
 
 
 class Forgotten:
-    """`pool` is None in a process that has no indexes, `reader` None in one without a model."""
+    """`indexes` is None in a process that has no indexes, `reader` None in one without a model."""
 
     def __init__(
-        self, database: Database, caches: CacheFolder, reader: LazyReader | None = None, pool: IndexPool | None = None
+        self,
+        database: Database,
+        caches: CacheFolder,
+        reader: LazyReader | None = None,
+        indexes: Indexes | None = None,
     ) -> None:
         self._database = database
         self._caches = caches
         self._reader = reader
-        self._pool = pool
+        self._indexes = indexes
         self._looked: dict[Path, int] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,8 +54,8 @@ class Forgotten:
             self._thread.join()
 
     def sweep(self) -> None:
-        """Remove what was read before something of it, or anything of its namespace, was taken away; bring indexes
-        that hold something removed up to date, and drop those of erased namespaces.
+        """Remove what was read before something of it, or anything of its namespace, was taken away, and see to the
+        indexes.
         """
         kept = sorted(self._caches.kept(), key=lambda item: item.namespace_id.hex)
         for _, group in itertools.groupby(kept, key=lambda item: item.namespace_id):
@@ -61,8 +64,8 @@ class Forgotten:
         self._looked = {path: seq for path, seq in self._looked.items() if path in there}
         if self._reader is not None:
             self._reader.forget_gone()
-        if self._pool is not None:
-            self._sweep_indexes(self._pool)
+        if self._indexes is not None:
+            self._indexes.sweep()
 
     def _sweep_caches(self, kept: Sequence[Kept]) -> None:
         tenant_id, namespace_id = kept[0].tenant_id, kept[0].namespace_id
@@ -81,15 +84,6 @@ class Forgotten:
             if any(change.op == "remove" for change in later) or changed.intersection(item.unit_ids):
                 item.path.unlink(missing_ok=True)
             self._looked[item.path] = space.head
-
-    def _sweep_indexes(self, pool: IndexPool) -> None:
-        for held in pool.held():
-            with self._database.tenant(held.tenant_id, snapshot=True) as connection:
-                space = namespaces.by_id(connection, held.tenant_id, held.id)
-                if space is None:
-                    pool.drop(held.id)
-                elif space.encoder == held.encoder and feed.removes(connection, space, pool.get(space).applied):
-                    follow(connection, pool, space, held.encoder)
 
     def _loop(self) -> None:
         while not self._ended.wait(_EVERY_S):

@@ -13,18 +13,16 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from memsvc import errors
 from memsvc.distill import dates
 from memsvc.domain.alias import Names
 from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
-from memsvc.domain.query import Analysis, Filter, Query
+from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored, Unsaid
 from memsvc.domain.timespan import TimeSpan
-from memsvc.index.entries import Moment
-from memsvc.index.namespace import NamespaceIndex
-from memsvc.index.pool import IndexPool
+from memsvc.index.moment import Moment
+from memsvc.index.namespace import Conditions, NamespaceIndex
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.trees import Trees
@@ -32,10 +30,9 @@ from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, readi
 from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
 from memsvc.services import evidence, secrecy, wording
-from memsvc.services.follow import follow
+from memsvc.services.indexes import Indexes
 from memsvc.settings import RecallSettings
-from memsvc.store import aliases, filters, namespaces, trust
-from memsvc.store.database import Database
+from memsvc.store import aliases, filters, trust
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
 _MIN_MEMORY_TOKENS = 8
@@ -85,9 +82,8 @@ class Recall:
 
     def __init__(
         self,
-        database: Database,
         encoder: TextEncoder,
-        pool: IndexPool,
+        indexes: Indexes,
         settings: RecallSettings,
         trees: Trees | None = None,
         read: Read | None = None,
@@ -99,9 +95,8 @@ class Recall:
         self._trees = trees
         self._read = read
         self._note = note
-        self._database = database
         self._encoder = encoder
-        self._pool = pool
+        self._indexes = indexes
         self._settings = settings
 
     def recall(
@@ -170,13 +165,7 @@ class Recall:
         settings = self._settings
         vector = self._encoder.encode_query(query.text)
         clock.lap("encoding")
-        with self._database.tenant(tenant_id, snapshot=True) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            if space is None:
-                raise errors.NotFound(
-                    f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
-                )
-            index = follow(connection, self._pool, space, self._encoder.name)
+        with self._indexes.reading(tenant_id, name) as (connection, space, index):
             degraded = _degraded(space, index, self._encoder.name)
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), self._read_times)
@@ -208,7 +197,7 @@ class Recall:
             given = settings.cross_encoder_first, settings.cross_encoder_timeout_s
             memories, read_in_time = reading.reread(read, asked, memories, *given)
             clock.lap("cross_encoder")
-        unsaid, every = index.unsaid(query.text), search.best(len(index.message_ids())) if everything else []
+        unsaid, every = index.unsaid(query.text), search.best(len(index)) if everything else []
         memories = expansion.newest_first(memories[:count])
         return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories, every, degraded)
 
@@ -275,17 +264,11 @@ class _Search:
     vector: NDArray[np.float32] | None
     term_limit: int
     distrusted: set[str]
-    messages: set[str] | None
-    units: set[str] | None
+    conditions: Conditions | None
 
     def best(self, per_arm: int) -> list[Candidate]:
-        """So many more are looked at as will be left out: low trust in numbers must not push the rest away."""
         moment = Moment(self.query.as_of, self.query.known_at, asked_at=self.query.asked_at)
-        count = per_arm + len(self.distrusted)
-        found = self.index.candidates(
-            self.query.text, self.vector, count, self.term_limit, moment, self.query.only, self.messages, self.units
-        )
-        return [candidate for candidate in found if candidate.message_id not in self.distrusted]
+        return self.index.candidates(self.query.text, self.vector, per_arm, self.term_limit, moment, self.conditions)
 
 
 def _search(
@@ -296,13 +279,15 @@ def _search(
     vector: NDArray[np.float32] | None,
     term_limit: int,
 ) -> _Search:
-    only = query.only or Filter()
-    return _Search(
-        index, _of_persons(connection, space, index, query), vector, term_limit,
-        distrusted=trust.below(connection, space, query.min_trust),
-        messages=filters.messages_with(connection, space, only.metadata) if only.metadata else None,
-        units=filters.units_of(connection, space, only.kinds, only.persons) if only.kinds or only.persons else None,
-    )  # fmt: skip
+    query = _of_persons(connection, space, index, query)
+    distrusted = trust.below(connection, space, query.min_trust)
+    conditions = None
+    if query.only is not None or distrusted:
+        metadata = query.only.metadata if query.only else {}
+        messages = filters.messages_with(connection, space, metadata) if metadata else None
+        # What is not trusted is left out of the search: in numbers it must not push the rest away.
+        conditions = Conditions(query.only, messages, distrusted)
+    return _Search(index, query, vector, term_limit, distrusted, conditions)
 
 
 def _words(
@@ -325,12 +310,15 @@ def _words(
 
 
 def _of_persons(connection: sa.Connection, space: Namespace, index: NamespaceIndex, query: Query) -> Query:
-    """The question with every name that is here of the speakers whom it is limited to."""
-    if query.only is None or not query.only.speakers:
-        return query
-    here = [*index.speakers(), *(role.value.capitalize() for role in Role)]
-    forms = Names(aliases.of(connection, space)).forms(query.only.speakers, here)
-    return dataclasses.replace(query, only=dataclasses.replace(query.only, speakers=frozenset(forms)))
+    """The question with every name that is here of the speakers and persons whom it is limited to."""
+    only = query.only
+    if only is not None and only.speakers:
+        here = [*index.speakers(), *(role.value.capitalize() for role in Role)]
+        forms = Names(aliases.of(connection, space)).forms(only.speakers, here)
+        only = dataclasses.replace(only, speakers=frozenset(forms))
+    if only is not None and only.persons:
+        only = dataclasses.replace(only, persons=frozenset(aliases.persons(connection, space, only.persons)))
+    return dataclasses.replace(query, only=only)
 
 
 def _degraded(space: Namespace, index: NamespaceIndex, encoder: str) -> str | None:

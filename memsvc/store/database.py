@@ -37,8 +37,10 @@ class Database:
         """`port` is asked before each connection where the database listens now, and raises Unavailable, with the
         reason, when it does not. `secrets` is what is done about them in a namespace that sets nothing.
         """
+        self._url = sa.make_url(psycopg_url(url))
+        self._port = port
         self._engine = sa.create_engine(
-            psycopg_url(url),
+            self._url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=30.0,
@@ -110,6 +112,11 @@ class Database:
                 f"The database role {row.rolname} passes row-level security.",
                 "Use a role without SUPERUSER and BYPASSRLS.",
             )
+
+    def address(self) -> str:
+        """For another process of this machine: where the database is now. Raises Unavailable like a connection."""
+        url = self._url if self._port is None else self._url.set(port=self._port())
+        return url.render_as_string(hide_password=False)
 
     def in_use(self) -> int:
         """Connections that are handed out now."""

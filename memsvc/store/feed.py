@@ -6,6 +6,7 @@ numbered, and a reader that has seen number 7 never goes back for 6.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,8 @@ from memsvc.domain.unit import Status
 from memsvc.store import columns, tables, units
 
 _C = tables.change
+# So many of its last changes say which history a feed has.
+_HISTORY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,33 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
         gone["unit"],
         vectors,
     )
+
+
+def messages(connection: sa.Connection, namespace: Namespace, after: str, limit: int) -> tuple[Batch, str | None]:
+    """A page of the messages by their ids, and the last of these; None behind the last page."""
+    m = tables.message
+    page = sa.select(m.c.id).where(*tables.within(m, namespace), m.c.id > after).order_by(m.c.id).limit(limit)
+    ids = list(connection.execute(page).scalars())
+    said, vectors = _messages(connection, namespace, ids)
+    return Batch(0, 0, said, (), (), (), vectors), ids[-1] if ids else None
+
+
+def entries(connection: sa.Connection, namespace: Namespace, after: str, limit: int) -> tuple[Batch, str | None]:
+    """The same of the units."""
+    u = tables.unit
+    page = sa.select(u.c.id).where(*tables.within(u, namespace), u.c.id > after).order_by(u.c.id).limit(limit)
+    ids = list(connection.execute(page).scalars())
+    return Batch(0, 0, (), _units(connection, namespace, ids), (), ()), ids[-1] if ids else None
+
+
+def history(connection: sa.Connection, namespace: Namespace, at: int) -> str:
+    """What tells the feed up to number `at` from another one of the same length."""
+    m = tables.message
+    last = sa.select(_C.c.seq, _C.c.op, _C.c.kind, _C.c.ref).where(*tables.within(_C, namespace), _C.c.seq <= at)
+    latest = sa.select(m.c.id, m.c.seq, m.c.recorded_at).where(*tables.within(m, namespace), m.c.seq <= at)
+    rows = [tuple(row) for row in connection.execute(last.order_by(_C.c.seq.desc()).limit(_HISTORY))]
+    rows += [tuple(row) for row in connection.execute(latest.order_by(m.c.seq.desc()).limit(1))]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def _messages(

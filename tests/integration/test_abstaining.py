@@ -15,12 +15,12 @@ from eval.support import auc
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
-from memsvc.index.pool import IndexPool
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services.recall import Recall
 from memsvc.settings import RecallSettings, Settings
 from memsvc.wire.questions import RecallFilter
 from tests.integration.test_consolidation import say
+from tests.serving import apart
 
 # Two talks that the number was not fitted on, 25 questions with an answer and 25 without. The least ROC AUC; measured
 # .954 with the ranker and without it.
@@ -54,8 +54,7 @@ def answerable(service: Service) -> Callable[[str, str, Question], float]:
         if ranker not in made:
             chosen = Settings()
             chosen.recall = RecallSettings(ranker=ranker)
-            pool = IndexPool(service.encoder.width, 2**30)
-            made[ranker] = Recall(service.database, service.encoder, pool, chosen.recall, bootstrap.load_ranker(chosen))
+            made[ranker] = apart(service, chosen.recall, bootstrap.load_ranker(chosen))
         query = Query(question.text, question.asked_at)
         return made[ranker].recall(service.tenant_id, space, query, 3).support.answerable
 

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
-from memsvc.index.pool import IndexPool
 from memsvc.sdk import Conflict, MemoryClient, Namespace, NotFound
 from memsvc.services import work
 from memsvc.services.recall import Recall
 from memsvc.store import audit, jobs, keys, namespaces, tables, tenants
 from memsvc.wire.exchanges import NewExchange, NewMessage
+from tests.serving import apart
 from tests.waiting import LIMIT_S
 
 
@@ -64,7 +64,7 @@ def rows_with(service: Service, tenant_id: uuid.UUID, word: str) -> dict[str, in
 
 def process(service: Service) -> Recall:
     """Recall as another process has it: its indexes hear of changes from the feed alone."""
-    return Recall(service.database, service.encoder, IndexPool(service.encoder.width, 2**30), service.settings.recall)
+    return apart(service)
 
 
 def scores(recall: Recall, service: Service, memory: Namespace) -> list[tuple[str, str, float]]:

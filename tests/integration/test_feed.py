@@ -8,10 +8,9 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
-from memsvc.index.pool import IndexPool
-from memsvc.services.recall import Recall
 from memsvc.settings import RecallSettings
 from memsvc.store import feed, namespaces
+from tests.serving import apart
 
 
 def one(message_id: str | None, content: str, session: str = "s") -> NewExchange:
@@ -22,7 +21,7 @@ def test_eight_writers_leave_a_feed_without_holes_and_another_process_finds_each
     service: Service,
 ) -> None:
     name = f"feed-{uuid.uuid4().hex[:8]}"
-    other = Recall(service.database, service.encoder, IndexPool(service.encoder.width, 2**30), RecallSettings())
+    other = apart(service, RecallSettings())
     now = dt.datetime.now(dt.UTC)
     missed: list[str] = []
 

@@ -13,7 +13,6 @@ from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
 from memsvc.domain.selection import By, Selection
-from memsvc.index.pool import IndexPool
 from memsvc.sdk import Namespace
 from memsvc.services import answer, forgotten
 from memsvc.services.forgotten import Forgotten
@@ -108,10 +107,12 @@ def test_another_servers_index_forgets_what_was_erased_though_nobody_asks_it(
 ) -> None:
     say(memory, "s", ("m1", "Ana", "I adopted a numbat."), ("m2", "Ben", "I have played the oboe since 2011."))
     other = process(service)
-    pool: IndexPool = other._pool
+    pool = other._indexes._pool
     asked = Query("Which animal was adopted?", memory.recall("numbat").results[0].t_mention)
     other.recall(service.tenant_id, memory.name, asked, 10)
-    sweeper = Forgotten(service.database, bootstrap.caches(Settings(ServerSettings(data_dir=tmp_path))), None, pool)
+    sweeper = Forgotten(
+        service.database, bootstrap.caches(Settings(ServerSettings(data_dir=tmp_path))), None, other._indexes
+    )
     service.erase.part(service.tenant_id, "test", memory.name, Selection(By.MESSAGE, "m1"))
     (held,) = pool.held()
     assert "m1" in pool.get(held).message_ids()

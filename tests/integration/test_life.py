@@ -22,10 +22,10 @@ from hypothesis.stateful import (
 
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
-from memsvc.index.pool import IndexPool
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services.recall import Recall
 from memsvc.wire.exchanges import NewExchange, NewMessage
+from tests.serving import apart
 from tests.waiting import LIMIT_S
 
 _SAID = (
@@ -137,10 +137,7 @@ class Life(RuleBasedStateMachine):
 
     def _process(self) -> Recall:
         """Recall as another process has it: with indexes of its own, which hear of changes from the feed alone."""
-        width = self.service.encoder.width
-        return Recall(
-            self.service.database, self.service.encoder, IndexPool(width, 2**30), self.service.settings.recall
-        )
+        return apart(self.service)
 
     def _recall(self, process: Recall, question: str) -> set[tuple[str | None, str, float]]:
         asked = Query(question, dt.datetime(2024, 5, 1, tzinfo=dt.UTC))

@@ -14,10 +14,10 @@ import pytest
 
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
-from memsvc.index.pool import IndexPool
 from memsvc.sdk import Namespace
 from memsvc.services.recall import Recall
 from memsvc.wire.exchanges import NewExchange, NewMessage
+from tests.serving import apart
 
 _NOW = dt.datetime.now(dt.UTC)
 _QUESTIONS = (
@@ -77,8 +77,7 @@ class Eyes:
         return sorted(seen, key=repr)
 
     def _process(self) -> Recall:
-        pool = IndexPool(self._service.encoder.width, 2**30)
-        return Recall(self._service.database, self._service.encoder, pool, self._service.settings.recall)
+        return apart(self._service)
 
 
 def test_words_that_were_put_away_stay_away_when_their_message_was_in_quarantine(

@@ -9,6 +9,7 @@ from memsvc.bootstrap import Service
 from memsvc.models import tokens
 from memsvc.sdk import MemoryClient, Namespace, NotFound
 from memsvc.settings import RecallSettings
+from tests.serving import apart
 
 TALK = [
     ("Ana", "2023-03-02", "I adopted a tortoise called Miso from the shelter."),
@@ -101,11 +102,9 @@ def test_a_question_in_another_language_or_of_marks_alone_is_answered(talk: Name
 
 def test_a_service_that_starts_cold_ranks_as_the_one_that_followed_along(talk: Namespace, service: Service) -> None:
     from memsvc.domain.query import Query
-    from memsvc.index.pool import IndexPool
-    from memsvc.services.recall import Recall
 
     trees = bootstrap.load_ranker(service.settings)
-    cold = Recall(service.database, service.encoder, IndexPool(service.encoder.width, 2**30), RecallSettings(), trees)
+    cold = apart(service, RecallSettings(), trees)
     asked = Query("What did Ben repair?", dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
     warm = service.recall.recall(service.tenant_id, talk.name, asked, 10)
     again = cold.recall(service.tenant_id, talk.name, asked, 10)

@@ -11,10 +11,9 @@ import pytest
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
-from memsvc.index.pool import IndexPool
 from memsvc.sdk import MemoryClient, Namespace
-from memsvc.services.recall import Recall
 from memsvc.settings import RecallSettings, Settings
+from tests.serving import apart
 from tests.unit.distill.short_statements import OTHER_MATTERS, STATEMENTS, messages
 from tests.unit.index.facts import FACTS
 
@@ -84,8 +83,7 @@ def find(ranker: str, service: Service) -> Find:
         ]
     chosen = Settings()
     chosen.recall = RecallSettings(ranker=ranker)
-    pool = IndexPool(service.encoder.width, 2**30)
-    recall = Recall(service.database, service.encoder, pool, chosen.recall, bootstrap.load_ranker(chosen))
+    recall = apart(service, chosen.recall, bootstrap.load_ranker(chosen))
     return lambda space, question: [
         memory.text for memory in recall.recall(service.tenant_id, space.name, Query(question, ASKED), SHOWN).memories
     ]
