@@ -260,9 +260,8 @@ class Memories:
         chosen = self.service.settings
         settings = chosen.recall.model_copy(update={"candidates_per_arm": _WIDE_CANDIDATES})
         return Recall(
-            self.service.database,
             self.service.encoder,
-            self.service.pool,
+            self.service.indexes,
             settings,
             southern=chosen.distill.southern,
         )

@@ -207,7 +207,7 @@ class LexicalIndex:
         once = np.unique(np.concatenate(pairs))
         return once >> _OTHER, once & ((1 << _OTHER) - 1), lengths
 
-    def _found(self, postings: NDArray[Any], df: int) -> tuple[Ints, NDArray[np.float64]]:
+    def _found(self, postings: NDArray[Any], df: int) -> tuple[Ints, NDArray[Any]]:
         """The slots that are found by a term, and how often it stands in the key of each."""
         slots, own, lent = postings >> _OTHER, postings >> _OWN & _MOST_OWN, postings & _LENT
         sides = [(slots, OWN_WEIGHT * own)]
@@ -228,9 +228,11 @@ class LexicalIndex:
         return math.log(self._count - df + 0.5) - math.log(df + 0.5)
 
     def _average_idf(self) -> float:
-        """Mean idf over the vocabulary; terms with equal df share one, so this is a short sum."""
+        """Mean idf over the vocabulary; terms with equal df share one, so this is a short sum. In the order of df,
+        since its last digits decide between equals, in an index built anew as in one that followed.
+        """
         terms = sum(self._df_sizes.values())
-        return sum(self._idf(df) * size for df, size in self._df_sizes.items()) / terms if terms else 0.0
+        return sum(self._idf(df) * size for df, size in sorted(self._df_sizes.items())) / terms if terms else 0.0
 
     def _shift_df(self, number: int, step: int) -> None:
         before = self._df[number]

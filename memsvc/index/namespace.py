@@ -8,7 +8,6 @@ import contextlib
 import math
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
-from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index import closeness, dense, entries, lexical, words
 from memsvc.index.closeness import Closeness
@@ -26,36 +24,13 @@ from memsvc.index.holdings import Holdings
 from memsvc.index.messages import Messages
 from memsvc.index.moment import Moment
 from memsvc.index.units import Units
+from memsvc.index.view import Conditions, View, viewed
 
 _STANDING_COUNT = 12
 # Owners of rows in the dense index: slot * _STRIDE + one of these. Units and messages have slots of their own.
 _STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
 _ROWS_PER_MESSAGE = 6  # several lead to one
 _NO_ROWS = np.empty(0, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What a search leaves in: `only` such messages, and where they are given of these `messages` (ids), none of those
-    `without`.
-    """
-
-    only: Filter | None = None
-    messages: Collection[str] | None = None
-    without: Collection[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What of the index counts for one question: `passing` messages, None for all; which of them `existed` at the
-    moment; which units stand then, and which of those may be searched.
-    """
-
-    moment: Moment
-    passing: Mask | None
-    existed: Mask
-    stands: Mask
-    searched: Mask
 
 
 class NamespaceIndex:
@@ -114,14 +89,14 @@ class NamespaceIndex:
         are left out, and so is what was put away or has run out, and what does not meet the `conditions`.
         """
         with self._lock:
-            view = self._view(moment or Moment(), conditions)
+            view = viewed(self._messages, self._units, self._held, moment or Moment(), conditions)
             vector = None if self._units.bare else vector
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, view.passing)
             near = [] if vector is None else self._search_dense(vector, per_arm, view.passing)
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
-            found = [m for m in dict.fromkeys([*others, *near]) if self._is_in(m, view)]
-            current = [m for m in self._current(found, view) if self._is_in(m, view)]
+            found = [m for m in dict.fromkeys([*others, *near]) if view.has(m)]
+            current = [m for m in self._current(found, view) if view.has(m)]
             found = list(dict.fromkeys([*found, *current]))
             nearness = self._closeness(vector, found, view)
             # A message of which nothing stands says what is no longer so, or what was put away.
@@ -261,32 +236,6 @@ class NamespaceIndex:
 
     # Search
 
-    def _view(self, moment: Moment, conditions: Conditions | None) -> _View:
-        stands = searched = self._units.standing_at(moment)
-        existed = self._held.existed(moment, stands)
-        over = self._held.over(existed, stands)
-        if conditions is None and moment.is_now and not len(over):
-            return _View(moment, None, existed, stands, searched)
-        passing = existed.copy()
-        passing[over] = False
-        if conditions is not None:
-            passing &= self._messages.passing(conditions.only or Filter())
-            only = conditions.only
-            if only is not None and (only.kinds or only.persons):
-                among = self._units.among(only.kinds, only.persons)
-                searched = stands & among
-                passing &= self._held.holding(among)
-            if conditions.messages is not None:
-                named = np.zeros(len(passing), dtype=np.bool_)
-                named[self._messages.ids.of(conditions.messages)] = True
-                passing &= named
-            passing[self._messages.ids.of(conditions.without)] = False
-        return _View(moment, passing, existed, stands, searched)
-
-    @staticmethod
-    def _is_in(slot: int, view: _View) -> bool:
-        return bool(view.existed[slot]) and (view.passing is None or bool(view.passing[slot]))
-
     def _search_lexical(
         self, terms: Iterable[str], count: int, term_limit: int, passing: Mask | None
     ) -> tuple[NDArray[np.float64], dict[int, int]]:
@@ -339,13 +288,13 @@ class NamespaceIndex:
         owners, _ = self._dense.search(vector, _STANDING_COUNT, among)
         return [message for owner in owners.tolist() for message in self._units.linked(owner // _STRIDE)]
 
-    def _current(self, found: Sequence[int], view: _View) -> list[int]:
+    def _current(self, found: Sequence[int], view: View) -> list[int]:
         """Messages of what stands now in the place of statements that were found."""
         units, _ = self._held.of.many(np.array(found, dtype=np.int64))
         later = dict.fromkeys(self._units.superseded(units, view.stands, view.moment).values())
         return list(dict.fromkeys(message for unit in later for message in self._units.linked(unit)))
 
-    def _closeness(self, vector: NDArray[np.float32] | None, slots: Sequence[int], view: _View) -> dict[int, Closeness]:
+    def _closeness(self, vector: NDArray[np.float32] | None, slots: Sequence[int], view: View) -> dict[int, Closeness]:
         """How near each message is to the question, by the statements of it that stand at this moment; without a vector
         which they are, in the order they were made.
         """
@@ -374,7 +323,7 @@ class NamespaceIndex:
         self,
         chosen: Sequence[int],
         nearness: Mapping[int, Closeness],
-        view: _View,
+        view: View,
         terms: Iterable[str],
         scores: NDArray[np.float64],
         lexical_ranks: Mapping[int, int],

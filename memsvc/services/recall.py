@@ -22,7 +22,8 @@ from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored, Unsaid
 from memsvc.domain.timespan import TimeSpan
 from memsvc.index.moment import Moment
-from memsvc.index.namespace import Conditions, NamespaceIndex
+from memsvc.index.namespace import NamespaceIndex
+from memsvc.index.view import Conditions
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.trees import Trees

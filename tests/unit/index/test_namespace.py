@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import random
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,9 @@ from memsvc.domain.message import Message, Role
 from memsvc.domain.ranking import Candidate
 from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
+from memsvc.index.snapshots import Facts, SnapshotFolder
+from tests.unit.index.histories import WIDTH as WIDTH_OF_HISTORIES
+from tests.unit.index.histories import History
 
 WIDTH = 8
 TENANT = uuid.uuid4()
@@ -86,6 +92,50 @@ def test_following_the_feed_step_by_step_equals_a_rebuild(steps: list[tuple[int,
     assert_same(index, rebuilt)
 
 
+def assert_alike(one: Sequence[Candidate], other: Sequence[Candidate]) -> None:
+    """Equal but for the last digits, which depend on where a row stands."""
+    assert [candidate.message_id for candidate in one] == [candidate.message_id for candidate in other]
+    for left, right in zip(one, other, strict=True):
+        for name in ("lexical", "dense", "coverage", "own_cosine", "context_cosine"):
+            assert getattr(left, name) == pytest.approx(getattr(right, name), abs=2e-6), name
+        assert [unit_id for unit_id, _ in left.units] == [unit_id for unit_id, _ in right.units]
+        rounded = [
+            dataclasses.replace(
+                candidate, lexical=0.0, dense=None, coverage=0.0, own_cosine=None, context_cosine=None, units=()
+            )
+            for candidate in (left, right)
+        ]
+        assert rounded[0] == rounded[1]
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_an_index_that_followed_equals_one_built_anew_and_one_from_a_snapshot(seed: int, tmp_path: Path) -> None:
+    history = History(random.Random(seed), (5, 30, 121)[seed % 3])
+    followed, restored = NamespaceIndex(WIDTH_OF_HISTORIES), NamespaceIndex(WIDTH_OF_HISTORIES)
+    kept, space = SnapshotFolder(tmp_path, 2**30), uuid.uuid4()
+    for batch in history.steps(history.chance.choice([3, 10, 40])):
+        followed.apply(batch)
+        facts = Facts(TENANT, space, "", WIDTH_OF_HISTORIES, followed.codec, followed.applied, "h")
+        if restored.applied:
+            restored.apply(batch)
+        elif history.chance.random() < 0.3:
+            assert kept.put(kept.begin(space), facts, followed)
+            assert kept.restore(facts, restored)
+    built = NamespaceIndex(WIDTH_OF_HISTORIES)
+    built.apply(history.whole())
+    others = [built, restored] if restored.applied else [built]
+    for _ in range(6):
+        text, vector_, per_arm, moment, conditions = history.question()
+        found = followed.candidates(text, vector_, per_arm, 16, moment, conditions)
+        for other in others:
+            assert_alike(found, other.candidates(text, vector_, per_arm, 16, moment, conditions))
+            assert followed.weights(text) == pytest.approx(other.weights(text))
+            assert (followed.unsaid(text), followed.by_words()) == (other.unsaid(text), other.by_words())
+    for other in others:
+        assert (followed.message_ids(), followed.unit_ids()) == (other.message_ids(), other.unit_ids())
+        assert (followed.speakers(), len(followed)) == (other.speakers(), len(other))
+
+
 def test_a_batch_that_is_already_in_changes_nothing_and_a_gap_is_refused() -> None:
     index = NamespaceIndex(WIDTH)
     batch = Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ())
@@ -146,11 +196,15 @@ def test_the_index_of_an_erased_namespace_leaves_when_its_name_stands_for_anothe
 def test_the_least_recently_used_namespaces_leave_when_the_budget_is_spent() -> None:
     pool = IndexPool(WIDTH, budget_bytes=1)
     first, second = named("a"), named("b")
+    left = []
     for space in (first, second):
-        pool.get(space).apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
-    pool.trim()
+        index = pool.get(space)
+        index.apply(Batch(0, 2, [message(1, 1)], [unit(1, 2)], (), ()))
+        left += pool.trim(index, space.id)
+    assert left == [first.id]
     assert first.id not in pool
     assert second.id in pool
+    assert pool.resident_bytes() == pool.resident_bytes([second.id]) == pool.get(second).nbytes()
 
 
 def test_what_has_no_vector_has_no_likeness_rather_than_none_at_all_in_common() -> None:
@@ -160,5 +214,5 @@ def test_what_has_no_vector_has_no_likeness_rather_than_none_at_all_in_common() 
     index.apply(Batch(0, 4, [message(1, 1), message(3, 3)], [blank, unit(3, 4)], (), (), rows))
     found = {candidate.message_id: candidate for candidate in seen(index)}
     assert (found["m1"].dense, found["m1"].own_cosine) == (None, None)
-    assert found["m3"].units[0][1] == pytest.approx(1.0)
-    assert found["m3"].dense == pytest.approx(0.75 + 0.25 * float(vector(30) @ vector(3)), abs=1e-5)
+    assert found["m3"].units[0][1] == pytest.approx(1.0, abs=1e-3)
+    assert found["m3"].dense == pytest.approx(0.75 + 0.25 * float(vector(30) @ vector(3)), abs=1e-3)

@@ -1,0 +1,66 @@
+"""What of an index counts for one question, as masks over its messages and units."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from memsvc.domain.query import Filter
+from memsvc.index.columns import Mask
+from memsvc.index.holdings import Holdings
+from memsvc.index.messages import Messages
+from memsvc.index.moment import Moment
+from memsvc.index.units import Units
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a search leaves in: `only` such messages, and where they are given of these `messages` (ids), none of those
+    `without`.
+    """
+
+    only: Filter | None = None
+    messages: Collection[str] | None = None
+    without: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of the index counts for one question: `passing` messages, None for all; which of them `existed` at the
+    moment; which units stand then, and which of those may be searched.
+    """
+
+    moment: Moment
+    passing: Mask | None
+    existed: Mask
+    stands: Mask
+    searched: Mask
+
+    def has(self, slot: int) -> bool:
+        """Whether a message counts."""
+        return bool(self.existed[slot]) and (self.passing is None or bool(self.passing[slot]))
+
+
+def viewed(messages: Messages, units: Units, held: Holdings, moment: Moment, conditions: Conditions | None) -> View:
+    stands = searched = units.standing_at(moment)
+    existed = held.existed(moment, stands)
+    over = held.over(existed, stands)
+    if conditions is None and moment.is_now and not len(over):
+        return View(moment, None, existed, stands, searched)
+    passing = existed.copy()
+    passing[over] = False
+    if conditions is not None:
+        only = conditions.only or Filter()
+        passing &= messages.passing(only)
+        if only.kinds or only.persons:
+            among = units.among(only.kinds, only.persons)
+            searched = stands & among
+            passing &= held.holding(among)
+        if conditions.messages is not None:
+            named = np.zeros(len(passing), dtype=np.bool_)
+            named[messages.ids.of(conditions.messages)] = True
+            passing &= named
+        passing[messages.ids.of(conditions.without)] = False
+    return View(moment, passing, existed, stands, searched)
