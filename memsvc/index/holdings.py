@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.change import UnitEntry
-from memsvc.index.columns import Ints, Mask, Ragged, State, Table
+from memsvc.index.columns import Mask, Ragged, State, Table
 from memsvc.index.lexical import part
 from memsvc.index.messages import Messages
 from memsvc.index.moment import NEVER, Moment, micros
@@ -21,15 +21,13 @@ from memsvc.index.units import Units
 
 
 class Holdings:
-    """`of` has the searched units of each message, in the order they were made. A message is ending that has an end or
-    units with one, or of which something was put away.
-    """
+    """`of` has the searched units of each message, in the order they were made."""
 
     def __init__(self, messages: Messages, units: Units) -> None:
         self.of = Ragged("i")
         self._messages = messages
         self._units = units
-        self._columns = Table({"held": ("i4", 0), "is_ending": ("?", False), "put_away": ("i4", 0)})
+        self._columns = Table({"held": ("i4", 0), "put_away": ("i4", 0)})
         self._put_away: dict[int, list[int]] = {}  # unit -> the messages of which it was put away
 
     def change(self, removed: Collection[str], entries: Sequence[UnitEntry]) -> tuple[list[int], list[int]]:
@@ -70,15 +68,9 @@ class Holdings:
         self.of.settle()
         return [row for row in rows if row >= 0], put
 
-    def admit(self, slot: int) -> None:
-        """A message has come."""
-        self._columns.reach(len(self._messages.ids))
-        if self._messages.columns["expires"][slot] > NEVER:
-            self._columns["is_ending"][slot] = True
-
     def forget(self, slot: int) -> None:
         """A message is gone; what is still held of it is for when it comes back."""
-        if self._messages.ids.takers(slot) == 0:
+        if slot < len(self._columns) and self._messages.ids.takers(slot) == 0:
             self._columns.clear(slot)
 
     def existed(self, query: Moment, stands: Mask) -> Mask:
@@ -93,23 +85,22 @@ class Holdings:
         if query.known_at is not None:
             existed &= messages["recorded"] <= micros(query.known_at)
         if query.as_of is not None:
-            existed &= (messages["occurred"] <= micros(query.as_of)) | self._holds(stands)
+            existed &= (messages["occurred"] <= micros(query.as_of)) | self.holding(stands)
         return existed
 
-    def over(self, existed: Mask, stands: Mask) -> Ints:
-        """The messages of which nothing is left, (k,)."""
-        columns = self._columns
-        ending = np.flatnonzero(columns["is_ending"] & self._messages.columns["there"])
-        if not len(ending):
-            return ending
-        values, sizes = self.of.many(ending)
-        standing = np.bincount(np.repeat(np.arange(len(ending)), sizes), stands[values], len(ending)) > 0
-        left: Ints = ending[~(existed[ending] & ((columns["held"][ending] == 0) | standing))]
+    def left(self, existed: Mask, stands: Mask) -> Mask:
+        """Of the messages that existed those of which something is left: where they hold units, one that stands. (n,)"""
+        if np.array_equal(stands, self._units.columns["is_searched"]):
+            return existed
+        left: Mask = existed & ((self._columns["held"] == 0) | self.holding(stands))
         return left
 
     def holding(self, units: Mask) -> Mask:
         """Which messages hold one of these units, (n,)."""
-        return self._holds(units)
+        found = np.zeros(len(self._columns), dtype=np.bool_)
+        pairs = self._units.messages()
+        found[pairs[1][units[pairs[0]]]] = True
+        return found
 
     def nbytes(self) -> int:
         """An estimate of the memory held."""
@@ -128,15 +119,7 @@ class Holdings:
         for unit, message in state["away"].tolist():
             self._put_away.setdefault(unit, []).append(message)
 
-    def _holds(self, units: Mask) -> Mask:
-        found = np.zeros(len(self._columns), dtype=np.bool_)
-        pairs = self._units.messages()
-        found[pairs[1][units[pairs[0]]]] = True
-        return found
-
     def _note(self, slot: int, entry: UnitEntry, cited: list[int]) -> None:
-        if entry.expires_at is not None or entry.status == "archived":
-            self._columns["is_ending"][cited] = True
         if entry.status == "archived" and entry.valid_to is not None and cited:
             self._put_away[slot] = cited
             self._columns["put_away"][cited] += 1

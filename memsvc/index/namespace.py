@@ -191,7 +191,6 @@ class NamespaceIndex:
         if self._messages.is_there(message.id):  # messages never change; a batch may name one twice
             return
         before, slot, behind = self._messages.put(message, entry.form)
-        self._held.admit(slot)
         self._lexical.touch(before, slot, behind)
         self._lexical.put(slot, entry.own, entry.lent)
         self._lexical.join(before, slot)

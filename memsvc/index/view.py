@@ -46,11 +46,9 @@ class View:
 def viewed(messages: Messages, units: Units, held: Holdings, moment: Moment, conditions: Conditions | None) -> View:
     stands = searched = units.standing_at(moment)
     existed = held.existed(moment, stands)
-    over = held.over(existed, stands)
-    if conditions is None and moment.is_now and not len(over):
+    passing = held.left(existed, stands).copy()
+    if conditions is None and moment.is_now and int(passing.sum()) == messages.count:
         return View(moment, None, existed, stands, searched)
-    passing = existed.copy()
-    passing[over] = False
     if conditions is not None:
         only = conditions.only or Filter()
         passing &= messages.passing(only)
