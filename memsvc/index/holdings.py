@@ -89,7 +89,7 @@ class Holdings:
         return existed
 
     def left(self, existed: Mask, stands: Mask) -> Mask:
-        """Of the messages that existed those of which something is left: where they hold units, one that stands. (n,)"""
+        """Of the messages that existed those of which something is left: where it holds units, one that stands. (n,)"""
         if np.array_equal(stands, self._units.columns["is_searched"]):
             return existed
         left: Mask = existed & ((self._columns["held"] == 0) | self.holding(stands))

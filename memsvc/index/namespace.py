@@ -106,7 +106,11 @@ class NamespaceIndex:
             ranked = sorted((m for m in near if m in nearness), key=lambda m: (-(nearness[m].dense or -1.0), seq[m]))
             dense_best = {slot: rank for rank, slot in enumerate(ranked[:per_arm], start=1)}
             kept = {*others, *dense_best, *current}
-            chosen = [slot for slot in nearness if slot in kept]
+            # In an order of their own: that of the arms' rows is another one in an index that was built anew.
+            chosen = sorted(
+                (slot for slot in nearness if slot in kept),
+                key=lambda slot: (lexical_best.get(slot, math.inf), dense_best.get(slot, math.inf), seq[slot]),
+            )
             return self._told(chosen, nearness, view, terms, scores, lexical_best, dense_best)
 
     def speakers(self) -> tuple[str, ...]:
