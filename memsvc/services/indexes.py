@@ -32,26 +32,34 @@ from memsvc.store import feed, namespaces
 from memsvc.store.database import Database
 
 _log = structlog.get_logger("memsvc.index")
-# A namespace of no more changes is read within the request: about a third of a second.
-_LOADED_CHANGES = 2_000
+# A namespace of no more changes is read within the request: about a third of a second. A snapshot is taken anew after so
+# many, and an eighth of all.
+_FEW_CHANGES, _KEPT_SHARE = 2_000, 8
 # Rows of a namespace that are read at once.
 _PORTION = 2_000
-# A snapshot is taken anew after so many changes, and an eighth of all.
-_KEPT_CHANGES, _KEPT_SHARE = 2_000, 8
 # At the end of the process those that have changed are kept, as far as this goes.
 _LAST_S = 5.0
 
 
 class Indexes:
     """`encoder` names this process's; of a namespace that is not of it words alone are indexed: nothing could be
-    compared with its vectors, which may have another width. Without `kept` nothing is loaded apart, nor kept.
+    compared with its vectors, which may have another width. Without `kept` nothing is loaded apart, nor kept; nor is a
+    namespace of no more than `few` changes.
     """
 
-    def __init__(self, database: Database, pool: IndexPool, encoder: str, kept: SnapshotFolder | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        pool: IndexPool,
+        encoder: str,
+        kept: SnapshotFolder | None = None,
+        few: int = _FEW_CHANGES,
+    ) -> None:
         self._database = database
         self._pool = pool
         self._encoder = encoder
         self._kept = kept
+        self._few = few
         self._aside = Aside(idle_s=60.0)
         self._loading: dict[uuid.UUID, threading.Lock] = {}
         self._kept_at: dict[uuid.UUID, int] = {}
@@ -70,7 +78,7 @@ class Indexes:
                         f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
                     )
                 index = self._pool.get(space)
-                if self._kept is None or index.applied or space.head <= _LOADED_CHANGES:
+                if self._kept is None or index.applied or space.head <= self._few:
                     self._follow(connection, space, index)
                     yield connection, space, index
                     return
@@ -113,7 +121,7 @@ class Indexes:
         end = time.monotonic() + _LAST_S
         held = [(space, self._pool.get(space)) for space in self._pool.held()] if self._kept is not None else []
         for space, index in sorted(held, key=lambda pair: -len(pair[1])):
-            if index.applied > self._kept_at.get(space.id, _KEPT_CHANGES) and time.monotonic() < end:
+            if index.applied > self._kept_at.get(space.id, self._few) and time.monotonic() < end:
                 self._keep(space, index)
         self._aside.close()
 
@@ -180,7 +188,7 @@ class Indexes:
 
     def _keep_later(self, space: Namespace, index: NamespaceIndex) -> None:
         behind = index.applied - self._kept_at.get(space.id, 0)
-        if self._kept is None or behind < max(_KEPT_CHANGES, index.applied // _KEPT_SHARE):
+        if self._kept is None or behind < max(self._few, index.applied // _KEPT_SHARE):
             return
         self._kept_at[space.id] = index.applied  # asked for once
         with self._lock:
