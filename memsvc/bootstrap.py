@@ -22,12 +22,24 @@ from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, forget, records, redistil, reencode, refine, summarise, verdicts
+from memsvc.services import (
+    answer,
+    consolidate,
+    contexts,
+    forget,
+    records,
+    redistil,
+    reencode,
+    refine,
+    summarise,
+    verdicts,
+)
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.contexts import Contexts
 from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
@@ -265,6 +277,7 @@ def _handlers(
         redistil.KIND: distilling.run,
         redistil.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
+        contexts.KIND: Contexts(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
         records.KIND: records.sweep,
     }
@@ -313,7 +326,8 @@ def _wire(
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
     runner = Runner(database, handlers, settings.jobs, notify)
-    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS}  # of a consolidation's pairs, of a write
+    # Of a consolidation's pairs, of a write: they are queued behind them.
+    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS, contexts.KIND}
     southern = settings.distill.southern
     recall = Recall(
         database,

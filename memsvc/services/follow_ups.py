@@ -16,6 +16,8 @@ FORGET = "forget"
 SWEEP = "sweep"
 # Makes the statements of a write that was too long to make them at once.
 STATEMENTS = "statements"
+# Gives messages the vectors of their words in context.
+CONTEXTS = "contexts"
 _SWEPT_WITHIN_S = 3_600.0
 # What a job of forgetting looks for when it is not to look for what has faded.
 EXPIRED = "expired"
@@ -25,6 +27,12 @@ def consolidation(connection: sa.Connection, space: Namespace, seq: int, delay_s
     """One waiting consolidation is enough: it takes all that is there by then."""
     if not jobs.waits(connection, space, CONSOLIDATE):
         jobs.enqueue(connection, space, CONSOLIDATE, f"{CONSOLIDATE}:{seq}", {}, delay_s)
+
+
+def contexts(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
+    """Encode what is said in its context; one that waits takes what is there by then."""
+    if not jobs.waits(connection, space, CONTEXTS):
+        jobs.enqueue(connection, space, CONTEXTS, f"{CONTEXTS}:{seq}", {}, delay_s)
 
 
 def rebuild(connection: sa.Connection, space: Namespace) -> None:

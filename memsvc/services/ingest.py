@@ -2,7 +2,8 @@
 
 Distilling and encoding happen before the transaction; then the namespace's row is locked, what was read before is
 looked at once more, and everything is inserted. When the reply goes out the write is durable, and the next recall in
-any process follows the change feed to it. Of a long write only the words are stored so; a job makes the rest.
+any process follows the change feed to it: by its words and by what it states. What it says in its context is encoded
+by a job behind it. Of a long write only the words are stored so; jobs make the rest.
 """
 
 from __future__ import annotations
@@ -34,21 +35,20 @@ from memsvc.store.secrets import Place
 _ROUNDS = 8
 # The service itself, which fills the demo.
 NOBODY = Writer()
-# Writes come in bursts; a namespace is consolidated behind one, not within it.
-_CONSOLIDATE_DELAY_S = 1.0
+# Writes come in bursts; a namespace is encoded in context and consolidated behind one, not within it.
+_DELAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Distilled:
-    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit,
-    `message_vectors` one per message, None where a job makes them; `secrets`: message id -> where they stand in it.
+    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit; `secrets`:
+    message id -> where they stand in it.
     """
 
     admission: Admission
     units: tuple[MemoryUnit, ...]
     skips: tuple[Skip, ...]
     vectors: tuple[bytes, ...]
-    message_vectors: tuple[bytes | None, ...]
     secrets: Mapping[str, tuple[Place, ...]]
 
 
@@ -123,7 +123,6 @@ class Ingest:
         self, space: Namespace, admitted: Sequence[Admission], context: dict[str, tuple[list[Message], list[str]]]
     ) -> list[_Distilled]:
         drafts = []
-        pairs: list[tuple[Message | None, Message]] = []
         for item in admitted:
             before, names = context.get(item.session_id, ([], []))
             names.extend(m.speaker for m in item.messages if m.speaker and m.speaker not in names)
@@ -136,20 +135,15 @@ class Ingest:
                 depth=self._depth,
                 southern=self._southern,
             )
-            pairs += zip([before[-1] if before else None, *item.messages], item.messages, strict=False)
             before.extend(item.messages)
             ends = {message.id: message.expires_at for message in item.messages}
             drafts.append(dataclasses.replace(draft, units=tuple(ending(unit, ends) for unit in draft.units)))
         vectors = writing.encode(self._encoder, [unit for draft in drafts for unit in draft.units])
-        taken, said = iter(vectors), iter(writing.encode_messages(self._encoder, pairs))
+        taken = iter(vectors)
         return [
-            _Distilled(
-                item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units),
-                tuple(next(said) for _ in item.messages),
-                _secrets(item),
-            )
+            _Distilled(item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units), _secrets(item))
             for item, draft in zip(admitted, drafts, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _follow_up(
         self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime], *, is_long: bool
@@ -157,7 +151,8 @@ class Ingest:
         """Queue what comes after this write, in order, and at the ends of its messages."""
         if is_long:
             follow_ups.statements(connection, space, space.head, seq)
-        follow_ups.consolidation(connection, space, seq, _CONSOLIDATE_DELAY_S)
+        follow_ups.contexts(connection, space, seq, _DELAY_S)
+        follow_ups.consolidation(connection, space, seq, _DELAY_S)
         for kind in self._kinds:
             jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
         for end in ends:
@@ -223,7 +218,7 @@ def _size(admitted: Sequence[Admission]) -> int:
 
 
 def _undistilled(admitted: Admission) -> _Distilled:
-    return _Distilled(admitted, (), (), (), (None,) * len(admitted.messages), _secrets(admitted))
+    return _Distilled(admitted, (), (), (), _secrets(admitted))
 
 
 def _secrets(admitted: Admission) -> dict[str, tuple[Place, ...]]:
@@ -282,7 +277,7 @@ def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: 
     exchanges.insert_session(connection, space, admitted.session_id)
     exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
     counts = [tokens.count(message.text) for message in messages]
-    exchanges.insert_messages(connection, space, messages, admitted.hashes, counts, item.message_vectors)
+    exchanges.insert_messages(connection, space, messages, admitted.hashes, counts)
     secrets.insert(connection, space, item.secrets)
     units.insert(connection, space, fresh)
     return seq

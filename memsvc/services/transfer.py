@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import erase, secrecy
+from memsvc.services import erase, follow_ups, secrecy
 from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, exchanges, namespaces, secrets, tables, tenants, tombstones, transfer, trust
+from memsvc.store import audit, namespaces, secrets, tables, tenants, tombstones, transfer, trust, unencoded
 from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
@@ -86,9 +86,11 @@ class Transfer:
             head = self._bury(connection, space)
             tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=True)
             audit.add(connection, tenant_id, writer.actor, "import", f"namespace:{space.id}", counts)
-            # Behind what was taken out, and of writes whose statements were still to come at the export.
-            if head != space.head or exchanges.is_bare(connection, space):
+            bare = unencoded.first_message(connection, space)
+            if head != space.head:  # behind what was taken out
                 erase.remake(connection, space, head)
+            elif bare is not None:  # what was still to come at the export: vectors, statements of long writes
+                follow_ups.statements(connection, space, bare - 1, head)
         self._kick()
         return counts
 

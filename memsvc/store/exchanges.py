@@ -165,9 +165,8 @@ def insert_messages(
     messages: Sequence[Message],
     hashes: Sequence[bytes],
     token_counts: Sequence[int],
-    vectors: Sequence[bytes | None],
 ) -> None:
-    """`hashes`, `token_counts` and `vectors` stand beside `messages`; None for a vector that is still to be made."""
+    """`hashes` and `token_counts` stand beside `messages`. Their vectors are made later."""
     if not messages:
         return
     connection.execute(
@@ -194,9 +193,8 @@ def insert_messages(
                 "source": message.origin.source,
                 "trust": message.origin.trust,
                 "utc_offset_s": columns.offset_s(message.occurred_at),
-                "embedding": rows,
             }
-            for message, content_hash, count, rows in zip(messages, hashes, token_counts, vectors, strict=True)
+            for message, content_hash, count in zip(messages, hashes, token_counts, strict=True)
         ],
     )
 
@@ -279,22 +277,6 @@ def set_skips(
             connection.execute(
                 sa.update(_E).where(*tables.within(_E, namespace), _E.c.id == row.id).values(skipped=kept + fresh)
             )
-
-
-def without_vectors(connection: sa.Connection, namespace: Namespace, session_id: str) -> set[str]:
-    """Messages of a session whose vectors have to be made: they are of an older version, or stood behind words that
-    were taken away.
-    """
-    statement = sa.select(_M.c.id).where(
-        *tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.embedding.is_(None), _HEARD
-    )
-    return set(connection.execute(statement).scalars())
-
-
-def is_bare(connection: sa.Connection, namespace: Namespace) -> bool:
-    """Whether there are messages `without_vectors` in any session."""
-    bare = sa.select(_M.c.id).where(*tables.within(_M, namespace), _M.c.embedding.is_(None), _HEARD)
-    return bool(connection.execute(sa.select(bare.exists())).scalar_one())
 
 
 def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:

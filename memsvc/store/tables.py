@@ -95,6 +95,13 @@ message = sa.Table(
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     sa.Index(
+        "message_without_vectors",
+        "tenant_id",
+        "namespace_id",
+        "seq",
+        postgresql_where=sa.text("embedding IS NULL AND quarantined_at IS NULL"),
+    ),
+    sa.Index(
         "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
     ),
     columns.belongs(),
