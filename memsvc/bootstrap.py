@@ -66,6 +66,8 @@ from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres, kept
 
 _SERVER_KEY = "server"
+# Behind every write, and soon done.
+_APART = (contexts.KIND,)
 _DRY_KINDS = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
 
 
@@ -244,7 +246,7 @@ def build_runner(settings: Settings) -> Runner:
     # A worker keeps what it has read, and no request that erases reaches it.
     forgotten = Forgotten(database, caches(settings), reader)
     forgotten.start()
-    return Runner(database, handlers, settings.jobs, beside=forgotten.close)
+    return Runner(database, handlers, settings.jobs, beside=forgotten.close, apart=_APART)
 
 
 def _handlers(
@@ -325,7 +327,7 @@ def _wire(
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
-    runner = Runner(database, handlers, settings.jobs, notify)
+    runner = Runner(database, handlers, settings.jobs, notify, apart=_APART)
     # Of a consolidation's pairs, of a write: they are queued behind them.
     by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS, contexts.KIND}
     southern = settings.distill.southern

@@ -52,13 +52,15 @@ def give(
     portion: int = _PORTION,
     note: Callable[[sa.Connection, int], None] = _unnoted,
 ) -> None:
-    """Encode the namespace's messages that have no vectors, until none is left; `note` takes down how many more have
-    them, in the transaction that gives them. Only a job that holds the namespace makes and takes away vectors, so what
-    was read holds as long as the lease.
+    """Encode the messages that have no vectors, of those that are there now: what is written meanwhile has a job of its
+    own. `note` takes down how many more have them, in the transaction that gives them. Only a job that holds the
+    namespace makes vectors, and who takes some away takes the job too: what was read holds as long as the lease.
     """
+    with lease.reading() as (_, space):
+        head = space.head
     while True:
         with lease.reading() as (connection, space):
-            pairs = unencoded.messages(connection, space, portion)
+            pairs = unencoded.messages(connection, space, head, portion)
         if not pairs:
             return
         made = writing.encode_messages(encoder, pairs)

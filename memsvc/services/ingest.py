@@ -151,8 +151,7 @@ class Ingest:
         """Queue what comes after this write, in order, and at the ends of its messages."""
         if is_long:
             follow_ups.statements(connection, space, space.head, seq)
-        follow_ups.contexts(connection, space, seq, _DELAY_S)
-        follow_ups.consolidation(connection, space, seq, _DELAY_S)
+        follow_ups.of_write(connection, space, seq, _DELAY_S)
         for kind in self._kinds:
             jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
         for end in ends:
@@ -188,15 +187,12 @@ class Ingest:
             if replay:
                 return replay
             _refuse_secrets(locked, distilled)
-            named = [message.id for item in distilled for message in item.admission.messages]
-            tombstones.refuse_erased(connection, locked, named)
-            seq = locked.head
-            changes: list[feed.Change] = []
-            for item in distilled:
-                seq = _insert(connection, locked, item, seq, changes)
-            feed.append(connection, locked, changes)
-            if changes:
-                ends = {m.expires_at for item in distilled for m in item.admission.messages if m.expires_at}
+            fresh = [message for item in distilled for message in item.admission.messages]
+            chosen = frozenset[str]().union(*(item.admission.chosen for item in distilled))
+            tombstones.refuse_erased(connection, locked, [message.id for message in fresh if message.id in chosen])
+            seq = _insert(connection, locked, distilled)
+            if seq > locked.head:
+                ends = {message.expires_at for message in fresh if message.expires_at}
                 self._follow_up(connection, locked, seq, ends, is_long=is_long)
             job_id = None
             if is_long or any(item.admission.duplicate for item in distilled):
@@ -206,9 +202,9 @@ class Ingest:
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
-            namespaces.advance(connection, locked, seq, len(named))
-            fresh = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(named)}
-            tenants.keep_quota(connection, locked.tenant_id, **fresh)
+            if namespaces.advance(connection, locked, seq, len(fresh)):
+                added = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(fresh)}
+                tenants.keep_quota(connection, locked.tenant_id, **added)
             return receipt
 
 
@@ -256,30 +252,38 @@ def _context(
     }
 
 
-def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: int, changes: list[feed.Change]) -> int:
-    """Insert one exchange and note its changes; the sequence number reached. A duplicate inserts nothing."""
-    admitted = item.admission
-    if admitted.duplicate:
-        return seq
-    messages = []
-    for message in admitted.messages:
-        seq += 1
-        messages.append(admitted.numbered(message, seq))
-        changes.append(feed.Change(seq, "put", "message", message.id))
-    fresh = []
-    for unit, vectors in zip(item.units, item.vectors, strict=True):
-        seq += 1
-        fresh.append(units.NewUnit(unit, seq, admitted.exchange_id, admitted.session_id, vectors))
-        changes.append(feed.Change(seq, "put", "unit", unit.id))
-    stored = exchanges.StoredExchange(
-        admitted.exchange_id, admitted.content_hash, admitted.message_ids, (*admitted.repeated, *item.skips)
-    )
-    exchanges.insert_session(connection, space, admitted.session_id)
-    exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
-    counts = [tokens.count(message.text) for message in messages]
-    exchanges.insert_messages(connection, space, messages, admitted.hashes, counts)
-    secrets.insert(connection, space, item.secrets)
-    units.insert(connection, space, fresh)
+def _insert(connection: sa.Connection, space: Namespace, distilled: Sequence[_Distilled]) -> int:
+    """Insert the exchanges with their change rows; the sequence number reached. A duplicate inserts nothing."""
+    seq = space.head
+    changes: list[feed.Change] = []
+    stored: list[exchanges.NewExchange] = []
+    messages: list[Message] = []
+    hashes: list[bytes] = []
+    made: list[units.NewUnit] = []
+    found: dict[str, tuple[Place, ...]] = {}
+    for item in distilled:
+        admitted = item.admission
+        if admitted.duplicate:
+            continue
+        for message in admitted.messages:
+            seq += 1
+            messages.append(admitted.numbered(message, seq))
+            changes.append(feed.Change(seq, "put", "message", message.id))
+        for unit, vectors in zip(item.units, item.vectors, strict=True):
+            seq += 1
+            made.append(units.NewUnit(unit, seq, admitted.exchange_id, admitted.session_id, vectors))
+            changes.append(feed.Change(seq, "put", "unit", unit.id))
+        noted = exchanges.StoredExchange(
+            admitted.exchange_id, admitted.content_hash, admitted.message_ids, (*admitted.repeated, *item.skips)
+        )
+        stored.append(exchanges.NewExchange(noted, admitted.session_id, admitted.occurred_at, admitted.metadata))
+        hashes += admitted.hashes
+        found |= item.secrets
+    exchanges.insert(connection, space, stored)
+    exchanges.insert_messages(connection, space, messages, hashes, [tokens.count(m.text) for m in messages])
+    secrets.insert(connection, space, found)
+    units.insert(connection, space, made, {message.id: message.origin.trust for message in messages})
+    feed.append(connection, space, changes)
     return seq
 
 

@@ -95,6 +95,14 @@ message = sa.Table(
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     sa.Index(
+        "message_by_speaker",
+        "tenant_id",
+        "namespace_id",
+        "session_id",
+        "speaker",
+        postgresql_where=sa.text("speaker IS NOT NULL"),
+    ),
+    sa.Index(
         "message_without_vectors",
         "tenant_id",
         "namespace_id",

@@ -90,8 +90,10 @@ def units(connection: sa.Connection, namespace: Namespace, after: str, limit: in
     return [(row.id, row.text) for row in connection.execute(statement)]
 
 
-def messages(connection: sa.Connection, namespace: Namespace, limit: int) -> list[tuple[Message | None, Message]]:
-    """The first `limit` of them, as they were stored, each behind the one before it in its session."""
+def messages(
+    connection: sa.Connection, namespace: Namespace, to: int, limit: int
+) -> list[tuple[Message | None, Message]]:
+    """The first `limit` of them up to this place in the feed, each behind the one before it in its session."""
     before = _M.alias()
     place = sa.tuple_(before.c.occurred_at, before.c.seq)
     previous = (
@@ -102,7 +104,7 @@ def messages(connection: sa.Connection, namespace: Namespace, limit: int) -> lis
         .limit(1)
         .scalar_subquery()
     )
-    wanted = (*tables.within(_M, namespace), *_UNSAID)
+    wanted = (*tables.within(_M, namespace), *_UNSAID, _M.c.seq <= to)
     statement = sa.select(_M.c.id, previous).where(*wanted).order_by(_M.c.seq).limit(limit)
     pairs = connection.execute(statement).all()
     said = exchanges.by_id(connection, namespace, {name for pair in pairs for name in pair if name is not None})
@@ -112,7 +114,8 @@ def messages(connection: sa.Connection, namespace: Namespace, limit: int) -> lis
 def first_message(connection: sa.Connection, namespace: Namespace) -> int | None:
     """The place in the feed of the first of them."""
     statement = sa.select(sa.func.min(_M.c.seq)).where(*tables.within(_M, namespace), *_UNSAID)
-    return connection.execute(statement).scalar_one()
+    seq: int | None = connection.execute(statement).scalar_one()
+    return seq
 
 
 def set_units(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:

@@ -166,7 +166,7 @@ def texts(talk: Namespace, query: str) -> list[str]:
 
 
 def test_before_it_recall_goes_by_words_and_says_so_and_writes_are_refused_with_the_command(
-    service: Service, talk: Namespace, after: Namespace
+    service: Service, talk: Namespace, after: Namespace, settle: Callable[[], None]
 ) -> None:
     found = after.recall("Where is the boat?", limit=1)
     assert "boat in Porto" in found.results[0].text
@@ -185,6 +185,7 @@ def test_before_it_recall_goes_by_words_and_says_so_and_writes_are_refused_with_
     assert after.search_records(["users"]).degraded is None
     assert talk.search_records(["users"], query="reptile").degraded is None
     assert talk.recall("Where is the boat?").degraded is None
+    settle()
     assert_pure(service, talk, service.encoder, whole=True)
 
 

@@ -1,4 +1,4 @@
-"""An index of the messages whose vectors are still to be made: the job behind each write asks for them."""
+"""Two indexes of messages: those whose vectors are still to be made, and a session's by their speakers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ def upgrade() -> None:
         "CREATE INDEX message_without_vectors ON message (tenant_id, namespace_id, seq) "
         "WHERE embedding IS NULL AND quarantined_at IS NULL"
     )
+    op.execute(
+        "CREATE INDEX message_by_speaker ON message (tenant_id, namespace_id, session_id, speaker) "
+        "WHERE speaker IS NOT NULL"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX message_by_speaker")
     op.execute("DROP INDEX message_without_vectors")
