@@ -33,7 +33,7 @@ def contexts(connection: sa.Connection, space: Namespace, seq: int) -> None:
     _once(connection, space, (CONTEXTS,), str(seq))
 
 
-def of_write(connection: sa.Connection, space: Namespace, seq: int, delay_s: float) -> None:
+def of_write(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
     """Encode what was said in its context, and consolidate what it states."""
     _once(connection, space, (CONTEXTS, CONSOLIDATE), str(seq), delay_s)
 

@@ -48,8 +48,9 @@ class Reencode:
             self._records(lease, steps)
             self._units(lease, steps)
             with lease.transaction() as (connection, locked):
-                if unencoded.count(connection, locked) == 0:
-                    follow_ups.consolidation(connection, locked, locked.head)
+                # Messages that were written meanwhile are left to the job behind their write.
+                if unencoded.count(connection, locked, messages=False) == 0:
+                    follow_ups.of_write(connection, locked, locked.head)
                     jobs.finish(connection, lease.job, steps.counts | {"encoder": self._encoder.name})
                     return
             if steps.done == before:
