@@ -46,8 +46,8 @@ def adopt(connection: sa.Connection, namespace: Namespace, encoder: str) -> int:
 
 
 def count(connection: sa.Connection, namespace: Namespace, *, messages: bool = True) -> int:
-    """How many messages (unless they do not matter), units and records wait for their vectors. Messages in quarantine get theirs when they are let
-    out of it.
+    """How many messages, units and records wait for their vectors; without `messages` only the others. Messages in
+    quarantine get theirs when they are let out of it.
     """
     wanted = (
         (_U, (_U.c.embedding == NONE,)),
