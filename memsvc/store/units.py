@@ -64,15 +64,11 @@ def insert(
         owner
         | columns(item.unit)
         | {
-            "seq": item.seq,
-            "exchange_id": item.exchange_id,
-            "session_id": item.session_id,
-            "embedding": item.embedding,
-            "cause": item.cause,
-            "trust": trusted[item.unit.id],
+            "seq": item.seq, "exchange_id": item.exchange_id, "session_id": item.session_id,
+            "embedding": item.embedding, "cause": item.cause, "trust": trusted[item.unit.id],
         }
         for item in fresh
-    ]
+    ]  # fmt: skip
     connection.execute(sa.insert(_U), rows)
     cited: list[dict[str, Any]] = []
     for item in fresh:
