@@ -23,12 +23,24 @@ from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker
 from memsvc.retrieval.reading import Read
-from memsvc.services import answer, consolidate, forget, records, redistil, reencode, refine, summarise, verdicts
+from memsvc.services import (
+    answer,
+    consolidate,
+    contexts,
+    forget,
+    records,
+    redistil,
+    reencode,
+    refine,
+    summarise,
+    verdicts,
+)
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.contexts import Contexts
 from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
@@ -56,6 +68,8 @@ from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres, kept
 
 _SERVER_KEY = "server"
+# Behind every write, and soon done.
+_APART = (contexts.KIND,)
 _DRY_KINDS = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
 
 
@@ -236,7 +250,7 @@ def build_runner(settings: Settings) -> Runner:
     # A worker keeps what it has read, and no request that erases reaches it.
     forgotten = Forgotten(database, caches(settings), reader)
     forgotten.start()
-    return Runner(database, handlers, settings.jobs, beside=forgotten.close)
+    return Runner(database, handlers, settings.jobs, beside=forgotten.close, apart=_APART)
 
 
 def _handlers(
@@ -269,6 +283,7 @@ def _handlers(
         redistil.KIND: distilling.run,
         redistil.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
+        contexts.KIND: Contexts(text_encoder).run,
         forget.KIND: Forget(daily=forgets).run,
         records.KIND: records.sweep,
     }
@@ -318,8 +333,9 @@ def _wire(
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = caches(settings)
     discard = reader.discard if reader is not None else read.discard
-    runner = Runner(database, handlers, settings.jobs, notify)
-    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS}  # of a consolidation's pairs, of a write
+    runner = Runner(database, handlers, settings.jobs, notify, apart=_APART)
+    # Of a consolidation's pairs, of a write: they are queued behind them.
+    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS, contexts.KIND}
     southern = settings.distill.southern
     recall = Recall(
         text_encoder,

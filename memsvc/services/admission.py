@@ -26,7 +26,8 @@ class Admission:
 
     `duplicate` is the receipt of an exchange that was stored before: nothing of it is to be stored again. `known` are
     the units of what an exchange that continues its session repeated, `behind` the id of the session's last message
-    then, or none; None for any other exchange.
+    then, or none; None for any other exchange. `chosen` are the ids, of the exchange and its new messages, that the
+    client gave: those made here are nobody else's.
     """
 
     exchange_id: str
@@ -41,6 +42,7 @@ class Admission:
     duplicate: Receipt | None = None
     known: tuple[str, ...] = ()
     behind: tuple[str, ...] | None = None
+    chosen: frozenset[str] = frozenset()
 
     def numbered(self, message: Message, seq: int) -> Message:
         return dataclasses.replace(message, seq=seq)
@@ -99,8 +101,10 @@ def still_holds(connection: sa.Connection, space: Namespace, admitted: Sequence[
     """Under the namespace's lock: whether nothing that was judged new has been stored in the meantime."""
     fresh = [item for item in admitted if not item.duplicate]
     return (
-        not exchanges.stored(connection, space, [item.exchange_id for item in fresh])
-        and not exchanges.marks(connection, space, [message.id for item in fresh for message in item.messages])
+        not exchanges.stored(connection, space, [item.exchange_id for item in fresh if item.exchange_id in item.chosen])
+        and not exchanges.marks(
+            connection, space, [m.id for item in fresh for m in item.messages if m.id in item.chosen]
+        )
         and all(
             item.behind == _ids(exchanges.newest(connection, space, item.session_id, 1))
             for item in fresh
@@ -212,6 +216,7 @@ def _admit_exchange(
         messages=tuple(message for message, _ in fresh.values()),
         hashes=tuple(message_hash for _, message_hash in fresh.values()),
         repeated=tuple(repeated),
+        chosen=frozenset(name for name in (item.id, *(new.id for new in item.messages)) if name),
     )
 
 

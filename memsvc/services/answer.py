@@ -244,7 +244,7 @@ class Answers:
         if self._reader.get().is_ahead(context.text, place):
             return context, place
         with self._database.tenant(tenant_id) as connection:
-            if not jobs.waits(connection, space, KIND):
+            if not jobs.waiting(connection, space, [KIND]):
                 jobs.enqueue(connection, space, KIND, f"{KIND}:{uuid.uuid4()}", {"episode": place.episode_id})
         self._kick()
         return served.context, None

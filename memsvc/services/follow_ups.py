@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -16,21 +17,30 @@ FORGET = "forget"
 SWEEP = "sweep"
 # Makes the statements of a write that was too long to make them at once.
 STATEMENTS = "statements"
+# Gives messages the vectors of their words in context.
+CONTEXTS = "contexts"
 _SWEPT_WITHIN_S = 3_600.0
 # What a job of forgetting looks for when it is not to look for what has faded.
 EXPIRED = "expired"
 
 
 def consolidation(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
-    """One waiting consolidation is enough: it takes all that is there by then."""
-    if not jobs.waits(connection, space, CONSOLIDATE):
-        jobs.enqueue(connection, space, CONSOLIDATE, f"{CONSOLIDATE}:{seq}", {}, delay_s)
+    _once(connection, space, (CONSOLIDATE,), str(seq), delay_s)
+
+
+def contexts(connection: sa.Connection, space: Namespace, seq: int) -> None:
+    """Encode what was said in its context."""
+    _once(connection, space, (CONTEXTS,), str(seq))
+
+
+def of_write(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
+    """Encode what was said in its context, and consolidate what it states."""
+    _once(connection, space, (CONTEXTS, CONSOLIDATE), str(seq), delay_s)
 
 
 def rebuild(connection: sa.Connection, space: Namespace) -> None:
-    """Consolidate everything anew; one that waits takes what is there by then."""
-    if not jobs.waits(connection, space, REBUILD):
-        jobs.enqueue(connection, space, REBUILD, f"{REBUILD}:{uuid.uuid4()}", {})
+    """Consolidate everything anew."""
+    _once(connection, space, (REBUILD,), str(uuid.uuid4()))
 
 
 def statements(connection: sa.Connection, space: Namespace, after_seq: int, to_seq: int) -> uuid.UUID:
@@ -46,5 +56,12 @@ def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None
 
 def sweep(connection: sa.Connection, space: Namespace, delay_s: float) -> None:
     """Delete records that have ended, within an hour of their end."""
-    if not jobs.waits(connection, space, SWEEP):
-        jobs.enqueue(connection, space, SWEEP, f"{SWEEP}:{uuid.uuid4()}", {}, min(max(0.0, delay_s), _SWEPT_WITHIN_S))
+    _once(connection, space, (SWEEP,), str(uuid.uuid4()), min(max(0.0, delay_s), _SWEPT_WITHIN_S))
+
+
+def _once(connection: sa.Connection, space: Namespace, kinds: Sequence[str], key: str, delay_s: float = 0.0) -> None:
+    """One waiting job of a kind is enough: it takes all that is there by then."""
+    waiting = jobs.waiting(connection, space, kinds)
+    for kind in kinds:
+        if kind not in waiting:
+            jobs.enqueue(connection, space, kind, f"{kind}:{key}", {}, delay_s)

@@ -2,7 +2,8 @@
 
 Distilling and encoding happen before the transaction; then the namespace's row is locked, what was read before is
 looked at once more, and everything is inserted. When the reply goes out the write is durable, and the next recall in
-any process follows the change feed to it. Of a long write only the words are stored so; a job makes the rest.
+any process follows the change feed to it: by its words and by what it states. What it says in its context is encoded
+by a job behind it. Of a long write only the words are stored so; jobs make the rest.
 """
 
 from __future__ import annotations
@@ -34,21 +35,20 @@ from memsvc.store.secrets import Place
 _ROUNDS = 8
 # The service itself, which fills the demo.
 NOBODY = Writer()
-# Writes come in bursts; a namespace is consolidated behind one, not within it.
-_CONSOLIDATE_DELAY_S = 1.0
+# Writes come in bursts; a namespace is encoded in context and consolidated behind one, not within it.
+_DELAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Distilled:
-    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit,
-    `message_vectors` one per message, None where a job makes them; `secrets`: message id -> where they stand in it.
+    """The new messages of one exchange with their units; `vectors` are float32 bytes, one entry per unit; `secrets`:
+    message id -> where they stand in it.
     """
 
     admission: Admission
     units: tuple[MemoryUnit, ...]
     skips: tuple[Skip, ...]
     vectors: tuple[bytes, ...]
-    message_vectors: tuple[bytes | None, ...]
     secrets: Mapping[str, tuple[Place, ...]]
 
 
@@ -123,7 +123,6 @@ class Ingest:
         self, space: Namespace, admitted: Sequence[Admission], context: dict[str, tuple[list[Message], list[str]]]
     ) -> list[_Distilled]:
         drafts = []
-        pairs: list[tuple[Message | None, Message]] = []
         for item in admitted:
             before, names = context.get(item.session_id, ([], []))
             names.extend(m.speaker for m in item.messages if m.speaker and m.speaker not in names)
@@ -136,20 +135,15 @@ class Ingest:
                 depth=self._depth,
                 southern=self._southern,
             )
-            pairs += zip([before[-1] if before else None, *item.messages], item.messages, strict=False)
             before.extend(item.messages)
             ends = {message.id: message.expires_at for message in item.messages}
             drafts.append(dataclasses.replace(draft, units=tuple(ending(unit, ends) for unit in draft.units)))
         vectors = writing.encode(self._encoder, [unit for draft in drafts for unit in draft.units])
-        taken, said = iter(vectors), iter(writing.encode_messages(self._encoder, pairs))
+        taken = iter(vectors)
         return [
-            _Distilled(
-                item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units),
-                tuple(next(said) for _ in item.messages),
-                _secrets(item),
-            )
+            _Distilled(item, draft.units, draft.skips, tuple(next(taken) for _ in draft.units), _secrets(item))
             for item, draft in zip(admitted, drafts, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _follow_up(
         self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime], *, is_long: bool
@@ -157,7 +151,7 @@ class Ingest:
         """Queue what comes after this write, in order, and at the ends of its messages."""
         if is_long:
             follow_ups.statements(connection, space, space.head, seq)
-        follow_ups.consolidation(connection, space, seq, _CONSOLIDATE_DELAY_S)
+        follow_ups.of_write(connection, space, seq, _DELAY_S)
         for kind in self._kinds:
             jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
         for end in ends:
@@ -193,15 +187,12 @@ class Ingest:
             if replay:
                 return replay
             _refuse_secrets(locked, distilled)
-            named = [message.id for item in distilled for message in item.admission.messages]
-            tombstones.refuse_erased(connection, locked, named)
-            seq = locked.head
-            changes: list[feed.Change] = []
-            for item in distilled:
-                seq = _insert(connection, locked, item, seq, changes)
-            feed.append(connection, locked, changes)
-            if changes:
-                ends = {m.expires_at for item in distilled for m in item.admission.messages if m.expires_at}
+            fresh = [message for item in distilled for message in item.admission.messages]
+            chosen = frozenset[str]().union(*(item.admission.chosen for item in distilled))
+            tombstones.refuse_erased(connection, locked, [message.id for message in fresh if message.id in chosen])
+            seq = _insert(connection, locked, distilled)
+            if seq > locked.head:
+                ends = {message.expires_at for message in fresh if message.expires_at}
                 self._follow_up(connection, locked, seq, ends, is_long=is_long)
             job_id = None
             if is_long or any(item.admission.duplicate for item in distilled):
@@ -211,9 +202,9 @@ class Ingest:
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
-            namespaces.advance(connection, locked, seq, len(named))
-            fresh = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(named)}
-            tenants.keep_quota(connection, locked.tenant_id, **fresh)
+            if namespaces.advance(connection, locked, seq, len(fresh)):
+                added = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(fresh)}
+                tenants.keep_quota(connection, locked.tenant_id, **added)
             return receipt
 
 
@@ -223,7 +214,7 @@ def _size(admitted: Sequence[Admission]) -> int:
 
 
 def _undistilled(admitted: Admission) -> _Distilled:
-    return _Distilled(admitted, (), (), (), (None,) * len(admitted.messages), _secrets(admitted))
+    return _Distilled(admitted, (), (), (), _secrets(admitted))
 
 
 def _secrets(admitted: Admission) -> dict[str, tuple[Place, ...]]:
@@ -261,30 +252,38 @@ def _context(
     }
 
 
-def _insert(connection: sa.Connection, space: Namespace, item: _Distilled, seq: int, changes: list[feed.Change]) -> int:
-    """Insert one exchange and note its changes; the sequence number reached. A duplicate inserts nothing."""
-    admitted = item.admission
-    if admitted.duplicate:
-        return seq
-    messages = []
-    for message in admitted.messages:
-        seq += 1
-        messages.append(admitted.numbered(message, seq))
-        changes.append(feed.Change(seq, "put", "message", message.id))
-    fresh = []
-    for unit, vectors in zip(item.units, item.vectors, strict=True):
-        seq += 1
-        fresh.append(units.NewUnit(unit, seq, admitted.exchange_id, admitted.session_id, vectors))
-        changes.append(feed.Change(seq, "put", "unit", unit.id))
-    stored = exchanges.StoredExchange(
-        admitted.exchange_id, admitted.content_hash, admitted.message_ids, (*admitted.repeated, *item.skips)
-    )
-    exchanges.insert_session(connection, space, admitted.session_id)
-    exchanges.insert_exchange(connection, space, stored, admitted.session_id, admitted.occurred_at, admitted.metadata)
-    counts = [tokens.count(message.text) for message in messages]
-    exchanges.insert_messages(connection, space, messages, admitted.hashes, counts, item.message_vectors)
-    secrets.insert(connection, space, item.secrets)
-    units.insert(connection, space, fresh)
+def _insert(connection: sa.Connection, space: Namespace, distilled: Sequence[_Distilled]) -> int:
+    """Insert the exchanges with their change rows; the sequence number reached. A duplicate inserts nothing."""
+    seq = space.head
+    changes: list[feed.Change] = []
+    stored: list[exchanges.NewExchange] = []
+    messages: list[Message] = []
+    hashes: list[bytes] = []
+    made: list[units.NewUnit] = []
+    found: dict[str, tuple[Place, ...]] = {}
+    for item in distilled:
+        admitted = item.admission
+        if admitted.duplicate:
+            continue
+        for message in admitted.messages:
+            seq += 1
+            messages.append(admitted.numbered(message, seq))
+            changes.append(feed.Change(seq, "put", "message", message.id))
+        for unit, vectors in zip(item.units, item.vectors, strict=True):
+            seq += 1
+            made.append(units.NewUnit(unit, seq, admitted.exchange_id, admitted.session_id, vectors))
+            changes.append(feed.Change(seq, "put", "unit", unit.id))
+        noted = exchanges.StoredExchange(
+            admitted.exchange_id, admitted.content_hash, admitted.message_ids, (*admitted.repeated, *item.skips)
+        )
+        stored.append(exchanges.NewExchange(noted, admitted.session_id, admitted.occurred_at, admitted.metadata))
+        hashes += admitted.hashes
+        found |= item.secrets
+    exchanges.insert(connection, space, stored)
+    exchanges.insert_messages(connection, space, messages, hashes, [tokens.count(m.text) for m in messages])
+    secrets.insert(connection, space, found)
+    units.insert(connection, space, made, {message.id: message.origin.trust for message in messages})
+    feed.append(connection, space, changes)
     return seq
 
 

@@ -19,7 +19,7 @@ from memsvc.domain.message import Message
 from memsvc.domain.unit import Kind, MemoryUnit, Source, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import follow_ups, writing
+from memsvc.services import contexts, follow_ups, writing
 from memsvc.services.causes import DISTILLED, DISTILLED_AGAIN, is_by_rule
 from memsvc.services.ingest import ending, require_encoder
 from memsvc.services.work import Lease
@@ -73,10 +73,12 @@ class Redistil:
         course = _Course(len(sessions), wanted, cause, counts, len(sessions) - len(ahead), last)
         within, *at = payload.get("at") or [None]
         for session in ahead:
+            contexts.give(lease, self._encoder)  # who writes meanwhile need not wait for the end
             course.number += 1
             course.at = (at[0], at[1]) if session == within else None
             self._session(lease, session, course)
             course.before = session
+        contexts.give(lease, self._encoder)
         with lease.transaction() as (connection, locked):
             follow_ups.consolidation(connection, locked, locked.head)
             jobs.finish(connection, job, counts | {"sessions": len(sessions), "distiller": compose.DISTILLER})
@@ -107,7 +109,6 @@ class Redistil:
         ended = [message.id for message in messages[first:last]]
         with lease.reading() as (connection, space):
             found = units.said_in(connection, space, [m.id for m in touched], begin, end or _END)
-            bare = exchanges.without_vectors(connection, space, session)
             decided = _decided(jobs.payloads(connection, space, KIND))
         stored = {item.unit.id: item for item in found}
         # What others wrote holds its place; the rest of its message is distilled again.
@@ -120,8 +121,6 @@ class Redistil:
             if not _meets(unit, held)
         ]
         plan = upgrade.plan(old, fresh)
-        pairs = [(messages[n - 1] if n else None, messages[n]) for n in range(first, last) if messages[n].id in bare]
-        said = zip((m.id for _, m in pairs), writing.encode_messages(self._encoder, pairs), strict=True)
         vectors = iter(writing.encode(self._encoder, [*(new for _, new in plan.replaced), *plan.fresh]))
         origin = {message.id: message.exchange_id for message in touched}
         read = [message.id for message in messages[: first + len(touched)]]
@@ -136,7 +135,6 @@ class Redistil:
                 batch.insert(unit, origin[unit.sources[0].message_id], session, next(vectors), course.cause)
             for unit in plan.retired:
                 batch.replace(stored[unit.id], dataclasses.replace(unit, status=Status.ARCHIVED), DISTILLED_AGAIN)
-            batch.set_vectors(dict(said))
             exchanges.set_skips(connection, locked, ended, portion.skips)
             batch.commit()
             course.counts["replaced"] += len(plan.replaced)

@@ -7,17 +7,17 @@ until its end recall goes by words. Ids, texts and versions stay as they are.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.job import Job, State
-from memsvc.domain.message import Message
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import follow_ups, redistil, writing
+from memsvc.services import contexts, follow_ups, redistil, writing
 from memsvc.services.work import Lease
-from memsvc.store import exchanges, jobs, unencoded
+from memsvc.store import jobs, unencoded
 
 KIND = "reencode"
 # What is encoded between two transactions: a second or two of one thread.
@@ -44,12 +44,13 @@ class Reencode:
         steps = self._begin(lease)
         while True:  # what was changed while it was encoded is left to the next round
             before = steps.done
-            self._messages(lease, steps)
+            contexts.give(lease, self._encoder, self._batch, functools.partial(steps.took, what="messages"))
             self._records(lease, steps)
             self._units(lease, steps)
             with lease.transaction() as (connection, locked):
-                if unencoded.count(connection, locked) == 0:
-                    follow_ups.consolidation(connection, locked, locked.head)
+                # Messages that were written meanwhile are left to the job behind their write.
+                if unencoded.count(connection, locked, messages=False) == 0:
+                    follow_ups.of_write(connection, locked, locked.head)
                     jobs.finish(connection, lease.job, steps.counts | {"encoder": self._encoder.name})
                     return
             if steps.done == before:
@@ -69,27 +70,6 @@ class Reencode:
             steps.note(connection)
         return steps
 
-    def _messages(self, lease: Lease, steps: _Steps) -> None:
-        """Session by session: a message is encoded behind the one before it."""
-        with lease.reading() as (connection, space):
-            sessions = unencoded.sessions(connection, space)
-        for session in sessions:
-            with lease.reading() as (connection, space):
-                bare = exchanges.without_vectors(connection, space, session)
-                said = exchanges.of_session(connection, space, session) if bare else []
-            pairs = [(before, m) for before, m in zip([None, *said], said, strict=False) if m.id in bare]
-            for start in range(0, len(pairs), self._batch):
-                self._said(lease, steps, pairs[start : start + self._batch])
-
-    def _said(self, lease: Lease, steps: _Steps, pairs: list[tuple[Message | None, Message]]) -> None:
-        made = writing.encode_messages(self._encoder, pairs)
-        vectors = {message.id: rows for (_, message), rows in zip(pairs, made, strict=True)}
-        with lease.transaction() as (connection, locked):
-            batch = writing.Batch(connection, locked)
-            batch.set_vectors(vectors)
-            batch.commit()
-            steps.took(connection, "messages", len(vectors))
-
     def _records(self, lease: Lease, steps: _Steps) -> None:
         while True:
             with lease.reading() as (connection, space):
@@ -102,7 +82,7 @@ class Reencode:
                 still = unencoded.records(connection, locked, self._batch)
                 vectors = {item[0]: made[item] for item in still if item in made}
                 unencoded.set_records(connection, locked, vectors)
-                steps.took(connection, "records", len(vectors))
+                steps.took(connection, len(vectors), "records")
 
     def _units(self, lease: Lease, steps: _Steps) -> None:
         after = ""
@@ -119,7 +99,7 @@ class Reencode:
                 vectors = {item[0]: made[item] for item in still if item in made}
                 batch.set_unit_vectors(vectors)
                 batch.commit()
-                steps.took(connection, "units", len(vectors))
+                steps.took(connection, len(vectors), "units")
             after = bare[-1][0]
 
 
@@ -132,7 +112,7 @@ class _Steps:
     done: int
     total: int
 
-    def took(self, connection: sa.Connection, what: str, count: int) -> None:
+    def took(self, connection: sa.Connection, count: int, what: str) -> None:
         """Note a batch, in its transaction."""
         self.counts[what] += count
         self.done += count

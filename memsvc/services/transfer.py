@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 import sqlalchemy as sa
@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import erase, secrecy
+from memsvc.services import erase, follow_ups, secrecy
 from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, exchanges, namespaces, secrets, tables, tenants, tombstones, transfer, trust
+from memsvc.store import audit, jobs, namespaces, secrets, tables, tenants, tombstones, transfer, trust, unencoded
 from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
@@ -86,9 +86,10 @@ class Transfer:
             head = self._bury(connection, space)
             tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=True)
             audit.add(connection, tenant_id, writer.actor, "import", f"namespace:{space.id}", counts)
-            # Behind what was taken out, and of writes whose statements were still to come at the export.
-            if head != space.head or exchanges.is_bare(connection, space):
+            if head != space.head:  # behind what was taken out
                 erase.remake(connection, space, head)
+            else:
+                _go_on(connection, space, header["statements"])
         self._kick()
         return counts
 
@@ -142,6 +143,19 @@ class Transfer:
         return found.head
 
 
+def _go_on(connection: sa.Connection, space: Namespace, statements: Sequence[tuple[int, int]] | None) -> None:
+    """Queue what was still to come at the export: the statements of long writes, by their stretches of the feed, and
+    vectors. Exports of before these stretches were noted tell it by the missing vectors alone.
+    """
+    bare = unencoded.first_message(connection, space)
+    if statements is None:
+        statements = [] if bare is None else [(bare - 1, space.head)]
+    for after, to in statements:
+        follow_ups.statements(connection, space, after, to)
+    if bare is not None:
+        follow_ups.contexts(connection, space, space.head)
+
+
 def _require_all(space: Namespace, may_see_all: bool) -> None:
     if space.secrets != secrecy.KEEP and not may_see_all:
         raise errors.Forbidden(
@@ -172,6 +186,7 @@ def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:
         "consolidated": row.consolidated,
         "created_at": row.created_at.astimezone(dt.UTC).isoformat(),
         "secrets": row.secrets,
+        "statements": [[job["after"], job["to"]] for job in jobs.payloads(connection, space, follow_ups.STATEMENTS)],
     }
 
 
@@ -209,10 +224,14 @@ class _Lines:
                 raise ValueError
             if mode not in (None, secrecy.KEEP, secrecy.MASK, secrecy.REFUSE):
                 raise ValueError
+            stretches = value.get("statements")
+            statements = None if stretches is None else [(int(after), int(to)) for after, to in stretches]
+            if any(not 0 <= after <= to <= head for after, to in statements or ()):
+                raise ValueError
         except (KeyError, ValueError, TypeError):
             raise errors.Invalid("The first line of the export is not whole.", _WHOLE) from None
         return {"head": head, "consolidated": consolidated, "created_at": created_at, "encoder": encoder,
-                "secrets": mode}  # fmt: skip
+                "secrets": mode, "statements": statements}  # fmt: skip
 
     def rows(self) -> Iterator[tuple[str, Any]]:
         """(table, row) up to the last line, which must say the same number and hash."""

@@ -11,7 +11,7 @@ import datetime as dt
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,8 +72,20 @@ class Lease:
 Handler = Callable[[Lease], None]
 
 
+class _Lane:
+    """Kinds of jobs that one thread runs, one job at a time."""
+
+    def __init__(self, kinds: Collection[str]) -> None:
+        self.kinds = sorted(kinds)
+        self.wake = threading.Event()
+        self.current: Job | None = None
+        self.thread: threading.Thread | None = None
+
+
 class Runner:
-    """Runs due jobs of the kinds it has handlers for, one at a time."""
+    """Runs due jobs of the kinds it has handlers for, one at a time; those of the kinds `apart` beside the others, in a
+    thread of their own: they are short, and do not wait for a long job of another namespace.
+    """
 
     def __init__(
         self,
@@ -82,6 +94,7 @@ class Runner:
         settings: JobSettings,
         notify: Callable[[], None] = lambda: None,
         beside: Callable[[], object] = lambda: None,
+        apart: Collection[str] = (),
     ) -> None:
         """`notify` tells other processes that there is work; it must return at once and never raise. `beside` ends
         what else works in a process of its own, when this is stopped.
@@ -91,50 +104,61 @@ class Runner:
         self._beside = beside
         self._handlers = dict(handlers)
         self._settings = settings
-        self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._current: Job | None = None
+        lanes = (self._handlers.keys() - set(apart), self._handlers.keys() & set(apart))
+        self._lanes = [_Lane(kinds) for kinds in lanes if kinds]
 
     def start(self) -> None:
-        """Look for work in a thread of this process until `stop`."""
+        """Look for work in threads of this process until `stop`."""
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._loop, name="memsvc-jobs", daemon=True)
-        self._thread.start()
+        for lane in self._lanes:
+            lane.thread = threading.Thread(target=self._loop, args=(lane,), name="memsvc-jobs", daemon=True)
+            lane.thread.start()
 
     def stop(self) -> bool:
-        """Take no further job and let the running one end its step. False when that took too long: the job is given
-        back to the queue, and whatever its thread still does is refused.
+        """Take no further job and let the running ones end their step. False when that took too long: a job is given
+        back to the queue then, and whatever its thread still does is refused.
         """
         self._stopping.set()
-        self._wake.set()
+        self._wake()
         self._beside()
-        if self._thread is None:
+        deadline = time.monotonic() + self._settings.stop_s
+        return all([self._stop(lane, deadline) for lane in self._lanes])
+
+    def _stop(self, lane: _Lane, deadline: float) -> bool:
+        if lane.thread is None:
             return True
-        self._thread.join(self._settings.stop_s)
-        ended = not self._thread.is_alive()
-        job = self._current
+        lane.thread.join(max(0.0, deadline - time.monotonic()))
+        ended = not lane.thread.is_alive()
+        job = lane.current
         if not ended and job is not None:
             self._release(job)
-        self._thread = None
+        lane.thread = None
         return ended
 
     def is_running(self) -> bool:
-        """Whether a thread of this process looks for work."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether the threads of this process look for work."""
+        return all(lane.thread is not None and lane.thread.is_alive() for lane in self._lanes)
 
     def kick(self) -> None:
         """There is work now: do not wait for the next look."""
-        self._wake.set()
+        self._wake()
         self._notify()
 
+    def _wake(self) -> None:
+        for lane in self._lanes:
+            lane.wake.set()
+
     def run_due(self) -> int:
-        """Run what is due until nothing is, or until `stop`; the number of jobs run."""
+        """Run what is due until nothing is, or until `stop`; the number of jobs run. Of all kinds, in this thread."""
+        return self._run_due(_Lane(self._handlers))
+
+    def _run_due(self, lane: _Lane) -> int:
         count = 0
         while not self._stopping.is_set():
             with self._database.dispatch() as connection:
-                turn = jobs.due(connection, list(self._handlers), limit=16)
-            ran = sum(self._run(due) for due in turn if not self._stopping.is_set())
+                turn = jobs.due(connection, lane.kinds, limit=16)
+            ran = sum(self._run(due, lane) for due in turn if not self._stopping.is_set())
             count += ran
             if not ran:
                 break
@@ -151,20 +175,20 @@ class Runner:
                 count += jobs.prune(connection, tenant_id, age)
         return count
 
-    def _loop(self) -> None:
+    def _loop(self, lane: _Lane) -> None:
         pruned_at = -_PRUNE_EVERY_S
         while not self._stopping.is_set():
             try:
-                if time.monotonic() - pruned_at > _PRUNE_EVERY_S:
+                if lane is self._lanes[0] and time.monotonic() - pruned_at > _PRUNE_EVERY_S:
                     self.prune()
                     pruned_at = time.monotonic()
-                self.run_due()
+                self._run_due(lane)
             except Exception as error:  # the database is away: the next look may find it
                 _log.warning("jobs cannot be looked for", error=str(error))
-            self._wake.wait(self._settings.poll_s)
-            self._wake.clear()
+            lane.wake.wait(self._settings.poll_s)
+            lane.wake.clear()
 
-    def _run(self, due: jobs.Due) -> bool:
+    def _run(self, due: jobs.Due, lane: _Lane) -> bool:
         """Whether the job was this worker's to run."""
         try:
             with self._database.tenant(due.tenant_id) as connection:
@@ -174,7 +198,7 @@ class Runner:
         if job is None:
             return False
         start = time.monotonic()
-        self._current = job
+        lane.current = job
         with _Heartbeat(self._database, job, self._settings):
             try:
                 self._handlers[job.kind](Lease(self._database, job, self._stopping))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects import postgresql
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Origin, Role
@@ -20,6 +20,8 @@ _M = tables.message
 _E = tables.exchange
 # A message in quarantine is shown, and nothing is made of it.
 _HEARD = _M.c.quarantined_at.is_(None)
+_NEW_SESSION = postgresql.insert(tables.session).on_conflict_do_nothing()
+_NEW_EXCHANGE = sa.insert(_E)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,45 +120,49 @@ def session_of_latest(connection: sa.Connection, namespace: Namespace, prefix: s
 
 
 def participants(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[str]:
-    """The named speakers of a session."""
-    statement = (
-        sa.select(_M.c.speaker)
-        .distinct()
-        .where(*tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.speaker.is_not(None))
-        .order_by(_M.c.speaker)
-    )
-    return [speaker for speaker in connection.execute(statement).scalars() if speaker]
+    """The named speakers of a session: from one to the next, however much each of them says."""
+
+    def following(*behind: sa.ColumnElement[bool]) -> sa.Select[tuple[str | None]]:
+        own = (*tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.speaker.is_not(None))
+        return sa.select(_M.c.speaker).where(*own, *behind).order_by(_M.c.speaker).limit(1)
+
+    said = sa.select(following().scalar_subquery().label("speaker")).cte(recursive=True)
+    then = following(_M.c.speaker > said.c.speaker).scalar_subquery()
+    each = said.union_all(sa.select(then).where(said.c.speaker.is_not(None)))
+    return [speaker for speaker in connection.execute(sa.select(each.c.speaker)).scalars() if speaker]
 
 
-def insert_session(connection: sa.Connection, namespace: Namespace, session_id: str) -> None:
-    connection.execute(
-        insert(tables.session)
-        .values(tenant_id=namespace.tenant_id, namespace_id=namespace.id, id=session_id)
-        .on_conflict_do_nothing()
-    )
+@dataclass(frozen=True, slots=True)
+class NewExchange:
+    """An exchange on its way into the store."""
+
+    stored: StoredExchange
+    session_id: str
+    occurred_at: dt.datetime | None
+    metadata: dict[str, Any] | None
 
 
-def insert_exchange(
-    connection: sa.Connection,
-    namespace: Namespace,
-    exchange: StoredExchange,
-    session_id: str,
-    occurred_at: dt.datetime | None,
-    metadata: dict[str, Any] | None,
-) -> None:
-    connection.execute(
-        sa.insert(_E).values(
-            tenant_id=namespace.tenant_id,
-            namespace_id=namespace.id,
-            id=exchange.id,
-            session_id=session_id,
-            occurred_at=occurred_at,
-            metadata=metadata,
-            content_hash=exchange.content_hash,
-            message_ids=list(exchange.message_ids),
-            skipped=[skip_as_json(skip) for skip in exchange.skipped],
-        )
-    )
+def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewExchange]) -> None:
+    """The exchanges, and their sessions where they are new."""
+    if not fresh:
+        return
+    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
+    sessions = [owner | {"id": session_id} for session_id in sorted({item.session_id for item in fresh})]
+    connection.execute(_NEW_SESSION, sessions)
+    rows = [
+        owner
+        | {
+            "id": item.stored.id,
+            "session_id": item.session_id,
+            "occurred_at": item.occurred_at,
+            "metadata": item.metadata,
+            "content_hash": item.stored.content_hash,
+            "message_ids": list(item.stored.message_ids),
+            "skipped": [skip_as_json(skip) for skip in item.stored.skipped],
+        }
+        for item in fresh
+    ]
+    connection.execute(_NEW_EXCHANGE, rows)
 
 
 def insert_messages(
@@ -165,9 +171,8 @@ def insert_messages(
     messages: Sequence[Message],
     hashes: Sequence[bytes],
     token_counts: Sequence[int],
-    vectors: Sequence[bytes | None],
 ) -> None:
-    """`hashes`, `token_counts` and `vectors` stand beside `messages`; None for a vector that is still to be made."""
+    """`hashes` and `token_counts` stand beside `messages`. Their vectors are made later."""
     if not messages:
         return
     connection.execute(
@@ -194,9 +199,8 @@ def insert_messages(
                 "source": message.origin.source,
                 "trust": message.origin.trust,
                 "utc_offset_s": columns.offset_s(message.occurred_at),
-                "embedding": rows,
             }
-            for message, content_hash, count, rows in zip(messages, hashes, token_counts, vectors, strict=True)
+            for message, content_hash, count in zip(messages, hashes, token_counts, strict=True)
         ],
     )
 
@@ -281,22 +285,6 @@ def set_skips(
             )
 
 
-def without_vectors(connection: sa.Connection, namespace: Namespace, session_id: str) -> set[str]:
-    """Messages of a session whose vectors have to be made: they are of an older version, or stood behind words that
-    were taken away.
-    """
-    statement = sa.select(_M.c.id).where(
-        *tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.embedding.is_(None), _HEARD
-    )
-    return set(connection.execute(statement).scalars())
-
-
-def is_bare(connection: sa.Connection, namespace: Namespace) -> bool:
-    """Whether there are messages `without_vectors` in any session."""
-    bare = sa.select(_M.c.id).where(*tables.within(_M, namespace), _M.c.embedding.is_(None), _HEARD)
-    return bool(connection.execute(sa.select(bare.exists())).scalar_one())
-
-
 def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:
     """The vectors of these messages."""
     if vectors:
@@ -335,7 +323,7 @@ def tally(connection: sa.Connection, namespace: Namespace) -> Tally:
         return int(connection.execute(statement).scalar_one())
 
     tokens = sa.select(sa.func.coalesce(sa.func.sum(_M.c.tokens), 0)).where(*tables.within(_M, namespace))
-    skip = sa.func.jsonb_array_elements(_E.c.skipped).table_valued(sa.column("value", sa.dialects.postgresql.JSONB))
+    skip = sa.func.jsonb_array_elements(_E.c.skipped).table_valued(sa.column("value", postgresql.JSONB))
     reason = skip.c.value["reason"].astext
     listed = sa.select(reason, sa.func.count()).select_from(_E.join(skip, sa.true()))
     statement = listed.where(*tables.within(_E, namespace)).group_by(reason)

@@ -77,15 +77,15 @@ def tomorrow(connection: sa.Connection, namespace: Namespace, kind: str) -> None
     enqueue(connection, namespace, kind, f"{kind}:{day.isoformat()}", {}, _DAY_S)
 
 
-def waits(connection: sa.Connection, namespace: Namespace, kind: str) -> bool:
-    """Whether a job of this kind is queued and will not begin before this transaction has ended: its row is locked."""
+def waiting(connection: sa.Connection, namespace: Namespace, kinds: Collection[str]) -> set[str]:
+    """Of which of these kinds a job is queued that will not begin before this transaction has ended: it is locked."""
     statement = (
-        sa.select(_J.c.id)
-        .where(*tables.within(_J, namespace), _J.c.kind == kind, _J.c.state == State.QUEUED.value, ~_DRY)
-        .limit(1)
+        sa.select(_J.c.kind)
+        .where(*tables.within(_J, namespace), tables.any_of(_J.c.kind, kinds))
+        .where(_J.c.state == State.QUEUED.value, ~_DRY)
         .with_for_update(skip_locked=True)
     )
-    return connection.execute(statement).one_or_none() is not None
+    return set(connection.execute(statement).scalars())
 
 
 def payloads(connection: sa.Connection, namespace: Namespace, kind: str) -> list[dict[str, Any]]:

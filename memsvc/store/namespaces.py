@@ -62,12 +62,17 @@ def by_id(
     return _namespace(connection, connection.execute(statement).one_or_none())
 
 
-def advance(connection: sa.Connection, namespace: Namespace, head: int, messages: int = 0) -> None:
-    """The last statement of a write: publish the changes up to `head`, of which `messages` are new messages."""
-    values = {"head": head, "messages": _T.c.messages + messages}
-    connection.execute(
-        sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id).values(values)
+def advance(connection: sa.Connection, namespace: Namespace, head: int, messages: int = 0) -> bool:
+    """The end of a write: publish the changes up to `head`, of which `messages` are new messages. Whether the tenant
+    has a quota to be kept.
+    """
+    own = sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
+    t = tables.tenant
+    limited = sa.exists().where(
+        t.c.id == _T.c.tenant_id, t.c.max_namespaces.is_not(None) | t.c.max_messages.is_not(None)
     )
+    moved = own.values(head=head, messages=_T.c.messages + messages).returning(limited)
+    return bool(connection.execute(moved).scalar_one_or_none())
 
 
 def count_messages(connection: sa.Connection, namespace: Namespace, more: int) -> None:

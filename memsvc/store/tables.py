@@ -17,6 +17,8 @@ from memsvc.store.accounts import metadata as metadata
 from memsvc.store.accounts import tenant as tenant
 
 _RUNNING = sa.text("state = 'running'")
+_NAMED = sa.text("speaker IS NOT NULL")
+_WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
 
 namespace = sa.Table(
     "namespace",
@@ -94,6 +96,8 @@ message = sa.Table(
     sa.Column("embedding", BYTEA),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
+    sa.Index("message_by_speaker", "tenant_id", "namespace_id", "session_id", "speaker", postgresql_where=_NAMED),
+    sa.Index("message_without_vectors", "tenant_id", "namespace_id", "seq", postgresql_where=_WITHOUT_VECTORS),
     sa.Index(
         "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
     ),

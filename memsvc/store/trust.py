@@ -64,11 +64,18 @@ def decide(
     connection.execute(sa.update(table).where(*here).values(decided_trust=writer.max_trust))
 
 
-def least(connection: sa.Connection, namespace: Namespace, cited: Mapping[str, Sequence[Source]]) -> dict[str, float]:
-    """Unit id -> the least trust of the messages among its sources."""
-    ids = {source.message_id for sources in cited.values() for source in sources}
-    statement = sa.select(_M.c.id, _M.c.trust).where(*tables.within(_M, namespace), tables.any_of(_M.c.id, ids))
-    trust = {row.id: row.trust for row in connection.execute(statement)}
+def least(
+    connection: sa.Connection,
+    namespace: Namespace,
+    cited: Mapping[str, Sequence[Source]],
+    known: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """Unit id -> the least trust of the messages among its sources; `known` is that of messages, where they are."""
+    trust = dict(known or {})
+    ids = {source.message_id for sources in cited.values() for source in sources} - trust.keys()
+    if ids:
+        statement = sa.select(_M.c.id, _M.c.trust).where(*tables.within(_M, namespace), tables.any_of(_M.c.id, ids))
+        trust |= {row.id: row.trust for row in connection.execute(statement)}
     return {unit_id: min(trust[source.message_id] for source in sources) for unit_id, sources in cited.items()}
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.message import Message
 from memsvc.domain.unit import Status
-from memsvc.store import tables
+from memsvc.store import exchanges, tables
 from memsvc.store import units as stored
 
 _M = tables.message
@@ -44,9 +45,9 @@ def adopt(connection: sa.Connection, namespace: Namespace, encoder: str) -> int:
     return lost
 
 
-def count(connection: sa.Connection, namespace: Namespace) -> int:
-    """How many messages, units and records wait for their vectors. Messages in quarantine get theirs when they are let
-    out of it.
+def count(connection: sa.Connection, namespace: Namespace, *, messages: bool = True) -> int:
+    """How many messages, units and records wait for their vectors; without `messages` only the others. Messages in
+    quarantine get theirs when they are let out of it.
     """
     wanted = (
         (_U, (_U.c.embedding == NONE,)),
@@ -56,6 +57,7 @@ def count(connection: sa.Connection, namespace: Namespace) -> int:
     counts = [
         sa.select(sa.func.count()).select_from(table).where(*tables.within(table, namespace), *bare).scalar_subquery()
         for table, bare in wanted
+        if messages or table is not _M
     ]
     return sum(connection.execute(sa.select(*counts)).one())
 
@@ -89,10 +91,32 @@ def units(connection: sa.Connection, namespace: Namespace, after: str, limit: in
     return [(row.id, row.text) for row in connection.execute(statement)]
 
 
-def sessions(connection: sa.Connection, namespace: Namespace) -> list[str]:
-    """Ids of the sessions that such messages are of."""
-    statement = sa.select(_M.c.session_id).distinct().where(*tables.within(_M, namespace), *_UNSAID)
-    return list(connection.execute(statement).scalars())
+def messages(
+    connection: sa.Connection, namespace: Namespace, to: int, limit: int
+) -> list[tuple[Message | None, Message]]:
+    """The first `limit` of them up to this place in the feed, each behind the one before it in its session."""
+    before = _M.alias()
+    place = sa.tuple_(before.c.occurred_at, before.c.seq)
+    previous = (
+        sa.select(before.c.id)
+        .where(*tables.within(before, namespace), before.c.session_id == _M.c.session_id)
+        .where(before.c.quarantined_at.is_(None), place < sa.tuple_(_M.c.occurred_at, _M.c.seq))
+        .order_by(before.c.occurred_at.desc(), before.c.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    wanted = (*tables.within(_M, namespace), *_UNSAID, _M.c.seq <= to)
+    statement = sa.select(_M.c.id, previous).where(*wanted).order_by(_M.c.seq).limit(limit)
+    pairs = connection.execute(statement).all()
+    said = exchanges.by_id(connection, namespace, {name for pair in pairs for name in pair if name is not None})
+    return [(said[earlier].message if earlier else None, said[own].message) for own, earlier in pairs]
+
+
+def first_message(connection: sa.Connection, namespace: Namespace) -> int | None:
+    """The place in the feed of the first of them."""
+    statement = sa.select(sa.func.min(_M.c.seq)).where(*tables.within(_M, namespace), *_UNSAID)
+    seq: int | None = connection.execute(statement).scalar_one()
+    return seq
 
 
 def set_units(connection: sa.Connection, namespace: Namespace, vectors: Mapping[str, bytes]) -> None:

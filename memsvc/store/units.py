@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,24 +52,23 @@ class StoredUnit:
     exchange_id: str
 
 
-def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewUnit]) -> None:
+def insert(
+    connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewUnit], known: Mapping[str, float] | None = None
+) -> None:
+    """`known` is the trust of messages, by their ids, where the caller has it."""
     if not fresh:
         return
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
-    trusted = trust.least(connection, namespace, {item.unit.id: item.unit.sources for item in fresh})
+    trusted = trust.least(connection, namespace, {item.unit.id: item.unit.sources for item in fresh}, known)
     rows = [
         owner
         | columns(item.unit)
         | {
-            "seq": item.seq,
-            "exchange_id": item.exchange_id,
-            "session_id": item.session_id,
-            "embedding": item.embedding,
-            "cause": item.cause,
-            "trust": trusted[item.unit.id],
+            "seq": item.seq, "exchange_id": item.exchange_id, "session_id": item.session_id,
+            "embedding": item.embedding, "cause": item.cause, "trust": trusted[item.unit.id],
         }
         for item in fresh
-    ]
+    ]  # fmt: skip
     connection.execute(sa.insert(_U), rows)
     cited: list[dict[str, Any]] = []
     for item in fresh:

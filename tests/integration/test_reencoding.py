@@ -25,8 +25,9 @@ from memsvc.domain.message import Role
 from memsvc.domain.query import Query
 from memsvc.models.encoder import TextEncoder
 from memsvc.sdk import Conflict, MemoryClient, Namespace
-from memsvc.services import consolidate, reencode
+from memsvc.services import consolidate, contexts, reencode
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.contexts import Contexts
 from memsvc.services.reencode import Reencode
 from memsvc.services.work import Runner
 from memsvc.settings import JobSettings
@@ -71,6 +72,13 @@ class WordBag:
         words = [SAME.get(word, word) for word in re.findall(r"\w{4,}", text.lower())] or ["nothing"]
         row = sum(np.random.default_rng(zlib.crc32(word.encode())).normal(size=self.width) for word in words)
         return np.asarray(row / np.linalg.norm(row), dtype=np.float32)
+
+
+def contexts_of(changed: Service) -> None:
+    """Run the jobs of the messages' vectors that are queued, without the wait that they have behind a write."""
+    with changed.database.tenant(changed.tenant_id) as connection:
+        connection.execute(sa.text("UPDATE job SET run_after = now() WHERE state = 'queued'"))
+    Runner(changed.database, {contexts.KIND: Contexts(changed.encoder).run}, QUICK).run_due()
 
 
 _numbers = itertools.count()
@@ -166,7 +174,7 @@ def texts(talk: Namespace, query: str) -> list[str]:
 
 
 def test_before_it_recall_goes_by_words_and_says_so_and_writes_are_refused_with_the_command(
-    service: Service, talk: Namespace, after: Namespace
+    service: Service, talk: Namespace, after: Namespace, settle: Callable[[], None]
 ) -> None:
     found = after.recall("Where is the boat?", limit=1)
     assert "boat in Porto" in found.results[0].text
@@ -185,6 +193,7 @@ def test_before_it_recall_goes_by_words_and_says_so_and_writes_are_refused_with_
     assert after.search_records(["users"]).degraded is None
     assert talk.search_records(["users"], query="reptile").degraded is None
     assert talk.recall("Where is the boat?").degraded is None
+    settle()
     assert_pure(service, talk, service.encoder, whole=True)
 
 
@@ -246,6 +255,7 @@ def test_between_batches_words_are_recalled_and_writes_are_kept_and_found(
     assert listed[0] and not listed[-1]
     assert after.search_records(["users"], query="A reptile?").degraded is None
     assert all(degraded is not None and "not all" in degraded for degraded in seen)
+    contexts_of(changed)
     assert_pure(changed, talk, changed.encoder, whole=True)
     assert after.recall("parrot").degraded is None
     for number in range(len(seen)):

@@ -122,7 +122,10 @@ def test_job_rows_are_written_with_the_data(memory: Namespace, service: Service)
         query = sa.text(
             "SELECT job.kind, job.state FROM job JOIN namespace n ON n.id = job.namespace_id WHERE n.name = :name"
         )
-        assert connection.execute(query, {"name": memory.name}).all() == [("consolidate", "queued")]
+        assert set(connection.execute(query, {"name": memory.name}).all()) == {
+            ("consolidate", "queued"),
+            ("contexts", "queued"),
+        }
 
 
 def test_a_write_into_a_namespace_of_another_encoder_is_refused_and_recall_goes_by_words(

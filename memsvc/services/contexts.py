@@ -1,0 +1,71 @@
+"""Give messages the vectors of their words in context: a job behind what leaves messages without them, portion by
+portion, in the order of the feed.
+
+What has no vector yet is what is left to do, so an interrupted job goes on where it was, without notes, and one that
+waits takes what is written until it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import follow_ups, writing
+from memsvc.services.ingest import require_encoder
+from memsvc.services.work import Lease
+from memsvc.store import jobs, unencoded
+
+KIND = follow_ups.CONTEXTS
+# What is encoded between two transactions: a second or two of one thread.
+_PORTION = 64
+
+
+class Contexts:
+    def __init__(self, encoder: TextEncoder, portion: int = _PORTION) -> None:
+        self._encoder = encoder
+        self._portion = portion
+
+    def run(self, lease: Lease) -> None:
+        """The job's handler."""
+        with lease.reading() as (_, space):
+            require_encoder(space, self._encoder.name)
+        done = lease.job.done
+
+        def note(connection: sa.Connection, count: int) -> None:
+            nonlocal done
+            done += count
+            jobs.advance(connection, lease.job, done, None)
+
+        give(lease, self._encoder, self._portion, note)
+        with lease.transaction() as (connection, _):
+            jobs.finish(connection, lease.job, {"messages": done})
+
+
+def _unnoted(connection: sa.Connection, count: int) -> None: ...
+
+
+def give(
+    lease: Lease,
+    encoder: TextEncoder,
+    portion: int = _PORTION,
+    note: Callable[[sa.Connection, int], None] = _unnoted,
+) -> None:
+    """Encode the messages that have no vectors, of those that are there now: what is written meanwhile has a job of its
+    own. `note` takes down how many more have them, in the transaction that gives them. Only a job that holds the
+    namespace makes vectors, and who takes some away takes the job too: what was read holds as long as the lease.
+    """
+    with lease.reading() as (_, space):
+        head = space.head
+    while True:
+        with lease.reading() as (connection, space):
+            pairs = unencoded.messages(connection, space, head, portion)
+        if not pairs:
+            return
+        made = writing.encode_messages(encoder, pairs)
+        with lease.transaction() as (connection, locked):
+            batch = writing.Batch(connection, locked)
+            batch.set_vectors({message.id: rows for (_, message), rows in zip(pairs, made, strict=True)})
+            batch.commit()
+            note(connection, len(pairs))
