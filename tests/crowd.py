@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from memsvc.bootstrap import Service
 
 # Rows of each of the large tables in each of the namespaces that are full, and namespaces.
-EACH = 2_500
-FULL = 10
-NAMESPACES = 3_000
+EACH = 2_000
+FULL = 6
+NAMESPACES = 2_000
 _FILL = """
 INSERT INTO namespace (tenant_id, id, name, encoder)
     SELECT :tenant, gen_random_uuid(), 'crowd-' || g, :encoder FROM generate_series(2, :namespaces) g;
