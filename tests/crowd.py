@@ -55,8 +55,9 @@ INSERT INTO episode (tenant_id, namespace_id, id, medoid, start_at, end_at)
 INSERT INTO segment (tenant_id, namespace_id, id, episode_id, session_id, unit_ids, medoid, start_at, end_at)
     SELECT here.*, 'bg' || g, 'bp' || g / 5 + 1, 'bs1', ARRAY['bu' || g], 'bu' || g, now(), now()
     FROM here, generate_series(1, :each - 5) g;
-INSERT INTO record (tenant_id, namespace_id, path, key, value)
-    SELECT here.*, ARRAY['p' || g % 100, 'q'], 'bk' || g, '{}' FROM here, generate_series(1, :each) g;
+INSERT INTO record (tenant_id, namespace_id, path, key, value, updated_at)
+    SELECT here.*, ARRAY['p' || g % 100, 'q'], 'bk' || g, '{}', now() - g * interval '1 second'
+    FROM here, generate_series(1, :each) g;
 INSERT INTO idempotency (tenant_id, namespace_id, key, request_hash, response)
     SELECT here.*, 'bi' || g, '', '{}' FROM here, generate_series(1, :each) g;
 INSERT INTO job (tenant_id, id, namespace_id, kind, idem_key, state, payload, finished_at)

@@ -13,6 +13,10 @@ from memsvc.store import tables
 
 _U = tables.unit
 _V = tables.unit_version
+# How the causes begin of what a person decided.
+EDITED = "edited by hand"
+INVALIDATED = "invalidated by hand"
+RESTORED = "restored by hand"
 _DECIDED = (Status.SUPERSEDED.value, Status.MERGED.value)
 
 

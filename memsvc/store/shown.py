@@ -15,11 +15,13 @@ from memsvc.domain.timespan import TimeSpan
 from memsvc.domain.unit import Status
 from memsvc.store import columns as cols
 from memsvc.store import links, secrets, tables, together, units
+from memsvc.store.decisions import EDITED, INVALIDATED, RESTORED
 
 _U = tables.unit
 _S = tables.unit_source
 _M = tables.message
 Span = tuple[int, int]
+_BY_HAND = (EDITED, INVALIDATED, RESTORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def read(
         },
         spans,
         links.by_doubted(doubts),
-        *([tuple(pair) for pair in pairs if pair[1]] for pairs in hidden),
+        *hidden,
     )  # fmt: skip
 
 
@@ -99,9 +101,9 @@ def _over() -> sa.Select[tuple[str, int, int]]:
     """The characters of messages whose statement was put away, has run out, was superseded or given other words."""
     mine = sa.and_(*tables.within(_U, together.PLACE), _U.c.id == _S.c.unit_id)
     gone = sa.or_(
-        _U.c.status.not_in([Status.ACTIVE.value, Status.MERGED.value]),
+        sa.and_(_U.c.status != Status.ACTIVE.value, _U.c.status != Status.MERGED.value),
         _U.c.expires_at <= sa.func.now(),
-        _U.c.cause.startswith(units.EDITED),
+        _U.c.cause.startswith(EDITED),
     )
     return (
         sa.select(_S.c.message_id, _S.c.start_char, _S.c.end_char)
@@ -115,3 +117,12 @@ _COLUMNS = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_s
             _U.c.t_phrase, _U.c.utc_offset_s, _U.c.valid_to, _U.c.superseded_by, _U.c.holds_until)  # fmt: skip
 _OF_MESSAGE = (_M.c.id, _M.c.session_id, _M.c.role, _M.c.speaker, _M.c.content, _M.c.caption, _M.c.occurred_at,
                _M.c.utc_offset_s)  # fmt: skip
+_HERE = together.PLACE
+_UNITS, _MESSAGES = together.ids("units"), together.ids("messages")
+_WORDS = together.Prepared(sa.select(*_COLUMNS).where(*tables.within(_U, _HERE), tables.any_of(_U.c.id, _UNITS)))
+_CITED = together.Prepared(units.owned(_HERE, _UNITS))
+_SAID = together.Prepared(sa.select(*_OF_MESSAGE).where(*tables.within(_M, _HERE), tables.any_of(_M.c.id, _MESSAGES)))
+_OVER = together.Prepared(_over())
+_DOUBTS = together.Prepared(links.doubts(_HERE, _UNITS, _BY_HAND))
+_SECRETS = together.Prepared(secrets.said(_HERE))
+_CITING = together.Prepared(secrets.citing(_HERE))

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from memsvc.domain.exchange import Namespace
 
-_DIALECT = PGDialect_psycopg()
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _UUID = sa.UUID(as_uuid=True)
 # What stands for the namespace and for ids in a statement that is compiled once; `given` has their values.
 PLACE: Any = Namespace(sa.bindparam("tenant_id", type_=_UUID), sa.bindparam("space_id", type_=_UUID), "", 0, "")  # type: ignore[arg-type]
@@ -31,7 +31,7 @@ class Prepared:
     """A statement that is compiled once."""
 
     def __init__(self, statement: sa.ClauseElement) -> None:
-        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        compiled = statement.compile(dialect=_DIALECT)
         self.text = str(compiled)
         self.fixed = compiled.params
         self.names = [name for name, value in self.fixed.items() if value is None]
@@ -45,8 +45,8 @@ def given(namespace: Namespace) -> dict[str, Any]:
 def ask(
     connection: sa.Connection, statements: Sequence[Prepared], values: Mapping[str, Any], *, ends: bool = False
 ) -> list[list[Any]]:
-    """The rows of each statement, as named tuples; with `ends` the transaction is over behind them, and the connection
-    takes no other statement. Raises what SQLAlchemy raises for a statement.
+    """The rows of each statement, asked with its share of `values`, as named tuples; with `ends` the transaction is
+    over behind them, and the connection takes no other statement. Raises what SQLAlchemy raises for a statement.
     """
     driver: Any = connection.connection.driver_connection
     try:
