@@ -40,7 +40,7 @@ def doubted(shown: Shown, memories: Sequence[Memory]) -> list[Memory]:
     found = shown.doubts
     return [
         dataclasses.replace(memory, doubted_by=found[memory.unit_id][0], doubted_at=found[memory.unit_id][1])
-        if memory.unit_id in found
+        if memory.unit_id is not None and memory.unit_id in found
         else memory
         for memory in memories
     ]
