@@ -322,8 +322,8 @@ def _wire(
 ) -> Service:
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
-    snapshots = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
-    indexes = Indexes(database, pool, text_encoder.name, snapshots)
+    kept = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
+    indexes = Indexes(database, pool, text_encoder.name, kept)
     aside = Aside()
     accesses = Accesses(database)
     text_generator = load_generator(settings)
@@ -336,16 +336,10 @@ def _wire(
     runner = Runner(database, handlers, settings.jobs, notify, apart=_APART)
     # Of a consolidation's pairs, of a write: they are queued behind them.
     by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS, contexts.KIND}
-    southern = settings.distill.southern
     recall = Recall(
-        text_encoder,
-        indexes,
-        settings.recall,
-        load_ranker(settings),
-        load_cross_encoder(settings),
-        accesses.note,
-        southern=southern,
-    )
+        text_encoder, indexes, settings.recall, load_ranker(settings), load_cross_encoder(settings), accesses.note,
+        southern=settings.distill.southern,
+    )  # fmt: skip
     return Service(
         settings=settings,
         database=database,

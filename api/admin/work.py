@@ -25,12 +25,13 @@ def jobs(
     state: State | Annotated[str, Query(pattern="^$")] = "",
 ) -> Response:
     tenant_id = session.principal.tenant_id
+    found = service.maintain.listed(tenant_id, [State(state)] if state else [], None, _SHOWN)
     return pages.show(
         request,
         "jobs.html",
         session,
-        jobs=service.maintain.listed(tenant_id, [State(state)] if state else [], None, _SHOWN),
-        names={space.id: space.name for space in service.directory.spaces(tenant_id)},
+        jobs=found,
+        names=service.directory.names(tenant_id, {job.namespace_id for job in found}),
         state=state,
         states=list(State),
         most=_SHOWN,

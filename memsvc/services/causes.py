@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from memsvc.domain.unit import Kind
+from memsvc.store.decisions import EDITED as EDITED
+from memsvc.store.decisions import INVALIDATED as INVALIDATED
+from memsvc.store.decisions import RESTORED as RESTORED
 from memsvc.store.units import StoredUnit
 
 DISTILLED = "distilled"
 DISTILLED_AGAIN = "distilled again"
-EDITED = "edited by hand"
-INVALIDATED = "invalidated by hand"
-RESTORED = "restored by hand"
 FORGOTTEN = "forgotten"
 RUN_OUT = f"{FORGOTTEN}: expired"
 # What a person decided is not decided again by a rule.

@@ -44,6 +44,11 @@ class Directory:
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             return directory.spaces(connection, tenant_id)
 
+    def names(self, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Namespace id -> its name, of those that are there."""
+        with self._database.tenant(tenant_id) as connection:
+            return directory.names(connection, tenant_id, ids)
+
     def sessions(self, tenant_id: uuid.UUID, names: Sequence[str] | None = None) -> list[directory.Session]:
         """All sessions of these namespaces, or of all, the oldest first."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:

@@ -32,8 +32,8 @@ from memsvc.store import feed, namespaces
 from memsvc.store.database import Database
 
 _log = structlog.get_logger("memsvc.index")
-# A namespace of no more changes is read within the request: about a third of a second. A snapshot is taken anew after so
-# many, and an eighth of all.
+# A namespace of no more changes is read within the request: about a third of a second. A snapshot is taken anew after
+# so many, and an eighth of all.
 _FEW_CHANGES, _KEPT_SHARE = 2_000, 8
 # Rows of a namespace that are read at once.
 _PORTION = 2_000
@@ -71,12 +71,7 @@ class Indexes:
     def reading(self, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace, NamespaceIndex]]:
         """A snapshot of the database, the namespace in it, and its index at that head or later. Raises NotFound."""
         while True:
-            with self._database.tenant(tenant_id, snapshot=True) as connection:
-                space = namespaces.find(connection, tenant_id, name)
-                if space is None:
-                    raise errors.NotFound(
-                        f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
-                    )
+            with namespaces.reading(self._database, tenant_id, name) as (connection, space):
                 index = self._pool.get(space)
                 if self._kept is None or index.applied or space.head <= self._few:
                     self._follow(connection, space, index)

@@ -230,13 +230,8 @@ class Inspect:
 
     @contextlib.contextmanager
     def _reading(self, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace]]:
-        with self._database.tenant(tenant_id, snapshot=True) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            if space is None:
-                raise errors.NotFound(
-                    f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
-                )
-            yield connection, space
+        with namespaces.reading(self._database, tenant_id, name) as found:
+            yield found
 
 
 def _told(

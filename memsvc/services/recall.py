@@ -33,7 +33,7 @@ from memsvc.retrieval.support import Support
 from memsvc.services import evidence, secrecy, wording
 from memsvc.services.indexes import Indexes
 from memsvc.settings import RecallSettings
-from memsvc.store import aliases, filters, trust
+from memsvc.store import aliases, filters, shown, trust
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
 _MIN_MEMORY_TOKENS = 8
@@ -300,14 +300,16 @@ def _words(
     scored: Sequence[Scored],
 ) -> list[Memory]:
     """What is served of the chosen entries, its secrets hidden where they are to be, and what of it is in doubt where
-    it is asked how things are.
+    it is asked how things are. It ends the transaction.
     """
-    veil = secrecy.veil(connection, space)
-    memories = evidence.serve(
-        connection, space, veil(wording.read(connection, space, chosen)), index.weights(asked.query.text),
-        {item.candidate.message_id: item.candidate.coverage for item in scored}, veil,
-    )  # fmt: skip
-    return wording.doubted(connection, space, memories) if asked.asks_now else memories
+    coverage = {item.candidate.message_id: item.candidate.coverage for item in scored}
+    unit_ids = [entry.unit_id for entry in chosen if entry.unit_id]
+    # Those whose words may be served: without a unit, and where a sentence may say more than the unit does.
+    ids = {e.message_id for e in chosen if e.unit_id is None or coverage.get(e.message_id, 0.0) >= evidence.MORE}
+    found = shown.read(connection, space, unit_ids, ids, hides=secrecy.hides(space))
+    veil = secrecy.veil_of(space, found.said, found.citing)
+    memories = evidence.serve(found, veil(wording.read(found, chosen)), index.weights(asked.query.text), coverage, veil)
+    return wording.doubted(found, memories) if asked.asks_now else memories
 
 
 def _of_persons(connection: sa.Connection, space: Namespace, index: NamespaceIndex, query: Query) -> Query:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.models.secrets import find_in, find_named, find_said, lowered
-from memsvc.store import secrets
+from memsvc.store import secrets, together
 from memsvc.store.secrets import Place
 
 KEEP, MASK, REFUSE = "keep", "mask", "refuse"
@@ -114,14 +114,25 @@ class _Bare(Veil):
 
 
 _BARE = _Bare()
+_SAID = [together.Prepared(secrets.said(together.PLACE)), together.Prepared(secrets.citing(together.PLACE))]
 
 
 def veil(connection: sa.Connection, space: Namespace) -> Veil:
     """What hides the secrets of the namespace as it stands in this transaction; nothing does where it keeps them."""
-    if space.secrets == KEEP:
+    if not hides(space):
         return _BARE
-    said = secrets.said(connection, space)
-    return Veil(said, secrets.citing(connection, space, {message_id for message_id, _ in said}))
+    said, citing = together.ask(connection, _SAID, together.given(space))
+    return veil_of(space, said, citing)
+
+
+def hides(space: Namespace) -> bool:
+    """Whether its secrets are hidden."""
+    return space.secrets != KEEP
+
+
+def veil_of(space: Namespace, said: Iterable[tuple[str, str]], citing: Iterable[tuple[str, str]]) -> Veil:
+    """As `veil`, of secrets that were read before."""
+    return Veil([(message_id, words) for message_id, words in said if words], citing) if hides(space) else _BARE
 
 
 def places(content: str, caption: str | None, metadata: Mapping[str, Any] | None) -> tuple[Place, ...]:

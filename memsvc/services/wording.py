@@ -6,25 +6,18 @@ import dataclasses
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-import sqlalchemy as sa
-
 from memsvc.domain.context import Memory, SourceRef
-from memsvc.domain.exchange import Namespace
 from memsvc.domain.ranking import Ranked
 from memsvc.retrieval import packing
-from memsvc.services.causes import BY_HAND
-from memsvc.store import exchanges, links, units
+from memsvc.store.shown import Shown
 
 
-def read(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) -> list[Memory]:
+def read(shown: Shown, chosen: Sequence[Ranked]) -> list[Memory]:
     """The entries with their words. One that was erased since the index was read has none, and is left out."""
-    stored = units.words(connection, space, [entry.unit_id for entry in chosen if entry.unit_id])
-    bare = [entry.message_id for entry in chosen if entry.unit_id is None]
-    messages = exchanges.by_id(connection, space, bare) if bare else {}
     memories: list[Memory] = []
     for entry in chosen:
-        if entry.unit_id is not None and entry.unit_id in stored:
-            unit = stored[entry.unit_id]
+        if entry.unit_id is not None and entry.unit_id in shown.units:
+            unit = shown.units[entry.unit_id]
             refs = tuple(SourceRef(message_id, session_id) for message_id, session_id in unit.sources)
             memories.append(
                 Memory(
@@ -32,8 +25,8 @@ def read(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) 
                     entry.seq, unit.place, unit.valid_to, unit.superseded_by,
                 )
             )  # fmt: skip
-        elif entry.unit_id is None and entry.message_id in messages:
-            said = messages[entry.message_id].message
+        elif entry.unit_id is None and entry.message_id in shown.messages:
+            said = shown.messages[entry.message_id]
             ref = SourceRef(said.id, said.session_id)
             text = f"{said.name}: {said.text}"
             memories.append(
@@ -42,12 +35,12 @@ def read(connection: sa.Connection, space: Namespace, chosen: Sequence[Ranked]) 
     return memories
 
 
-def doubted(connection: sa.Connection, space: Namespace, memories: Sequence[Memory]) -> list[Memory]:
+def doubted(shown: Shown, memories: Sequence[Memory]) -> list[Memory]:
     """The memories, each with what was said later and may have ended it; what a person decided is in no doubt."""
-    found = links.doubted(connection, space, {memory.unit_id for memory in memories if memory.unit_id}, BY_HAND)
+    found = shown.doubts
     return [
         dataclasses.replace(memory, doubted_by=found[memory.unit_id][0], doubted_at=found[memory.unit_id][1])
-        if memory.unit_id in found
+        if memory.unit_id is not None and memory.unit_id in found
         else memory
         for memory in memories
     ]

@@ -1,9 +1,9 @@
-"""The tables of accounts and their keys; `tables` has those of what they hold."""
+"""The tables of accounts, their keys and their trail; `tables` has those of what they hold."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from memsvc.store import columns
 
@@ -35,4 +35,28 @@ api_key = sa.Table(
     sa.Column("expires_at", columns.instant),
     # No message written with this key is trusted more.
     sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
+)
+
+# What was erased, as digests; nothing brings it back.
+tombstone = sa.Table(
+    "tombstone",
+    metadata,
+    columns.tenant(),
+    sa.Column("digest", BYTEA, primary_key=True),
+    columns.recorded("erased_at"),
+)
+
+# Who did what to what, without content; each row carries the hash of the one before it. Insert and read only.
+audit = sa.Table(
+    "audit",
+    metadata,
+    columns.tenant(),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", columns.instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("counts", JSONB, nullable=False),
+    sa.Column("previous", BYTEA, nullable=False),
+    sa.Column("hash", BYTEA, nullable=False),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from memsvc import errors
-from memsvc.store import failures
+from memsvc.store import failures, together
+from memsvc.store.together import Prepared
 
 APP_ROLE = "memsvc_app"
 # The option of every connection that says what is done about secrets where a namespace sets nothing.
@@ -68,32 +70,51 @@ class Database:
         Raises Unavailable when the database cannot do it now, with the reason; StorageFull when its disk is full;
         OutcomeUnknown when the connection broke while it committed.
         """
-        with self._transaction("app.tenant", str(tenant_id), snapshot, stores=not snapshot) as connection:
+        with self._transaction("app.tenant", str(tenant_id), snapshot, stores=not snapshot) as (connection, _):
             yield connection
+
+    @contextlib.contextmanager
+    def snapshot(
+        self, tenant_id: uuid.UUID, first: Sequence[Prepared], values: Mapping[str, Any]
+    ) -> Iterator[tuple[sa.Connection, list[list[Any]]]]:
+        """As `tenant` with a snapshot, and the rows of what is asked first, in the round trip that begins it."""
+        with self._transaction("app.tenant", str(tenant_id), True, first=first, values=values) as (connection, rows):
+            yield connection, rows
 
     @contextlib.contextmanager
     def key_lookup(self, key_id: str) -> Iterator[sa.Connection]:
         """One transaction that sees the API key `key_id` and nothing else: used before the tenant is known."""
-        with self._transaction("app.key_id", key_id) as connection:
+        with self._transaction("app.key_id", key_id) as (connection, _):
             yield connection
 
     @contextlib.contextmanager
     def dispatch(self) -> Iterator[sa.Connection]:
         """One transaction that sees the job rows of all tenants, to read, and nothing else: whose turn is it?"""
-        with self._transaction("app.dispatch", "on") as connection:
+        with self._transaction("app.dispatch", "on") as (connection, _):
             yield connection
 
     @contextlib.contextmanager
     def _transaction(
-        self, setting: str, value: str, snapshot: bool = False, *, stores: bool = False
-    ) -> Iterator[sa.Connection]:
-        """`stores`: the transaction may write, so that it matters whether its commit got through."""
+        self,
+        setting: str,
+        value: str,
+        snapshot: bool = False,
+        *,
+        stores: bool = False,
+        first: Sequence[Prepared] = (),
+        values: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Iterator[tuple[sa.Connection, list[list[Any]]]]:
+        """`stores`: the transaction may write, so that it matters whether its commit got through. It begins, is set
+        and asks what is asked `first` in one round trip.
+        """
         engine = self._snapshots if snapshot else self._engine
         committing = False
         try:
             with engine.begin() as connection:
-                connection.execute(_SET_LOCAL, {"name": setting, "value": value})
-                yield connection
+                _, *rows = together.ask(
+                    connection, [_SET_LOCAL, *first], {**values, "setting": setting, "value": value}
+                )
+                yield connection, rows
                 committing = stores and connection.in_transaction()
         except sa.exc.TimeoutError as error:
             raise errors.Unavailable("All connections to the database are in use.", failures.NOTHING) from error
@@ -105,7 +126,7 @@ class Database:
 
     def check(self) -> None:
         """Raises Unavailable when the database is not reachable, and Invalid when the role could pass row security."""
-        with self._transaction("app.tenant", "") as connection:
+        with self._transaction("app.tenant", "") as (connection, _):
             row = connection.execute(_ROLE).one()
         if row.rolsuper or row.rolbypassrls:
             raise errors.Invalid(
@@ -127,7 +148,7 @@ class Database:
         self._engine.dispose()
 
 
-_SET_LOCAL = sa.text("SELECT set_config(:name, :value, true)")
+_SET_LOCAL = Prepared(sa.text("SELECT set_config(:setting, :value, true)"))
 _ROLE = sa.text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
 
 

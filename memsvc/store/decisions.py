@@ -13,6 +13,10 @@ from memsvc.store import tables
 
 _U = tables.unit
 _V = tables.unit_version
+# How the causes begin of what a person decided.
+EDITED = "edited by hand"
+INVALIDATED = "invalidated by hand"
+RESTORED = "restored by hand"
 _DECIDED = (Status.SUPERSEDED.value, Status.MERGED.value)
 
 
@@ -73,6 +77,7 @@ def page(
         .join(last, sa.true())
         .outerjoin(deciding, decided)
         .where(*tables.within(_U, namespace), _U.c.status.in_(_DECIDED), _U.c.kind != Kind.ABSTRACT.value)
+        .where(_U.c.superseded_by.is_not(None))  # what the join says too, in the words of the index
         .order_by(decided_at.desc(), _U.c.seq.desc())
         .limit(limit)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,10 @@ class Space:
 def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Space]:
     """Every namespace of the tenant, by name."""
     said = (
-        sa.select(sa.func.count().label("messages"), sa.func.max(_M.c.recorded_at).label("written_at"))
+        sa.select(_M.c.recorded_at.label("written_at"))
         .where(_M.c.tenant_id == _N.c.tenant_id, _M.c.namespace_id == _N.c.id)
+        .order_by(_M.c.seq.desc())
+        .limit(1)
         .lateral("said")
     )
     made = (
@@ -68,9 +70,9 @@ def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Space]:
         .lateral("made")
     )
     statement = (
-        sa.select(_N, said.c.messages, made.c.units, said.c.written_at)
+        sa.select(_N, made.c.units, said.c.written_at)
         .select_from(_N)
-        .join(said, sa.true())
+        .join(said, sa.true(), isouter=True)
         .join(made, sa.true())
         .where(_N.c.tenant_id == tenant_id)
         .order_by(_N.c.name)
@@ -79,6 +81,12 @@ def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Space]:
         Space(row.id, row.name, row.encoder, row.created_at, row.messages, row.units, row.written_at)
         for row in connection.execute(statement)
     ]
+
+
+def names(connection: sa.Connection, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Namespace id -> its name, of those that are there."""
+    statement = sa.select(_N.c.id, _N.c.name).where(_N.c.tenant_id == tenant_id, _N.c.id.in_(ids))
+    return {row.id: row.name for row in connection.execute(statement)}
 
 
 def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[str] | None) -> list[Session]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,12 +43,19 @@ def doubted(
     """Those of the units (None: of all) that something said later may have ended: by which unit, the last where there
     are several, said when. Not those whose present version has a cause that begins with one of `settled`.
     """
+    return by_doubted(connection.execute(doubts(namespace, unit_ids, settled)))
+
+
+def doubts(
+    namespace: Namespace, unit_ids: Collection[str] | sa.BindParameter[Any] | None, settled: Sequence[str]
+) -> sa.Select[Any]:
+    """What `doubted` looks for."""
     newer, older = tables.unit.alias("newer"), tables.unit.alias("older")
 
     def is_end(unit: sa.FromClause, end: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return sa.and_(*tables.within(unit, namespace), unit.c.id == end, unit.c.status == Status.ACTIVE.value)
 
-    statement = (
+    return (
         sa.select(_L.c.dst, newer.c.id, newer.c.t_mention, newer.c.utc_offset_s)
         .join(newer, is_end(newer, _L.c.src))
         .join(older, is_end(older, _L.c.dst))
@@ -59,7 +66,11 @@ def doubted(
         )
         .order_by(newer.c.t_mention, newer.c.id)
     )  # fmt: skip
-    return {row.dst: (row.id, columns.local(row.t_mention, row.utc_offset_s)) for row in connection.execute(statement)}
+
+
+def by_doubted(rows: Iterable[Any]) -> dict[str, tuple[str, dt.datetime]]:
+    """What `doubts` finds, by the unit in doubt."""
+    return {row.dst: (row.id, columns.local(row.t_mention, row.utc_offset_s)) for row in rows}
 
 
 def replace(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Link]) -> tuple[int, int]:

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.store import tables
-from memsvc.store.database import DEFAULT_SECRETS
+from memsvc.store import tables, together
+from memsvc.store.database import DEFAULT_SECRETS, Database
 
 _T = tables.namespace
+_FIND = together.Prepared(
+    sa.select(_T).where(_T.c.tenant_id == together.PLACE.tenant_id, _T.c.name == sa.bindparam("named", type_=sa.Text))
+)
 
 
 def find(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
     statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name)
     return _namespace(connection, connection.execute(statement).one_or_none())
+
+
+@contextlib.contextmanager
+def reading(database: Database, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace]]:
+    """A snapshot, and the namespace in it; one round trip for both. Raises NotFound, and what `Database.tenant`
+    raises.
+    """
+    with database.snapshot(tenant_id, [_FIND], {"tenant_id": tenant_id, "named": name}) as (connection, (rows,)):
+        space = _namespace(connection, rows[0] if rows else None)
+        if space is None:
+            raise errors.NotFound(
+                f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
+            )
+        yield connection, space
 
 
 def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
@@ -114,7 +135,7 @@ def unset(connection: sa.Connection, fresh: Namespace) -> Namespace:
     return dataclasses.replace(fresh, secrets=connection.get_execution_options().get(DEFAULT_SECRETS, "keep"))
 
 
-def _namespace(connection: sa.Connection, row: sa.Row[tuple[object, ...]] | None) -> Namespace | None:
+def _namespace(connection: sa.Connection, row: Any | None) -> Namespace | None:
     if row is None:
         return None
     found = Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder)

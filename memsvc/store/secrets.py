@@ -53,7 +53,7 @@ def of_messages(connection: sa.Connection, namespace: Namespace, ids: Collection
     return found
 
 
-def said(connection: sa.Connection, namespace: Namespace) -> list[tuple[str, str]]:
+def said(namespace: Namespace) -> sa.Select[tuple[str, str]]:
     """Every secret of the namespace, word for word, with the message that it stands in."""
     texts = sa.func.jsonb_build_object(
         "content", _M.c.content, "caption", _M.c.caption, "metadata", _M.c.metadata, type_=sa.dialects.postgresql.JSONB
@@ -61,12 +61,11 @@ def said(connection: sa.Connection, namespace: Namespace) -> list[tuple[str, str
     text = texts.op("#>>", return_type=sa.Text())(_S.c.place)
     words = sa.func.substr(text, _S.c.start_char + 1, _S.c.end_char - _S.c.start_char)
     mine = sa.and_(*tables.within(_M, namespace), _M.c.id == _S.c.message_id)
-    statement = sa.select(_S.c.message_id, words).join(_M, mine).where(*tables.within(_S, namespace))
-    return [(message_id, secret) for message_id, secret in connection.execute(statement) if secret]
+    return sa.select(_S.c.message_id, words.label("words")).join(_M, mine).where(*tables.within(_S, namespace))
 
 
-def citing(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> list[tuple[str, str]]:
-    """(unit, message) for each unit that cites one of these messages."""
+def citing(namespace: Namespace) -> sa.Select[tuple[str, str]]:
+    """(unit, message) for each unit that cites a message with a secret."""
+    held = sa.select(_S.c.message_id).where(*tables.within(_S, namespace))
     statement = sa.select(_U.c.unit_id, _U.c.message_id).distinct()
-    mine = statement.where(*tables.within(_U, namespace), tables.any_of(_U.c.message_id, ids))
-    return [(unit_id, message_id) for unit_id, message_id in connection.execute(mine)]
+    return statement.where(*tables.within(_U, namespace), _U.c.message_id.in_(held))

@@ -6,6 +6,7 @@ Every table but `tenant` is keyed by tenant first, and row-level security is for
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
@@ -13,12 +14,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
 from memsvc.store.accounts import api_key as api_key
+from memsvc.store.accounts import audit as audit
 from memsvc.store.accounts import metadata as metadata
 from memsvc.store.accounts import tenant as tenant
+from memsvc.store.accounts import tombstone as tombstone
 
 _RUNNING = sa.text("state = 'running'")
 _NAMED = sa.text("speaker IS NOT NULL")
 _WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
+_OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
+_ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
+_REPLACED = sa.text("superseded_by IS NOT NULL")
 
 namespace = sa.Table(
     "namespace",
@@ -61,6 +67,8 @@ exchange = sa.Table(
     sa.Column("message_ids", ARRAY(sa.Text), nullable=False),
     sa.Column("skipped", JSONB, nullable=False),
     columns.recorded(),
+    # By their bytes, so that a range of them is a prefix in every database.
+    sa.Index("exchange_by_bytes", "tenant_id", "namespace_id", "id", postgresql_ops={"id": "text_pattern_ops"}),
     columns.belongs(),
 )
 
@@ -170,9 +178,9 @@ unit = sa.Table(
     sa.Column("holds_until", columns.instant),
     # Of the clock that `t_mention` was read from.
     columns.utc_offset(),
-    sa.Index(
-        "unit_merged", "tenant_id", "namespace_id", "superseded_by", postgresql_where=sa.text("status = 'merged'")
-    ),
+    sa.Index("unit_by_seq", "tenant_id", "namespace_id", "seq"),
+    sa.Index("unit_by_session", "tenant_id", "namespace_id", "session_id"),
+    sa.Index("unit_by_successor", "tenant_id", "namespace_id", "superseded_by", postgresql_where=_REPLACED),
     columns.belongs(),
 )
 
@@ -312,6 +320,12 @@ job = sa.Table(
     sa.Index("job_one_running_per_namespace", "tenant_id", "namespace_id", unique=True, postgresql_where=_RUNNING),
     sa.Index("job_leased", "lease_until", postgresql_where=_RUNNING),
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
+    sa.Index("job_open", "tenant_id", "namespace_id", "kind", "ordinal", postgresql_where=_OPEN),
+    sa.Index("job_ended", "finished_at", postgresql_where=_ENDED),
+    # The newest: of a tenant, in a state, of a namespace.
+    sa.Index("job_by_ordinal", "tenant_id", "ordinal"),
+    sa.Index("job_by_state", "tenant_id", "state", "ordinal"),
+    sa.Index("job_by_namespace", "tenant_id", "namespace_id", "ordinal"),
     columns.belongs(),
 )
 
@@ -340,6 +354,8 @@ record = sa.Table(
     sa.Column("texts", ARRAY(sa.Text)),
     *columns.ending(),
     sa.Column("trust", sa.Float, nullable=False, server_default="1"),  # of the key that wrote it
+    sa.Index("record_by_update", "tenant_id", "namespace_id", "updated_at"),
+    sa.Index("record_by_key", "tenant_id", "namespace_id", "key"),
     columns.belongs(),
 )
 
@@ -351,30 +367,6 @@ alias = sa.Table(
     sa.Column("name", sa.Text, nullable=False),  # of whom it is another name
     columns.recorded("created_at"),
     columns.belongs(),
-)
-
-# What was erased, as digests; nothing brings it back.
-tombstone = sa.Table(
-    "tombstone",
-    metadata,
-    columns.tenant(),
-    sa.Column("digest", BYTEA, primary_key=True),
-    columns.recorded("erased_at"),
-)
-
-# Who did what to what, without content; each row carries the hash of the one before it. Insert and read only.
-audit = sa.Table(
-    "audit",
-    metadata,
-    columns.tenant(),
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("at", columns.instant, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("target", sa.Text, nullable=False),
-    sa.Column("counts", JSONB, nullable=False),
-    sa.Column("previous", BYTEA, nullable=False),
-    sa.Column("hash", BYTEA, nullable=False),
 )
 
 # Children first: the order in which a namespace is erased.
@@ -389,6 +381,7 @@ def within(table: sa.FromClause, namespace: Namespace) -> tuple[sa.ColumnElement
     return table.c.tenant_id == namespace.tenant_id, table.c.namespace_id == namespace.id
 
 
-def any_of(column: sa.Column[str], ids: Collection[str]) -> sa.ColumnElement[bool]:
+def any_of(column: sa.Column[str], ids: Collection[str] | sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
     """`column` is one of `ids`, as one array parameter, however many they are."""
-    return column == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Text)))
+    given = ids if isinstance(ids, sa.BindParameter) else sa.literal(list(ids), sa.ARRAY(sa.Text))
+    return column == sa.any_(given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -222,42 +222,6 @@ def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     return {row.id: _stored(row, cited[row.id]) for row in rows}
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What a ranking shows of a unit. `sources` are (message id, session id), each message once; `place` is the first
-    character of the first one's span; it was so until `valid_to`, when something took its place or it ended by itself.
-    """
-
-    id: str
-    kind: str
-    status: str
-    text: str
-    t_mention: dt.datetime
-    time: TimeSpan | None
-    sources: tuple[tuple[str, str], ...]
-    place: int
-    valid_to: dt.datetime | None
-    superseded_by: str | None
-
-
-def words(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, Words]:
-    """What recall returns of each unit; `by_id` reads every field."""
-    cited = with_merged(connection, namespace, ids)
-    columns = (_U.c.id, _U.c.kind, _U.c.status, _U.c.text, _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.t_granularity,
-               _U.c.t_phrase, _U.c.utc_offset_s, _U.c.valid_to, _U.c.superseded_by, _U.c.holds_until)  # fmt: skip
-    statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
-    return {
-        row.id: Words(
-            row.id, row.kind, row.status, row.text, cols.local(row.t_mention, row.utc_offset_s), _time(row),
-            tuple(dict.fromkeys((source.message_id, session) for source, session in cited[row.id])),
-            cited[row.id][0][0].start if cited.get(row.id) else 0,
-            row.valid_to or (cols.local(row.holds_until, row.utc_offset_s) if row.holds_until else None),
-            row.superseded_by,
-        )
-        for row in connection.execute(statement)
-    }  # fmt: skip
-
-
 def sources(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None
 ) -> dict[str, list[tuple[Source, str]]]:
@@ -279,6 +243,11 @@ def with_merged(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str]
 ) -> dict[str, list[tuple[Source, str]]]:
     """As `sources`, with those of the units that say the same and were merged into it, behind its own."""
+    return by_owner(connection.execute(owned(namespace, ids)))
+
+
+def owned(namespace: Namespace, ids: Collection[str] | sa.BindParameter[Any]) -> sa.CompoundSelect[Any]:
+    """The sources of these units and of those that were merged into them, each with its `owner` among `ids`."""
     fields = (_S.c.unit_id, _S.c.ordinal, _S.c.message_id, _S.c.session_id, _S.c.start_char, _S.c.end_char)
     own = sa.select(_S.c.unit_id.label("owner"), *fields).where(
         *tables.within(_S, namespace), tables.any_of(_S.c.unit_id, ids)
@@ -290,7 +259,11 @@ def with_merged(
             *tables.within(_S, namespace), _U.c.status == Status.MERGED.value, tables.any_of(_U.c.superseded_by, ids)
         )
     )
-    rows = connection.execute(own.union_all(merged)).all()
+    return own.union_all(merged)
+
+
+def by_owner(rows: Iterable[Any]) -> dict[str, list[tuple[Source, str]]]:
+    """What `owned` finds, by owner: its own sources first."""
     found: dict[str, list[tuple[Source, str]]] = {}
     for row in sorted(rows, key=lambda row: (row.owner, row.owner != row.unit_id, row.unit_id, row.ordinal)):
         source = Source(row.message_id, row.start_char, row.end_char)
@@ -305,7 +278,8 @@ def _whole(connection: sa.Connection, namespace: Namespace, ids: sa.Select[Any])
     return [found[unit_id] for unit_id in wanted]
 
 
-def _time(row: Any) -> TimeSpan | None:
+def time(row: Any) -> TimeSpan | None:
+    """When it was so, where it says that."""
     if row.t_start is None:
         return None
     start, end = (cols.local(moment, row.utc_offset_s) for moment in (row.t_start, row.t_end))
@@ -376,7 +350,7 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         quantities=tuple(Quantity(**quantity) for quantity in row.quantities),
         location=row.location,
         t_mention=cols.local(row.t_mention, row.utc_offset_s),
-        time=_time(row),
+        time=time(row),
         sources=tuple(source for source, _ in cited),
         salience=row.salience,
         confidence=row.confidence,

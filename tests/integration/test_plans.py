@@ -1,0 +1,125 @@
+"""How the database finds what a read asks for: by an index, a page of it, in as many statements for 50 as for one."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from api import app as application
+from memsvc.bootstrap import Service
+from memsvc.store import keys, tenants
+from tests import crowd
+from tests.integration.test_scopes import ASK, MEM0, NEVER, Account, N, plant, walked
+
+# A read that is no walk over everything touches no more rows than this of any table.
+_FEW = 1_200
+# What reads all that a namespace, or an account, holds: each because its answer is made of all of it.
+_WHOLE = {
+    f"GET {N}/export",
+    f"GET {N}/profile",
+    f"GET {N}/stats",
+    f"GET {N}/episodes",
+    f"GET {N}/records/paths",
+    "GET /v1/entities/",
+    "GET /v1/memories/",
+    "POST /v2/memories/",
+    "GET /admin",
+    "GET /admin/namespaces/{namespace}",
+    "GET /admin/namespaces/{namespace}/episodes",
+    "GET /admin/namespaces",
+}
+# Reading these whole is how their answer comes about: an account's every unit over time, all jobs by kind and state.
+_ALL = {"GET /admin", "GET /metrics", f"GET {N}/export"}  # fmt: skip
+_READS: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", f"{N}/recall"): ASK,
+    ("POST", f"{N}/context"): ASK,
+    ("POST", f"{N}/records/search"): {"prefix": [], "limit": 10},
+    ("POST", f"{N}/records/find"): {"path": ["p"], "key": "k"},
+    ("POST", "/v2/memories/"): {"filters": MEM0},
+    ("POST", "/v2/memories/search/"): ASK | {"filters": MEM0},
+}
+Sent = tuple[str, Any]
+
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def account(service: Service, base_url: str) -> Iterator[Account]:
+    made = Account(service, base_url, tenants.ensure(service.database, f"tenant-{uuid.uuid4()}"))
+    plant(made)
+    crowd.fill(service, made.tenant_id)
+    yield made
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
+    """Every statement that is sent to the database from now on, with its parameters."""
+    seen: list[Sent] = []
+    for cursor in (psycopg.Cursor, psycopg.ServerCursor):
+
+        def execute(self: Any, query: Any, params: Any = None, *, _before: Any = cursor.execute, **more: Any) -> Any:
+            seen.append((str(query), params))
+            return _before(self, query, params, **more)
+
+        monkeypatch.setattr(cursor, "execute", execute)
+    return seen
+
+
+def test_a_read_finds_what_it_asks_for_by_an_index(account: Account, sent: list[Sent]) -> None:
+    found: dict[str, dict[str, Sent]] = defaultdict(dict)
+    walk = set(walked(application.create(account.service))) - NEVER
+    routes = sorted((method, path) for method, path in walk if method == "GET")
+    for method, path in [*routes, *_READS]:
+        with account.client(*keys.SCOPES, path=path) as http:
+            account.calls(http, method, path)  # what is cold is read whole, once
+            sent.clear()
+            for reply in _ask(account, http, method, path):
+                assert reply.status_code < 400 or method == "GET", (path, reply.text)
+        found[f"{method} {path}"] = {query: (query, given) for query, given in sent}
+    faults: dict[str, set[str]] = defaultdict(set)
+    looked_at = 0
+    for route, statements in found.items():
+        for query, given in statements.values():
+            if query.lstrip().startswith(("SELECT", "WITH")) and " FROM " in query.replace("\n", " "):
+                looked_at += 1
+                for fault in _faults(
+                    account, query, given, few=None if route in _WHOLE | _ALL else _FEW, whole=route in _ALL
+                ):
+                    faults[f"{fault}\n    {query}"].add(route)
+    assert looked_at > 100
+    assert not faults, "\n".join(f"{fault}\n    {sorted(routes)}" for fault, routes in sorted(faults.items()))
+
+
+def _ask(account: Account, http: Any, method: str, path: str) -> Any:
+    if (method, path) in _READS:
+        return [http.post(path.format(**account.ids), json=_READS[method, path])]
+    return account.calls(http, method, path)
+
+
+def _faults(account: Account, query: str, given: Any, few: int | None, *, whole: bool) -> Iterator[str]:
+    with account.service.database.tenant(account.tenant_id) as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        explained = driver.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}", given).fetchone()
+    for node in _nodes(explained[0][0]["Plan"]):
+        rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        where = node.get("Relation Name", "")
+        # Of a few thousand sources the planner would rather read all than look for each of a hundred ids.
+        if whole or node["Node Type"] == "Bitmap Index Scan" or (where == "unit_source" and rows < 1.1 * crowd.EACH):
+            continue
+        if node["Node Type"] == "Seq Scan" and rows > _FEW:
+            yield f"Seq Scan of {where}, {rows:g} rows"
+        elif rows > (few or 2.2 * crowd.EACH * crowd.FULL):
+            yield f"{node['Node Type']} of {where}, {rows:g} rows"
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
