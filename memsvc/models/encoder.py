@@ -310,7 +310,9 @@ class _SentenceTransformers:
         texts = [_joined(context, own) for context, (_, own) in zip(before, pairs, strict=True)]
         found = self._model.encode(texts, output_value="token_embeddings", show_progress_bar=False, prompt="")
         limit = self._model.max_seq_length
-        read = self._model.tokenizer(texts, return_offsets_mapping=True, padding=True, truncation=True, max_length=limit)
+        read = self._model.tokenizer(
+            texts, return_offsets_mapping=True, padding=True, truncation=True, max_length=limit
+        )
         rows: Vectors = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
         for place, tokens_ in enumerate(found):
             given = read["offset_mapping"][place][: sum(read["attention_mask"][place])]

@@ -51,7 +51,7 @@ def test_threads_that_write_at_the_same_time_get_the_vectors_that_each_gets_alon
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = load(precision)
-    given = [[f"Ana moved to house {n}.", "word " * 300, f"{'and then on ' * (n % 5)}to Rome"] for n in range(24)]
+    given = [[f"Ana moved to house {n}.", "word " * 300, f"{'and then on ' * (n % 5)}to Rome"] for n in range(8)]
     before = "Ben: Where to?"
 
     def both(texts: list[str]) -> tuple[encoder.Vectors, encoder.Vectors, encoder.Vectors]:
