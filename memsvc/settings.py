@@ -56,7 +56,7 @@ class EncoderSettings(BaseSettings):
     model: str = Field("all-MiniLM-L6-v2", description="or any sentence-transformers name or folder")
     precision: Literal["int8", "fp32"] = Field("int8", description="of the default model")
     threads: int = Field(1, ge=1)
-    batch_size: int = Field(8, ge=1, description="texts of similar length at once")
+    batch_size: int = Field(32, ge=1, description="texts of similar length in a run, at most")
     device: str | None = Field(
         None, description="for sentence-transformers: cpu, cuda, mps; default: the best there is"
     )

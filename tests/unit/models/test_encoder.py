@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -45,20 +46,40 @@ def test_a_text_has_the_vector_that_it_has_alone_whatever_is_encoded_beside_it()
     np.testing.assert_allclose(made.encode_in_context(pairs), in_context, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("lengths", "runs"),
-    [
-        ([], []),
-        ([9, 8, 9], [[1, 0, 2]]),
-        ([20, 8, 60, 21], [[1], [0, 3], [2]]),
-        ([10, 12, 14, 16], [[0, 1, 2], [3]]),
-        ([250, 250, 250, 9], [[3], [0, 1], [2]]),
-    ],
-)
-def test_texts_are_run_at_once_where_padding_is_cheap_and_what_is_between_layers_small(
-    lengths: list[int], runs: list[list[int]]
-) -> None:
-    assert encoder.together(lengths) == runs
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_threads_that_write_at_the_same_time_get_the_vectors_that_each_gets_alone(precision: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = load(precision)
+    given = [[f"Ana moved to house {n}.", "word " * 300, f"{'and then on ' * (n % 5)}to Rome"] for n in range(8)]
+    before = "Ben: Where to?"
+
+    def both(texts: list[str]) -> tuple[encoder.Vectors, encoder.Vectors, encoder.Vectors]:
+        asked = made.encode_query(texts[0])
+        made.windows(texts[1])
+        return made.encode(texts), made.encode_in_context([(before, text) for text in texts]), asked
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(both, given))
+    for texts, (rows, in_context, asked) in zip(given, found, strict=True):
+        np.testing.assert_allclose(rows, np.stack([made.encode([text])[0] for text in texts]), atol=1e-5)
+        alone = np.stack([made.encode_in_context([(before, text)])[0] for text in texts])
+        np.testing.assert_allclose(in_context, alone, atol=1e-5)
+        np.testing.assert_allclose(rows[0], asked, atol=1e-5)
+
+
+def test_counting_a_texts_tokens_leaves_the_models_own_tokenizer_as_its_passes_set_it() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = load("fp32")
+    assert isinstance(made._backend, encoder._SentenceTransformers)
+    own = made._backend._model.tokenizer.backend_tokenizer
+    made.encode(["Ana moved to Rome."])
+    cut, padded = own.truncation, own.padding
+    assert cut
+    made.windows("word " * 600)
+    made.encode_in_context([("Ben: Where to?", "Rome"), ("", "word " * 600)])
+    assert (own.truncation, own.padding) == (cut, padded)
 
 
 def test_meaning_ranks_the_answer_first() -> None:
@@ -71,7 +92,7 @@ def test_int8_agrees_with_fp32_of_sentence_transformers() -> None:
         warnings.simplefilter("ignore")  # of torch and transformers, on import
         exact = load("fp32").encode(TEXTS)
     fast = load("int8").encode(TEXTS)
-    assert (np.sum(exact * fast, axis=1) > 0.98).all()
+    assert (np.sum(exact * fast, axis=1) > 0.998).all()
 
 
 def test_a_model_that_cannot_be_had_says_what_to_set() -> None:
