@@ -14,7 +14,16 @@ from memsvc.distill.statements import Reading, Span, Statement
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import MemoryUnit, Skip
 
-__all__ = ["DISTILLER", "MOST_IN_MESSAGE", "PRECEDING_MESSAGES", "Depth", "Distillate", "Portion", "distill", "portions"]
+__all__ = [
+    "DISTILLER",
+    "MOST_IN_MESSAGE",
+    "PRECEDING_MESSAGES",
+    "Depth",
+    "Distillate",
+    "Portion",
+    "distill",
+    "portions",
+]
 
 # Messages of the session before the new ones that the distiller wants to see; more change nothing.
 PRECEDING_MESSAGES = information.PRECEDING_MESSAGES

@@ -57,9 +57,7 @@ def spread(ranked: Sequence[Ranked], vectors: Mapping[str, NDArray[np.float32] |
 
 
 def _scored(entry: Ranked, score: float) -> Ranked:
-    return Ranked(
-        entry.message_id, entry.session_id, entry.unit_id, entry.occurred_at, entry.seq, score, entry.parts
-    )
+    return Ranked(entry.message_id, entry.session_id, entry.unit_id, entry.occurred_at, entry.seq, score, entry.parts)
 
 
 def _places(names: Sequence[str]) -> dict[str, NDArray[np.int64]]:

@@ -95,7 +95,10 @@ def test_a_message_gives_two_thousand_statements_at_most_and_tells_where_its_res
     told = [unit.sources[0] for unit in made.units if unit.sources[0].end]
     left = [skip for skip in made.skips if skip.reason != "long"]
     assert len(told) + len(left) == compose.MOST_IN_MESSAGE
-    assert (rest.start, rest.end) == (max(item.end or 0 for item in [*told, *left]) + 1, len(content))
+    assert (rest.start, rest.end) == (
+        max([*(source.end for source in told), *(skip.end or 0 for skip in left)]) + 1,
+        len(content),
+    )
 
 
 def test_greetings_without_end_are_a_bounded_list_of_what_gave_nothing() -> None:
