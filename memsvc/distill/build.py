@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def unit(setting: Setting, statement: Statement, question: str, corrected: Corre
     agrees = not corrected and bool(question) and proposition.is_assent(said)
     core = corrected.proposition if corrected else said
     spoken = proposition.agreed(question) if agrees else core
-    month = month_before(setting, statement)
+    month = functools.partial(month_before, setting, statement)
     times = dates.find(spoken, message.occurred_at, month, southern=setting.southern)
     resolved = _resolutions(times)
     behind = corrected.context if corrected else ""

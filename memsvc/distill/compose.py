@@ -14,10 +14,21 @@ from memsvc.distill.statements import Reading, Span, Statement
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import MemoryUnit, Skip
 
-__all__ = ["DISTILLER", "PRECEDING_MESSAGES", "Depth", "Distillate", "Portion", "distill", "portions"]
+__all__ = [
+    "DISTILLER",
+    "MOST_IN_MESSAGE",
+    "PRECEDING_MESSAGES",
+    "Depth",
+    "Distillate",
+    "Portion",
+    "distill",
+    "portions",
+]
 
 # Messages of the session before the new ones that the distiller wants to see; more change nothing.
 PRECEDING_MESSAGES = information.PRECEDING_MESSAGES
+# So many statements and passages without one are told apart in a message; what lies behind them is found word for word.
+MOST_IN_MESSAGE = 2_000
 # Statements of what was pasted into one message, code blocks included; the rest is found word for word.
 _PASTED = 12
 # Of a reply's code blocks so many are named.
@@ -76,7 +87,8 @@ def distill(
 
     `preceding` are the messages before them, up to PRECEDING_MESSAGES; `participants` the named speakers of the
     session; `southern` takes seasons for those of the southern half of the earth. Every sentence stands in a unit or
-    in a skip, and the same ones whether a session comes message by message or at once.
+    in a skip, and the same ones whether a session comes message by message or at once. A message gives at most
+    MOST_IN_MESSAGE units, one of its caption aside.
     """
     made = portions(
         [*preceding, *messages], begin=(len(preceding), 0),
@@ -175,9 +187,8 @@ def _pieces(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list
     """The units of a message, not built yet; of statements that say the same in it the first."""
     message = setting.message
     reading = statements.read(message)
-    made, left, fences = (_reply if message.role in (Role.ASSISTANT, Role.TOOL) else _talk)(
-        setting, reading, names, depth
-    )
+    read = _reply if message.role in (Role.ASSISTANT, Role.TOOL) else _talk
+    made, left, fences = _first(*read(setting, reading, names, depth))
     in_order = sorted(made, key=lambda item: item.spans[-1])
     question = questions.asked(message, setting.recent, setting.names)
     pieces: list[_Piece] = []
@@ -211,6 +222,20 @@ def _is_of_one_month(setting: Setting, one: Statement, other: Statement) -> bool
 
 
 Parts = tuple[list[Statement], list[tuple[Span, str]], Sequence[Fence]]
+
+
+def _first(made: list[Statement], left: list[tuple[Span, str]], fences: Sequence[Fence]) -> Parts:
+    """The first MOST_IN_MESSAGE of them all in order of place, and the rest as one passage."""
+    said = [statement.spans[-1] for statement in made]
+    spans = sorted([*said, *(span for span, _ in left), *((fence.start, fence.end) for fence in fences)])
+    if len(spans) <= MOST_IN_MESSAGE:
+        return made, left, fences
+    cut, end = spans[MOST_IN_MESSAGE][0], max(stop for _, stop in spans)
+    return (
+        [statement for statement in made if statement.spans[-1][0] < cut],
+        [*(item for item in left if item[0][0] < cut), ((cut, end), "long")],
+        [fence for fence in fences if fence.start < cut],
+    )
 
 
 def _talk(setting: Setting, reading: Reading, names: frozenset[str], depth: Depth) -> Parts:

@@ -106,5 +106,9 @@ class Names:
     def forms(self, names: Iterable[str], among: Iterable[str]) -> set[str]:
         """`names`, and which names of `among` are of the same persons."""
         given = set(names)
-        persons = {folded(self.of(name)) for name in given}
-        return given | {name for name in among if folded(self.of(name)) in persons}
+        persons = set(map(self._person, given))
+        return given | {name for name in among if self._person(name) in persons}
+
+    def _person(self, name: str) -> str:
+        own = folded(name)
+        return folded(self._called[own]) if own in self._called else own

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tokenizers import Tokenizer
 from memsvc import errors
 
 NAME = "all-MiniLM-L6-v2 WordPiece"
+# What the tokenizer cuts text into, before it cuts words: here without accents, control characters and its own marks.
+_PIECE = re.compile(r"[a-z0-9]+|[^a-z0-9\s]")
+_UNUSUAL = re.compile(r"[^\t\n\r -~]|\[[A-Z]+\]")
 _WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*")
 
 
@@ -43,8 +47,24 @@ def _counter() -> Tokenizer:
     return minilm_tokenizer()
 
 
+@functools.cache
+def _known() -> frozenset[str]:
+    """Words that are one token."""
+    return frozenset(_counter().get_vocab())
+
+
 def count(text: str) -> int:
     """The number of tokens of `text`, without the encoder's own marks."""
+    # Most words are one token, and are looked up in a tenth of the time that reading them takes.
+    if _UNUSUAL.search(text):
+        return _read(text)
+    words = _PIECE.findall(text.lower())
+    known = _known()
+    others = [word for word in words if word not in known]
+    return len(words) - len(others) + (_read(" ".join(others)) if others else 0)
+
+
+def _read(text: str) -> int:
     return len(_counter().encode(text, add_special_tokens=False).ids)
 
 

@@ -50,14 +50,12 @@ class Trees:
         at = (np.arange(len(rows)) * rows.shape[1])[:, None]
         for start in range(0, len(self.feature), _CHUNK):
             part = slice(start, start + _CHUNK)
-            count = len(self._leaves[part])
-            tree = np.arange(count)[None, :]
-            node = np.zeros((len(rows), count), dtype=np.int64)
-            for level, (feature, threshold) in enumerate(self._levels):
-                place = (tree << level) + node
-                goes_right = flat[at + feature[part].ravel()[place]] > threshold[part].ravel()[place]
-                node = 2 * node + goes_right
-            total += self._leaves[part].ravel()[(tree << self.depth) + node].sum(axis=1)
+            # Where each row stands among all places of a level, tree behind tree.
+            place = np.arange(len(self._leaves[part]))[None, :]
+            for feature, threshold in self._levels:
+                own = flat.take(at + feature[part].ravel().take(place))
+                place = 2 * place + (own > threshold[part].ravel().take(place))
+            total += self._leaves[part].ravel().take(place).sum(axis=1)
         return total
 
     def arrays(self, prefix: str = "") -> dict[str, Any]:

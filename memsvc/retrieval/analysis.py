@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from memsvc.domain.query import Analysis, Kind, Query
+from memsvc.domain.speakers import Speakers
 from memsvc.domain.timespan import TimeSpan
 
 # Questions about what was once so, which what has taken its place does not answer.
@@ -45,19 +46,15 @@ _ASKS_FOR: Mapping[Kind, re.Pattern[str]] = {
 
 
 def analyse(query: Query, speakers: Sequence[str], read_times: Callable[[str, Query], Sequence[TimeSpan]]) -> Analysis:
-    """`speakers` are the names known in the namespace; `read_times` finds intervals relative to `query.asked_at`."""
-    named = tuple(name for name in speakers if _names(query.text, name))
+    """`speakers` are the names known in the namespace, kept as `Speakers` where there are many; `read_times` finds
+    intervals relative to `query.asked_at`.
+    """
+    known = speakers if isinstance(speakers, Speakers) else Speakers(speakers)
     return Analysis(
         query,
-        named,
+        known.named_in(query.text),
         tuple(read_times(query.text, query)),
         asks_history=bool(_HISTORY.search(query.text)),
         asks_assistant=bool(_ASKS_ASSISTANT.search(query.text)),
         asks_for=next((kind for kind, asks in _ASKS_FOR.items() if asks.search(query.text)), None),
     )
-
-
-def _names(text: str, name: str) -> bool:
-    """Whether the text has the whole name or its first word, as words of their own."""
-    first = name.split()[0]
-    return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text, re.IGNORECASE) for form in {name, first})

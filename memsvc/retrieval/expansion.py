@@ -50,7 +50,7 @@ def _current_first(best: Mapping[str, Ranked], later: Mapping[str, str]) -> list
     for old, new in taken.items():
         scores[old] = min(scores[old], scores[new])
     order = sorted(best, key=lambda key: (-scores[key], key in taken))
-    return [replace(best[key], score=scores[key]) for key in order]
+    return [entry if (entry := best[key]).score == scores[key] else replace(entry, score=scores[key]) for key in order]
 
 
 def newest_first(memories: Sequence[Memory]) -> list[Memory]:

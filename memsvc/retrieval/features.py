@@ -129,10 +129,12 @@ def _around(candidates: Sequence[Candidate], columns: Mapping[str, NDArray[Any]]
     sessions: dict[str, list[int]] = {}
     for place, candidate in enumerate(candidates):
         sessions.setdefault(candidate.session_id, []).append(place)
-    best, share, count = np.zeros(len(fused)), np.zeros(len(fused)), np.zeros(len(fused))
+    best, share, count = fused.copy(), fused.copy(), np.ones(len(fused))
     for members in sessions.values():
-        best[members], share[members] = fused[members].max(), fused[members].sum() / max(float(fused.sum()), 1e-9)
-        count[members] = np.log1p(len(members))
+        if len(members) > 1:
+            own = fused[members]
+            best[members], share[members], count[members] = own.max(), own.sum(), len(members)
+    share, count = share / max(float(fused.sum()), 1e-9), np.log1p(count)
     return found | {
         "session_best": best, "session_share": share, "session_found": count,
     }  # fmt: skip

@@ -32,7 +32,10 @@ def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[
     is the served text: the sum of parts only bounds it, so the whole is counted once more and the last taken memories
     leave until it fits. Same inputs give the same bytes.
     """
-    memories = [dataclasses.replace(memory, text=served.line(memory.text)) for memory in memories]
+    memories = [
+        memory if (line := served.line(memory.text)) == memory.text else dataclasses.replace(memory, text=line)
+        for memory in memories
+    ]
     costs = [max(1, count_tokens(memory.text)) for memory in memories]
     number_cost = count_tokens("[10] ")
     order = sorted(range(len(memories)), key=lambda place: -memories[place].score / costs[place] ** _LENGTH_POWER)

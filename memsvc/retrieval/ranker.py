@@ -6,7 +6,6 @@ The weights are plain arrays in .npz files beside this module, with a card (rank
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def rerank(trees: Trees, analysis: Analysis, scored: list[Scored]) -> list[Score
     standing = np.array([item.parts["standing"] for item in first])
     learnt = standing / (1 + np.exp(-values.astype(np.float64)))
     ranked = [
-        replace(item, score=value, parts=item.parts | {"fused": item.score, "learnt": value})
+        Scored(item.candidate, value, item.parts | {"fused": item.score, "learnt": value})
         for item, value in zip(first, learnt.tolist(), strict=True)
     ]
     ranked.sort(key=lambda item: (-item.score, item.candidate.seq))
@@ -62,4 +61,4 @@ def rerank(trees: Trees, analysis: Analysis, scored: list[Scored]) -> list[Score
     low = ranked[-1].score
     rest = scored[FIRST:]
     scale = low / max(rest[0].score, 1e-9) if rest and rest[0].score > low else 1.0
-    return [*ranked, *(replace(item, score=item.score * min(1.0, scale) * 0.999) for item in rest)]
+    return [*ranked, *(Scored(item.candidate, item.score * min(1.0, scale) * 0.999, item.parts) for item in rest)]

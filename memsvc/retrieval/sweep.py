@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,28 +32,40 @@ def spread(ranked: Sequence[Ranked], vectors: Mapping[str, NDArray[np.float32] |
     if not first:
         return list(ranked)
     scores = np.array([entry.score for entry in first])
-    message = _numbered([entry.message_id for entry in first])
-    session = _numbered([entry.session_id for entry in first])
+    message, sessions = np.array([entry.message_id for entry in first]), _places([e.session_id for e in first])
     rows = _rows([vectors.get(entry.message_id) for entry in first])
-    share = np.ones(len(first))
-    nearest = np.zeros(len(first))
-    waits = np.ones(len(first), dtype=bool)
-    found = []
+    share, new, nearest = np.ones(len(first)), np.ones(len(first)), np.zeros(len(first))
+    taken_of: set[str] = set()
+    found: list[Ranked] = []
     for _ in first:
-        adds = scores * share * (1 - _LIKENESS_LOSS * np.maximum(nearest - _ALIKE, 0.0) / (1 - _ALIKE))
-        taken = int(np.where(waits, adds, -1.0).argmax())
-        found.append(dataclasses.replace(first[taken], score=float(adds[taken])))
-        waits[taken] = False
-        same = message == message[taken]
-        share *= np.where(same, _MESSAGE_SHARE, 1.0) * np.where(session == session[taken], _SESSION_SHARE, 1.0)
-        nearest = np.maximum(nearest, np.where(same, 0.0, rows @ rows[taken]))
+        adds = scores * share * new
+        taken = int(adds.argmax())
+        entry = first[taken]
+        found.append(_scored(entry, float(adds[taken])))
+        scores[taken] = -np.inf
+        near = sessions[entry.session_id]
+        own = message[near] == entry.message_id
+        share[near] *= np.where(own, _MESSAGE_SHARE, 1.0) * _SESSION_SHARE
+        if entry.message_id not in taken_of:  # its statements have one vector
+            taken_of.add(entry.message_id)
+            like = rows @ rows[taken]
+            like[near[own]] = 0.0
+            np.maximum(nearest, like, out=nearest)
+            new = 1 - _LIKENESS_LOSS * np.maximum(nearest - _ALIKE, 0.0) / (1 - _ALIKE)
     low = found[-1].score
-    return [*found, *(dataclasses.replace(entry, score=min(entry.score, low)) for entry in ranked[FIRST:])]
+    return [*found, *(_scored(entry, min(entry.score, low)) for entry in ranked[FIRST:])]
 
 
-def _numbered(names: Sequence[str]) -> NDArray[np.int64]:
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(name, len(number)) for name in names])
+def _scored(entry: Ranked, score: float) -> Ranked:
+    return Ranked(entry.message_id, entry.session_id, entry.unit_id, entry.occurred_at, entry.seq, score, entry.parts)
+
+
+def _places(names: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Name -> where it stands."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        found.setdefault(name, []).append(place)
+    return {name: np.array(places) for name, places in found.items()}
 
 
 def _rows(vectors: Sequence[Any]) -> NDArray[np.float32]:

@@ -108,8 +108,8 @@ class SkippedMessage(Response):
     reason: str = Field(
         description="phatic (it only keeps in touch), covered (a long reply is told by other sentences), pasted (a "
         "part of a long table, log or file), repeated (a reply in the same words, or a statement that the message has "
-        "made before), duplicate (the message was stored before), empty, or served (it is context that this service "
-        "gave)."
+        "made before), long (what a message says behind its first 2,000 statements), duplicate (the message was stored "
+        "before), empty, or served (it is context that this service gave)."
     )
     start: int | None = Field(None, description="The first character meant, from 0; null: the whole message.")
     end: int | None = Field(None, description="The character behind the last one meant; null: the whole message.")

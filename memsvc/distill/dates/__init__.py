@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+from collections.abc import Callable
 
 from memsvc.distill.dates import grammar, lexer, spans, tables
 from memsvc.domain.timespan import Granularity, TimeSpan
@@ -29,18 +30,25 @@ _DENSE_WORDS = re.compile(
 
 
 def find(
-    text: str, anchor: dt.datetime, month_before: TimeSpan | None = None, *, southern: bool = False
+    text: str,
+    anchor: dt.datetime,
+    month_before: Callable[[], TimeSpan | None] = lambda: None,
+    *,
+    southern: bool = False,
 ) -> tuple[TimeSpan, ...]:
     """The intervals that `text` names, in order of appearance; relative ones counted from `anchor` (aware).
 
-    Days are those of the anchor's own offset. `month_before` is a month that was named just before: "on the 15th" is
-    then a day of it. `southern`: seasons of the southern half of the earth.
+    Days are those of the anchor's own offset. `month_before` tells a month that was named just before, and is asked
+    where "on the 15th" is then a day of it. `southern`: seasons of the southern half of the earth.
     """
     words = frozenset(_LETTERS.findall(text.casefold()))
     if _TRIGGERS.isdisjoint(words) and not _FIGURES.search(text) and not _DENSE_WORDS.search(text):
         return ()
     # Equal instants of two zones are one key to a cache, so the zone stands in words.
-    return _find(text, anchor.isoformat(), str(anchor.tzinfo), anchor, month_before, southern)
+    given = text, anchor.isoformat(), str(anchor.tzinfo), anchor
+    found, of_a_month = _find(*given, None, southern)
+    month = month_before() if of_a_month else None
+    return _find(*given, month, southern)[0] if month else found
 
 
 def is_relative(span: TimeSpan) -> bool:
@@ -69,11 +77,15 @@ def describe(span: TimeSpan) -> str:
 @functools.lru_cache(maxsize=256)
 def _find(
     text: str, _instant: str, _zone: str, anchor: dt.datetime, month_before: TimeSpan | None, southern: bool
-) -> tuple[TimeSpan, ...]:
+) -> tuple[tuple[TimeSpan, ...], bool]:
+    """The intervals, and whether one of them is a bare day of a month."""
     found: list[tuple[int, int, TimeSpan]] = []
+    of_a_month = False
+    words = lexer.words(text)
     for lexicon in _languages(text):
-        reader = grammar.Reader(text, lexicon, anchor, southern)
+        reader = grammar.Reader(text, words, lexicon, anchor, southern=southern)
         for start, end, time, index in reader.read():
+            of_a_month = of_a_month or _is_of_a_month(time)
             if any(start < stop and begin < end for begin, stop, _ in found):
                 continue
             try:
@@ -82,7 +94,7 @@ def _find(
                 continue
             if span and span.first < span.end and 1 < span.first.year <= span.end.year < 9999:
                 found.append((start, end, _aware(span, anchor, text[start:end])))
-    return tuple(span for _, _, span in sorted(found, key=lambda item: item[0]))
+    return tuple(span for _, _, span in sorted(found, key=lambda item: item[0])), of_a_month
 
 
 def _languages(text: str) -> list[lexer.Lexicon]:
@@ -102,9 +114,13 @@ def _languages(text: str) -> list[lexer.Lexicon]:
     return candidates
 
 
+def _is_of_a_month(time: spans.Time) -> bool:
+    return isinstance(time, spans.Cycle) and time.length == spans.MONTH
+
+
 def _in_month(time: spans.Time, month: TimeSpan | None) -> spans.Span | None:
     """A bare day of the month that was named before."""
-    if month is None or not isinstance(time, spans.Cycle) or time.length != spans.MONTH:
+    if month is None or not isinstance(time, spans.Cycle) or not _is_of_a_month(time):
         return None
     inside = time.inside(spans.Span(month.start.date(), month.end.date(), Granularity.MONTH))
     return inside[0] if len(inside) == 1 else None

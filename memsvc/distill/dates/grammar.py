@@ -22,7 +22,7 @@ class Reader(simple.Simple):
         found = []
         index = 0
         while index < len(self.words):
-            read = self._expression(index) if self.words[index].readings else None
+            read = self._expression(index) if self.readings[index] else None
             if read is None:
                 index += 1
                 continue
@@ -185,6 +185,11 @@ class Reader(simple.Simple):
         return Found(self._each(whole.time, lambda span: spans.ranked(span, number, kind)), whole.end)
 
     def _chain(self, index: int) -> Found | None:
+        if index not in self._chains:
+            self._chains[index] = self._linked(index)
+        return self._chains[index]
+
+    def _linked(self, index: int) -> Found | None:
         """ "Friday of last week", "Friday, June 2", "Christmas 2022", "last year in June"."""
         first = self.simple(index)
         while first:

@@ -16,6 +16,11 @@ class Lengths(reading.Reading):
     """What is counted from today."""
 
     def _length(self, index: int) -> tuple[int, str, int] | None:
+        if index not in self._lengths:
+            self._lengths[index] = self._counted(index)
+        return self._lengths[index]
+
+    def _counted(self, index: int) -> tuple[int, str, int] | None:
         """(count, unit, index behind) of "three weeks", "a couple of months", "the day"; half years count as months."""
         half = self.take(index, "half")
         if half:

@@ -23,16 +23,20 @@ _YEARS = range(1900, 2100)
 _CLOCK_NEXT = re.compile(r"\s*(?:[ap]\.?m\b|o'clock|h\b|uhr\b|%|°)", re.IGNORECASE)
 
 Meanings = Mapping[str, Any]
+# By class: what the longest phrase of it means that begins at a word, and the index behind it.
+Readings = Mapping[str, tuple[Any, int]]
+_NONE: Meanings = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the text, and the phrases that begin with it: (index behind, meanings), longest first."""
+    """A word of the text, as lexicons have it, and what it can mean in every language when it is made of digits."""
 
     text: str
     start: int
     end: int
-    readings: tuple[tuple[int, Meanings], ...] = ()
+    key: str
+    figures: Meanings
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Lexicon:
 
 def key(text: str) -> str:
     """A word as lexicons have it."""
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
 
 
@@ -132,28 +138,34 @@ def lexicon(language: tables.Language) -> Lexicon:
     )
 
 
-def words(text: str, lexicon: Lexicon) -> list[Word]:
-    """All words of `text` in order, with their readings in the language."""
-    found = list(_WORD.finditer(text))
-    keys = [key(match.group()) for match in found]
-    made = []
-    for index, match in enumerate(found):
-        readings = []
-        widest = lexicon.longest.get(keys[index], 0)
-        for width in range(min(widest, len(keys) - index), 0, -1):
-            meanings = lexicon.phrases.get(" ".join(keys[index : index + width]))
-            if meanings:
-                readings.append((index + width, meanings))
-        own = _number(match, text)
-        if own:
-            readings.append((index + 1, own))
-        made.append(Word(match.group(), match.start(), match.end(), tuple(readings)))
-    return made
+def words(text: str) -> list[Word]:
+    """All words of `text` in order."""
+    return [
+        Word(match.group(), match.start(), match.end(), key(match.group()), _figures(match, text))
+        for match in _WORD.finditer(text)
+    ]
 
 
-def _number(match: re.Match[str], text: str) -> Meanings:
+def readings(words: Sequence[Word], lexicon: Lexicon) -> list[Readings]:
+    """What begins at each of the words, and at the end of the text."""
+    keys = [word.key for word in words]
+    found = []
+    for index, word in enumerate(words):
+        own: dict[str, tuple[Any, int]] = {}
+        for width in range(min(lexicon.longest.get(word.key, 0), len(keys) - index), 0, -1):
+            for sort, value in lexicon.phrases.get(" ".join(keys[index : index + width]), _NONE).items():
+                own.setdefault(sort, (value, index + width))
+        for sort, value in word.figures.items():
+            own.setdefault(sort, (value, index + 1))
+        found.append(own)
+    return [*found, {}]
+
+
+def _figures(match: re.Match[str], text: str) -> Meanings:
     """What a word made of digits can mean."""
     sort, digits = match.lastgroup, match.group()
+    if sort is None or sort == "word":
+        return _NONE
     if sort == "number":
         value = int(digits[:9])
         if len(digits) == 4 and value in _YEARS:

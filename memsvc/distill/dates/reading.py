@@ -30,14 +30,19 @@ Rule = Callable[[int], Found | None]
 
 
 class Reading:
-    """One text in one language, as said on `now`."""
+    """One text, cut into `words`, in one language, as said on `now`."""
 
-    def __init__(self, text: str, lexicon: lexer.Lexicon, now: dt.datetime, southern: bool) -> None:
+    def __init__(
+        self, text: str, words: Sequence[lexer.Word], lexicon: lexer.Lexicon, now: dt.datetime, *, southern: bool
+    ) -> None:
         self.text, self.lexicon, self.now, self.southern = text, lexicon, now, southern
         self.today = now.date()
-        self.words = lexer.words(text, lexicon)
+        self.words = words
+        self.readings = lexer.readings(words, lexicon)
         self._simple: dict[int, Found | None] = {}
         self._times: dict[int, Found | None] = {}
+        self._chains: dict[int, Found | None] = {}
+        self._lengths: dict[int, tuple[int, str, int] | None] = {}
 
     def resolve(self, time: spans.Time, index: int) -> spans.Span | None:
         """The reading that the clause around the expression tells."""
@@ -77,17 +82,14 @@ class Reading:
 
     def take(self, index: int, sort: str) -> tuple[Any, int] | None:
         """The meaning of the longest phrase of a class at a word, and the index behind it."""
-        if index < len(self.words):
-            for end, meanings in self.words[index].readings:
-                if sort in meanings:
-                    return meanings[sort], end
-        return None
+        return self.readings[index].get(sort)
 
     def skip(self, index: int, *sorts: str) -> int:
         """The index behind one phrase of each of the classes, each where it is there."""
         for sort in sorts:
-            taken = self.take(index, sort)
-            index = taken[1] if taken else index
+            taken = self.readings[index].get(sort)
+            if taken:
+                index = taken[1]
         return index
 
     def _within(self, cycle: spans.Cycle, pick: Callable[[dt.date], spans.Span]) -> spans.Span | None:
@@ -103,17 +105,16 @@ class Reading:
 
     def _is_habit(self, index: int) -> bool:
         """Whether "every", "a", "any" stands before: no day in particular."""
-        before = self.words[index - 1].readings if index else ()
-        return any("never" in meanings for _, meanings in before) and not any(
-            sort in meanings for _, meanings in self.words[index].readings for sort in ("on", "named", "few")
-        )
+        if not index or "never" not in self.readings[index - 1]:
+            return False
+        return self.readings[index].keys().isdisjoint(("on", "named", "few"))
 
     def _each(self, time: spans.Time, change: Callable[[spans.Span], spans.Span]) -> spans.Time:
         return time.map(change) if isinstance(time, spans.Cycle) else change(time)
 
     def _longest(self, index: int, rules: Sequence[Rule]) -> Found | None:
         best: Found | None = None
-        if index >= len(self.words) or not self.words[index].readings:
+        if not self.readings[index]:
             return None
         for rule in rules:
             try:

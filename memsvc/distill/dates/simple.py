@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from memsvc.distill.dates import lengths, lexer, numeric, spans
+from memsvc.distill.dates import lengths, numeric, spans
 from memsvc.distill.dates.reading import CALENDAR, Found
 from memsvc.domain.timespan import Granularity
 
@@ -89,10 +89,10 @@ class Simple(lengths.Lengths):
     def _plain(self, index: int, sure: bool) -> bool:
         """Whether a name is no other word: "may" and "march" take a capital, or a day that is one for sure."""
         word = self.words[index]
-        return lexer.key(word.text) not in self.lexicon.doubtful or word.text[0].isupper() or sure
+        return word.key not in self.lexicon.doubtful or word.text[0].isupper() or sure
 
     def _doubtful(self, index: int) -> bool:
-        return lexer.key(self.words[index].text) in self.lexicon.doubtful
+        return self.words[index].key in self.lexicon.doubtful
 
     def _weekday(self, index: int) -> Found | None:
         weekday = self.take(index, "weekday")
@@ -152,7 +152,7 @@ class Simple(lengths.Lengths):
             return None
         if not self.lexicon.dense and nth[1] < len(self.words):
             word = self.words[nth[1]]
-            if word.text[0].isalnum() and not word.readings and lexer.key(word.text) not in self.lexicon.common:
+            if word.text[0].isalnum() and not self.readings[nth[1]] and word.key not in self.lexicon.common:
                 return None
         return Found(spans.day_of_month(nth[0]), nth[1], self.lexicon.dense)
 

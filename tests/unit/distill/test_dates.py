@@ -92,6 +92,19 @@ def test_what_is_no_date_or_could_be_two_gives_none(text: str) -> None:
     assert not dates.find(text, MONDAY)
 
 
+@pytest.mark.parametrize("text", ["Voy mañana todos los", "Hasta mañana, del los", "mañana de todos los"])
+def test_a_text_that_breaks_off_behind_an_article_is_read_to_its_end(text: str) -> None:
+    assert [dates.describe(span) for span in dates.find(text, MONDAY)] == ["9 May 2023"]
+
+
+def test_the_month_before_is_asked_for_only_where_a_bare_day_stands() -> None:
+    asked: list[str] = []
+    dates.find("We met yesterday and on 3 June 2022.", MONDAY, lambda: asked.append("asked"))
+    assert not asked
+    dates.find("We met on the 20th.", MONDAY, lambda: asked.append("asked"))
+    assert asked
+
+
 def test_early_june_is_the_first_third_of_june() -> None:
     (span,) = dates.find("early June", MONDAY)
     assert (span.start.day, span.end.day, span.start.month, span.end.month) == (1, 11, 6, 6)
@@ -99,7 +112,7 @@ def test_early_june_is_the_first_third_of_june() -> None:
 
 def test_a_bare_day_belongs_to_the_month_that_was_named_before() -> None:
     june = TimeSpan(MONDAY.replace(month=6, day=1), MONDAY.replace(month=7, day=1), Granularity.MONTH, "in June")
-    (span,) = dates.find("Yes, on the 20th", MONDAY, june)
+    (span,) = dates.find("Yes, on the 20th", MONDAY, lambda: june)
     assert dates.describe(span) == "20 June 2023"
 
 

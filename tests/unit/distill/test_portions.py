@@ -81,3 +81,41 @@ def test_a_reply_without_a_stop_is_cut_into_pieces() -> None:
     made = distilled(message(words, role=Role.ASSISTANT))
     assert made.units
     assert max(len(unit.text) for unit in made.units) < 5_000
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.ASSISTANT])
+def test_a_message_gives_two_thousand_statements_at_most_and_tells_where_its_rest_begins(role: Role) -> None:
+    words = ["".join("bcdfghjklmnp"[int(digit)] + "aeiou"[int(digit) % 5] for digit in str(n)) for n in range(12_000)]
+    content = " ".join(f"{word.capitalize()}." for word in words)
+    made = compose.distill(
+        [message(content, role=role)], preceding=(), participants=["Ana"], namespace_id="n", count_tokens=len,
+        depth=compose.Depth(reply_share=1.0),
+    )  # fmt: skip
+    rest = next(skip for skip in made.skips if skip.reason == "long")
+    told = [unit.sources[0] for unit in made.units if unit.sources[0].end]
+    left = [skip for skip in made.skips if skip.reason != "long"]
+    assert len(told) + len(left) == compose.MOST_IN_MESSAGE
+    assert (rest.start, rest.end) == (
+        max([*(source.end for source in told), *(skip.end or 0 for skip in left)]) + 1,
+        len(content),
+    )
+
+
+def test_greetings_without_end_are_a_bounded_list_of_what_gave_nothing() -> None:
+    made = distilled(message("ok. " * 16_384))
+    assert len(made.skips) == compose.MOST_IN_MESSAGE + 1
+    assert (made.skips[-1].reason, made.skips[-1].end) == ("long", 4 * 16_384 - 1)
+
+
+def test_portions_of_a_message_that_says_too_much_end_where_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose, "MOST_IN_MESSAGE", 6)
+    session = [message(said, number) for number, said in enumerate(SAID)]
+    session[2] = message(f"{SAID[2]} We had soup. {SAID[0]}", 2)
+    whole = distilled(*session)
+    made = portions(session, 3)
+    assert {unit.id: unit for portion in made for unit in portion.units} == {unit.id: unit for unit in whole.units}
+    assert [skip for portion in made for skip in portion.skips] == list(whole.skips)
+    (rest,) = (skip for skip in whole.skips if skip.reason == "long")
+    assert session[2].content[rest.start : rest.end].startswith("my brother lives in Porto.")
+    for place, portion in enumerate(made):
+        assert portions(session, 3, portion.begin)[0] == made[place]
