@@ -20,6 +20,10 @@ from memsvc.sdk.errors import MemsvcClientError
 Experiment = Literal["batches", "chunks"]
 
 
+class BadSizes(Exception):
+    """Not sizes by comma; the message says how they are written."""
+
+
 def of_capacity(
     messages: str, namespaces: str, repeats: int, folder: Path | None, against: str | None, json_out: Path | None,
     plots: Path | None,
@@ -41,10 +45,6 @@ def of_capacity(
         run.NoCheckout, BadSizes, JournalRefused, service.ServiceFailed, MemsvcClientError, httpx.HTTPError, OSError,
     ) as error:  # fmt: skip
         return _failed(error)
-
-
-class BadSizes(Exception):
-    """Not sizes by comma; the message says how they are written."""
 
 
 def _sizes(given: str, option: str) -> list[int]:

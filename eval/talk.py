@@ -1,4 +1,4 @@
-"""Talk that is made up, the same at every run: plain lines, and sessions of several people with a long-tailed vocabulary."""
+"""Talk that is made up, the same at every run: plain lines, and sessions of several people with many rare words."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def bench(
     plots: Annotated[Path | None, typer.Option(help="capacity, reader: folder for plots (PNG).")] = None,
     quick: Annotated[bool, typer.Option(help="reader: fewer sizes, questions and histories.")] = False,
 ) -> None:
-    """Speed and size of the service against plain libraries; of answers; of prefixes read together, or made of lines."""
+    """Speed and size of the service beside plain libraries; of answers; of prefixes read together, or of lines."""
     from memsvc import bootstrap, rooms
     from memsvc.settings import Settings
 

@@ -1,8 +1,8 @@
 """A large namespace from a small one: its export many times over, with other ids, other words, other days.
 
-The service encodes, distils and consolidates the small one itself. A copy has its vectors turned: each is mixed with its
-image under a rotation of the copy's own, so that nearness within a copy stays as the encoder made it, while copies of a
-statement are no more alike than two statements about one matter.
+The service encodes, distils and consolidates the small one itself. A copy has its vectors turned: each is mixed with
+its image under a rotation of the copy's own, so that nearness within a copy stays as the encoder made it, while copies
+of a statement are no more alike than two statements about one matter.
 """
 
 from __future__ import annotations

@@ -130,8 +130,8 @@ def percentiles(name: str, walls: list[float]) -> Figures:
 
 
 def seeds(side: Side, messages: int, patience_s: float) -> tuple[filling.Seed, bytes]:
-    """What the side's own service makes of so many messages, as an export that is read, and the export of a namespace of
-    one message; made once, and kept in the side's folder.
+    """What the side's own service makes of so many messages, as an export that is read, and the export of a namespace
+    of one message; made once, and kept in the side's folder.
     """
     many, one = side.folder / f"seed-{messages}.ndjson", side.folder / "one.ndjson"
     if not (many.exists() and one.exists()):

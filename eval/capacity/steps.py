@@ -108,8 +108,8 @@ def filters(place: Place, of: Round) -> Figures:
 
 
 def writes(place: Place, of: Round) -> Figures:
-    """One-line messages by one writer and by four: before the reply, and with all that comes of it until nothing is left
-    to do; what comes behind the last reply is the consolidation of the burst.
+    """One-line messages by one writer and by four: before the reply, and with all that comes of it until nothing is
+    left to do; what comes behind the last reply is the consolidation of the burst.
     """
     figures: Figures = {}
     for name, writers in (("write", 1), ("write_by_4", WRITERS)):

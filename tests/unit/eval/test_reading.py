@@ -60,8 +60,8 @@ def test_the_bench_has_a_row_for_each_size_and_way_and_its_cached_answers_are_th
 
 
 def test_a_history_holds_the_evidence_of_its_questions_and_a_needle_at_each_depth(model: str) -> None:
-    talk = reading.made_up(list(talk.texts(40)))
-    history = keeping.history(talk, models.tokenizer(), 700, 4)
+    told = reading.made_up(list(talk.texts(40)))
+    history = keeping.history(told, models.tokenizer(), 700, 4)
     lines = "\n".join(history.lines)
     assert len(history.asked) == 4
     for _, answer in history.asked:
