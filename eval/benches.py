@@ -32,9 +32,9 @@ def of_capacity(
     from eval.capacity import run
 
     try:
-        sizes = [_sizes(given, name) for given, name in ((messages, "--messages"), (namespaces, "--namespaces"))]
+        of_one, of_many = _sizes(messages, "--messages"), _sizes(namespaces, "--namespaces")
         with tempfile.TemporaryDirectory(prefix="memsvc-bench-") as temporary:
-            figures = run.run(*sizes, repeats, folder or Path(temporary), against)
+            figures = run.run(of_one, of_many, repeats, folder or Path(temporary), against)
         _told(figures, json_out)
         if plots is not None:
             from eval import plots as pictures  # with matplotlib

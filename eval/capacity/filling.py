@@ -87,7 +87,7 @@ def lines(seed: Seed, copies: int) -> Iterator[bytes]:
 def reworded(number: int) -> Callable[[str], str]:
     """Puts other made-up words in place of the vocabulary's, letter by letter, so that places in a text stay."""
     chance = np.random.default_rng(number)
-    letters = {}
+    letters: dict[int, int] = {}
     for kind in (_VOWELS, _CONSONANTS):
         mixed = "".join(chance.permutation(list(kind))) if number else kind
         letters |= str.maketrans(kind + kind.upper(), mixed + mixed.upper())

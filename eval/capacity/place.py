@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 
 from eval import service
-from eval.capacity import filling, watch
+from eval.capacity import filling, plain, watch
 from eval.talk import Talk
 from memsvc.sdk import MemoryClient
 
@@ -63,6 +63,13 @@ class Place:
             self._open.close()
             self._open = None
 
+    def begin(self, seed: Path) -> None:
+        """With a copy of a seed's data folder: its PostgreSQL knows what tables of this kind are like, as one that has
+        run for a while does.
+        """
+        self.remove()
+        shutil.copytree(seed, self.data)
+
     def remove(self) -> None:
         self.close()
         shutil.rmtree(self.data, ignore_errors=True)
@@ -108,13 +115,13 @@ class Place:
         """Make the namespace from an export. Raises httpx.HTTPStatusError."""
         self._asked("POST", f"/v1/namespaces/{namespace}/import", content=lines)
 
-    def pages(self) -> httpx.Client:
+    @contextlib.contextmanager
+    def pages(self) -> Iterator[httpx.Client]:
         """Signed in to the pages."""
-        http = httpx.Client(base_url=self.running.url, timeout=_REPLY_S)
-        signed = http.post("/admin/sign-in", data={"key": self.running.key})
-        if signed.status_code != httpx.codes.SEE_OTHER:
-            signed.raise_for_status()
-        return http
+        with httpx.Client(base_url=self.running.url, timeout=_REPLY_S) as http:
+            if http.post("/admin/sign-in", data={"key": self.running.key}).is_error:
+                raise service.ServiceFailed("Nobody is let in to the pages.")
+            yield http
 
     def _asked(self, method: str, path: str, content: Iterable[bytes] | None = None) -> httpx.Response:
         reply = httpx.request(
@@ -129,15 +136,26 @@ def percentiles(name: str, walls: list[float]) -> Figures:
     return {f"{name}_p50_ms": float(np.median(walls)), f"{name}_p95_ms": float(np.percentile(walls, 95))}
 
 
-def seeds(side: Side, messages: int, patience_s: float) -> tuple[filling.Seed, bytes]:
-    """What the side's own service makes of so many messages, as an export that is read, and the export of a namespace
-    of one message; made once, and kept in the side's folder.
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What a side's own service made of the seed: its export, that of a namespace of one message, and the data folder
+    of both, to begin others from.
     """
-    many, one = side.folder / f"seed-{messages}.ndjson", side.folder / "one.ndjson"
-    if not (many.exists() and one.exists()):
-        side.folder.mkdir(parents=True, exist_ok=True)
-        place = Place(side, side.folder / "seed", patience_s)
-        place.remove()  # of a run that was interrupted
+
+    seed: filling.Seed
+    one: bytes
+    data: Path
+
+
+def seeded(side: Side, messages: int, patience_s: float) -> Seeded:
+    """A seed of so many messages; made once, and kept in the side's folder. Raises Unsettled."""
+    folder = side.folder / f"seed-{messages}"
+    many, one, data = folder / "seed.ndjson", folder / "one.ndjson", folder / "data"
+    if not folder.exists():
+        fresh = folder.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)  # of a run that was interrupted
+        fresh.mkdir(parents=True)
+        place = Place(side, fresh / data.name, patience_s)
         try:
             talk = Talk(0)
             place.client.namespace(ONE_SPACE).add(talk.line(), session_id="s", id="m")
@@ -145,10 +163,10 @@ def seeds(side: Side, messages: int, patience_s: float) -> tuple[filling.Seed, b
             for exchange in talk.sessions(messages):
                 space.write([exchange])
             place.settle()
+            plain.analyse(place.data)
             for path, name in ((one, ONE_SPACE), (many, SEED_SPACE)):
-                fresh = path.with_suffix(".new")
-                fresh.write_bytes(place.client.namespace(name).export())
-                fresh.replace(path)
+                (fresh / path.name).write_bytes(place.client.namespace(name).export())
         finally:
-            place.remove()
-    return filling.read(many.read_bytes()), one.read_bytes()
+            place.close()
+        fresh.rename(folder)
+    return Seeded(filling.read(many.read_bytes()), one.read_bytes(), data)

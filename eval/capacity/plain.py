@@ -120,6 +120,12 @@ def _statements(
         yield insert, dict(zip(columns, row, strict=True))
 
 
+def analyse(data: Path) -> None:
+    """Let PostgreSQL look at its tables now, not when it comes to it."""
+    with psycopg.connect(_address(data), autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
 def _address(data: Path) -> str:
     """Of the embedded PostgreSQL in the data folder, for its superuser."""
     password = json.loads((data / "postgres-secrets.json").read_text())["superuser_password"]

@@ -14,8 +14,8 @@ import numpy as np
 from rich.console import Console
 
 from eval import report, service
-from eval.capacity import plain, steps, watch
-from eval.capacity.place import Figures, Place, Side, seeds
+from eval.capacity import filling, place, plain, steps, watch
+from eval.capacity.place import Figures, Place, Side
 from eval.journal import Journal
 from eval.talk import Talk
 
@@ -98,23 +98,22 @@ class _Bench:
         if not missing:
             return
         seeded = min(self._seeded, size) if kind == "messages" else 1
-        made = {side.name: seeds(side, seeded, self._patience_s) for side in self._sides}
+        made = {side.name: place.seeded(side, seeded, self._patience_s) for side in self._sides}
         places = {side.name: Place(side, side.folder / f"{kind}-{size}", self._patience_s) for side in self._sides}
         try:
             for step, number, side in missing:
-                seed, one = made[THIS if side == PLAIN else side]
-                of = steps.Round(number, seed, one, size)
-                place = places[THIS if side == PLAIN else side]
-                figures = _plain(place, of) if side == PLAIN else known[step](place, of)
+                served = THIS if side == PLAIN else side
+                of, here = steps.Round(number, made[served], size), places[served]
+                figures = _plain(here, of) if side == PLAIN else known[step](here, of)
                 record = {"kind": kind, "size": size, "step": step, "round": number, "side": side}
                 self._journal.append(record | {"figures": figures})
                 self._show(record, figures)
         except BaseException:
-            for place in places.values():
-                place.close()
+            for here in places.values():
+                here.close()
             raise
-        for place in places.values():
-            place.remove()
+        for here in places.values():
+            here.remove()
 
     def _missing(self, kind: str, size: int, known: dict[str, steps.Step]) -> Iterator[tuple[str, int, str]]:
         """(step, round, side) of what is to be done, in order."""
@@ -141,13 +140,13 @@ class _Bench:
         self._console.print(f"{named}: {told}", soft_wrap=True, highlight=False)
 
 
-def _plain(place: Place, of: steps.Round) -> Figures:
+def _plain(here: Place, of: steps.Round) -> Figures:
     """The baselines at this size: the same words and vectors, and the rows of a line that the service wrote."""
-    texts = [filled for number in range(of.copies) for filled in map(steps.filling.reworded(number), of.seed.texts())]
+    texts = [filled for number in range(of.copies) for filled in map(filling.reworded(number), of.seed.texts())]
     held = np.tile(of.seed.vectors(), (of.copies, 1))
-    line = place.client.namespace(steps.SPACE).add(Talk(of.number + 1).line(), session_id="plain")
-    place.settle()
-    rows = plain.inserts(place.data, place.running.pid, steps.SPACE, line.messages[0], steps.BURST)
+    line = here.client.namespace(steps.SPACE).add(Talk(of.number + 1).line(), session_id="plain")
+    here.settle()
+    rows = plain.inserts(here.data, here.running.pid, steps.SPACE, line.messages[0], steps.BURST)
     return plain.searches(texts, held, list(of.questions(1))) | rows
 
 

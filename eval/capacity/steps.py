@@ -11,7 +11,7 @@ from typing import Any
 
 from eval import talk
 from eval.capacity import filling
-from eval.capacity.place import ONE_SPACE, Figures, Place, Unsettled, percentiles
+from eval.capacity.place import Figures, Place, Seeded, Unsettled, percentiles
 from eval.talk import Talk
 from memsvc.sdk import Namespace
 
@@ -24,12 +24,15 @@ _BESIDE = 10  # recalls between two looks at whether the background is done
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One repetition of a step: its number, the seed, how often the seed is there, the export of one message."""
+    """One repetition of a step: its number, what the size is filled from, the size."""
 
     number: int
-    seed: filling.Seed
-    one: bytes
+    made: Seeded
     size: int
+
+    @property
+    def seed(self) -> filling.Seed:
+        return self.made.seed
 
     @property
     def copies(self) -> int:
@@ -45,9 +48,8 @@ Step = Callable[[Place, Round], Figures]
 
 
 def fill(place: Place, of: Round) -> Figures:
-    """The namespace, by import; in a data folder that nothing else is in."""
-    place.remove()
-    place.load(ONE_SPACE, [of.one])
+    """The namespace, by import, beside the seed."""
+    place.begin(of.made.data)
     before, start = place.processor_s(), time.perf_counter()
     place.load(SPACE, filling.lines(of.seed, of.copies))
     took = {"import_s": time.perf_counter() - start, "import_cpu_s": place.processor_s() - before}
@@ -166,12 +168,11 @@ def beside(place: Place, of: Round) -> Figures:
 
 
 def fill_many(place: Place, of: Round) -> Figures:
-    """So many namespaces of one message, by import; in a data folder that nothing else is in."""
-    place.remove()
-    place.load(ONE_SPACE, [of.one])
+    """So many namespaces of one message, by import, beside the seed."""
+    place.begin(of.made.data)
     start = time.perf_counter()
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(lambda number: place.load(f"n{number}", [of.one]), range(of.size)))
+        list(pool.map(lambda number: place.load(f"n{number}", [of.made.one]), range(of.size)))
     place.settle()
     return {"namespaces": of.size, "import_s": time.perf_counter() - start}
 
