@@ -55,7 +55,7 @@ check: setup ## All that CI runs: style, types, import contracts, sizes, every t
 	$(MAKE) --no-print-directory test
 	$(MAKE) --no-print-directory test-slow
 
-bench: setup ## Measure speed as ratios to plain baselines (ARGS="--json OUT")
+bench: setup ## Measure how far one machine goes (ARGS="--folder OUT --json OUT/capacity.json")
 	$(BIN)/memsvc bench $(ARGS)
 
 # Every step goes on where it was stopped; a finished one is not done again.

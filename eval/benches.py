@@ -7,26 +7,52 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 from rich.console import Console
 
-from eval import bench as service_bench
-from eval import report, service
+from eval import report, service, talk
 from eval.datasets import read
 from eval.datasets.model import BadDataset
+from eval.journal import JournalRefused
 from memsvc.errors import MemsvcError
 from memsvc.sdk.errors import MemsvcClientError
 
 Experiment = Literal["batches", "chunks"]
 
 
-def of_service(messages: int, json_out: Path | None) -> int:
-    """Time a fresh service; the exit status."""
+class BadSizes(Exception):
+    """Not sizes by comma; the message says how they are written."""
+
+
+def of_capacity(
+    messages: str, namespaces: str, repeats: int, folder: Path | None, against: str | None, json_out: Path | None,
+    plots: Path | None,
+) -> int:  # fmt: skip
+    """How far one machine goes: curves over both sizes, beside another checkout where one is named; the exit status."""
+    from eval.capacity import run
+
     try:
-        with service.running() as client:
-            figures = service_bench.run(client, messages)
-        return _told(figures, json_out)
-    except (service.ServiceFailed, MemsvcClientError, OSError) as error:
+        of_one, of_many = _sizes(messages, "--messages"), _sizes(namespaces, "--namespaces")
+        with tempfile.TemporaryDirectory(prefix="memsvc-bench-") as temporary:
+            figures = run.run(of_one, of_many, repeats, folder or Path(temporary), against)
+        _told(figures, json_out)
+        if plots is not None:
+            from eval import plots as pictures  # with matplotlib
+
+            pictures.capacity(figures, plots)
+        return 0
+    except (
+        run.NoCheckout, BadSizes, JournalRefused, service.ServiceFailed, MemsvcClientError, httpx.HTTPError, OSError,
+    ) as error:  # fmt: skip
         return _failed(error)
+
+
+def _sizes(given: str, option: str) -> list[int]:
+    """The numbers in an option, ascending; none in an empty one. Raises BadSizes."""
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise BadSizes(f"{option} {given!r}: write numbers from 1 on, by comma, as in 1000,10000.")
+    return sorted({int(part) for part in parts})
 
 
 def of_reader(
@@ -36,7 +62,7 @@ def of_reader(
     from eval import plots, reading  # with torch
 
     try:
-        texts = list(service_bench.texts(1_000))
+        texts = list(talk.texts(1_000))
         conversations = read(data).conversations[: 1 if quick else 3] if data else (reading.made_up(texts),)
         sizes = {"sizes": (500, 1_000, 2_000), "questions": 6} if quick else {}
         figures = reading.run(conversations, texts, model, models, **sizes)  # type: ignore[arg-type]
@@ -56,7 +82,7 @@ def of_experiment(what: Experiment, model: str | None, models: Path, data: Path 
     from eval import batches, chunk_reuse, reading
 
     try:
-        texts = list(service_bench.texts(1_000))
+        texts = list(talk.texts(1_000))
         if what == "batches":
             return _told(batches.run(texts, model, models), json_out)
         conversations = read(data).conversations[:3] if data else (reading.made_up(texts),)

@@ -18,6 +18,7 @@ from eval import answering, baselines, comparison, html, judging, markdown, repo
 from eval import retrieval as measurement
 from eval.adapters import product
 from eval.adapters.product import ProductFailed
+from eval.capacity import page as capacity
 from eval.datasets import read
 from eval.datasets.model import BadDataset, Dataset
 from eval.journal import Journal, JournalRefused
@@ -165,7 +166,7 @@ def judge(
 
 
 def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None, plots: Path | None) -> int:
-    """Show runs that are done, of retrieval, of answers or of the reader's bench; the exit status."""
+    """Show runs that are done, of retrieval, of answers or of a bench; the exit status."""
     from eval import plots as pictures
 
     try:
@@ -174,18 +175,19 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             found = json.loads(path.read_text(encoding="utf-8"))
             results += found if isinstance(found, list) else [found]
         of_readers = [result for result in results if "peaks" in result]
+        of_machines = [result for result in results if "namespaces" in result]
         summaries = [result for result in results if "contestants" in result]
         judged = [result for result in results if "verdicts" in result]
         results = [result for result in results if "overall" in result]
         text = "\n".join(
             [
                 *([markdown.figures(results)] if results else []), *map(markdown.answers, summaries),
-                *map(markdown.verdicts, judged), *map(markdown.reading, of_readers),
+                *map(markdown.verdicts, judged), *map(markdown.reading, of_readers), *map(capacity.tables, of_machines),
             ]
         )  # fmt: skip
         if not text:
             raise ValueError(
-                "none of these files holds figures of `eval retrieval`, `eval answers`, `eval judge` or `bench reader`"
+                "none of these files holds figures of `eval retrieval`, `eval answers`, `eval judge` or of a `bench`"
             )
         _folders(html_out)
         if page is not None:
@@ -196,6 +198,8 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             plots.mkdir(parents=True, exist_ok=True)
             for figures in of_readers:
                 pictures.reading(figures, plots)
+            for figures in of_machines:
+                pictures.capacity(figures, plots)
             for result in results:
                 for name, png in html.plots(result).items():
                     (plots / f"{result['settings']['dataset']}-{name}.png").write_bytes(png)

@@ -76,7 +76,7 @@ def answers(summary: dict[str, Any]) -> str:
         f"{summary['seed']}); F1 and macro without trick questions. Ranker: {', '.join(summary['rankers'])}. "
         f"Data: sha256 {summary['data_sha256'][:12]}. Commit {(summary['commit'] or 'unknown')[:12]}."
     )
-    return f"{_wrapped(told)}\n\n{_table(head, rows)}"
+    return f"{wrapped(told)}\n\n{table(head, rows)}"
 
 
 def verdicts(summary: dict[str, Any]) -> str:
@@ -87,7 +87,7 @@ def verdicts(summary: dict[str, Any]) -> str:
         f"{summary['judge']} (n {next(iter(summary['verdicts'].values()))['strict']['n']}), %. "
         f"Prompts: sha256 {summary['prompts_sha256'][:12]}. Commit {(summary['commit'] or 'unknown')[:12]}."
     )
-    return f"{told}\n\n{_table(head, rows)}"
+    return f"{told}\n\n{table(head, rows)}"
 
 
 def place(page: Path, text: str) -> None:
@@ -123,7 +123,7 @@ def _set(result: dict[str, Any]) -> str:
     gains = [_gain(column["recall@10_gain_95"]) for column in result["baselines"].values()]
     rows.append(f"| memsvc finds more among the first 10, 95 % interval in points | | {' | '.join(gains)} |")
     if "sweeping" in result:
-        rows += ["", _table(*sweeping_rows(result)).rstrip()]
+        rows += ["", table(*sweeping_rows(result)).rstrip()]
     rows += ["", _basis(result), "", ""]
     return "\n".join(rows)
 
@@ -132,13 +132,13 @@ def _basis(result: dict[str, Any]) -> str:
     settings = result["settings"]
     named = settings["ranker"]
     ranker = f"cross-validated by conversation{named.removeprefix('cross')}" if named.startswith("cross") else named
-    return _wrapped(
+    return wrapped(
         f"Ranker: {ranker}. Tokens: {settings['tokenizer']}. Data: sha256 {settings['data_sha256'][:12]}. Baselines: "
         f"{settings['baselines']}. Commit {(result['commit'] or 'unknown')[:12]}."
     )
 
 
-def _wrapped(prose: str) -> str:
+def wrapped(prose: str) -> str:
     """Lines of at most 119 characters, as the pages have them."""
     return textwrap.fill(prose, 119, break_long_words=False, break_on_hyphens=False)
 
@@ -176,7 +176,7 @@ def _first_token(figures: dict[str, Any]) -> str:
             ]
         )  # fmt: skip
     told = f"Model: {figures['model']}; one thread; medians of five questions. Commit {commit}."
-    return f"{told}\n\n{_table(head, rows)}"
+    return f"{told}\n\n{table(head, rows)}"
 
 
 def _kept(figures: dict[str, Any]) -> str:
@@ -195,7 +195,7 @@ def _kept(figures: dict[str, Any]) -> str:
         for row in figures["bounded"]
     ]  # fmt: skip
     told = f"What is left of a history ({figures['history']}), {figures['bounded'][0]['questions']} questions:"
-    return f"{told}\n\n{_table(head, rows)}"
+    return f"{told}\n\n{table(head, rows)}"
 
 
 def _peaks(figures: dict[str, Any]) -> str:
@@ -208,10 +208,11 @@ def _peaks(figures: dict[str, Any]) -> str:
         ]
         for row in figures["peaks"]
     ]  # fmt: skip
-    return f"Memory while {full['tokens']:,} tokens are read, each in a process of its own:\n\n{_table(head, rows)}"
+    return f"Memory while {full['tokens']:,} tokens are read, each in a process of its own:\n\n{table(head, rows)}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Its lines, each with its end."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

@@ -73,3 +73,45 @@ def reading(figures: dict[str, Any], folder: Path) -> None:
     for name, figure in (("first-token", first), ("kept", quality), ("needles", depth)):
         figure.savefig(folder / f"reader-{name}.png", dpi=110)
         pyplot.close(figure)
+
+
+def capacity(figures: dict[str, Any], folder: Path) -> None:
+    """What calls and loads take, and memory, against the size of a namespace and the number of namespaces. Needs
+    matplotlib.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    one = {
+        "recall": ("this", "recall_p50_ms"), "context": ("this", "context_p50_ms"),
+        "recall with a speaker": ("this", "filter_speaker_p50_ms"), "one line written": ("this", "write_p50_ms"),
+        "first recall, fresh process": ("this", "load_ms"), "rank_bm25 and numpy": ("plain", "bm25_numpy_p50_ms"),
+    }  # fmt: skip
+    many = {
+        "first recall": ("this", "cold_p50_ms"), "further recall": ("this", "warm_p50_ms"),
+        "one line written": ("this", "write_p50_ms"), "list of all": ("this", "list_p50_ms"),
+    }  # fmt: skip
+    figure, axes = pyplot.subplots(1, 3, figsize=(14, 3.8), layout="constrained")
+    for axis, kind, curves in ((axes[0], "messages", one), (axes[1], "namespaces", many)):
+        for words, (side, name) in curves.items():
+            axis.plot(
+                *_points(figures[kind], side, name), marker="o", label=words, linestyle="-" if side == "this" else "--"
+            )
+        axis.set(xscale="log", yscale="log", xlabel=kind, ylabel="ms, median")
+        axis.legend(fontsize="small")
+    for kind in ("messages", "namespaces"):
+        sizes, held = _points(figures[kind], "this", "grown_resident_bytes")
+        axes[2].plot(sizes, [value / 2**20 for value in held], marker="o", label=kind)
+    axes[2].set(xscale="log", yscale="log", xlabel="messages, namespaces", ylabel="the service grows by, MiB")
+    axes[2].legend(fontsize="small")
+    figure.savefig(folder / "capacity.png", dpi=110)
+    pyplot.close(figure)
+
+
+def _points(rows: list[dict[str, Any]], side: str, name: str) -> tuple[list[float], list[float]]:
+    """Sizes and values of a figure, where it was measured."""
+    measured = [row for row in rows if name in row.get(side, {})]
+    return [row["size"] for row in measured], [row[side][name] for row in measured]

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -30,28 +31,55 @@ class ServiceFailed(Exception):
     """The service did not start; the message ends with its log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that is ready: its client, its address and key, its process."""
+
+    client: MemoryClient
+    url: str
+    key: str
+    pid: int
+
+
 @contextlib.contextmanager
 def running(data: Path | None = None, peak: Peak | None = None, **settings: str) -> Iterator[MemoryClient]:
     """A client of a service on the folder `data`, or on one that is removed at the end; `settings` are variables of its
     environment. At the end `peak` is given the most memory that its process has held, in bytes, where the system tells
     (Linux; PostgreSQL's processes and the helper's are not in it). Raises ServiceFailed.
     """
+    with (
+        tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder,
+        of(data or Path(folder) / "data", None, 300.0, **settings) as one,
+    ):
+        try:
+            yield one.client
+        finally:
+            held = _peak_bytes(one.pid)
+            if peak is not None and held is not None:
+                peak(held)
+
+
+@contextlib.contextmanager
+def of(data: Path, checkout: Path | None = None, timeout_s: float = 300.0, **settings: str) -> Iterator[Running]:
+    """A service on the folder `data`, of the code that runs now or of another checkout's with the same packages; its
+    client waits `timeout_s` for a reply. Raises ServiceFailed.
+    """
     with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
         key = secrets.token_hex(16)
         port = _free_port()
-        log = Path(folder) / "service.log"
+        url = f"http://127.0.0.1:{port}"
         command = [
             sys.executable, "-m", "memsvc.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
-            "--data-dir", str(data or Path(folder) / "data"), "--no-demo",
+            "--data-dir", str(data.absolute()), "--no-demo",
         ]  # fmt: skip
-        with MemoryClient(f"http://127.0.0.1:{port}", key, timeout_s=300.0) as client:
-            process = _started(command, environment(key) | settings, log, client)
+        variables = environment(key) | settings
+        if checkout is not None:
+            variables["PYTHONPATH"] = str(checkout.absolute())
+        with MemoryClient(url, key, timeout_s=timeout_s) as client:
+            process = _started(command, variables, checkout, Path(folder) / "service.log", client)
             try:
-                yield client
+                yield Running(client, url, key, process.pid)
             finally:
-                held = _peak_bytes(process.pid)
-                if peak is not None and held is not None:
-                    peak(held)
                 _stop(process)
 
 
@@ -80,7 +108,7 @@ def packages() -> dict[str, str]:
 
 
 def _started(
-    command: Sequence[str], variables: Mapping[str, str], log: Path, client: MemoryClient
+    command: Sequence[str], variables: Mapping[str, str], within: Path | None, log: Path, client: MemoryClient
 ) -> subprocess.Popen[bytes]:
     """The service's process, ready. Waits for one that a killed run has left on the same folder, and that is ending.
     Raises ServiceFailed.
@@ -94,6 +122,7 @@ def _started(
                 stderr=output,
                 stdin=subprocess.DEVNULL,
                 env=variables,
+                cwd=within,  # which python -m looks into before anything else
                 preexec_fn=_ends_with_its_parent if _LIBC is not None else None,
             )
         try:

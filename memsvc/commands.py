@@ -227,27 +227,35 @@ def version() -> None:
 @app.command()
 def bench(
     what: Annotated[
-        Literal["service", "reader", "batches", "chunks"],
-        typer.Argument(help="recall and writes; the model that answers; two experiments with what it reads."),
-    ] = "service",
+        Literal["capacity", "reader", "batches", "chunks"],
+        typer.Argument(help="how far one machine goes; the model that answers; two experiments with what it reads."),
+    ] = "capacity",
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-    messages: Annotated[int, typer.Option(min=100, help="service: how many messages to measure with.")] = 10_000,
+    messages: Annotated[str, typer.Option(help="capacity: sizes of one namespace, by comma.")] = "1000,10000",
+    namespaces: Annotated[str, typer.Option(help="capacity: numbers of namespaces, by comma.")] = "10,1000",
+    repeats: Annotated[int, typer.Option(min=1, help="capacity: of each measurement; medians are told.")] = 3,
+    folder: Annotated[
+        Path | None, typer.Option(help="capacity: what is found so far; the same command goes on there.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="capacity: a checkout's folder or a commit, measured in turn; ratios are told.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="of the model: a folder or a name; default: the small one.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="reader, chunks: a set whose talk is read; default: made up.")
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="reader: folder for plots (PNG).")] = None,
+    plots: Annotated[Path | None, typer.Option(help="capacity, reader: folder for plots (PNG).")] = None,
     quick: Annotated[bool, typer.Option(help="reader: fewer sizes, questions and histories.")] = False,
 ) -> None:
-    """Speed of recall and writes against plain libraries; of answers; of prefixes read together, or made of lines."""
+    """Speed and size of the service beside plain libraries; of answers; of prefixes read together, or of lines."""
     from memsvc import bootstrap, rooms
     from memsvc.settings import Settings
 
     rooms.make_importable()
     from eval import benches
 
-    if what == "service":
-        sys.exit(benches.of_service(messages, json_out))
+    if what == "capacity":
+        sys.exit(benches.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
     models = bootstrap.data_dir(Settings()) / "models"
     if what == "reader":
         sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import bench, keeping, markdown, peak, plots, reading
+from eval import keeping, markdown, peak, plots, reading, talk
 from memsvc.reader.evict import METHODS
 from tests.unit.reader import models
 
@@ -24,7 +24,7 @@ def model(tmp_path: Path) -> str:
 def test_the_bench_has_a_row_for_each_size_and_way_and_its_cached_answers_are_the_cold_ones(
     tmp_path: Path, model: str
 ) -> None:
-    texts = list(bench.texts(60))
+    texts = list(talk.texts(60))
     found = reading.run(
         [reading.made_up(texts)], texts, model, tmp_path, (200, 600), kept_tokens=500, peak_tokens=1500,
         peak_ratios=(4,), questions=3, quiet=True,
@@ -60,8 +60,8 @@ def test_the_bench_has_a_row_for_each_size_and_way_and_its_cached_answers_are_th
 
 
 def test_a_history_holds_the_evidence_of_its_questions_and_a_needle_at_each_depth(model: str) -> None:
-    talk = reading.made_up(list(bench.texts(40)))
-    history = keeping.history(talk, models.tokenizer(), 700, 4)
+    told = reading.made_up(list(talk.texts(40)))
+    history = keeping.history(told, models.tokenizer(), 700, 4)
     lines = "\n".join(history.lines)
     assert len(history.asked) == 4
     for _, answer in history.asked:
