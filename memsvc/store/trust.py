@@ -82,14 +82,16 @@ def least(
 def bound(connection: sa.Connection, namespace: Namespace) -> None:
     """Trust no unit of the namespace more than the messages that it cites."""
     s = tables.unit_source
-    least_ = (
-        sa.select(sa.func.min(_M.c.trust))
-        .join(s, sa.and_(*tables.within(s, namespace), s.c.message_id == _M.c.id))
-        .where(*tables.within(_M, namespace), s.c.unit_id == _U.c.id)
-        .scalar_subquery()
+    # Grouped once, not looked up unit by unit: of tables that were filled in this transaction the planner knows nothing.
+    cited = (
+        sa.select(s.c.unit_id, sa.func.min(_M.c.trust).label("trust"))
+        .join(_M, sa.and_(*tables.within(_M, namespace), _M.c.id == s.c.message_id))
+        .where(*tables.within(s, namespace))
+        .group_by(s.c.unit_id)
+        .subquery()
     )
-    own = sa.update(_U).where(*tables.within(_U, namespace))
-    connection.execute(own.values(trust=sa.func.least(_U.c.trust, least_)))
+    own = sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == cited.c.unit_id, cited.c.trust < _U.c.trust)
+    connection.execute(own.values(trust=cited.c.trust))
 
 
 def below(connection: sa.Connection, namespace: Namespace, min_trust: float) -> set[str]:
