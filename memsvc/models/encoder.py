@@ -84,10 +84,10 @@ class TextEncoder:
         self.name = name
         self.width = backend.width
         self._backend = backend
-        if isinstance(backend, Tokenizing) and backend.is_accelerated:
-            size = Size(_ACCELERATED_TOKENS, _ACCELERATED_TOKENS, batch_size)
-        else:
+        if isinstance(backend, Tokenizing) and not backend.is_accelerated:
             size = Size(_RUN_TOKENS, _RUN_COST_TOKENS, batch_size)
+        else:
+            size = Size(_ACCELERATED_TOKENS, _ACCELERATED_TOKENS, batch_size)
         self._runs = Runs(size, at_once)
         self._queries: collections.OrderedDict[str, Vectors] = collections.OrderedDict()
         self._lock = threading.Lock()

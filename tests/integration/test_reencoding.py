@@ -92,7 +92,8 @@ def backend() -> WordBag:
 @pytest.fixture
 def changed(service: Service, backend: WordBag, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service on the same database with another encoder of another width."""
-    small = TextEncoder(f"word-bag-{next(_numbers)}", backend, batch_size=4)
+    # Who is told of a batch writes from within it, and that takes a run of its own.
+    small = TextEncoder(f"word-bag-{next(_numbers)}", backend, batch_size=4, at_once=2)
     monkeypatch.setattr(bootstrap, "load_encoder", lambda settings: small)
     # Its trees know the likeness of a real encoder.
     monkeypatch.setattr(bootstrap, "load_ranker", lambda *given: None)
