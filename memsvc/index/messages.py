@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from memsvc.domain.message import Message
 from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Form
+from memsvc.domain.speakers import Speakers
 from memsvc.index import moment as times
 from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Table
 from memsvc.index.lexical import part
@@ -54,7 +55,7 @@ class Messages:
         self._turns: dict[int, array[int]] = {}  # session -> its slots by time and number
         self._speakers = Numbering()
         self._named: collections.Counter[int] = collections.Counter()  # speaker -> messages that name it
-        self._busiest: tuple[str, ...] | None = None
+        self._busiest: Speakers | None = None
         self._roles = Numbering()
         self._names = Numbering()
         self._names_in = Ragged("i")
@@ -142,11 +143,11 @@ class Messages:
         told = tuple(self._names.text(name) for name in names.tolist()) if flags & _HAS_NAMES else None
         return Form(words, bool(flags & _ASKS), bool(flags & _HAS_NUMBER), bool(flags & _HAS_TIME), told)
 
-    def speakers(self) -> tuple[str, ...]:
+    def speakers(self) -> Speakers:
         """The named speakers, the busiest first, equals by name; the same object until one more is heard or less."""
         if self._busiest is None:
             counted = [(-count, self._speakers.text(number)) for number, count in self._named.items()]
-            self._busiest = tuple(name for _, name in sorted(counted))
+            self._busiest = Speakers(name for _, name in sorted(counted))
         return self._busiest
 
     def passing(self, only: Filter) -> Mask:

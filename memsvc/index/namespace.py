@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
 from memsvc.domain.ranking import Candidate, Unsaid
+from memsvc.domain.speakers import Speakers
 from memsvc.index import closeness, dense, entries, lexical, words
 from memsvc.index.closeness import Closeness
 from memsvc.index.columns import Ints, Mask, State
@@ -113,7 +114,7 @@ class NamespaceIndex:
             )
             return self._told(chosen, nearness, view, terms, scores, lexical_best, dense_best)
 
-    def speakers(self) -> tuple[str, ...]:
+    def speakers(self) -> Speakers:
         """The named speakers of the namespace, the busiest first; the same object until they are others."""
         with self._lock:
             return self._messages.speakers()

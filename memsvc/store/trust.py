@@ -17,6 +17,7 @@ _S = tables.unit_source
 _R = tables.record
 # Columns of trust: how far a row is trusted, and how far the key that last changed it by hand.
 FIELDS = frozenset({"trust", "decided_trust"})
+_NESTED = sa.text("SELECT set_config('enable_nestloop', :value, true)")
 _DETAIL = "{what} needs a key of max_trust {needed:g} or more, and this one has {own:g}."
 
 
@@ -82,7 +83,8 @@ def least(
 def bound(connection: sa.Connection, namespace: Namespace) -> None:
     """Trust no unit of the namespace more than the messages that it cites."""
     s = tables.unit_source
-    # Grouped once, not looked up unit by unit: of tables that were filled in this transaction the planner knows nothing.
+    # Grouped once and hashed, not looked up unit by unit: of tables that were filled in this transaction the planner
+    # knows nothing, and takes them for small.
     cited = (
         sa.select(s.c.unit_id, sa.func.min(_M.c.trust).label("trust"))
         .join(_M, sa.and_(*tables.within(_M, namespace), _M.c.id == s.c.message_id))
@@ -91,7 +93,9 @@ def bound(connection: sa.Connection, namespace: Namespace) -> None:
         .subquery()
     )
     own = sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == cited.c.unit_id, cited.c.trust < _U.c.trust)
+    connection.execute(_NESTED, {"value": "off"})
     connection.execute(own.values(trust=cited.c.trust))
+    connection.execute(_NESTED, {"value": "on"})
 
 
 def below(connection: sa.Connection, namespace: Namespace, min_trust: float) -> set[str]:
