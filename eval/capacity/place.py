@@ -50,7 +50,7 @@ class Place:
         if self._running is None:
             self._open = contextlib.ExitStack()
             limits = {"MEMSVC_LIMIT_IMPORT_BYTES": str(64 * 1024**3), "MEMSVC_LIMIT_REQUESTS_PER_S": "1000000"}
-            self._running = self._open.enter_context(service.of(self.data, self.side.checkout, _REPLY_S, **limits))
+            self._running = self._open.enter_context(service.of(self.data, limits, self.side.checkout, _REPLY_S))
         return self._running
 
     @property
