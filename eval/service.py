@@ -74,7 +74,7 @@ def of(
             sys.executable, "-m", "memsvc.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
             "--data-dir", str(data.absolute()), "--no-demo",
         ]  # fmt: skip
-        variables = environment(key) | settings
+        variables = environment(key) | dict(settings)
         if checkout is not None:
             variables["PYTHONPATH"] = str(checkout.absolute())
         with MemoryClient(url, key, timeout_s=timeout_s) as client:
