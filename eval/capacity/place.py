@@ -42,7 +42,7 @@ class Place:
 
     def __init__(self, side: Side, data: Path, patience_s: float) -> None:
         self.side, self.data = side, data
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._starting = threading.Lock()
         self._open: contextlib.ExitStack | None = None
         self._running: service.Running | None = None
@@ -107,8 +107,8 @@ class Place:
         """Seconds until the background has caught up. Raises Unsettled."""
         start = time.perf_counter()
         while self.busy():
-            if time.perf_counter() - start > self._patience_s:
-                raise Unsettled(f"The background is not done after {self._patience_s:g} s.")
+            if time.perf_counter() - start > self.patience_s:
+                raise Unsettled(f"The background is not done after {self.patience_s:g} s.")
             time.sleep(_POLL_S)
         return time.perf_counter() - start
 

@@ -163,7 +163,8 @@ def beside(place: Place, of: Round) -> Figures:
     quiet = percentiles("quiet", recalls(lambda: next(told)))
     for line in _lines(of, "beside"):
         space.add(line, session_id=f"beside-{of.number}")
-    busy = percentiles("beside", recalls(lambda: not place.busy()))
+    give_up = time.perf_counter() + place.patience_s
+    busy = percentiles("beside", recalls(lambda: not place.busy() or time.perf_counter() > give_up))
     return quiet | busy | {"beside_p95_ratio": busy["beside_p95_ms"] / quiet["quiet_p95_ms"]}
 
 
