@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -43,19 +42,18 @@ class Place:
     def __init__(self, side: Side, data: Path, patience_s: float) -> None:
         self.side, self.data = side, data
         self.patience_s = patience_s
-        self._starting = threading.Lock()
         self._open: contextlib.ExitStack | None = None
         self._running: service.Running | None = None
 
     @property
     def running(self) -> service.Running:
-        with self._starting:
-            if self._running is None:
-                self._open = contextlib.ExitStack()
-                limits = {"MEMSVC_LIMIT_IMPORT_BYTES": str(64 * 1024**3), "MEMSVC_LIMIT_REQUESTS_PER_S": "1000000"}
-                starting = service.of(self.data, limits, self.side.checkout, _REPLY_S)
-                self._running = self._open.enter_context(starting)
-            return self._running
+        """Started by the thread that asks first, and ended with that thread."""
+        if self._running is None:
+            self._open = contextlib.ExitStack()
+            limits = {"MEMSVC_LIMIT_IMPORT_BYTES": str(64 * 1024**3), "MEMSVC_LIMIT_REQUESTS_PER_S": "1000000"}
+            starting = service.of(self.data, limits, self.side.checkout, _REPLY_S)
+            self._running = self._open.enter_context(starting)
+        return self._running
 
     @property
     def client(self) -> MemoryClient:
@@ -73,6 +71,7 @@ class Place:
         """
         self.remove()
         shutil.copytree(seed, self.data)
+        self.restart()
 
     def remove(self) -> None:
         self.close()
