@@ -55,7 +55,6 @@ def fill(place: Place, of: Round) -> Figures:
     took = {"import_s": time.perf_counter() - start, "import_cpu_s": place.processor_s() - before}
     place.settle()
     stats = place.client.namespace(SPACE).stats()
-    place.restart()
     return took | {"messages": stats.messages, "units": stats.units.get("active", 0)} | _loaded(place, of, "first_load")
 
 

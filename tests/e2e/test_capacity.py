@@ -58,6 +58,7 @@ def test_a_bench_that_was_stopped_goes_on_and_ends_with_every_figure(
         run.run([8], [], 1, tmp_path, None, seeded=5)
 
 
+@pytest.mark.slow
 def test_another_checkouts_service_is_measured_in_turn_and_ratios_are_told(tmp_path: Path) -> None:
     found = run.run([], [2], 1, tmp_path, str(ROOT), seeded=4)
     (many,) = found["namespaces"]
