@@ -89,8 +89,8 @@ def tables(figures: dict[str, Any]) -> str:
     machine = figures["machine"]
     rounds = "one round" if figures["repeats"] == 1 else f"medians of {figures['repeats']} rounds"
     told = (
-        f"{machine['cores']} cores ({machine['model']}), {machine['memory_bytes'] / 2**30:.0f} GiB of memory; {rounds}. "
-        f"Commit {(figures['commit'] or 'unknown')[:12]}."
+        f"{machine['cores']} cores ({machine['model']}), {machine['memory_bytes'] / 2**30:.0f} GiB of memory; "
+        f"{rounds}. Commit {(figures['commit'] or 'unknown')[:12]}."
     )
     one, many = figures["messages"], figures["namespaces"]
     parts = [
