@@ -30,6 +30,7 @@ def of_capacity(
 ) -> int:  # fmt: skip
     """How far one machine goes: curves over both sizes, beside another checkout where one is named; the exit status."""
     from eval.capacity import run
+    from eval.capacity.place import Unsettled
 
     try:
         of_one, of_many = _sizes(messages, "--messages"), _sizes(namespaces, "--namespaces")
@@ -42,7 +43,8 @@ def of_capacity(
             pictures.capacity(figures, plots)
         return 0
     except (
-        run.NoCheckout, BadSizes, JournalRefused, service.ServiceFailed, MemsvcClientError, httpx.HTTPError, OSError,
+        run.NoCheckout, BadSizes, Unsettled, JournalRefused, service.ServiceFailed, MemsvcClientError, httpx.HTTPError,
+        OSError,
     ) as error:  # fmt: skip
         return _failed(error)
 

@@ -97,16 +97,17 @@ def capacity(figures: dict[str, Any], folder: Path) -> None:
     figure, axes = pyplot.subplots(1, 3, figsize=(14, 3.8), layout="constrained")
     for axis, kind, curves in ((axes[0], "messages", one), (axes[1], "namespaces", many)):
         for words, (side, name) in curves.items():
-            axis.plot(
-                *_points(figures[kind], side, name), marker="o", label=words, linestyle="-" if side == "this" else "--"
-            )
-        axis.set(xscale="log", yscale="log", xlabel=kind, ylabel="ms, median")
-        axis.legend(fontsize="small")
+            sizes, values = _points(figures[kind], side, name)
+            if sizes:
+                axis.loglog(sizes, values, marker="o", label=words, linestyle="-" if side == "this" else "--")
+                axis.legend(fontsize="small")
+        axis.set(xlabel=kind, ylabel="ms, median")
     for kind in ("messages", "namespaces"):
         sizes, held = _points(figures[kind], "this", "grown_resident_bytes")
-        axes[2].plot(sizes, [value / 2**20 for value in held], marker="o", label=kind)
-    axes[2].set(xscale="log", yscale="log", xlabel="messages, namespaces", ylabel="the service grows by, MiB")
-    axes[2].legend(fontsize="small")
+        if sizes:
+            axes[2].loglog(sizes, [value / 2**20 for value in held], marker="o", label=kind)
+            axes[2].legend(fontsize="small")
+    axes[2].set(xlabel="messages, namespaces", ylabel="the service grows by, MiB")
     figure.savefig(folder / "capacity.png", dpi=110)
     pyplot.close(figure)
 

@@ -49,7 +49,7 @@ def running(data: Path | None = None, peak: Peak | None = None, **settings: str)
     """
     with (
         tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder,
-        of(data or Path(folder) / "data", None, 300.0, **settings) as one,
+        of(data or Path(folder) / "data", settings) as one,
     ):
         try:
             yield one.client
@@ -60,7 +60,9 @@ def running(data: Path | None = None, peak: Peak | None = None, **settings: str)
 
 
 @contextlib.contextmanager
-def of(data: Path, checkout: Path | None = None, timeout_s: float = 300.0, **settings: str) -> Iterator[Running]:
+def of(
+    data: Path, settings: Mapping[str, str], checkout: Path | None = None, timeout_s: float = 300.0
+) -> Iterator[Running]:
     """A service on the folder `data`, of the code that runs now or of another checkout's with the same packages; its
     client waits `timeout_s` for a reply. Raises ServiceFailed.
     """
@@ -72,7 +74,7 @@ def of(data: Path, checkout: Path | None = None, timeout_s: float = 300.0, **set
             sys.executable, "-m", "memsvc.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
             "--data-dir", str(data.absolute()), "--no-demo",
         ]  # fmt: skip
-        variables = environment(key) | settings
+        variables = environment(key) | dict(settings)
         if checkout is not None:
             variables["PYTHONPATH"] = str(checkout.absolute())
         with MemoryClient(url, key, timeout_s=timeout_s) as client:

@@ -87,9 +87,10 @@ _MANY: list[Shown] = [
 def tables(figures: dict[str, Any]) -> str:
     """Of a run of `memsvc bench capacity`."""
     machine = figures["machine"]
+    rounds = "one round" if figures["repeats"] == 1 else f"medians of {figures['repeats']} rounds"
     told = (
-        f"{machine['cores']} cores ({machine['model']}), {machine['memory_bytes'] / 2**30:.0f} GiB of memory; medians "
-        f"of {figures['repeats']} rounds. Commit {(figures['commit'] or 'unknown')[:12]}."
+        f"{machine['cores']} cores ({machine['model']}), {machine['memory_bytes'] / 2**30:.0f} GiB of memory; "
+        f"{rounds}. Commit {(figures['commit'] or 'unknown')[:12]}."
     )
     one, many = figures["messages"], figures["namespaces"]
     parts = [

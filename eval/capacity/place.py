@@ -41,16 +41,18 @@ class Place:
 
     def __init__(self, side: Side, data: Path, patience_s: float) -> None:
         self.side, self.data = side, data
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._open: contextlib.ExitStack | None = None
         self._running: service.Running | None = None
 
     @property
     def running(self) -> service.Running:
+        """Started by the thread that asks first, and ended with that thread."""
         if self._running is None:
             self._open = contextlib.ExitStack()
             limits = {"MEMSVC_LIMIT_IMPORT_BYTES": str(64 * 1024**3), "MEMSVC_LIMIT_REQUESTS_PER_S": "1000000"}
-            self._running = self._open.enter_context(service.of(self.data, self.side.checkout, _REPLY_S, **limits))
+            starting = service.of(self.data, limits, self.side.checkout, _REPLY_S)
+            self._running = self._open.enter_context(starting)
         return self._running
 
     @property
@@ -69,6 +71,7 @@ class Place:
         """
         self.remove()
         shutil.copytree(seed, self.data)
+        self.restart()
 
     def remove(self) -> None:
         self.close()
@@ -103,8 +106,8 @@ class Place:
         """Seconds until the background has caught up. Raises Unsettled."""
         start = time.perf_counter()
         while self.busy():
-            if time.perf_counter() - start > self._patience_s:
-                raise Unsettled(f"The background is not done after {self._patience_s:g} s.")
+            if time.perf_counter() - start > self.patience_s:
+                raise Unsettled(f"The background is not done after {self.patience_s:g} s.")
             time.sleep(_POLL_S)
         return time.perf_counter() - start
 
