@@ -100,8 +100,11 @@ ENGLISH = Language(
     r"make sure|be sure|book|schedule|submit|please|see you|call|bring|meet me|join us|come over|deadline|due|"
     r"upcoming|"
     r"(?:scheduled|planned|booked|expected|supposed|slated|meant|set|arranged)(?= (?:for|to|on|in|at)\b)|"
-    r"(?:moved|postponed|pushed(?: back)?|rescheduled|shifted|delayed|extended|brought forward)(?= (?:to|until|"
-    r"till)\b)|"
+    r"(?:postponed|pushed(?: back)?|rescheduled|shifted|delayed|extended|brought forward)(?= (?:to|until|till)\b)|"
+    # A meeting is moved to a day, a person to a place.
+    r"moved(?= (?:to|until|till) (?:the |next |this |early |late |mid-?)?(?:\d|(?:(?:mon|tues|wednes|thurs|fri|satur|sun)"
+    r"day|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|"
+    r"fall|winter|tomorrow|tonight|week|month|year|end|morning|afternoon|evening)\b))|"
     r"looking forward|can't wait|excited (?:for|about|to)|ready for|(?:am|is|are|i'm|it's|we're|they're|he's|she's|"
     r"you're|not) (?:\w+ )?(?!been)\w{2,}ing|starts?|begins?|opens?|ends?|closes?|arrives?|leaves?|departs?|lands?|"
     r"expires?|takes place|lasts|runs|launches|launch|finish|finishes|returns?|fly|flies|moves?|am (?:off|free|away|"

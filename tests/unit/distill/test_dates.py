@@ -68,6 +68,10 @@ MONDAY = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
         ("two weekends ago", "29 to 30 April 2023"),
         ("few days ago", "3 to 6 May 2023"),
         ("I have lived here for two years", "May 2021 to May 2023"),
+        ("I moved to Tromsø in August", "August 2022"),
+        ("My sister moved to the second floor in July", "July 2022"),
+        ("the deadline moved to 12 August", "12 August 2023"),
+        ("The fair was moved to the end of August", "25 to 31 August 2023"),
     ],
 )
 def test_a_phrase_is_resolved_against_the_day_it_was_said(text: str, resolved: str) -> None:
