@@ -323,7 +323,7 @@ def _wire(
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
     kept = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
-    indexes = Indexes(database, pool, text_encoder.name, kept)
+    indexes = Indexes(database, pool, text_encoder, kept)
     aside = Aside()
     accesses = Accesses(database)
     text_generator = load_generator(settings)

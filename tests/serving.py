@@ -57,5 +57,5 @@ def small_disk(folder: Path, size_mb: int) -> Iterator[Path]:
 def apart(service: Service, settings: RecallSettings | None = None, trees: Trees | None = None) -> Recall:
     """Recall as another process has it: with indexes of its own, which hear of changes from the feed alone."""
     pool = IndexPool(service.encoder.width, 2**30)
-    indexes = Indexes(service.database, pool, service.encoder.name)
+    indexes = Indexes(service.database, pool, service.encoder)
     return Recall(service.encoder, indexes, settings or service.settings.recall, trees)

@@ -26,7 +26,7 @@ _COLUMNS = {
     "there": ("?", False), "seq": ("i8", 0), "session": ("i4", -1), "speaker": ("i4", -1), "role": ("i4", -1),
     "is_named": ("?", False), "occurred": ("i8", NEVER), "offset_s": ("i4", 0), "recorded": ("i8", NEVER),
     "expires": ("i8", NEVER), "place": ("i4", 0), "words": ("i4", 0), "form": ("u1", 0),
-    "own_row": ("i4", -1), "all_row": ("i4", -1),
+    "own_row": ("i4", -1), "all_row": ("i4", -1), "awaits_rows": ("?", False),
 }  # fmt: skip
 
 

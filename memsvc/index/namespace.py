@@ -130,6 +130,17 @@ class NamespaceIndex:
         with self._lock:
             return lexical.unsaid([self._lexical.df(term) for term in terms], self._messages.count)
 
+    def awaiting(self) -> int:
+        """How many messages wait for the vectors of their words in context."""
+        return int(self._messages.columns["awaits_rows"].sum())
+
+    def give(self, vectors: Mapping[str, bytes]) -> None:
+        """Give messages these before the feed brings them."""
+        with self._changing, self._lock:
+            awaits = self._messages.columns["awaits_rows"]
+            waiting = {name: rows for name, rows in vectors.items() if any(awaits[self._messages.ids.of([name])])}
+            self._put_vectors(waiting, waiting)
+
     def by_words(self) -> bool:
         """Whether words alone decide, because there are units without a vector."""
         return bool(self._units.bare)
@@ -189,7 +200,7 @@ class NamespaceIndex:
         for message, entry in zip(batch.messages, read, strict=True):
             self._put_message(message, entry)
         self._lexical.settle()
-        self._put_vectors(batch.messages, batch.vectors)
+        self._put_vectors((message.id for message in batch.messages), batch.vectors)
         self._put_units(batch.removed_units, batch.units)
 
     def _put_message(self, message: Message, entry: Entry) -> None:
@@ -212,19 +223,24 @@ class NamespaceIndex:
         self._lexical.join(*self._messages.remove(slot))
         self._held.forget(slot)
 
-    def _put_vectors(self, messages: Sequence[Message], vectors: Mapping[str, bytes]) -> None:
-        """Give messages the rows of their own words in context and of context and words, or take them away."""
+    def _put_vectors(self, message_ids: Iterable[str], vectors: Mapping[str, bytes]) -> None:
+        """Give messages the rows of their own words in context and of context and words, or take them away. Those that
+        `vectors` does not name wait for theirs.
+        """
         columns, width = self._messages.columns, self._dense.width
-        slots = self._messages.ids.of(dict.fromkeys(message.id for message in messages))
-        told = [slot for slot in slots if vectors.get(self._messages.ids.text(slot))]
-        blocks = [np.frombuffer(vectors[self._messages.ids.text(slot)], dtype="<f4").reshape(2, width) for slot in told]
+        ids = [message_id for message_id in dict.fromkeys(message_ids) if self._messages.is_there(message_id)]
+        slots = self._messages.ids.of(ids)
+        told = [(slot, vectors[name]) for slot, name in zip(slots, ids, strict=True) if vectors.get(name)]
         old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else _NO_ROWS
         self._dense.remove(old[old >= 0])
         columns["own_row"][slots] = columns["all_row"][slots] = -1
+        columns["awaits_rows"][slots] = [name not in vectors for name in ids]
         if told:
-            owners = [slot * _STRIDE + kind for slot in told for kind in (_OWN, _ALL)]
+            owners = [slot * _STRIDE + kind for slot, _ in told for kind in (_OWN, _ALL)]
+            blocks = [np.frombuffer(rows, dtype="<f4").reshape(2, width) for _, rows in told]
             rows = self._dense.add(owners, np.concatenate(blocks))
-            columns["own_row"][told], columns["all_row"][told] = rows[::2], rows[1::2]
+            given = [slot for slot, _ in told]
+            columns["own_row"][given], columns["all_row"][given] = rows[::2], rows[1::2]
 
     def _put_units(self, removed: Collection[str], changed: Sequence[UnitEntry]) -> None:
         changed = list({entry.id: entry for entry in changed}.values())

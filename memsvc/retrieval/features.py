@@ -81,8 +81,11 @@ def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
         "coverage": coverage,
         "coverage_rank": 1 / (1 + np.argsort(np.argsort(-coverage, kind="stable"))),
         **_statements(candidates),
-        "own_cosine": np.array([c.own_cosine or 0.0 for c in candidates]),
-        "context_cosine": np.array([c.context_cosine or 0.0 for c in candidates]),
+        # What was just said has no rows of its own yet: it counts as its statement does.
+        "own_cosine": np.array([c.own_cosine if c.own_cosine is not None else c.dense or 0.0 for c in candidates]),
+        "context_cosine": np.array(
+            [c.context_cosine if c.context_cosine is not None else c.dense or 0.0 for c in candidates]
+        ),
         "standing": np.array([c.standing for c in candidates]),
         "is_assistant": assistant,
         "is_user": np.array([c.role == "user" for c in candidates]),

@@ -27,8 +27,10 @@ from memsvc.index.dense import Codec
 from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.pool import IndexPool
 from memsvc.index.snapshots import SnapshotFolder
+from memsvc.models.encoder import TextEncoder
+from memsvc.services import writing
 from memsvc.services.aside import Aside
-from memsvc.store import feed, namespaces
+from memsvc.store import feed, namespaces, unencoded
 from memsvc.store.database import Database
 
 _log = structlog.get_logger("memsvc.index")
@@ -37,13 +39,15 @@ _log = structlog.get_logger("memsvc.index")
 _FEW_CHANGES, _KEPT_SHARE = 2_000, 8
 # Rows of a namespace that are read at once.
 _PORTION = 2_000
+# So many messages are encoded in their context by who asks first: about a third of a second.
+_JUST_SAID = 32
 # At the end of the process those that have changed are kept, as far as this goes.
 _LAST_S = 5.0
 
 
 class Indexes:
-    """`encoder` names this process's; of a namespace that is not of it words alone are indexed: nothing could be
-    compared with its vectors, which may have another width. Without `kept` nothing is loaded apart, nor kept; nor is a
+    """Of a namespace that is not of this `encoder` words alone are indexed: nothing could be compared with its vectors,
+    which may have another width. Without `kept` nothing is loaded apart, nor kept; nor is a
     namespace of no more than `few` changes.
     """
 
@@ -51,7 +55,7 @@ class Indexes:
         self,
         database: Database,
         pool: IndexPool,
-        encoder: str,
+        encoder: TextEncoder,
         kept: SnapshotFolder | None = None,
         few: int = _FEW_CHANGES,
     ) -> None:
@@ -75,6 +79,7 @@ class Indexes:
                 index = self._pool.get(space)
                 if self._kept is None or index.applied or space.head <= self._few:
                     self._follow(connection, space, index)
+                    self._complete(connection, space, index)
                     yield connection, space, index
                     return
             self._load(space, self._kept)
@@ -124,9 +129,19 @@ class Indexes:
         """`connection` must be a snapshot that `space` was read in."""
         if index.applied < space.head:
             batch = feed.batch(connection, space, index.applied)
-            index.apply(batch if space.encoder == self._encoder else batch.words())
+            index.apply(batch if space.encoder == self._encoder.name else batch.words())
             self._pool.trim(index, space.id)
             self._keep_later(space, index)
+
+    def _complete(self, connection: sa.Connection, space: Namespace, index: NamespaceIndex) -> None:
+        """Encode what was just said in its context, before the job behind the write does: what is found must not depend
+        on how soon that runs. Of more than an exchange or two, words and statements alone count until then.
+        """
+        if space.encoder != self._encoder.name or index.by_words() or not 0 < index.awaiting() <= _JUST_SAID:
+            return
+        pairs = unencoded.messages(connection, space, space.head, _JUST_SAID)
+        rows = writing.encode_messages(self._encoder, pairs)
+        index.give({message.id: row for (_, message), row in zip(pairs, rows, strict=True)})
 
     def _load(self, space: Namespace, kept: SnapshotFolder) -> None:
         """One thread loads, and those that come meanwhile wait for it."""
@@ -141,7 +156,7 @@ class Indexes:
                     self._build(space, index, kept)
                     self._restore(space, index, kept)
                 if not index.applied:  # erased meanwhile, or there is no room for a file
-                    _fill(self._database, space, index, self._encoder)
+                    _fill(self._database, space, index, self._encoder.name)
                 self._pool.trim(index, space.id)
         finally:
             with self._lock:
@@ -171,7 +186,7 @@ class Indexes:
         _log.info("index is built", namespace=space.id.hex, changes=space.head)
         try:
             part = kept.begin(space.id)
-            arguments = (self._database.address(), space, index.width, index.codec, self._encoder, kept, part)
+            arguments = (self._database.address(), space, index.width, index.codec, self._encoder.name, kept, part)
             failure = self._aside.run(_build, *arguments)
         except (OSError, BrokenProcessPool) as error:
             failure = type(error).__name__

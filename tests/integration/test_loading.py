@@ -40,7 +40,7 @@ class Process:
         self.service = service
         self.folder = SnapshotFolder(folder, 2**30)
         self.pool = IndexPool(service.encoder.width, 2**30)
-        self.indexes = Indexes(service.database, self.pool, service.encoder.name, self.folder, few=0)
+        self.indexes = Indexes(service.database, self.pool, service.encoder, self.folder, few=0)
         self._recall = Recall(service.encoder, self.indexes, RecallSettings())
 
     def texts(self, name: str, question: str = "Which animal was adopted?") -> list[tuple[str, float]]:

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +89,13 @@ def test_both_generations_of_the_client_are_here() -> None:
     assert [version.partition(".")[0] for version in CLIENTS] == ["1", "2"]
 
 
-def test_the_quick_start_works(mem0: Mem0, user: str, settle: Callable[[], None]) -> None:
+def test_the_quick_start_works(mem0: Mem0, user: str) -> None:
     messages = [
         {"role": "user", "content": "I'm a vegetarian and allergic to nuts."},
         {"role": "assistant", "content": "Got it! I'll remember your dietary preferences."},
     ]
     added = mem0.add(messages, user_id=user)["results"]
     assert any("allergic to nuts" in item["memory"] and item["event"] == "ADD" for item in added)
-    settle()
     (best, *_) = mem0.search("What are my dietary restrictions?", filters={"user_id": user})["results"]
     assert "allergic to nuts" in best["memory"]
     assert best["id"] in {item["id"] for item in added}

@@ -102,8 +102,8 @@ ENGLISH = Language(
     r"(?:scheduled|planned|booked|expected|supposed|slated|meant|set|arranged)(?= (?:for|to|on|in|at)\b)|"
     r"(?:postponed|pushed(?: back)?|rescheduled|shifted|delayed|extended|brought forward)(?= (?:to|until|till)\b)|"
     # A meeting is moved to a day, a person to a place.
-    r"moved(?= (?:to|until|till) (?:the |next |this |early |late |mid-?)?(?:\d|(?:(?:mon|tues|wednes|thurs|fri|satur|sun)"
-    r"day|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|"
+    r"moved(?= (?:to|until|till) (?:the |next |this |early |late |mid-?)?(?:\d|(?:"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|"
     r"fall|winter|tomorrow|tonight|week|month|year|end|morning|afternoon|evening)\b))|"
     r"looking forward|can't wait|excited (?:for|about|to)|ready for|(?:am|is|are|i'm|it's|we're|they're|he's|she's|"
     r"you're|not) (?:\w+ )?(?!been)\w{2,}ing|starts?|begins?|opens?|ends?|closes?|arrives?|leaves?|departs?|lands?|"
