@@ -16,7 +16,7 @@ from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.models.encoder import TextEncoder
 from memsvc.sdk import MemoryClient, Namespace
-from memsvc.services import contexts
+from memsvc.services import contexts, indexes
 from memsvc.services.contexts import Contexts
 from memsvc.services.work import Runner
 from memsvc.settings import JobSettings
@@ -79,23 +79,40 @@ def run(service: Service, then: Callable[[], Any] = lambda: None, stopping: thre
     return heard
 
 
-def test_what_is_written_is_found_at_once_and_in_its_context_after_the_job(
+def test_what_is_found_is_the_same_before_the_job_as_after_it(
     service: Service, memory: Namespace, settle: Callable[[], None]
 ) -> None:
+    def found(question: str) -> list[tuple[str, float]]:
+        return [(result.sources[0].message_id, result.score) for result in memory.recall(question).results]
+
     say(memory)
     assert set(vectors(service, memory).values()) == {None}
-    found = memory.recall("Which instrument does Nora play?").results
-    assert found[0].sources[0].message_id == "s3"
-    assert any(result.sources[0].message_id == "s1" for result in memory.recall("awesome").results)
-    # No statement was made of it, so nothing but its words leads to it yet.
-    meant = "How impressed was he?"
-    assert not [result for result in memory.recall(meant).results if result.sources[0].message_id == "s1"]
+    # Of what was said second no statement was made: only its words in their context tell what it means.
+    questions = ("Which instrument does Nora play?", "How impressed was he?", "awesome")
+    before = [found(question) for question in questions]
+    assert before[0][0][0] == "s3" and "s1" in dict(before[1])
+    assert set(vectors(service, memory).values()) == {None}
     settle()
-    assert [result for result in memory.recall(meant).results if result.sources[0].message_id == "s1"]
+    for question, asked in zip(questions, before, strict=True):
+        assert [name for name, _ in found(question)] == [name for name, _ in asked]
+        assert dict(found(question)) == pytest.approx(dict(asked), abs=1e-3)
     first, second = expected(service, ("", f"Ana: {SAID[0]}"), (f"Ana: {SAID[0]}", f"Ben: {SAID[1]}"))
     made = [np.frombuffer(rows or b"", dtype="<f4").reshape(2, -1) for rows in vectors(service, memory).values()]
     assert np.allclose(made[0], first, atol=0.02)
     assert np.allclose(made[1], second, atol=0.02)
+
+
+def test_of_more_than_was_just_said_words_and_statements_count_until_the_job_has_run(
+    service: Service, memory: Namespace, settle: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "_JUST_SAID", len(SAID) - 1)
+    say(memory)
+    assert memory.recall("Which instrument does Nora play?").results[0].sources[0].message_id == "s3"
+    assert any(result.sources[0].message_id == "s1" for result in memory.recall("awesome").results)
+    meant = "How impressed was he?"
+    assert not [result for result in memory.recall(meant).results if result.sources[0].message_id == "s1"]
+    settle()
+    assert [result for result in memory.recall(meant).results if result.sources[0].message_id == "s1"]
 
 
 def test_a_burst_of_writes_waits_for_one_job_and_what_comes_while_it_works_for_the_next(
