@@ -29,9 +29,9 @@ def write(
     response: Response,
     idempotency_key: Annotated[str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description=_ONCE)] = None,
 ) -> wire.WriteResponse:
-    """Store exchanges, all of them or none. Durable and searchable when this returns, by its words and statements, and
-    about a second later by its messages in their context; the statements of a write that is longer than the service
-    distils at once follow in the job `job_id`.
+    """Store exchanges, all of them or none. Durable and searchable when this returns. What a write of more than 32
+    messages says in its context is searched when a job behind it has run; the statements of one that is longer than
+    the service distils at once follow in the job `job_id`.
 
     Safe to repeat: with own ids, or with an Idempotency-Key, nothing is stored twice. The same id or key with other
     content is a conflict.
