@@ -76,7 +76,7 @@ def test_logs_are_json_with_ids_and_no_content_even_when_something_breaks(
         client.headers["Authorization"] = f"Bearer {service.api_key}"
         said = {"exchanges": [{"session_id": SECRET, "messages": [{"role": "user", "content": SECRET}]}]}
         assert client.post(f"/v1/namespaces/{SECRET}/exchanges", json=said).status_code == 201
-        monkeypatch.setattr(namespaces, "find", broken)
+        monkeypatch.setattr(namespaces, "reading", broken)
         reply = client.post(f"/v1/namespaces/{SECRET}/recall", json={"query": SECRET})
     finally:
         logs.configure(LogSettings())
