@@ -172,7 +172,7 @@ def test_a_thousand_interleaved_requests_on_one_connection_leak_nothing(
     assert service.postgres is not None
     single = database.Database(service.postgres.app_url, pool_size=1)
     accounts = [account(service) for _ in range(4)]
-    for part in (service.ingest, service.recall, service.inspect):
+    for part in (service.ingest, service.indexes, service.inspect):
         monkeypatch.setattr(part, "_database", single)
     app = application.create(service)
     app.state.authenticator._database = single
