@@ -82,15 +82,18 @@ class NamespaceIndex:
         term_limit: int,
         moment: Moment | None = None,
         conditions: Conditions | None = None,
+        until: int | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them. `vector` is the query's (d,) float32; with None, and
         while a unit is without a vector, words alone decide: what has its vector would stand before what has not. At
         most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
-        are left out, and so is what was put away or has run out, and what does not meet the `conditions`.
+        are left out, and so is what was put away or has run out, what does not meet the `conditions`, and what came
+        behind `until` in the feed, where the reader sees no more: others may have brought the index further.
         """
         with self._lock:
-            view = viewed(self._messages, self._units, self._held, moment or Moment(), conditions)
+            until = until if until is not None and until < self.applied else None
+            view = viewed(self._messages, self._units, self._held, moment or Moment(), conditions, until)
             vector = None if self._units.bare else vector
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, view.passing)

@@ -43,9 +43,19 @@ class View:
         return bool(self.existed[slot]) and (self.passing is None or bool(self.passing[slot]))
 
 
-def viewed(messages: Messages, units: Units, held: Holdings, moment: Moment, conditions: Conditions | None) -> View:
+def viewed(
+    messages: Messages,
+    units: Units,
+    held: Holdings,
+    moment: Moment,
+    conditions: Conditions | None,
+    until: int | None = None,
+) -> View:
     stands = searched = units.standing_at(moment)
     existed = held.existed(moment, stands)
+    if until is not None:
+        stands &= units.columns["seq"] <= until
+        existed &= messages.columns["seq"] <= until
     passing = held.left(existed, stands).copy()
     if conditions is None and moment.is_now and int(passing.sum()) == messages.count:
         return View(moment, None, existed, stands, searched)

@@ -266,10 +266,13 @@ class _Search:
     term_limit: int
     distrusted: set[str]
     conditions: Conditions | None
+    until: int
 
     def best(self, per_arm: int) -> list[Candidate]:
         moment = Moment(self.query.as_of, self.query.known_at, asked_at=self.query.asked_at)
-        return self.index.candidates(self.query.text, self.vector, per_arm, self.term_limit, moment, self.conditions)
+        return self.index.candidates(
+            self.query.text, self.vector, per_arm, self.term_limit, moment, self.conditions, self.until
+        )
 
 
 def _search(
@@ -288,7 +291,7 @@ def _search(
         messages = filters.messages_with(connection, space, metadata) if metadata else None
         # What is not trusted is left out of the search: in numbers it must not push the rest away.
         conditions = Conditions(query.only, messages, distrusted)
-    return _Search(index, query, vector, term_limit, distrusted, conditions)
+    return _Search(index, query, vector, term_limit, distrusted, conditions, space.head)
 
 
 def _words(

@@ -216,3 +216,14 @@ def test_what_has_no_vector_has_no_likeness_rather_than_none_at_all_in_common() 
     assert (found["m1"].dense, found["m1"].own_cosine) == (None, None)
     assert found["m3"].units[0][1] == pytest.approx(1.0, abs=1e-3)
     assert found["m3"].dense == pytest.approx(0.75 + 0.25 * float(vector(30) @ vector(3)), abs=1e-3)
+
+
+def test_what_came_behind_the_readers_place_in_the_feed_takes_no_place_among_what_is_found() -> None:
+    index = NamespaceIndex(WIDTH)
+    index.apply(Batch(0, 12, [message(n, n) for n in range(1, 7)], [unit(n, 6 + n) for n in range(1, 7)], (), ()))
+    index.apply(Batch(12, 24, [message(n, n) for n in range(13, 19)], [unit(n, 6 + n) for n in range(13, 19)], (), ()))
+    for per_arm in (2, 50):
+        found = index.candidates("which bridge and violin", vector(3), per_arm, 16, until=12)
+        assert found and {candidate.seq for candidate in found} <= set(range(1, 7))
+        assert {unit_id for candidate in found for unit_id, _ in candidate.units} <= {f"u{n}" for n in range(1, 7)}
+    assert len(index.candidates("which bridge and violin", vector(3), 50, 16)) == 12
