@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -26,6 +26,10 @@ _BYTES_PER_TAIL_ROW = 200
 _TAIL_VALUES = 4096
 
 State = dict[str, NDArray[Any]]
+
+
+class Stateful(Protocol):
+    def state(self) -> State: ...
 
 
 class Numbering:
@@ -83,9 +87,6 @@ class Numbering:
 
     def takers(self, number: int) -> int:
         return self._takers[number]
-
-    def texts(self) -> list[str]:
-        return list(self._numbers)
 
     def nbytes(self) -> int:
         """An estimate of the memory held."""
@@ -287,3 +288,13 @@ def _within(lengths: NDArray[Any]) -> Ints:
     lengths = lengths.astype(np.int64)
     begins: Ints = np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.arange(len(begins)) - begins
+
+
+def joined(parts: Mapping[str, Stateful]) -> State:
+    """One state of several, each under its name; `part` gives them back."""
+    return {f"{name}.{key}": value for name, held in parts.items() for key, value in held.state().items()}
+
+
+def part(state: Mapping[str, NDArray[Any]], name: str) -> State:
+    """Of a state of several that of one."""
+    return {key.partition(".")[2]: value for key, value in state.items() if key.partition(".")[0] == name}

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.change import UnitEntry
-from memsvc.index.columns import Mask, Ragged, State, Table
-from memsvc.index.lexical import part
+from memsvc.index.columns import Mask, Ragged, State, Table, joined, part
 from memsvc.index.messages import Messages
 from memsvc.index.moment import NEVER, Moment, micros
 from memsvc.index.units import Units
@@ -108,9 +107,9 @@ class Holdings:
 
     def state(self) -> State:
         away = [(unit, message) for unit, messages in self._put_away.items() for message in messages]
-        state = {f"of.{name}": value for name, value in self.of.state().items()}
-        state |= {f"columns.{name}": value for name, value in self._columns.state().items()}
-        return state | {"away": np.array(away, dtype=np.int32).reshape(-1, 2)}
+        return joined({"of": self.of, "columns": self._columns}) | {
+            "away": np.array(away, dtype=np.int32).reshape(-1, 2)
+        }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.of.restore(part(state, "of"))

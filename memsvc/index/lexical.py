@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.ranking import Unsaid
-from memsvc.index.columns import Ints, Numbering, Ragged, State, Table
+from memsvc.index.columns import Ints, Numbering, Ragged, State, Stateful, Table, joined, part
 
 K1 = 1.2
 B = 0.75
@@ -170,14 +170,13 @@ class LexicalIndex:
         return self._terms.nbytes() + tables + 8 * len(self._df)
 
     def state(self) -> State:
-        parts: dict[str, Numbering | Table | Ragged] = {
+        parts: dict[str, Stateful] = {
             "terms": self._terms,
             "said": self._said,
             "postings": self._postings,
             "slots": self._slots,
         }
-        state = {f"{part}.{name}": value for part, held in parts.items() for name, value in held.state().items()}
-        return state | {"df": np.array(self._df, dtype=np.int32), "count": np.array([self._count])}
+        return joined(parts) | {"df": np.array(self._df, dtype=np.int32), "count": np.array([self._count])}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._terms = Numbering.of_state(part(state, "terms"))
@@ -243,8 +242,3 @@ class LexicalIndex:
                 del self._df_sizes[before]
         if after:
             self._df_sizes[after] += 1
-
-
-def part(state: Mapping[str, NDArray[Any]], name: str) -> State:
-    """Of a state of several parts that of one."""
-    return {key.partition(".")[2]: value for key, value in state.items() if key.partition(".")[0] == name}

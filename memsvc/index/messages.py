@@ -17,8 +17,7 @@ from memsvc.domain.query import Filter
 from memsvc.domain.ranking import Form
 from memsvc.domain.speakers import Speakers
 from memsvc.index import moment as times
-from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Table
-from memsvc.index.lexical import part
+from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Stateful, Table, joined, part
 from memsvc.index.moment import NEVER, micros
 
 _ASKS, _HAS_NUMBER, _HAS_TIME, _HAS_NAMES = 1, 2, 4, 8
@@ -173,11 +172,11 @@ class Messages:
         return sum(held.nbytes() for held in numberings) + self.columns.nbytes() + self._names_in.nbytes() + turns
 
     def state(self) -> State:
-        parts: dict[str, Numbering | Table | Ragged] = {
+        parts: dict[str, Stateful] = {
             "ids": self.ids, "columns": self.columns, "sessions": self._sessions, "speakers": self._speakers,
             "roles": self._roles, "names": self._names, "names_in": self._names_in,
         }  # fmt: skip
-        return {f"{name}.{key}": value for name, held in parts.items() for key, value in held.state().items()}
+        return joined(parts)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.ids = Numbering.of_state(part(state, "ids"))

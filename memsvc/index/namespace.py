@@ -19,7 +19,7 @@ from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.domain.speakers import Speakers
 from memsvc.index import closeness, dense, entries, lexical, words
 from memsvc.index.closeness import Closeness
-from memsvc.index.columns import Ints, Mask, State
+from memsvc.index.columns import Ints, Mask, State, joined, part
 from memsvc.index.entries import Entry
 from memsvc.index.holdings import Holdings
 from memsvc.index.messages import Messages
@@ -179,14 +179,14 @@ class NamespaceIndex:
         """All of it, for a snapshot. Until the end nobody changes it, and it is searched as always."""
         with self._changing:
             with self._lock:
-                parts = {name: held.state() for name, held in self._parts().items()}
-            yield {f"{name}.{key}": value for name, state in parts.items() for key, value in state.items()}
+                state = joined(self._parts())
+            yield state
 
     def restore(self, state: Mapping[str, NDArray[Any]], applied: int) -> None:
         """Be what another index of the same width, codec and encoder was at `applied`. This one must be empty."""
         with self._changing, self._lock:
             for name, held in self._parts().items():
-                held.restore(lexical.part(state, name))
+                held.restore(part(state, name))
             self.applied = applied
 
     def _parts(self) -> Mapping[str, Any]:
@@ -285,7 +285,7 @@ class NamespaceIndex:
         owners, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, self._rows_of(passing))
         there = self._messages.columns["there"]
         near: dict[int, None] = {}
-        for slot, kind in zip(*(part.tolist() for part in np.divmod(owners, _STRIDE)), strict=True):
+        for slot, kind in zip(*(side.tolist() for side in np.divmod(owners, _STRIDE)), strict=True):
             near.update(dict.fromkeys(self._units.linked(slot) if kind == _STATEMENT else (slot,)))
         return [slot for slot in near if there[slot]]
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from memsvc.domain.change import UnitEntry
 from memsvc.index import moment as times
-from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Table
-from memsvc.index.lexical import part
+from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Stateful, Table, joined, part
 from memsvc.index.moment import NEVER, Moment, micros
 
 # Merged and archived units are not searched; superseded ones are, and marked.
@@ -195,11 +194,11 @@ class Units:
         return sum(held.nbytes() for held in numberings) + self.columns.nbytes() + rows + merged
 
     def state(self) -> State:
-        parts: dict[str, Numbering | Table | Ragged] = {
+        parts: dict[str, Stateful] = {
             "ids": self.ids, "columns": self.columns, "cited": self.cited, "kinds": self._kinds,
             "assertions": self._assertions, "persons": self._persons, "persons_of": self._persons_of,
         }  # fmt: skip
-        return {f"{name}.{key}": value for name, held in parts.items() for key, value in held.state().items()}
+        return joined(parts)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.ids, self._kinds, self._assertions, self._persons = (
