@@ -26,7 +26,7 @@ from tests.waiting import until
 
 SAID = dt.datetime(2024, 5, 8, 12, tzinfo=dt.UTC)
 FACTS = [
-    "I adopted a numbat.",
+    "I adopted a bandicoot.",
     "My sister moved to Ghent.",
     "I have played the oboe since 2011.",
     "I am allergic to nuts.",
@@ -84,13 +84,13 @@ def test_a_cold_namespace_is_built_apart_and_then_loaded_from_its_file(
     say(memory)
     warm = process(service, tmp_path, start)
     texts = warm.texts(memory.name)
-    assert "numbat" in texts[0][0]
+    assert "bandicoot" in texts[0][0]
     assert files(tmp_path) == [f"{found(service, memory).id.hex}.index"]
     monkeypatch.setattr(loading, "_fill", lambda *_: pytest.fail("the rows were read though there is a file"))
     cold = process(service, tmp_path, start)
     cold.indexes._aside.run = lambda *_: pytest.fail("another process was asked though there is a file")  # type: ignore[method-assign]
     assert cold.texts(memory.name) == texts
-    say(memory, 10, ["I sold the numbat's cage."])
+    say(memory, 10, ["I sold the bandicoot's cage."])
     assert cold.texts(memory.name) == warm.texts(memory.name)
     assert any("cage" in text for text, _ in cold.texts(memory.name))
 
@@ -119,12 +119,12 @@ def test_of_many_who_ask_for_a_cold_namespace_one_loads_it_and_nobody_else_waits
         waiting = [threads.submit(cold.texts, memory.name) for _ in range(4)]
         assert asked.wait(60)
         monkeypatch.setattr(cold.indexes, "_build", lambda *_: None)
-        assert "numbat" in cold.texts(other.name)[0][0]
+        assert "bandicoot" in cold.texts(other.name)[0][0]
         assert not any(future.done() for future in waiting)
         let_go.set()
         found = [future.result(timeout=60) for future in waiting]
     assert built == [1]
-    assert all(texts == found[0] for texts in found) and "numbat" in found[0][0][0]
+    assert all(texts == found[0] for texts in found) and "bandicoot" in found[0][0][0]
 
 
 def test_what_is_erased_is_in_no_file_when_the_erasure_returns(
@@ -136,7 +136,7 @@ def test_what_is_erased_is_in_no_file_when_the_erasure_returns(
     space_id = found(service, memory).id
     facts = mine.folder.facts(space_id)
     (index,) = [mine.pool.get(space) for space in mine.pool.held()]
-    assert facts is not None and b"numbat" in (tmp_path / f"{space_id.hex}.index").read_bytes()
+    assert facts is not None and b"bandicoot" in (tmp_path / f"{space_id.hex}.index").read_bytes()
     begun = mine.folder.begin(space_id)
     service.erase._indexes = mine.indexes
     try:
@@ -149,8 +149,8 @@ def test_what_is_erased_is_in_no_file_when_the_erasure_returns(
     space = found(service, memory)
     assert not loading._keep(service.database, space, index, mine.folder, mine.folder.begin(space_id))
     assert files(tmp_path) == []
-    assert not any("numbat" in text for text, _ in mine.texts(memory.name))
-    assert b"numbat" not in (tmp_path / f"{space_id.hex}.index").read_bytes()
+    assert not any("bandicoot" in text for text, _ in mine.texts(memory.name))
+    assert b"bandicoot" not in (tmp_path / f"{space_id.hex}.index").read_bytes()
 
 
 def test_another_process_discards_its_file_of_what_was_erased_elsewhere(
@@ -165,7 +165,7 @@ def test_another_process_discards_its_file_of_what_was_erased_elsewhere(
     other.indexes.sweep()
     assert files(tmp_path) == []
     other.pool.drop(found(service, memory).id)
-    assert not any("numbat" in text for text, _ in other.texts(memory.name))
+    assert not any("bandicoot" in text for text, _ in other.texts(memory.name))
     memory.erase()
     other.indexes.sweep()
     assert files(tmp_path) == [] and len(other.pool) == 0
@@ -209,7 +209,7 @@ def test_at_its_end_a_process_keeps_what_has_changed(
     path = tmp_path / f"{found(service, memory).id.hex}.index"
     until(lambda: path.exists())
     path.unlink()
-    say(memory, 10, ["I sold the numbat's cage."])
+    say(memory, 10, ["I sold the bandicoot's cage."])
     first.texts(memory.name)
     first.indexes.close()
     facts, space = first.folder.facts(found(service, memory).id), found(service, memory)
