@@ -31,7 +31,7 @@ Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$")]
 @router.get("")
 def overview(request: Request, session: signing.Reader, service: Services) -> Response:
     tenant_id = session.principal.tenant_id
-    count, messages, spaces = service.directory.overview(tenant_id, _NEWEST)
+    held, spaces = service.directory.overview(tenant_id, _NEWEST)
     recent = service.maintain.listed(tenant_id, [], None, 8)
     return pages.show(
         request,
@@ -39,8 +39,8 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
         session,
         spaces=spaces,
         totals={
-            "namespaces": count,
-            "messages": messages,
+            "namespaces": len(held),
+            "messages": sum(held.values()),
             "jobs waiting": len(service.maintain.listed(tenant_id, [State.QUEUED, State.RUNNING], None, 1000)),
             "jobs failed": len(service.maintain.listed(tenant_id, [State.DEAD], None, 1000)),
         },
@@ -48,6 +48,7 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
         jobs=recent,
         names=service.directory.names(tenant_id, {job.namespace_id for job in recent}),
         encoder=service.encoder.name,
+        index_bytes=service.pool.resident_bytes(held),
     )
 
 

@@ -44,10 +44,10 @@ class Directory:
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             return directory.spaces(connection, tenant_id, after, limit)
 
-    def overview(self, tenant_id: uuid.UUID, limit: int) -> tuple[int, int, list[directory.Space]]:
-        """How many namespaces there are, how many messages in them, and those that were written to last."""
+    def overview(self, tenant_id: uuid.UUID, limit: int) -> tuple[dict[uuid.UUID, int], list[directory.Space]]:
+        """Id of each namespace -> how many messages it holds; and those that were written to last."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:
-            return *directory.held(connection, tenant_id), directory.last_written(connection, tenant_id, limit)
+            return directory.held(connection, tenant_id), directory.last_written(connection, tenant_id, limit)
 
     def names(self, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Namespace id -> its name, of those that are there."""

@@ -57,8 +57,7 @@ class Space:
 
 
 def spaces(connection: sa.Connection, tenant_id: uuid.UUID, after: str, limit: int) -> list[Space]:
-    """A page of the tenant's namespaces by name, `after` is the cursor: the last name of the page before.
-    """
+    """A page of the tenant's namespaces by name, `after` is the cursor: the last name of the page before."""
     page = sa.select(_N).where(_N.c.tenant_id == tenant_id, _N.c.name > after).order_by(_N.c.name).limit(limit)
     return _held(connection, page, lambda named, _: named.c.name)
 
@@ -75,11 +74,10 @@ def last_written(connection: sa.Connection, tenant_id: uuid.UUID, limit: int) ->
     )
 
 
-def held(connection: sa.Connection, tenant_id: uuid.UUID) -> tuple[int, int]:
-    """How many namespaces the tenant has, and messages in them."""
-    counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_N.c.messages), 0))
-    row = connection.execute(counts.where(_N.c.tenant_id == tenant_id)).one()
-    return int(row[0]), int(row[1])
+def held(connection: sa.Connection, tenant_id: uuid.UUID) -> dict[uuid.UUID, int]:
+    """Id of each namespace of the tenant -> how many messages it holds."""
+    statement = sa.select(_N.c.id, _N.c.messages).where(_N.c.tenant_id == tenant_id)
+    return {row.id: row.messages for row in connection.execute(statement)}
 
 
 def _held(connection: sa.Connection, page: sa.Select[Any], order: Callable[[Any, Any], Any]) -> list[Space]:

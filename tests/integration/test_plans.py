@@ -117,9 +117,7 @@ def test_a_read_sends_as_many_statements_for_fifty_as_for_one(
                 assert all(_served(path, reply) for reply in replies), (path, [reply.text for reply in replies])
             # Whose key it is, is remembered for seconds.
             counted[-1][f"{method} {path}"] = [query for query, _ in sent if "api_key" not in query]
-    more = {
-        route: sorted(set(fifty)) for route, fifty in counted[1].items() if len(fifty) != len(counted[0][route])
-    }
+    more = {route: sorted(set(fifty)) for route, fifty in counted[1].items() if len(fifty) != len(counted[0][route])}
     assert not more, "\n".join(f"{route}: {len(counted[0][route])}, {len(counted[1][route])}" for route in more)
 
 
