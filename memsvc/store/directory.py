@@ -149,7 +149,7 @@ def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[st
 def growth(
     connection: sa.Connection, namespace: Namespace, steps: int
 ) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
-    """When the namespace's first memory was made, and how many of those that are active now there were at the end of each
+    """When the first memory was made, and how many of those that are active now there were at the end of each
     of `steps` equal parts of the time since then. (None, []) when there is none.
     """
     active = (*tables.within(_U, namespace), *_ACTIVE)

@@ -82,7 +82,7 @@ def least(
 def bound(connection: sa.Connection, namespace: Namespace) -> None:
     """Trust no unit of the namespace more than the messages that it cites."""
     s = tables.unit_source
-    # Grouped once, not looked up unit by unit: of tables that were filled in this transaction the planner knows nothing.
+    # Grouped once, not looked up unit by unit: of tables filled in this transaction the planner knows nothing.
     cited = (
         sa.select(s.c.unit_id, sa.func.min(_M.c.trust).label("trust"))
         .join(_M, sa.and_(*tables.within(_M, namespace), _M.c.id == s.c.message_id))

@@ -44,7 +44,7 @@ _READS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v2/memories/search/"): ASK | {"filters": MEM0},
 }
 # What no account of the walk has.
-_NOT_THERE = {"/admin/{rest:path}"}
+_NOT_THERE = {"/admin/{rest:path}", "/v1/responses/{response_id}"}
 Sent = tuple[str, Any]
 
 
