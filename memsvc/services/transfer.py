@@ -74,7 +74,6 @@ class Transfer:
         header = lines.header()
         with self._database.tenant(tenant_id) as connection:
             space = self._begin(connection, tenant_id, name, header)
-            transfer.many(connection)
             try:
                 counts = self._rows(connection, space, lines, writer)
             except (sa.exc.IntegrityError, sa.exc.DataError) as error:

@@ -102,7 +102,7 @@ def _held(connection: sa.Connection, page: sa.Select[Any], order: Callable[[Any,
     ]
 
 
-def _said(space: sa.FromClause) -> sa.Lateral:
+def _said(space: sa.FromClause) -> sa.FromClause:
     """When the namespace's last message came."""
     return (
         sa.select(_M.c.recorded_at.label("written_at"))

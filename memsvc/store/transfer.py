@@ -51,13 +51,6 @@ def _out(value: Any) -> Any:
     return value
 
 
-def many(connection: sa.Connection) -> None:
-    """Plan once, for the rest of the transaction, what is done for each row: the look at every key that a row names is
-    a statement of its own, and planning it anew for each costs several times as much as the row.
-    """
-    connection.execute(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
-
-
 def insert(
     connection: sa.Connection, namespace: Namespace, table_name: str, batch: Sequence[Mapping[str, Any]]
 ) -> None:

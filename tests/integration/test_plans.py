@@ -33,8 +33,8 @@ _WHOLE = {
     "GET /admin/namespaces/{namespace}/episodes",
     "GET /admin/namespaces",
 }
-# Reading these whole is how their answer comes about: an account's every unit over time, all jobs by kind and state.
-_ALL = {"GET /admin", "GET /metrics", f"GET {N}/export"}  # fmt: skip
+# Reading these whole is how their answer comes about: all jobs by kind and state, all rows of a namespace.
+_ALL = {"GET /metrics", f"GET {N}/export"}  # fmt: skip
 _READS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{N}/recall"): ASK | {"limit": 50},
     ("POST", f"{N}/context"): ASK,
