@@ -19,6 +19,9 @@ from memsvc.store.units import Sought
 
 router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _PAGE = 25
+_SPACES = 50
+# Namespaces on the overview: those written to last.
+_NEWEST = 6
 _EPISODES = 50
 # Of the line that shows how the memories grew.
 _STEPS = 60
@@ -28,35 +31,36 @@ Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$")]
 @router.get("")
 def overview(request: Request, session: signing.Reader, service: Services) -> Response:
     tenant_id = session.principal.tenant_id
-    spaces = service.directory.spaces(tenant_id)
+    held, spaces = service.directory.overview(tenant_id, _NEWEST)
     recent = service.maintain.listed(tenant_id, [], None, 8)
-    first, grown = service.directory.growth(tenant_id, _STEPS)
     return pages.show(
         request,
         "overview.html",
         session,
-        spaces=sorted(spaces, key=lambda space: space.written_at or space.created_at, reverse=True)[:6],
+        spaces=spaces,
         totals={
-            "namespaces": len(spaces),
-            "messages": sum(space.messages for space in spaces),
-            "active memories": sum(space.units for space in spaces),
+            "namespaces": len(held),
+            "messages": sum(held.values()),
             "jobs waiting": len(service.maintain.listed(tenant_id, [State.QUEUED, State.RUNNING], None, 1000)),
             "jobs failed": len(service.maintain.listed(tenant_id, [State.DEAD], None, 1000)),
         },
         most=max((space.units for space in spaces), default=0),
         jobs=recent,
-        names={space.id: space.name for space in spaces},
+        names=service.directory.names(tenant_id, {job.namespace_id for job in recent}),
         encoder=service.encoder.name,
-        first=first,
-        grown=grown,
-        line=drawing.rise([count for _, count in grown]),
-        index_bytes=service.pool.resident_bytes({space.id for space in spaces}),
+        index_bytes=service.pool.resident_bytes(held),
     )
 
 
 @router.get("/namespaces")
-def namespaces(request: Request, session: signing.Reader, service: Services) -> Response:
-    return pages.show(request, "namespaces.html", session, spaces=service.directory.spaces(session.principal.tenant_id))
+def namespaces(
+    request: Request, session: signing.Reader, service: Services, after: Annotated[str, Query(max_length=400)] = ""
+) -> Response:
+    _storable(after)
+    found = service.directory.spaces(session.principal.tenant_id, after, _SPACES + 1)
+    spaces = found[:_SPACES]
+    following = spaces[-1].name if len(found) > _SPACES else None
+    return pages.show(request, "namespaces.html", session, spaces=spaces, first=not after, following=following)
 
 
 @router.get("/namespaces/{namespace}")
@@ -65,8 +69,18 @@ def namespace(request: Request, namespace: NamespaceName, session: signing.Reade
     stats = service.inspect.stats(tenant_id, namespace)
     profiles = service.inspect.profiles(tenant_id, namespace, None)
     settings = service.namespaces.find(tenant_id, namespace)
+    first, grown = service.directory.growth(tenant_id, namespace, _STEPS)
     return pages.show(
-        request, "namespace.html", session, namespace=namespace, stats=stats, profiles=profiles, settings=settings
+        request,
+        "namespace.html",
+        session,
+        namespace=namespace,
+        stats=stats,
+        profiles=profiles,
+        settings=settings,
+        first=first,
+        grown=grown,
+        line=drawing.rise([count for _, count in grown]),
     )
 
 

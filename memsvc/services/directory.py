@@ -39,10 +39,15 @@ class Directory:
         with self._database.tenant(tenant_id) as connection:
             return namespaces.find(connection, tenant_id, name) is not None
 
-    def spaces(self, tenant_id: uuid.UUID) -> list[directory.Space]:
-        """Every namespace with what it holds, by name."""
+    def spaces(self, tenant_id: uuid.UUID, after: str, limit: int) -> list[directory.Space]:
+        """A page of the namespaces by name, with what each holds; `after` is the cursor, a name."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:
-            return directory.spaces(connection, tenant_id)
+            return directory.spaces(connection, tenant_id, after, limit)
+
+    def overview(self, tenant_id: uuid.UUID, limit: int) -> tuple[dict[uuid.UUID, int], list[directory.Space]]:
+        """Id of each namespace -> how many messages it holds; and those that were written to last."""
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            return directory.held(connection, tenant_id), directory.last_written(connection, tenant_id, limit)
 
     def names(self, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Namespace id -> its name, of those that are there."""
@@ -54,10 +59,13 @@ class Directory:
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             return directory.sessions(connection, tenant_id, names)
 
-    def growth(self, tenant_id: uuid.UUID, steps: int) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
-        """How the active memories of the tenant became so many; as the store has it."""
+    def growth(
+        self, tenant_id: uuid.UUID, name: str, steps: int
+    ) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
+        """How the active memories of the namespace became so many; as the store has it."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:
-            return directory.growth(connection, tenant_id, steps)
+            space = namespaces.find(connection, tenant_id, name)
+            return directory.growth(connection, space, steps) if space else (None, [])
 
     def namespace_of_unit(self, tenant_id: uuid.UUID, unit_id: str) -> str | None:
         with self._database.tenant(tenant_id) as connection:

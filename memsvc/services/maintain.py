@@ -110,8 +110,6 @@ class Maintain:
 
 def _shown(connection: sa.Connection, tenant_id: uuid.UUID, found: Sequence[Job]) -> list[Job]:
     """The jobs, with the secrets of their namespaces hidden in what came of them, where they are to be."""
-    veils = {}
-    for space_id in {job.namespace_id for job in found}:
-        space = namespaces.by_id(connection, tenant_id, space_id)
-        veils[space_id] = secrecy.veil(connection, space) if space else secrecy.Veil()
-    return [veils[job.namespace_id](job) for job in found]
+    spaces = namespaces.by_ids(connection, tenant_id, {job.namespace_id for job in found})
+    veils = secrecy.veils(connection, tenant_id, spaces)
+    return [veils.get(job.namespace_id, secrecy.Veil())(job) for job in found]

@@ -208,15 +208,12 @@ def _require(connection: sa.Connection, space: Namespace, path: Sequence[str], k
     trust.require(writer, trust.of_record(connection, space, path, key), f"To change the record {key!r}")
 
 
-_Place = tuple[tuple[str, ...], str]
-
-
 def _ranked(
     held: Sequence[tuple[tuple[str, ...], str, bytes | None]], vector: Vectors
-) -> list[tuple[_Place, float | None]]:
+) -> list[tuple[records.Place, float | None]]:
     """Places with the cosine of their best row, best first; `vector` (d,) float32, unit norm, as every row is."""
     worded = [(path, key, rows) for path, key, rows in held if rows]
-    bare: list[tuple[_Place, float | None]] = [((path, key), None) for path, key, rows in held if not rows]
+    bare: list[tuple[records.Place, float | None]] = [((path, key), None) for path, key, rows in held if not rows]
     if not worded:
         return bare
     counts = [len(rows) // vector.nbytes for *_, rows in worded]
@@ -226,14 +223,9 @@ def _ranked(
     return [*(((worded[n][0], worded[n][1]), float(cosines[n])) for n in best), *bare]
 
 
-def _held(connection: sa.Connection, space: Namespace, ranked: Sequence[tuple[_Place, float | None]]) -> list[Record]:
+def _held(
+    connection: sa.Connection, space: Namespace, ranked: Sequence[tuple[records.Place, float | None]]
+) -> list[Record]:
     """The records at the places, in that order."""
-    keys: dict[tuple[str, ...], list[str]] = {}
-    for (path, key), _ in ranked:
-        keys.setdefault(path, []).append(key)
-    found = {
-        (record.path, record.key): record
-        for path, wanted in keys.items()
-        for record in records.find(connection, space, path, wanted)
-    }
+    found = records.at(connection, space, [place for place, _ in ranked])
     return [dataclasses.replace(found[place], score=score) for place, score in ranked]

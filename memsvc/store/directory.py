@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import Status
 from memsvc.store import tables, units
 
@@ -55,32 +56,61 @@ class Space:
     written_at: dt.datetime | None
 
 
-def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[Space]:
-    """Every namespace of the tenant, by name."""
-    said = (
-        sa.select(_M.c.recorded_at.label("written_at"))
-        .where(_M.c.tenant_id == _N.c.tenant_id, _M.c.namespace_id == _N.c.id)
-        .order_by(_M.c.seq.desc())
-        .limit(1)
-        .lateral("said")
+def spaces(connection: sa.Connection, tenant_id: uuid.UUID, after: str, limit: int) -> list[Space]:
+    """A page of the tenant's namespaces by name, `after` is the cursor: the last name of the page before."""
+    page = sa.select(_N).where(_N.c.tenant_id == tenant_id, _N.c.name > after).order_by(_N.c.name).limit(limit)
+    return _held(connection, page, lambda named, _: named.c.name)
+
+
+def last_written(connection: sa.Connection, tenant_id: uuid.UUID, limit: int) -> list[Space]:
+    """Those of the tenant's namespaces whose last message came last, or that were made last."""
+    said = _said(_N)
+    written = sa.func.coalesce(said.c.written_at, _N.c.created_at)
+    page = sa.select(_N).join(said, sa.true(), isouter=True).where(_N.c.tenant_id == tenant_id)
+    return _held(
+        connection,
+        page.order_by(written.desc(), _N.c.name).limit(limit),
+        lambda named, said: sa.func.coalesce(said.c.written_at, named.c.created_at).desc(),
     )
+
+
+def held(connection: sa.Connection, tenant_id: uuid.UUID) -> dict[uuid.UUID, int]:
+    """Id of each namespace of the tenant -> how many messages it holds."""
+    statement = sa.select(_N.c.id, _N.c.messages).where(_N.c.tenant_id == tenant_id)
+    return {row.id: row.messages for row in connection.execute(statement)}
+
+
+def _held(connection: sa.Connection, page: sa.Select[Any], order: Callable[[Any, Any], Any]) -> list[Space]:
+    """The namespaces of the page with what each holds: no other's units are counted."""
+    named = page.cte("page")
+    said = _said(named)
     made = (
         sa.select(sa.func.count().label("units"))
-        .where(_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, *_ACTIVE)
+        .where(_U.c.tenant_id == named.c.tenant_id, _U.c.namespace_id == named.c.id, *_ACTIVE)
         .lateral("made")
     )
     statement = (
-        sa.select(_N, made.c.units, said.c.written_at)
-        .select_from(_N)
+        sa.select(named, made.c.units, said.c.written_at)
+        .select_from(named)
         .join(said, sa.true(), isouter=True)
         .join(made, sa.true())
-        .where(_N.c.tenant_id == tenant_id)
-        .order_by(_N.c.name)
+        .order_by(order(named, said), named.c.name)
     )
     return [
         Space(row.id, row.name, row.encoder, row.created_at, row.messages, row.units, row.written_at)
         for row in connection.execute(statement)
     ]
+
+
+def _said(space: sa.FromClause) -> sa.FromClause:
+    """When the namespace's last message came."""
+    return (
+        sa.select(_M.c.recorded_at.label("written_at"))
+        .where(_M.c.tenant_id == space.c.tenant_id, _M.c.namespace_id == space.c.id)
+        .order_by(_M.c.seq.desc())
+        .limit(1)
+        .lateral()
+    )
 
 
 def names(connection: sa.Connection, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -117,12 +147,12 @@ def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[st
 
 
 def growth(
-    connection: sa.Connection, tenant_id: uuid.UUID, steps: int
+    connection: sa.Connection, namespace: Namespace, steps: int
 ) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
-    """When the tenant's first memory was made, and how many of those that are active now there were at the end of each
+    """When the first memory was made, and how many of those that are active now there were at the end of each
     of `steps` equal parts of the time since then. (None, []) when there is none.
     """
-    active = (_U.c.tenant_id == tenant_id, *_ACTIVE)
+    active = (*tables.within(_U, namespace), *_ACTIVE)
     first, now = connection.execute(sa.select(sa.func.min(_U.c.created_at), sa.func.now()).where(*active)).one()
     if first is None:
         return None, []

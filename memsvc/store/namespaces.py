@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,6 +81,13 @@ def by_id(
     if share:
         statement = statement.with_for_update(read=True, key_share=True)
     return _namespace(connection, connection.execute(statement).one_or_none())
+
+
+def by_ids(connection: sa.Connection, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> list[Namespace]:
+    """Those of the namespaces that are there."""
+    given = sa.literal(list(ids), sa.ARRAY(sa.UUID(as_uuid=True)))
+    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.id == sa.any_(given))
+    return [space for row in connection.execute(statement) if (space := _namespace(connection, row))]
 
 
 def advance(connection: sa.Connection, namespace: Namespace, head: int, messages: int = 0) -> bool:

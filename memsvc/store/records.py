@@ -14,6 +14,8 @@ from memsvc.domain.record import Condition, Put, Record, Search
 from memsvc.store import tables
 
 _R = tables.record
+# A path and a key.
+Place = tuple[tuple[str, ...], str]
 _NOW = sa.func.now()
 _LIVES = sa.or_(_R.c.expires_at.is_(None), _R.c.expires_at > _NOW)
 _ORDER = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -49,20 +51,26 @@ def find(connection: sa.Connection, namespace: Namespace, path: Sequence[str], k
     return [_record(row) for row in connection.execute(statement)]
 
 
+def at(connection: sa.Connection, namespace: Namespace, places: Collection[Place]) -> dict[Place, Record]:
+    """The records of these places that are there, in one statement however many paths they have."""
+    given = _given(places)
+    statement = sa.select(_R).join(given, _stands(given)).where(*tables.within(_R, namespace), _LIVES)
+    found = [_record(row) for row in connection.execute(statement)]
+    return {(record.path, record.key): record for record in found}
+
+
 def delete(connection: sa.Connection, namespace: Namespace, path: Sequence[str], key: str) -> bool:
     statement = sa.delete(_R).where(*tables.within(_R, namespace), _R.c.path == _array(path), _R.c.key == key)
     return any(lived for (lived,) in connection.execute(statement.returning(_LIVES)))
 
 
-def refresh(connection: sa.Connection, namespace: Namespace, places: Collection[tuple[tuple[str, ...], str]]) -> None:
+def refresh(connection: sa.Connection, namespace: Namespace, places: Collection[Place]) -> None:
     """These live their whole time again. What another transaction holds, which writes it, is left to that one."""
-    here = (*tables.within(_R, namespace), _LIVES)
-    for path in {path for path, _ in places}:
-        keys = [key for held, key in places if held == path]
-        held = sa.select(_R.c.key).where(*here, _R.c.path == _array(path), tables.any_of(_R.c.key, keys))
-        free = held.with_for_update(skip_locked=True).scalar_subquery()
-        statement = sa.update(_R).where(*here, _R.c.path == _array(path), _R.c.key.in_(free))
-        connection.execute(statement.values(expires_at=_NOW + _R.c.ttl_s * dt.timedelta(seconds=1)))
+    here, given = (*tables.within(_R, namespace), _LIVES), _given(places)
+    held = sa.select(_R.c.path, _R.c.key).join(given, _stands(given)).where(*here)
+    free = held.with_for_update(skip_locked=True, of=_R).cte("free")
+    statement = sa.update(_R).where(*here, _R.c.path == free.c.path, _R.c.key == free.c.key)
+    connection.execute(statement.values(expires_at=_NOW + _R.c.ttl_s * dt.timedelta(seconds=1)))
 
 
 def sweep(connection: sa.Connection, namespace: Namespace) -> int:
@@ -105,6 +113,17 @@ def paths(connection: sa.Connection, namespace: Namespace) -> list[tuple[str, ..
 
 
 _PLACE = (_R.c.path, _R.c.key)
+
+
+def _given(places: Collection[Place]) -> sa.TableValuedAlias:
+    """Places as a table, of one parameter."""
+    rows = sa.literal([{"path": list(path), "key": key} for path, key in places], JSONB)
+    columns = (sa.column("path", sa.ARRAY(sa.Text)), sa.column("key", sa.Text))
+    return sa.func.jsonb_to_recordset(rows).table_valued(*columns, name="given").render_derived(with_types=True)
+
+
+def _stands(given: sa.TableValuedAlias) -> sa.ColumnElement[bool]:
+    return sa.and_(_R.c.path == given.c.path, _R.c.key == given.c.key)
 
 
 def _meets(namespace: Namespace, search: Search) -> list[sa.ColumnElement[bool]]:

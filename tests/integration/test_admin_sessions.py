@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from memsvc.bootstrap import Service
+from memsvc.domain.exchange import Writer
 from memsvc.sdk import Namespace
 from memsvc.store import keys, tenants
 from tests.waiting import LIMIT_S
@@ -105,7 +106,7 @@ def test_a_key_that_another_session_made_or_a_stranger_wrote_is_not_shown(
         assert "Copy the key now" not in reply.text, said
 
 
-def test_the_overview_shows_how_memories_grew_and_what_the_accounts_indexes_take(
+def test_the_pages_show_how_memories_grew_and_what_the_accounts_indexes_take(
     service: Service, http: httpx.Client, tenant_id: uuid.UUID, memory: Namespace
 ) -> None:
     sign_in(http, service, tenant_id, "read")
@@ -114,13 +115,26 @@ def test_the_overview_shows_how_memories_grew_and_what_the_accounts_indexes_take
     memory.add("I keep bees.", session_id="s")
     memory.recall("bees")
     sign_in(http, service, service.tenant_id, "read")
-    page = http.get("/admin").text
+    assert "0 bytes" not in http.get("/admin").text.split("index memory")[1][:150]
+    page = http.get(f"/admin/namespaces/{memory.name}").text
     points = [tuple(map(float, point.split(","))) for point in page.split('polyline points="')[1].split('"')[0].split()]
     assert len(points) == 61 and points[0] == (0.0, 160.0)
     assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
-    active = sum(space.units for space in service.directory.spaces(service.tenant_id))
-    assert f"{active:,} now" in page
-    assert "0 bytes" not in page.split("index memory")[1][:150]
+    assert f"{len(list(memory.units()))} now" in page
+
+
+def test_the_list_of_namespaces_comes_in_pages_by_name(
+    service: Service, http: httpx.Client, tenant_id: uuid.UUID
+) -> None:
+    names = sorted(f"space-{n:02}" for n in range(60))
+    sign_in(http, service, tenant_id, "read")
+    for name in names:
+        service.namespaces.set_secrets(tenant_id, name, "keep", Writer("operator", 1.0))
+    first = http.get("/admin/namespaces").text
+    assert [name for name in names if f"<strong>{name}</strong>" in first] == names[:50]
+    second = http.get("/admin/namespaces", params={"after": names[49]}).text
+    assert f"?after={names[49]}" in first and 'rel="next"' not in second
+    assert [name for name in names if f"<strong>{name}</strong>" in second] == names[50:]
 
 
 def test_a_namespace_in_words_that_the_encoder_does_not_know_is_told_what_to_do(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,16 +34,18 @@ _WHOLE = {
     "GET /admin/namespaces/{namespace}/episodes",
     "GET /admin/namespaces",
 }
-# Reading these whole is how their answer comes about: an account's every unit over time, all jobs by kind and state.
-_ALL = {"GET /admin", "GET /metrics", f"GET {N}/export"}  # fmt: skip
+# Reading these whole is how their answer comes about: all jobs by kind and state, all rows of a namespace.
+_ALL = {"GET /metrics", f"GET {N}/export"}  # fmt: skip
 _READS: dict[tuple[str, str], dict[str, Any]] = {
-    ("POST", f"{N}/recall"): ASK,
+    ("POST", f"{N}/recall"): ASK | {"limit": 50},
     ("POST", f"{N}/context"): ASK,
-    ("POST", f"{N}/records/search"): {"prefix": [], "limit": 10},
+    ("POST", f"{N}/records/search"): {"prefix": [], "limit": 50, "refresh": True} | ASK,
     ("POST", f"{N}/records/find"): {"path": ["p"], "key": "k"},
     ("POST", "/v2/memories/"): {"filters": MEM0},
     ("POST", "/v2/memories/search/"): ASK | {"filters": MEM0},
 }
+# What no account of the walk has.
+_NOT_THERE = {"/admin/{rest:path}", "/v1/responses/{response_id}"}
 Sent = tuple[str, Any]
 
 
@@ -59,12 +62,15 @@ def account(service: Service, base_url: str) -> Iterator[Account]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
-    """Every statement that is sent to the database from now on, with its parameters."""
+    """Every statement that is sent to the database from now on, with its parameters; but for those that note every few
+    seconds what was recalled.
+    """
     seen: list[Sent] = []
     for cursor in (psycopg.Cursor, psycopg.ServerCursor):
 
         def execute(self: Any, query: Any, params: Any = None, *, _before: Any = cursor.execute, **more: Any) -> Any:
-            seen.append((str(query), params))
+            if threading.current_thread().name != "memsvc-accesses":
+                seen.append((str(query), params))
             return _before(self, query, params, **more)
 
         monkeypatch.setattr(cursor, "execute", execute)
@@ -80,7 +86,7 @@ def test_a_read_finds_what_it_asks_for_by_an_index(account: Account, sent: list[
             account.calls(http, method, path)  # what is cold is read whole, once
             sent.clear()
             for reply in _ask(account, http, method, path):
-                assert reply.status_code < 400 or method == "GET", (path, reply.text)
+                assert _served(path, reply), (path, reply.status_code, reply.text)
         found[f"{method} {path}"] = {query: (query, given) for query, given in sent}
     faults: dict[str, set[str]] = defaultdict(set)
     looked_at = 0
@@ -94,6 +100,56 @@ def test_a_read_finds_what_it_asks_for_by_an_index(account: Account, sent: list[
                     faults[f"{fault}\n    {query}"].add(route)
     assert looked_at > 100
     assert not faults, "\n".join(f"{fault}\n    {sorted(routes)}" for fault, routes in sorted(faults.items()))
+
+
+def test_a_read_sends_as_many_statements_for_fifty_as_for_one(
+    service: Service, base_url: str, sent: list[Sent]
+) -> None:
+    walk = set(walked(application.create(service))) - NEVER
+    routes = [*sorted((method, path) for method, path in walk if method == "GET"), *_READS]
+    counted: list[dict[str, list[str]]] = []
+    for many in (1, 50):
+        account = Account(service, base_url, tenants.ensure(service.database, f"tenant-{uuid.uuid4()}"))
+        plant(account)
+        _grow(account, many)
+        counted.append({})
+        for method, path in routes:
+            with account.client(*keys.SCOPES, path=path) as http:
+                _ask(account, http, method, path)
+                sent.clear()
+                replies = _ask(account, http, method, path)
+                assert all(_served(path, reply) for reply in replies), (path, [reply.text for reply in replies])
+            # Whose key it is, is remembered for seconds.
+            counted[-1][f"{method} {path}"] = [query for query, _ in sent if "api_key" not in query]
+    more = {route: sorted(set(fifty)) for route, fifty in counted[1].items() if len(fifty) != len(counted[0][route])}
+    assert not more, "\n".join(f"{route}: {len(counted[0][route])}, {len(counted[1][route])}" for route in more)
+
+
+def _grow(account: Account, many: int) -> None:
+    """So many messages, each of a session of its own; records, each under a path of its own; and namespaces that hide
+    secrets, each with a job.
+    """
+    with account.client(*keys.SCOPES) as http:
+
+        def send(method: str, path: str, body: Any = None) -> None:
+            http.request(method, path, json=body).raise_for_status()
+
+        said = [
+            {"session_id": f"s{n}", "messages": [{"id": f"g{n}", "role": "user", "content": f"My appointment {n} is at noon."}]}
+            for n in range(many)
+        ]  # fmt: skip
+        send("POST", "/v1/namespaces/n/exchanges", {"exchanges": said})
+        put = {"op": "put", "key": "k", "value": {"a": 1}, "text": "My appointment.", "ttl_s": 86_400}
+        operations = [put | {"path": ["g", str(n)]} for n in range(many)]
+        send("POST", "/v1/namespaces/n/records/batch", {"operations": operations})
+        for n in range(many):
+            send("PUT", f"/v1/namespaces/grown-{n}", {"secrets": "mask"})
+            send("POST", f"/v1/namespaces/grown-{n}/maintenance/forget")
+
+
+def _served(path: str, reply: Any) -> bool:
+    """What is asked for came, where there is such a thing."""
+    return bool(reply.status_code < 400 or path in _NOT_THERE)
 
 
 def _ask(account: Account, http: Any, method: str, path: str) -> Any:
