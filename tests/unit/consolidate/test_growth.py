@@ -39,10 +39,10 @@ def near(one: str, other: str, weight: float) -> Link:
 
 def gained(traits: dict[str, Trait], links: Sequence[Link]) -> dict[str, Gained]:
     found = {}
-    for name, trait in traits.items():
-        own = sorted((link for link in links if name in (link.src, link.dst)), key=derive.by_strength)
-        found[name] = evolve.gained(trait, traits, own)
-    return {name: taken for name, taken in found.items() if taken != evolve.NOTHING}
+    for id, item in traits.items():
+        own = sorted((link for link in links if id in (link.src, link.dst)), key=derive.by_strength)
+        found[id] = evolve.gained(item, traits, own)
+    return {id: taken for id, taken in found.items() if taken != evolve.NOTHING}
 
 
 def test_what_two_of_the_five_nearest_share_is_taken_on_at_half_weight_and_own_words_are_not() -> None:

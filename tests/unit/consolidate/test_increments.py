@@ -8,8 +8,7 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from memsvc.consolidate import derive, evolve
 from memsvc.domain.judgement import Judgement, digest
@@ -70,71 +69,61 @@ class Stored:
         return set(outcome.standings)
 
 
-SAID = st.tuples(st.integers(0, len(WORDS) - 1), st.integers(0, 40), st.integers(0, 3), st.integers(0, len(NAMES) - 1))
-STEPS = st.lists(st.tuples(st.sampled_from("wwwwesrj"), SAID, st.integers(0, 99)), min_size=1, max_size=40)
-
-
-@settings(max_examples=200, derandomize=True, deadline=None)
-@given(STEPS, st.integers(0, 10_000), st.sampled_from([1, 2, derive.MAX_NEAR]))
+@pytest.mark.parametrize("most_near", [1, 2, derive.MAX_NEAR])
+@pytest.mark.parametrize("seed", range(20))
 def test_writes_edits_removals_and_judgements_in_any_order_give_what_a_rebuild_gives(
-    steps: list[tuple[str, tuple[int, int, int, int], int]], seed: int, most_near: int
+    seed: int, most_near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, kept = random.Random(seed), derive.MAX_NEAR
-    derive.MAX_NEAR = most_near
-    try:
-        units: dict[str, Base] = {}
-        judged: list[Judgement] = []
-        held, stored = Held(12, "another", (), (), ()), Stored()
-        put: set[str] = set()
-        left: set[str] = set()
-        fresh: set[str] = set()
-        sessions: set[str] = set()
-        for number, (what, values, which) in enumerate(steps):
-            chosen = sorted(units)[which % len(units)] if units else None
-            if what == "w" or chosen is None:
-                units[f"u{number}"] = unit(f"u{number}", *values)
-                put.add(f"u{number}")
-                fresh.add(f"u{number}")
-                sessions.add(units[f"u{number}"].session_id)
-            elif what == "e":  # other words at the same place, or only another end
-                old = units[chosen]
-                new = unit(chosen, values[0], 0, values[2], NAMES.index(str(old.subject)))
-                units[chosen] = dataclasses.replace(new, session_id=old.session_id, t_mention=old.t_mention)
-                put.add(chosen)
-                fresh.add(chosen)
-            elif what == "s":  # nothing that matters
-                put.add(chosen)
-                fresh.add(chosen)
-            elif what == "r":
-                sessions.add(units.pop(chosen).session_id)
-                put.discard(chosen)
-                fresh.discard(chosen)
-                left.add(chosen)
-            else:
-                other = chance.choice(sorted(units))
-                one, two = sorted((chosen, other), key=lambda id: (units[id].t_mention, f"e{id}"))
-                judged = [item for item in judged if (item.earlier, item.later) != (one, two)]
-                judged.append(Judgement(one, two, digest(units[one].text, units[two].text), bool(which % 2), "probe"))
-                fresh.add(two)
-                put.add(two)
-            if chance.random() < 0.4 or number == len(steps) - 1:
-                order = orders(list(units.values()))
-                part = {m: place for m, place in order.items() if units[m[1:]].session_id in sessions}
-                told = Changed([units[id] for id in sorted(put)], left, fresh, part, sessions, judged)
-                outcome = held.advance(told)
-                put, left, fresh, sessions = stored.write(units, outcome), set(), set(), set()
-        same(said(held, outcome), decide(list(units.values()), 12, units, (), order, "another", judged))
-        assert stored.links == held.links
-        assert stored.episodes == {episode.id: episode.name for episode in held.episodes.values()}
-        assert stored.abstracts == {item.anchor: (item.text, item.chosen) for item in held.abstracts.values()}
-        assert all(units[id].stands[:3] == standing.stored for id, standing in held.standings.items())
-        # Everything read again, behind what is stored, has nothing to write.
-        again = Held(12, "another", (), stored.links, stored.episodes)
-        nothing = again.advance(everything(list(units.values()), (), order, judged))
-        assert (set(nothing.added), set(nothing.removed), nothing.gone) == (set(), set(), set())
-        same(said(again, nothing), said(held, outcome))
-    finally:
-        derive.MAX_NEAR = kept
+    monkeypatch.setattr(derive, "MAX_NEAR", most_near)
+    chance = random.Random(seed)
+    units: dict[str, Base] = {}
+    judged: dict[tuple[str, str], Judgement] = {}
+    held, stored = Held(12, "another", (), (), ()), Stored()
+    put: set[str] = set()
+    left: set[str] = set()
+    written: set[str] = set()
+    sessions: set[str] = set()
+    for number in range(90):
+        what = chance.choice("wwwwesrj") if units else "w"
+        name = f"u{number}" if what == "w" else chance.choice(sorted(units))
+        if what == "w":
+            units[name] = unit(name, *somehow(chance))
+            sessions.add(units[name].session_id)
+        elif what == "e":  # other words at the same place
+            old, new = units[name], unit(name, *somehow(chance))
+            units[name] = dataclasses.replace(new, session_id=old.session_id, t_mention=old.t_mention)
+        elif what == "r":
+            sessions.add(units.pop(name).session_id)
+            put.discard(name)
+            left.add(name)
+            continue
+        elif what == "j":
+            one, name = sorted((name, chance.choice(sorted(units))), key=lambda id: (units[id].t_mention, f"e{id}"))
+            words = units[one].text, units[name].text
+            judged[one, name] = Judgement(one, name, digest(*words), chance.random() < 0.5, "probe")
+        put.add(name)
+        if chance.random() < 0.3 or number == 89:
+            order = {id: place for id, place in orders(list(units.values())).items()}
+            part = {id: place for id, place in order.items() if units[id[1:]].session_id in sessions}
+            read = [units[id] for id in sorted((put | written) - left)]
+            outcome = held.advance(Changed(read, left, put, part, sessions, list(judged.values())))
+            written = stored.write(units, outcome)
+            put, left, sessions = set(), set(), set()
+            whole = decide(list(units.values()), 12, units, (), order, "another", list(judged.values()))
+            same(said(held, outcome), whole)
+            assert stored.links == held.links
+            assert stored.episodes == {episode.id: episode.name for episode in held.episodes.values()}
+            assert stored.abstracts == {item.anchor: (item.text, item.chosen) for item in held.abstracts.values()}
+            assert all(units[id].stands[:3] == standing.stored for id, standing in held.standings.items())
+    # Everything read again, behind what is stored, has nothing to write.
+    again = Held(12, "another", (), stored.links, stored.episodes)
+    nothing = again.advance(everything(list(units.values()), (), order, list(judged.values())))
+    assert not nothing.added and not nothing.removed and not nothing.gone and not nothing.versions
+    same(said(again, nothing), said(held, outcome))
+
+
+def somehow(chance: random.Random) -> tuple[int, int, int, int]:
+    return chance.randrange(len(WORDS)), chance.randrange(40), chance.randrange(4), chance.randrange(len(NAMES))
 
 
 def same(one: Decisions, other: Decisions) -> None:
