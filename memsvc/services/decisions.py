@@ -123,7 +123,7 @@ class Held:
         stirred = self._take(changed, before)
         judged = _that_hold(changed.judgements, self.rows)
         said = {pair: item.replaces for pair, item in judged.items() if item.replaces is not None}
-        looked, doubts = self._pair(changed, stirred, said)
+        looked, doubts = self._pair(changed.fresh, said)
         restood = self._stand(looked | stirred, {pair: judged[pair].judged_by for pair in said})
         moved = stirred | {unit_id for unit_id, is_other in restood.items() if is_other}
         alive = {unit_id: t for unit_id, t in self.traits.items() if self.standings[unit_id].merged_into is None}
@@ -183,30 +183,32 @@ class Held:
                 self.traits[item.id], self._vectors[item.id] = read, row
         return stirred
 
-    def _pair(
-        self, changed: Changed, stirred: set[str], said: Mapping[tuple[str, str], bool]
-    ) -> tuple[set[str], list[Doubt]]:
-        """Look at the pairs of what is fresh, and of what may have had links that were too weak beside one that is
-        there no more; whose pairs were looked at.
+    def _pair(self, fresh: Set[str], said: Mapping[tuple[str, str], bool]) -> tuple[set[str], list[Doubt]]:
+        """Look at the pairs of what is fresh, and again at those of what lost a link by that, since others were too weak
+        beside it; whose pairs were looked at.
         """
-        first = changed.fresh & self.traits.keys()
-        gone = {unit_id for unit_id in self._links if unit_id not in self.traits}
-        lost = [link for unit_id in gone | (first & stirred) for link in self._links.get(unit_id, ())]
-        beside = {end for link in lost if link.kind not in _IN_ORDER for end in (link.src, link.dst)}
-        looked = first | (beside & self.traits.keys())
-        for unit_id in looked | gone:
-            for link in [
-                link for link in self._links.get(unit_id, ()) if unit_id in gone or link.kind not in _IN_ORDER
-            ]:
+        first = fresh & self.traits.keys()
+        for unit_id in [unit_id for unit_id in self._links if unit_id not in self.traits]:
+            for link in list(self._links.get(unit_id, ())):
                 self._unlink(link)
-        found, doubts = pairs.links(self.traits, self._vectors, sorted(looked), judge.shipped(self._encoder), said)
-        for link in found:
-            self._link(link)
-        crowded = {end for link in found for end in (link.src, link.dst)}
+        doubts = self._look(first, said)
+        lost = [link for link in self._went if link.kind is LinkKind.NEAR]
+        beside = ({end for link in lost for end in (link.src, link.dst)} & self.traits.keys()) - first
+        doubts += self._look(beside, said)
+        crowded = {end for link in self._came for end in (link.src, link.dst)}
         near = {link for unit_id in crowded for link in self._near(unit_id)}
         for link in derive.too_weak(near, self._near):
             self._unlink(link)
-        return looked, doubts
+        return first | beside, doubts
+
+    def _look(self, fresh: Set[str], said: Mapping[tuple[str, str], bool]) -> list[Doubt]:
+        for unit_id in fresh:
+            for link in [link for link in self._links.get(unit_id, ()) if link.kind not in _IN_ORDER]:
+                self._unlink(link)
+        found, doubts = pairs.links(self.traits, self._vectors, sorted(fresh), judge.shipped(self._encoder), said)
+        for link in found:
+            self._link(link)
+        return doubts
 
     def _stand(self, touched: set[str], judged: Mapping[tuple[str, str], str]) -> dict[str, bool]:
         """Derive the standings of what is touched and connected with it; those that are other ones, with whether the
