@@ -154,7 +154,7 @@ class Consolidate:
             batch.replace(step.old, step.new, step.cause)
         added = outcome.added
         if locked.head != read.space.head:
-            there = units.existing(connection, locked, {end for link in added for end in (link.src, link.dst)})
+            there = units.by_id(connection, locked, {end for link in added for end in (link.src, link.dst)})
             added = [link for link in added if link.src in there and link.dst in there]
         links.write(connection, locked, added, outcome.removed)
         counts = {"links added": len(added), "links removed": len(outcome.removed)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -98,10 +99,14 @@ def base(
                 row.superseded_by if row.status == Status.MERGED else None,
                 row.superseded_by if row.status == Status.SUPERSEDED else None,
                 tuple((source.message_id, source.start, source.end) for source, _ in cited[row.id]),
-                (row.status, row.superseded_by, row.valid_to, row.proof_count, units.gained(row)),
+                (row.status, row.superseded_by, row.valid_to, row.proof_count, _gained(row)),
             )
         )  # fmt: skip
     return found
+
+
+def _gained(row: sa.Row[Any]) -> Gained:
+    return Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics))
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,12 +223,6 @@ def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     return {row.id: _stored(row, cited[row.id]) for row in rows}
 
 
-def existing(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> set[str]:
-    """Those of these ids that are units' of the namespace."""
-    found = sa.select(_U.c.id).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
-    return set(connection.execute(found).scalars())
-
-
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a ranking shows of a unit. `sources` are (message id, session id), each message once; `place` is the first
@@ -319,11 +313,6 @@ def _time(row: Any) -> TimeSpan | None:
     return TimeSpan(start, end, Granularity(row.t_granularity), row.t_phrase)
 
 
-def gained(row: Any) -> Gained:
-    """What a row of `unit` has taken on."""
-    return Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics))
-
-
 def columns(unit: MemoryUnit) -> dict[str, Any]:
     """The unit's own columns: all but its place, vectors and cause, and its trust, which follows from its sources."""
     time = unit.time
@@ -399,7 +388,7 @@ def _stored(row: Any, cited: list[tuple[Source, str]]) -> StoredUnit:
         superseded_by=row.superseded_by,
         proof_count=row.proof_count,
         valid_to=row.valid_to,
-        gained=gained(row),
+        gained=Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics)),
         pinned=row.pinned,
         expires_at=row.expires_at,
         trust=row.trust,

@@ -70,7 +70,7 @@ class Stored:
 
 
 @pytest.mark.parametrize("most_near", [1, 2, derive.MAX_NEAR])
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_writes_edits_removals_and_judgements_in_any_order_give_what_a_rebuild_gives(
     seed: int, most_near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
