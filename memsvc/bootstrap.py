@@ -309,7 +309,6 @@ def _wire(
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
     snapshots = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
     indexes = Indexes(database, pool, text_encoder.name, snapshots)
-    # What it keeps of namespaces goes with it.
     aside = Aside(idle_s=600.0)
     accesses = Accesses(database)
     text_generator = load_generator(settings)
