@@ -119,7 +119,7 @@ class Consolidate:
                 return _Read(space)
             declared = aliases.of(connection, space)
             follows = done is not None and not from_scratch and done.leads_to(connection, space, position, declared)
-            written = consolidation.written(connection, space, done.head if follows and done else None)
+            written = consolidation.written(connection, space, done.head if follows and done else None, position)
             if self._encoder not in (None, space.encoder) or not all(item.embedding for item in written.put):
                 # Encoding again ends with a consolidation of everything.
                 return _Read(space, waits=True)

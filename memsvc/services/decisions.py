@@ -184,8 +184,8 @@ class Held:
         return stirred
 
     def _pair(self, fresh: Set[str], said: Mapping[tuple[str, str], bool]) -> tuple[set[str], list[Doubt]]:
-        """Look at the pairs of what is fresh, and again at those of what lost a link by that, since others were too weak
-        beside it; whose pairs were looked at.
+        """Look at the pairs of what is fresh, and again at those of what lost a link by that: others were too weak
+        beside it. Whose pairs were looked at.
         """
         first = fresh & self.traits.keys()
         for unit_id in [unit_id for unit_id in self._links if unit_id not in self.traits]:

@@ -122,18 +122,21 @@ class Written:
     episodes: set[str]
 
 
-def written(connection: sa.Connection, namespace: Namespace, after: int | None) -> Written:
-    """What changed behind this place of the feed; None: everything there is."""
+def written(connection: sa.Connection, namespace: Namespace, after: int | None, consolidated: int) -> Written:
+    """What changed behind this place of the feed; None: everything there is. Of the changes up to `consolidated`, which
+    the consolidation made itself, no abstracts.
+    """
     if after is None:
         return Written(base(connection, namespace), set(), set(), exchanges.order(connection, namespace), set())
-    ended = {(change.kind, change.ref) for change in feed.changes(connection, namespace, after)}
-    refs = {ref for kind, ref in ended if kind == "unit"}
+    ended = feed.changes(connection, namespace, after)
+    refs = {change.ref for change in ended if change.kind == "unit"}
+    others = {change.ref for change in ended if change.kind == "unit" and change.seq > consolidated}
     put = base(connection, namespace, ids=refs) if refs else []
     m, e = tables.message, tables.episode
-    said = tables.any_of(m.c.id, {ref for kind, ref in ended if kind == "message"})
+    said = tables.any_of(m.c.id, {change.ref for change in ended if change.kind == "message"})
     heard = connection.execute(sa.select(m.c.session_id).where(*tables.within(m, namespace), said).distinct())
     sessions = {*heard.scalars(), *(item.session_id for item in put)}
-    summed_up = sa.select(e.c.id).where(*tables.within(e, namespace), tables.any_of(e.c.abstract, refs))
+    summed_up = sa.select(e.c.id).where(*tables.within(e, namespace), tables.any_of(e.c.abstract, others))
     again = set(connection.execute(summed_up).scalars())
     order = exchanges.order(connection, namespace, sessions)
     return Written(put, refs - {item.id for item in put}, sessions, order, again)
