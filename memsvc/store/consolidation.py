@@ -105,7 +105,7 @@ def base(
     return found
 
 
-def _gained(row: sa.Row[Any]) -> Gained:
+def _gained(row: Any) -> Gained:
     return Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics))
 
 
