@@ -178,6 +178,10 @@ class Network:
         found: NDArray[np.float32] = layer @ self.out + np.float32(self.out_bias)
         return found
 
+    def suspects(self, earlier: NDArray[np.float32], later: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(n,): of which of these pairs, as in `verdicts`, the trees are asked."""
+        return (self.verdicts(earlier, later) >= self.least) | ((earlier * later).sum(axis=1) >= _ALIKE)
+
 
 @dataclass(frozen=True, slots=True)
 class Judge:

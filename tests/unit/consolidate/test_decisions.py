@@ -302,6 +302,8 @@ def test_the_pairs_of_which_the_judge_is_surest_come_first_the_newest_among_equa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Unsure:
+        network = None
+
         def scores(self, pairs: Sequence[tuple[Trait, Trait]], _: object) -> list[float]:
             return [{"u1": 0.5, "u2": 0.4, "u3": 0.6, "u4": 0.3}[later.id] for _, later in pairs]
 
