@@ -180,7 +180,9 @@ class Network:
 
     def suspects(self, earlier: NDArray[np.float32], later: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(n,): of which of these pairs, as in `verdicts`, the trees are asked."""
-        return (self.verdicts(earlier, later) >= self.least) | ((earlier * later).sum(axis=1) >= _ALIKE)
+        cosines = (earlier * later).sum(axis=1)
+        found: NDArray[np.bool_] = (self.verdicts(earlier, later) >= self.least) | (cosines >= _ALIKE)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
