@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,7 @@ Rows = NDArray[np.float32]
 # Rows of the cosine matrix that are held at once.
 _BLOCK = 256
 # Pairs of vectors that the judge's network has before it at once.
-_ASKED_AT_ONCE = 4096
-_UNREAD = -1
+_ASKED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,13 @@ def links(
     """
     if not fresh:
         return [], []
-    units = _Units(traits, vectors, fresh)
-    ruled, told = units.ruled(), units.told(said)
+    units = _Units(traits, vectors, fresh, judged_by, said)
     found: list[Link] = []
     doubts: list[Doubt] = []
     for start in range(0, len(fresh), _BLOCK):
         # What stands before the block was compared with it.
         cosines = units.matrix[start : min(start + _BLOCK, len(fresh))] @ units.matrix[start:].T
-        by_rule, by_word = (_marked(cosines.shape, start, pairs) for pairs in (ruled, told))
+        by_rule, by_word = (_marked(cosines.shape, start, others) for others in (units.ruled, units.told))
         looked = np.flatnonzero((cosines >= judge.LEAST_COSINE) | by_rule)
         one, other = np.divmod(looked, cosines.shape[1])
         is_first = other > one
@@ -62,8 +61,8 @@ def links(
         later = one + other - earlier
         weights = cosines.ravel()[looked]
         asked = (weights >= judge.LEAST_COSINE) & (units.subjects[earlier] == units.subjects[later])
-        verdicts = units.verdicts(earlier, later, asked, judged_by)
-        alike = asked & (units.letters(earlier) == units.letters(later))
+        verdicts = units.verdicts(earlier, later, asked)
+        alike = asked & (units.letters[earlier] == units.letters[later])
         # Nothing can come of any other pair.
         linked = (weights >= relate.LOWEST_COSINE) | by_rule.ravel()[looked] | (verdicts > 0) | alike
         linked |= by_word.ravel()[looked] & asked
@@ -85,84 +84,111 @@ def links(
 
 class _Units:
     """All units of a namespace, the fresh ones first, in arrays by that order: `matrix` (n, d), their `rank` in the
-    order of `Trait.place`, numbers of their `subjects`.
+    order of `Trait.place`, numbers of their `subjects` and of their `letters`: only what has the same says the same.
     """
 
-    def __init__(self, traits: Mapping[str, Trait], vectors: Mapping[str, Rows], fresh: Sequence[str]) -> None:
+    def __init__(
+        self,
+        traits: Mapping[str, Trait],
+        vectors: Mapping[str, Rows],
+        fresh: Sequence[str],
+        judged_by: Judge,
+        said: Collection[tuple[str, str]],
+    ) -> None:
         first = set(fresh)
         self.traits = [*(traits[unit_id] for unit_id in fresh), *(t for t in traits.values() if t.id not in first)]
         self.matrix = np.stack([vectors[item.id] for item in self.traits])
         self.rank = np.empty(len(self.traits), dtype=np.int64)
         self.rank[sorted(range(len(self.traits)), key=lambda n: self.traits[n].place)] = np.arange(len(self.traits))
         self.subjects = _numbered(item.subject for item in self.traits)
-        self._may = {
-            may: np.full(len(self.traits), _UNREAD, dtype=np.int64) for may in (relate.may_end, relate.may_be_ended)
-        }
-        self._letters = np.full(len(self.traits), _UNREAD, dtype=np.int64)
-        self._numbers: dict[str, int] = {}
-
-    def letters(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n,): a number of each unit; only those with the same say the same."""
-        numbers = self._numbers
-        return self._read(self._letters, places, lambda trait: numbers.setdefault(relate.letters(trait), len(numbers)))
+        numbers: dict[str, int] = {}
+        self.letters = self._read(lambda trait: numbers.setdefault(relate.letters(trait), len(numbers)))
+        self._may_end, self._may_be_ended = self._read(relate.may_end), self._read(relate.may_be_ended)
+        self._judged_by = judged_by
+        self._sides = _Lazily(len(self.traits), self._of_network)
+        self._tied = _corrections(self.traits)
+        self._slots: dict[tuple[str, str], list[int]] = {}
+        for place, item in enumerate(self.traits):
+            if item.slot:
+                self._slots.setdefault((item.subject, item.slot[0]), []).append(place)
+        self._told: dict[int, list[int]] = {}
+        by_id = {item.id: place for place, item in enumerate(self.traits)} if said else {}
+        for one, other in said:
+            if one in by_id and other in by_id:
+                self._told.setdefault(by_id[one], []).append(by_id[other])
+                self._told.setdefault(by_id[other], []).append(by_id[one])
 
     def verdicts(
-        self, earlier: NDArray[np.int64], later: NDArray[np.int64], asked: NDArray[np.bool_], judged_by: Judge
+        self, earlier: NDArray[np.int64], later: NDArray[np.int64], asked: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """(n,): of each pair how sure the judge is; 0 where it is not or may not be asked."""
         found = np.zeros(len(earlier), dtype=np.float32)
         places = np.flatnonzero(asked)
-        for may, side in ((relate.may_end, later), (relate.may_be_ended, earlier)):
-            places = places[self._read(self._may[may], side[places], may) > 0]
+        places = places[self._may_end[later[places]] > 0]
+        places = places[self._may_be_ended[earlier[places]] > 0]
         for start in range(0, len(places), _ASKED_AT_ONCE):
             part = places[start : start + _ASKED_AT_ONCE]
-            if judged_by.network is not None:
-                part = part[judged_by.network.suspects(self.matrix[earlier[part]], self.matrix[later[part]])]
+            part = part[self._suspected(earlier[part], later[part])]
             pairs = [(self.traits[earlier[n]], self.traits[later[n]]) for n in part.tolist()]
             may_be = [relate.comparable(after, before) and relate.judgeable(after, before) for before, after in pairs]
             part, pairs = part[may_be], list(itertools.compress(pairs, may_be))
             if pairs:
-                found[part] = judged_by.scores(pairs, (self.matrix[earlier[part]], self.matrix[later[part]]))
+                found[part] = self._judged_by.scores(pairs, (self.matrix[earlier[part]], self.matrix[later[part]]))
         return found
 
-    def ruled(self) -> dict[int, list[int]]:
-        """Place of a unit -> those of units that a rule compares it with, however unlike their words are: of the same
-        subject and attribute, and of what it corrects or is corrected by.
+    def _suspected(self, earlier: NDArray[np.int64], later: NDArray[np.int64]) -> NDArray[np.bool_]:
+        network = self._judged_by.network
+        if network is None:
+            return np.ones(len(earlier), dtype=np.bool_)
+        sides = self._sides[earlier][:, 0], self._sides[later][:, 1]
+        return network.suspects(self.matrix[earlier], self.matrix[later], sides)
+
+    def ruled(self, place: int) -> list[int]:
+        """Those that a rule compares a unit with, however unlike their words are: of the same subject and attribute,
+        and what it corrects or is corrected by.
         """
-        slots: dict[tuple[str, str], list[int]] = {}
-        for place, item in enumerate(self.traits):
-            if item.slot:
-                slots.setdefault((item.subject, item.slot[0]), []).append(place)
-        found = _corrections(self.traits)
-        for places in slots.values():
-            for place in places:
-                found.setdefault(place, []).extend(places)
-        return found
+        item = self.traits[place]
+        return [*self._tied.get(place, ()), *(self._slots[item.subject, item.slot[0]] if item.slot else ())]
 
-    def told(self, said: Iterable[tuple[str, str]]) -> dict[int, list[int]]:
-        """The same for pairs of which a language model said something."""
-        place = {item.id: n for n, item in enumerate(self.traits)} if said else {}
-        found: dict[int, list[int]] = {}
-        for one, other in said:
-            if one in place and other in place:
-                for here, there in ((one, other), (other, one)):
-                    found.setdefault(place[here], []).append(place[there])
-        return found
+    def told(self, place: int) -> list[int]:
+        """Those with which a language model judged a unit."""
+        return self._told.get(place, [])
 
-    def _read(
-        self, values: NDArray[np.int64], places: NDArray[np.int64], read: Callable[[Trait], int]
-    ) -> NDArray[np.int64]:
-        """What is read of these units, each once."""
-        for place in np.unique(places[values[places] == _UNREAD]).tolist():
-            values[place] = read(self.traits[place])
-        return values[places]
+    def _of_network(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        network = self._judged_by.network
+        return network.sides(self.matrix[places]) if network else np.empty((len(places), 2, 0), dtype=np.float32)
+
+    def _read(self, read: Callable[[Trait], int]) -> _Lazily:
+        def of(places: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.array([read(self.traits[place]) for place in places.tolist()], dtype=np.int64)
+
+        return _Lazily(len(self.traits), of)
 
 
-def _marked(shape: tuple[int, ...], start: int, pairs: Mapping[int, Sequence[int]]) -> NDArray[np.bool_]:
-    """Where in a block of these rows and columns, both from `start` on, these pairs stand."""
+class _Lazily:
+    """What `read` gives of places, (n, …), each read when it is first asked for."""
+
+    def __init__(self, count: int, read: Callable[[NDArray[np.int64]], NDArray[Any]]) -> None:
+        self._read = read
+        self._is_known = np.zeros(count, dtype=np.bool_)
+        first = read(np.empty(0, dtype=np.int64))
+        self._values = np.empty((count, *first.shape[1:]), dtype=first.dtype)
+
+    def __getitem__(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        is_asked = np.zeros(len(self._is_known), dtype=np.bool_)
+        is_asked[places] = True
+        new = np.flatnonzero(is_asked & ~self._is_known)
+        if len(new):
+            self._values[new] = self._read(new)
+            self._is_known[new] = True
+        return self._values[places]
+
+
+def _marked(shape: tuple[int, ...], start: int, others: Callable[[int], Sequence[int]]) -> NDArray[np.bool_]:
+    """Where in a block of these rows and columns, both from `start` on, the pairs with these others stand."""
     found = np.zeros(shape, dtype=np.bool_)
-    for row in range(shape[0]) if pairs else ():
-        found[row, [at - start for at in pairs.get(row + start, ()) if at > row + start]] = True
+    for row in range(start, start + shape[0]):
+        found[row - start, [at - start for at in others(row) if at > row]] = True
     return found
 
 

@@ -43,17 +43,20 @@ def some(chance: random.Random, count: int) -> tuple[dict[str, Trait], Vectors]:
         )  # fmt: skip
         if SAID[which].startswith("No, "):
             traits[name] = dataclasses.replace(traits[name], is_correction=True)
-        row = np.random.default_rng(which // 3).standard_normal(12)
-        row += 0.6 * np.random.default_rng(chance.randrange(9)).standard_normal(12)
+        row = np.random.default_rng(which // 3).standard_normal(384)
+        row += 0.6 * np.random.default_rng(chance.randrange(9)).standard_normal(384)
         vectors[name] = (row / np.linalg.norm(row)).astype(np.float32)
     return traits, vectors
 
 
 def one_by_one(
-    traits: Mapping[str, Trait], vectors: Vectors, fresh: Sequence[str], said: Mapping[tuple[str, str], bool]
+    traits: Mapping[str, Trait],
+    vectors: Vectors,
+    fresh: Sequence[str],
+    said: Mapping[tuple[str, str], bool],
+    judged_by: judge.Judge,
 ) -> tuple[list[Link], list[Doubt]]:
     found, doubts = [], []
-    judged_by = judge.shipped("another")
     for earlier, later in itertools.combinations(sorted(traits.values(), key=lambda t: t.place), 2):
         if earlier.id not in fresh and later.id not in fresh:
             continue
@@ -78,9 +81,10 @@ def one_by_one(
     return found, doubts
 
 
+@pytest.mark.parametrize("encoder", ["all-MiniLM-L6-v2", "another"])
 @pytest.mark.parametrize("block", [1, 7, 256])
 def test_the_pairs_of_fresh_units_give_what_looking_at_each_by_itself_gives(
-    block: int, monkeypatch: pytest.MonkeyPatch
+    block: int, encoder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairs, "_BLOCK", block)
     monkeypatch.setattr(pairs, "_ASKED_AT_ONCE", 3 * block)
@@ -92,8 +96,8 @@ def test_the_pairs_of_fresh_units_give_what_looking_at_each_by_itself_gives(
         fresh = names if seed % 2 else chance.sample(names, chance.randint(1, len(names)))
         ordered = [t.id for t in sorted(traits.values(), key=lambda t: t.place)]
         told = {pair: chance.random() < 0.5 for pair in itertools.combinations(ordered, 2) if chance.random() < 0.1}
-        found, doubts = pairs.links(traits, vectors, fresh, judge.shipped("another"), told)
-        expected, in_doubt = one_by_one(traits, vectors, fresh, told)
+        found, doubts = pairs.links(traits, vectors, fresh, judge.shipped(encoder), told)
+        expected, in_doubt = one_by_one(traits, vectors, fresh, told, judge.shipped(encoder))
         assert by_ends(found) == by_ends(expected)
         assert sorted((d.earlier, d.later) for d in doubts) == sorted((d.earlier, d.later) for d in in_doubt)
         kinds |= {link.kind for link in found}
