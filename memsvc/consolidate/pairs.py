@@ -53,7 +53,7 @@ def links(
         # What stands before the block was compared with it.
         cosines = units.matrix[start : min(start + _BLOCK, len(fresh))] @ units.matrix[start:].T
         by_rule, by_word = (_marked(cosines.shape, start, others) for others in (units.ruled, units.told))
-        looked = np.flatnonzero((cosines >= judge.LEAST_COSINE) | by_rule)
+        looked = np.flatnonzero((cosines >= min(judge.LEAST_COSINE, relate.LOWEST_COSINE)) | by_rule)
         one, other = np.divmod(looked, cosines.shape[1])
         is_first = other > one
         looked, one, other = looked[is_first], one[is_first] + start, other[is_first] + start
