@@ -322,9 +322,9 @@ def _wire(
 ) -> Service:
     text_encoder = load_encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
-    kept = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
-    indexes = Indexes(database, pool, text_encoder, kept)
-    aside = Aside()
+    snapshots = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
+    indexes = Indexes(database, pool, text_encoder, snapshots)
+    aside = Aside(idle_s=600.0)
     accesses = Accesses(database)
     text_generator = load_generator(settings)
     reader = load_reader(settings, text_generator)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
+from memsvc.domain.unit import Status
 
 # Links of one unit that are kept, the strongest first: a hub explains nothing.
 MAX_NEAR = 10
@@ -27,6 +29,15 @@ class Standing:
     valid_to: dt.datetime | None = None
     proof_count: int = 1
     judged_by: str | None = None
+
+    @property
+    def stored(self) -> tuple[Status, str | None, dt.datetime | None]:
+        """The status, what it stands behind and until when it was so, as they are stored."""
+        if self.merged_into:
+            return Status.MERGED, self.merged_into, None
+        if self.superseded_by:
+            return Status.SUPERSEDED, self.superseded_by, self.valid_to
+        return Status.ACTIVE, None, None
 
 
 def standings(
@@ -75,48 +86,45 @@ def _end(ended: Trait, by: Trait) -> dt.datetime:
     return by.since if by.since > ended.said_at else by.said_at
 
 
-def nearest(links: Iterable[Link]) -> list[Link]:
-    """The links to keep: all but `near` ones that are among the strongest of neither end."""
-    kept: list[Link] = []
-    near: list[Link] = []
-    for link in links:
-        (near if link.kind is LinkKind.NEAR else kept).append(link)
-    near.sort(key=lambda link: (-link.weight, link.src, link.dst))
-    count: dict[str, int] = {}
-    for link in near:
-        if count.get(link.src, 0) < MAX_NEAR or count.get(link.dst, 0) < MAX_NEAR:
-            kept.append(link)
-        count[link.src] = count.get(link.src, 0) + 1
-        count[link.dst] = count.get(link.dst, 0) + 1
-    return sorted(kept)
+def too_weak(links: Iterable[Link], near: Callable[[str], Sequence[Link]]) -> list[Link]:
+    """Those of these `near` links that are among the strongest of neither end; `near` gives those of a unit."""
+    strongest = functools.cache(lambda unit_id: frozenset(sorted(near(unit_id), key=by_strength)[:MAX_NEAR]))
+    return [link for link in links if link not in strongest(link.src) and link not in strongest(link.dst)]
 
 
-def in_order(traits: Mapping[str, Trait], message_order: Mapping[str, int]) -> list[Link]:
-    """`then` links from each unit to the next of its subject within a day, and `reply` links from one message's units
-    to those of the next message of the session by somebody else.
+def by_strength(link: Link) -> tuple[float, str, str]:
+    """Sorts the strongest first."""
+    return -link.weight, link.src, link.dst
 
-    `message_order`: message id -> its place among all messages, by session and time.
-    """
-    ordered = sorted(traits.values(), key=lambda trait: trait.place)
+
+def told_next(traits: Iterable[Trait]) -> list[Link]:
+    """`then` links from each unit to the next of its subject within a day."""
     links: list[Link] = []
     last: dict[str, Trait] = {}
-    for trait in ordered:
+    for trait in sorted(traits, key=lambda trait: trait.place):
         before = last.get(trait.subject)
         if before is not None and trait.said_at - before.said_at <= _WITHIN:
             links.append(Link(before.id, trait.id, LinkKind.THEN, 1.0))
         last[trait.subject] = trait
-    by_place: dict[int, list[Trait]] = {}
-    for trait in ordered:
-        if trait.message_ids and trait.message_ids[0] in message_order:
-            by_place.setdefault(message_order[trait.message_ids[0]], []).append(trait)
-    for place, asked in by_place.items():
-        for answer in by_place.get(place + 1, ()):
-            links.extend(
-                Link(question.id, answer.id, LinkKind.REPLY, 1.0)
-                for question in asked
-                if question.session_id == answer.session_id and question.subject != answer.subject
-            )
     return links
+
+
+def replies(traits: Iterable[Trait], message_order: Mapping[str, int]) -> list[Link]:
+    """`reply` links from one message's units to those of the next message of the session by somebody else.
+
+    `message_order`: message id -> its place among the messages of its session.
+    """
+    said: dict[tuple[str, int], list[Trait]] = {}
+    for trait in traits:
+        if trait.message_ids and trait.message_ids[0] in message_order:
+            said.setdefault((trait.session_id, message_order[trait.message_ids[0]]), []).append(trait)
+    return [
+        Link(question.id, answer.id, LinkKind.REPLY, 1.0)
+        for (session, place), asked in said.items()
+        for answer in said.get((session, place + 1), ())
+        for question in asked
+        if question.subject != answer.subject
+    ]
 
 
 def _leaders(traits: Mapping[str, Trait], same: Iterable[Link]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,14 +37,15 @@ def segments(session: Sequence[Trait], vectors: Vectors) -> list[Segment]:
     A cut looks only at what was said before it: more talk never moves it.
     """
     parts: list[list[Trait]] = []
-    cosines: list[float] = []
-    for trait in session:
+    total = squares = 0.0  # of the cosines so far
+    for count, trait in enumerate(session):
         if parts:
-            previous = parts[-1][-1]
+            previous, pairs = parts[-1][-1], count - 1
             cosine = float(vectors[previous.id] @ vectors[trait.id])
-            usual = len(cosines) >= _USUAL_PAIRS
-            unlike = usual and cosine < float(np.mean(cosines)) - float(np.std(cosines))
-            cosines.append(cosine)
+            mean = total / max(1, pairs)
+            deviation = math.sqrt(max(0.0, squares / max(1, pairs) - mean * mean))
+            unlike = pairs >= _USUAL_PAIRS and cosine < mean - deviation
+            total, squares = total + cosine, squares + cosine * cosine
             pause = trait.said_at - previous.said_at > _PAUSE
             if not (unlike or pause or len(parts[-1]) >= _MAX_UNITS):
                 parts[-1].append(trait)
@@ -52,29 +54,47 @@ def segments(session: Sequence[Trait], vectors: Vectors) -> list[Segment]:
     return [_segment(part, vectors) for part in parts]
 
 
-def gathered(found: Sequence[Segment], vectors: Vectors) -> list[Episode]:
-    """Segments of all sessions as episodes: each joins the most alike episode that began before it, or opens one.
+def placed(
+    found: Sequence[Segment], vectors: Vectors, before: Sequence[tuple[Segment, int]] = ()
+) -> list[tuple[Segment, int]]:
+    """Segments of all sessions in the order of time, each with the number of its group: that of the most alike group
+    that began before it, or a new one. What begins as `before` did, with the same segments, stays as it was placed.
 
     Likeness: .8 cosine of the medoids + .2 exp(-days / 30).
     """
-    groups: list[list[Segment]] = []
+    ordered = sorted(found, key=lambda segment: (segment.start, segment.id))
+    kept = 0
+    while kept < min(len(before), len(ordered)) and before[kept][0] is ordered[kept]:
+        kept += 1
     width = len(next(iter(vectors.values()))) if found else 0
     leaders = np.empty((len(found), width), dtype=np.float32)
     ends = np.empty(len(found))  # seconds
-    for segment in sorted(found, key=lambda segment: (segment.start, segment.id)):
-        count = len(groups)
+    result: list[tuple[Segment, int]] = []
+    count = 0
+    for number, segment in enumerate(ordered):
         vector, start = vectors[segment.medoid], segment.start.timestamp()
-        days = np.abs(start - ends[:count]) / 86400
-        likeness = _ALIKE_WEIGHT * (leaders[:count] @ vector) + _CLOSE_WEIGHT * np.exp(-days / _CLOSE_DAYS)
-        place = int(np.argmax(likeness)) if count else -1
-        if count and likeness[place] >= _JOIN:
-            groups[place].append(segment)
+        if number < kept:
+            place = before[number][1]
         else:
-            place = count
+            days = np.abs(start - ends[:count]) / 86400
+            likeness = _ALIKE_WEIGHT * (leaders[:count] @ vector) + _CLOSE_WEIGHT * np.exp(-days / _CLOSE_DAYS)
+            place = int(np.argmax(likeness)) if count else 0
+            if count and likeness[place] < _JOIN:
+                place = count
+        if place == count:
             leaders[place] = vector
-            groups.append([segment])
+            count += 1
         ends[place] = segment.end.timestamp()
-    return [_episode(part) for group in groups for part in _split(group, vectors)]
+        result.append((segment, place))
+    return result
+
+
+def gathered(segments: Sequence[tuple[Segment, int]], vectors: Vectors) -> list[Episode]:
+    """Segments with their groups, as `placed` gives them, as episodes."""
+    groups: dict[int, list[Segment]] = {}
+    for segment, place in segments:
+        groups.setdefault(place, []).append(segment)
+    return [_episode(part) for group in groups.values() for part in _split(group, vectors)]
 
 
 def _split(group: list[Segment], vectors: Vectors) -> list[list[Segment]]:

@@ -6,10 +6,11 @@ Taken from the neighbours' own keywords and topics, never from what those took o
 from __future__ import annotations
 
 import collections
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from memsvc.consolidate.trait import Trait
-from memsvc.domain.link import Link, LinkKind
+from memsvc.domain.link import Link
 from memsvc.domain.unit import Gained, Topic
 
 _NEAREST = 5
@@ -20,18 +21,12 @@ _MAX_KEYWORDS, _MAX_TOPICS = 5, 3
 NOTHING = Gained((), ())
 
 
-def gained(traits: Mapping[str, Trait], links: Iterable[Link]) -> dict[str, Gained]:
-    """Unit id -> what it takes on, for units that take on something; `links` as `derive.nearest` keeps them."""
-    near = [link for link in links if link.kind is LinkKind.NEAR and link.src in traits and link.dst in traits]
-    near.sort(key=lambda link: (-link.weight, link.src, link.dst))
-    neighbours: dict[str, list[Trait]] = {}
-    for link in near:
-        for one, other in ((link.src, link.dst), (link.dst, link.src)):
-            held = neighbours.setdefault(one, [])
-            if len(held) < _NEAREST:
-                held.append(traits[other])
-    found = {unit_id: _shared(traits[unit_id], held) for unit_id, held in neighbours.items()}
-    return {unit_id: taken for unit_id, taken in found.items() if taken != NOTHING}
+def gained(trait: Trait, traits: Mapping[str, Trait], near: Iterable[Link]) -> Gained:
+    """What the unit takes on; `near` are its `near` links as `derive.nearest` keeps them, the strongest first, of which
+    those to units in `traits` count.
+    """
+    others = (link.dst if link.src == trait.id else link.src for link in near)
+    return _shared(trait, list(itertools.islice((traits[other] for other in others if other in traits), _NEAREST)))
 
 
 def _shared(trait: Trait, neighbours: Sequence[Trait]) -> Gained:

@@ -47,6 +47,8 @@ NAMES: tuple[str, ...] = (
 
 # The few pairs as much alike as this the trees look at whatever the network says.
 _ALIKE = 0.7
+# What is summed in another order differs by less.
+_BORDER = 1e-3
 # Words fall into so many buckets by their hash: what they tell is learnt, in whatever language they are.
 BUCKETS = 4096
 _NETWORK = ("hidden", "bias", "out")
@@ -176,6 +178,29 @@ class Network:
         parts = (earlier, later, 20 * earlier * later, 4 * np.abs(earlier - later))
         layer = np.maximum(np.concatenate(parts, axis=1) @ self.hidden + self.bias, 0)
         found: NDArray[np.float32] = layer @ self.out + np.float32(self.out_bias)
+        return found
+
+    def sides(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 2, h) float32 of (n, d): what each adds to the hidden layer as the earlier and as the later one."""
+        width = rows.shape[1]
+        return np.stack((rows @ self.hidden[:width], rows @ self.hidden[width : 2 * width]), axis=1)
+
+    def suspects(
+        self,
+        earlier: NDArray[np.float32],
+        later: NDArray[np.float32],
+        sides: tuple[NDArray[np.float32], NDArray[np.float32]],
+    ) -> NDArray[np.bool_]:
+        """(n,): all pairs that the trees are asked of, and perhaps some at the border; `sides` (n, h) are what `sides`
+        gave of the earlier and of the later one.
+        """
+        width = earlier.shape[1]
+        product = earlier * later
+        layer = product @ (20 * self.hidden[2 * width : 3 * width])
+        layer += np.abs(earlier - later) @ (4 * self.hidden[3 * width :])
+        layer += sides[0] + sides[1] + self.bias
+        verdicts = np.maximum(layer, 0) @ self.out + np.float32(self.out_bias)
+        found: NDArray[np.bool_] = (verdicts >= self.least - _BORDER) | (product.sum(axis=1) >= _ALIKE - _BORDER)
         return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from memsvc.domain.link import Link, LinkKind
 Rows = NDArray[np.float32]
 # Rows of the cosine matrix that are held at once.
 _BLOCK = 256
+# Pairs of vectors that the judge's network has before it at once.
+_ASKED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,62 +46,149 @@ def links(
     """
     if not fresh:
         return [], []
-    ordered = sorted(traits.values(), key=lambda trait: trait.place)
-    place = {item.id: n for n, item in enumerate(ordered)}
-    matrix = np.stack([vectors[item.id] for item in ordered])
-    subjects = _numbered(item.subject for item in ordered)
-    slots: dict[tuple[str, str], list[int]] = {}
-    for item in ordered:
-        if item.slot:
-            slots.setdefault((item.subject, item.slot[0]), []).append(place[item.id])
-    tied = _corrections(ordered)
+    units = _Units(traits, vectors, fresh, judged_by, said)
     found: list[Link] = []
     doubts: list[Doubt] = []
-    seen = np.zeros(len(ordered), dtype=np.bool_)
     for start in range(0, len(fresh), _BLOCK):
-        rows = np.array([place[unit_id] for unit_id in fresh[start : start + _BLOCK]])
-        cosines = matrix[rows] @ matrix.T
-        near = cosines >= relate.LOWEST_COSINE
-        asked = (cosines >= judge.LEAST_COSINE) & (subjects[rows][:, None] == subjects[None, :])
-        looked = near | asked
-        for n, row in enumerate(rows):
-            item = ordered[row]
-            if item.slot:
-                looked[n, slots[item.subject, item.slot[0]]] = True
-            looked[n, tied.get(int(row), [])] = True
-            seen[row] = True
-            looked[n, seen] = False
-        places = np.argwhere(looked)
-        pairs = [(ordered[min(rows[n], at)], ordered[max(rows[n], at)]) for n, at in places]
-        verdicts = _verdicts(pairs, [bool(asked[n, at]) for n, at in places], vectors, judged_by)
-        for (earlier, later), (n, at), verdict in zip(pairs, places, verdicts, strict=True):
-            weight = round(min(1.0, max(0.0, float(cosines[n, at]))), 4)
-            judged = said.get((earlier.id, later.id))
-            link = relate.pair(earlier, later, weight, verdict, judged)
+        # What stands before the block was compared with it.
+        cosines = units.matrix[start : min(start + _BLOCK, len(fresh))] @ units.matrix[start:].T
+        by_rule, by_word = (_marked(cosines.shape, start, others) for others in (units.ruled, units.told))
+        looked = np.flatnonzero((cosines >= min(judge.LEAST_COSINE, relate.LOWEST_COSINE)) | by_rule)
+        one, other = np.divmod(looked, cosines.shape[1])
+        is_first = other > one
+        looked, one, other = looked[is_first], one[is_first] + start, other[is_first] + start
+        earlier = np.where(units.rank[one] < units.rank[other], one, other)
+        later = one + other - earlier
+        weights = cosines.ravel()[looked]
+        asked = (weights >= judge.LEAST_COSINE) & (units.subjects[earlier] == units.subjects[later])
+        verdicts = units.verdicts(earlier, later, asked)
+        alike = asked & (units.letters[earlier] == units.letters[later])
+        # Nothing can come of any other pair.
+        linked = (weights >= relate.LOWEST_COSINE) | by_rule.ravel()[looked] | (verdicts > 0) | alike
+        linked |= by_word.ravel()[looked] & asked
+        for n in np.flatnonzero(linked).tolist():
+            before, after = units.traits[earlier[n]], units.traits[later[n]]
+            verdict = float(verdicts[n])
+            weight = round(min(1.0, max(0.0, float(weights[n]))), 4)
+            judged = said.get((before.id, after.id))
+            link = relate.pair(before, after, weight, verdict, judged)
             if link is not None:
                 found.append(link)
             stands = link is None or link.kind is LinkKind.NEAR
-            if stands and judged is None and relate.doubts(later, earlier, verdict):
-                found.append(Link(later.id, earlier.id, LinkKind.DOUBTS, round(verdict, 4)))
-            if relate.is_doubtful(later, earlier, verdict):
-                doubts.append(Doubt(earlier.id, later.id, round(verdict, 3)))
+            if stands and judged is None and relate.doubts(after, before, verdict):
+                found.append(Link(after.id, before.id, LinkKind.DOUBTS, round(verdict, 4)))
+            if relate.is_doubtful(after, before, verdict):
+                doubts.append(Doubt(before.id, after.id, round(verdict, 3)))
     return found, doubts
 
 
-def _verdicts(
-    pairs: Sequence[tuple[Trait, Trait]], asked: Sequence[bool], vectors: Mapping[str, Rows], judged_by: Judge
-) -> list[float]:
-    """Of each (earlier, later) how sure the judge is; 0 where it is not or may not be asked."""
-    places = [
-        n
-        for n, (earlier, later) in enumerate(pairs)
-        if asked[n] and relate.comparable(later, earlier) and relate.judgeable(later, earlier)
-    ]
-    found = [0.0] * len(pairs)
-    if places:
-        sides = [np.stack([vectors[pairs[n][side].id] for n in places]) for side in (0, 1)]
-        for n, score in zip(places, judged_by.scores([pairs[n] for n in places], (sides[0], sides[1])), strict=True):
-            found[n] = float(score)
+class _Units:
+    """All units of a namespace, the fresh ones first, in arrays by that order: `matrix` (n, d), their `rank` in the
+    order of `Trait.place`, numbers of their `subjects` and of their `letters`: only what has the same says the same.
+    """
+
+    def __init__(
+        self,
+        traits: Mapping[str, Trait],
+        vectors: Mapping[str, Rows],
+        fresh: Sequence[str],
+        judged_by: Judge,
+        said: Collection[tuple[str, str]],
+    ) -> None:
+        first = set(fresh)
+        self.traits = [*(traits[unit_id] for unit_id in fresh), *(t for t in traits.values() if t.id not in first)]
+        self.matrix = np.stack([vectors[item.id] for item in self.traits])
+        self.rank = np.empty(len(self.traits), dtype=np.int64)
+        self.rank[sorted(range(len(self.traits)), key=lambda n: self.traits[n].place)] = np.arange(len(self.traits))
+        self.subjects = _numbered(item.subject for item in self.traits)
+        numbers: dict[str, int] = {}
+        self.letters = self._read(lambda trait: numbers.setdefault(relate.letters(trait), len(numbers)))
+        self._may_end, self._may_be_ended = self._read(relate.may_end), self._read(relate.may_be_ended)
+        self._judged_by = judged_by
+        self._sides = _Lazily(len(self.traits), self._of_network)
+        self._tied = _corrections(self.traits)
+        self._slots: dict[tuple[str, str], list[int]] = {}
+        for place, item in enumerate(self.traits):
+            if item.slot:
+                self._slots.setdefault((item.subject, item.slot[0]), []).append(place)
+        self._told: dict[int, list[int]] = {}
+        by_id = {item.id: place for place, item in enumerate(self.traits)} if said else {}
+        for one, other in said:
+            if one in by_id and other in by_id:
+                self._told.setdefault(by_id[one], []).append(by_id[other])
+                self._told.setdefault(by_id[other], []).append(by_id[one])
+
+    def verdicts(
+        self, earlier: NDArray[np.int64], later: NDArray[np.int64], asked: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """(n,): of each pair how sure the judge is; 0 where it is not or may not be asked."""
+        found = np.zeros(len(earlier), dtype=np.float32)
+        places = np.flatnonzero(asked)
+        places = places[self._may_end[later[places]] > 0]
+        places = places[self._may_be_ended[earlier[places]] > 0]
+        for start in range(0, len(places), _ASKED_AT_ONCE):
+            part = places[start : start + _ASKED_AT_ONCE]
+            part = part[self._suspected(earlier[part], later[part])]
+            pairs = [(self.traits[earlier[n]], self.traits[later[n]]) for n in part.tolist()]
+            may_be = [relate.comparable(after, before) and relate.judgeable(after, before) for before, after in pairs]
+            part, pairs = part[may_be], list(itertools.compress(pairs, may_be))
+            if pairs:
+                found[part] = self._judged_by.scores(pairs, (self.matrix[earlier[part]], self.matrix[later[part]]))
+        return found
+
+    def _suspected(self, earlier: NDArray[np.int64], later: NDArray[np.int64]) -> NDArray[np.bool_]:
+        network = self._judged_by.network
+        if network is None:
+            return np.ones(len(earlier), dtype=np.bool_)
+        sides = self._sides[earlier][:, 0], self._sides[later][:, 1]
+        return network.suspects(self.matrix[earlier], self.matrix[later], sides)
+
+    def ruled(self, place: int) -> list[int]:
+        """Those that a rule compares a unit with, however unlike their words are: of the same subject and attribute,
+        and what it corrects or is corrected by.
+        """
+        item = self.traits[place]
+        return [*self._tied.get(place, ()), *(self._slots[item.subject, item.slot[0]] if item.slot else ())]
+
+    def told(self, place: int) -> list[int]:
+        """Those with which a language model judged a unit."""
+        return self._told.get(place, [])
+
+    def _of_network(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        network = self._judged_by.network
+        return network.sides(self.matrix[places]) if network else np.empty((len(places), 2, 0), dtype=np.float32)
+
+    def _read(self, read: Callable[[Trait], int]) -> _Lazily:
+        def of(places: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.array([read(self.traits[place]) for place in places.tolist()], dtype=np.int64)
+
+        return _Lazily(len(self.traits), of)
+
+
+class _Lazily:
+    """What `read` gives of places, (n, …), each read when it is first asked for."""
+
+    def __init__(self, count: int, read: Callable[[NDArray[np.int64]], NDArray[Any]]) -> None:
+        self._read = read
+        self._is_known = np.zeros(count, dtype=np.bool_)
+        first = read(np.empty(0, dtype=np.int64))
+        self._values = np.empty((count, *first.shape[1:]), dtype=first.dtype)
+
+    def __getitem__(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        is_asked = np.zeros(len(self._is_known), dtype=np.bool_)
+        is_asked[places] = True
+        new = np.flatnonzero(is_asked & ~self._is_known)
+        if len(new):
+            self._values[new] = self._read(new)
+            self._is_known[new] = True
+        return self._values[places]
+
+
+def _marked(shape: tuple[int, ...], start: int, others: Callable[[int], Sequence[int]]) -> NDArray[np.bool_]:
+    """Where in a block of these rows and columns, both from `start` on, the pairs with these others stand."""
+    found = np.zeros(shape, dtype=np.bool_)
+    for row in range(start, start + shape[0]):
+        found[row - start, [at - start for at in others(row) if at > row]] = True
     return found
 
 

@@ -132,18 +132,28 @@ def judgeable(later: Trait, earlier: Trait) -> bool:
     what is so of somebody ends nothing that is so of somebody else.
     """
     return (
-        earlier.is_claim
-        and later.is_claim
-        and later.holds
-        and earlier.tells
-        and later.tells
-        and not later.is_assistants
-        and not earlier.is_assistants
+        may_be_ended(earlier)
+        and may_end(later)
         and not set(later.message_ids) & set(earlier.message_ids)
         and not _has_no_other_word(_written_out(later.text), _written_out(earlier.text))
         # Of people who are named in both somebody may be called otherwise ("my girlfriend Elif", "Elif and I").
         and (bool(later.entities & earlier.entities) or not whose.differs(later.judged, earlier.judged))
     )
+
+
+def may_be_ended(trait: Trait) -> bool:
+    """What of `judgeable` the earlier one decides by itself."""
+    return trait.is_claim and trait.tells and not trait.is_assistants
+
+
+def may_end(trait: Trait) -> bool:
+    """What of `judgeable` the later one decides by itself."""
+    return trait.holds and may_be_ended(trait)
+
+
+def letters(trait: Trait) -> str:
+    """Only what is equal in this says the same."""
+    return "".join(sorted(trait.text.replace(" ", "")))
 
 
 def _says_the_same(earlier: Trait, later: Trait) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 
 import numpy as np
 import sqlalchemy as sa
@@ -30,14 +30,20 @@ def write(
     space: Namespace,
     batch: writing.Batch,
     wanted: Sequence[Abstract],
+    gone: Collection[str] | None,
     current: Mapping[str, StoredUnit],
     counts: MutableMapping[str, int],
 ) -> dict[str, str]:
-    """Make the namespace's abstracts these; episode id -> unit id. `current` are the units as they stand.
+    """Write these abstracts and put away those with the anchors `gone`, None: all others; episode id -> unit id.
+    `current` are the units as they stand.
 
     What a person wrote stays; what a model wrote stays while the members are those it saw.
     """
-    known = {item.unit.id: item for item in units.of_kind(connection, space, Kind.ABSTRACT)}
+    if gone is None:
+        known = {item.unit.id: item for item in units.of_kind(connection, space, Kind.ABSTRACT)}
+    else:
+        named_by = {*gone, *(item.anchor for item in wanted)}
+        known = units.by_id(connection, space, [_id(space, anchor) for anchor in named_by])
     cited = units.sources(connection, space, {member for item in wanted for member in item.members})
     named: dict[str, str] = {}
     counts["abstracts changed"] = 0
@@ -78,7 +84,7 @@ def _unit(space: Namespace, item: Abstract, chosen: Sequence[MemoryUnit], source
     subjects = {unit.subject for unit in chosen}
     said = sorted(unit.t_mention for unit in chosen)
     return MemoryUnit(
-        id=domain.unit_id(str(space.id), (Source(item.anchor, 0, 0),), Kind.ABSTRACT, DISTILLER),
+        id=_id(space, item.anchor),
         kind=Kind.ABSTRACT,
         text=item.text,
         core_end=item.core_end,
@@ -98,6 +104,10 @@ def _unit(space: Namespace, item: Abstract, chosen: Sequence[MemoryUnit], source
         tokens=tokens.count(item.text),
         distiller=DISTILLER,
     )
+
+
+def _id(space: Namespace, anchor: str) -> str:
+    return domain.unit_id(str(space.id), (Source(anchor, 0, 0),), Kind.ABSTRACT, DISTILLER)
 
 
 def _joined(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from memsvc.consolidate.forget import Fading, Forgotten
 from memsvc.domain.unit import Kind, Status
 from memsvc.services import follow_ups, writing
 from memsvc.services.causes import BY_HAND, FORGOTTEN
-from memsvc.services.consolidate import trait_of
+from memsvc.services.decisions import trait_of
 from memsvc.services.work import Lease
 from memsvc.store import accesses, consolidation, jobs, units
 from memsvc.store.consolidation import Base

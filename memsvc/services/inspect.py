@@ -19,7 +19,7 @@ from memsvc.domain.message import Message
 from memsvc.domain.unit import Skip, Source
 from memsvc.services import secrecy
 from memsvc.services.causes import BY_HAND
-from memsvc.services.consolidate import names_in, trait_of
+from memsvc.services.decisions import names_in, trait_of
 from memsvc.store import (
     aliases,
     consolidation,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Role
-from memsvc.domain.unit import Assertion, Status, Topic
+from memsvc.domain.unit import Assertion, Gained, Status, Topic
 from memsvc.store import columns as cols
-from memsvc.store import feed, tables, units
+from memsvc.store import exchanges, feed, tables, units
 
 _U = tables.unit
 _N = tables.namespace
@@ -24,7 +25,9 @@ class Base:
     """A unit as the consolidation needs it; `embedding` begins with the row of its own words, `is_temporary` when it
     has an end, after which no other unit may repeat its words. `turn` is where it was said within its exchange: the
     message's sequence number and the first character; `cites` are its sources (message, first character, end).
-    `valid_to` is until when a superseded one was so, `merged_into` the unit that a merged one says the same as.
+    `valid_to` is until when a superseded one was so, `merged_into` the unit that a merged one says the same as;
+    `stands` is how the consolidation left it: status, what it stands behind, until when it was so, how often it was
+    said and what it gained.
     """
 
     id: str
@@ -53,26 +56,35 @@ class Base:
     merged_into: str | None = None
     superseded_by: str | None = None
     cites: tuple[tuple[str, int, int], ...] = ()
+    stands: tuple[str | int | dt.datetime | Gained | None, ...] = ()
 
 
-def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[str] = _CONSIDERED) -> list[Base]:
-    """All distilled units of these statuses, by id; without more said, those that are active, merged or superseded."""
-    cited = units.sources(connection, namespace, None)
+def base(
+    connection: sa.Connection,
+    namespace: Namespace,
+    statuses: Collection[str] = _CONSIDERED,
+    ids: Collection[str] | None = None,
+) -> list[Base]:
+    """All distilled units of these statuses, or those of these ids, by id; without more said, those that are active,
+    merged or superseded.
+    """
+    cited = units.sources(connection, namespace, ids)
     m = tables.message
-    said = connection.execute(sa.select(m.c.id, m.c.seq, m.c.role).where(*tables.within(m, namespace))).all()
+    heard = sa.select(m.c.id, m.c.seq, m.c.role).where(*tables.within(m, namespace))
+    chosen = [_U.c.status.in_(list(statuses)), units.IS_MEMORY]
+    if ids is not None:
+        heard = heard.where(tables.any_of(m.c.id, {found[0][0].message_id for found in cited.values()}))
+        chosen.append(tables.any_of(_U.c.id, ids))
+    said = connection.execute(heard).all()
     seqs = {row.id: row.seq for row in said}
     assistants = {row.id for row in said if row.role in (Role.ASSISTANT, Role.TOOL)}
     columns = (
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
         _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.utc_offset_s, _U.c.status, _U.c.valid_to,
-        _U.c.superseded_by,
+        _U.c.superseded_by, _U.c.proof_count, _U.c.gained_keywords, _U.c.gained_topics,
     )  # fmt: skip
-    statement = (
-        sa.select(*columns)
-        .where(*tables.within(_U, namespace), _U.c.status.in_(list(statuses)), units.IS_MEMORY)
-        .order_by(_U.c.id)
-    )
+    statement = sa.select(*columns).where(*tables.within(_U, namespace), *chosen).order_by(_U.c.id)
     found = []
     for row in connection.execute(statement):
         ids = tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id]))
@@ -87,23 +99,53 @@ def base(connection: sa.Connection, namespace: Namespace, statuses: Collection[s
                 row.superseded_by if row.status == Status.MERGED else None,
                 row.superseded_by if row.status == Status.SUPERSEDED else None,
                 tuple((source.message_id, source.start, source.end) for source, _ in cited[row.id]),
+                (row.status, row.superseded_by, row.valid_to, row.proof_count, _gained(row)),
             )
         )  # fmt: skip
     return found
 
 
-def changed(connection: sa.Connection, namespace: Namespace, after: int) -> tuple[set[str], set[str]]:
-    """Units that were written after this place of the feed, and units that left it."""
-    last = {change.ref: change.op for change in feed.changes(connection, namespace, after) if change.kind == "unit"}
-    put = {ref for ref, op in last.items() if op == "put"}
-    stays = sa.select(_U.c.id).where(
-        *tables.within(_U, namespace),
-        tables.any_of(_U.c.id, put),
-        _U.c.status.in_(_CONSIDERED),
-        units.IS_MEMORY,
-    )
-    kept = set(connection.execute(stays).scalars()) if put else set()
-    return kept, set(last) - kept
+def _gained(row: Any) -> Gained:
+    return Gained(tuple(row.gained_keywords), tuple(Topic(**topic) for topic in row.gained_topics))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Units that were written, and ids of those that were and are not considered any more; the place of each message of
+    the `sessions` in which something was said; episodes whose abstracts were written.
+    """
+
+    put: list[Base]
+    left: set[str]
+    sessions: set[str]
+    order: dict[str, int]
+    episodes: set[str]
+
+
+def written(connection: sa.Connection, namespace: Namespace, after: int | None, consolidated: int) -> Written:
+    """What changed behind this place of the feed; None: everything there is. Of the changes up to `consolidated`, which
+    the consolidation made itself, no abstracts.
+    """
+    if after is None:
+        return Written(base(connection, namespace), set(), set(), exchanges.order(connection, namespace), set())
+    ended = feed.changes(connection, namespace, after)
+    refs = {change.ref for change in ended if change.kind == "unit"}
+    others = {change.ref for change in ended if change.kind == "unit" and change.seq > consolidated}
+    put = base(connection, namespace, ids=refs) if refs else []
+    m, e = tables.message, tables.episode
+    said = tables.any_of(m.c.id, {change.ref for change in ended if change.kind == "message"})
+    heard = connection.execute(sa.select(m.c.session_id).where(*tables.within(m, namespace), said).distinct())
+    sessions = {*heard.scalars(), *(item.session_id for item in put)}
+    summed_up = sa.select(e.c.id).where(*tables.within(e, namespace), tables.any_of(e.c.abstract, others))
+    again = set(connection.execute(summed_up).scalars())
+    order = exchanges.order(connection, namespace, sessions)
+    return Written(put, refs - {item.id for item in put}, sessions, order, again)
+
+
+def fresh(connection: sa.Connection, namespace: Namespace, after: int) -> set[str]:
+    """Units that were written after this place of the feed."""
+    ended = feed.changes(connection, namespace, after)
+    return {change.ref for change in ended if change.kind == "unit" and change.op == "put"}
 
 
 def position(connection: sa.Connection, namespace: Namespace) -> int:

@@ -239,11 +239,14 @@ def ids_of_session(connection: sa.Connection, namespace: Namespace, session_id: 
     return list(connection.execute(statement).scalars())
 
 
-def order(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
-    """Message id -> its place, session by session; the next place in a session is the next message."""
+def order(connection: sa.Connection, namespace: Namespace, sessions: Collection[str] | None = None) -> dict[str, int]:
+    """Message id -> its place, session by session, of all or of these sessions; the next place in a session is the next
+    message.
+    """
+    chosen = [] if sessions is None else [tables.any_of(_M.c.session_id, sessions)]
     statement = (
         sa.select(_M.c.id)
-        .where(*tables.within(_M, namespace), _HEARD)
+        .where(*tables.within(_M, namespace), _HEARD, *chosen)
         .order_by(sa.collate(_M.c.session_id, "C"), _M.c.occurred_at, _M.c.seq)
     )
     return {message_id: place for place, message_id in enumerate(connection.execute(statement).scalars())}

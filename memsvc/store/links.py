@@ -1,4 +1,4 @@
-"""Links between units, and the episodes they form. Written by the consolidation alone, as a whole."""
+"""Links between units, and the episodes they form. Written by the consolidation alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _G = tables.segment
 
 
 def all_of(connection: sa.Connection, namespace: Namespace) -> list[Link]:
-    rows = connection.execute(sa.select(_L).where(*tables.within(_L, namespace)))
-    return sorted(Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in rows)
+    statement = sa.select(_L).where(*tables.within(_L, namespace)).order_by(_L.c.src, _L.c.dst, _L.c.kind)
+    return [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in connection.execute(statement)]
 
 
 def of_unit(connection: sa.Connection, namespace: Namespace, unit_id: str) -> list[Link]:
@@ -73,20 +73,15 @@ def by_doubted(rows: Iterable[Any]) -> dict[str, tuple[str, dt.datetime]]:
     return {row.dst: (row.id, columns.local(row.t_mention, row.utc_offset_s)) for row in rows}
 
 
-def replace(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Link]) -> tuple[int, int]:
-    """Make the namespace's links these; how many were added and how many removed."""
-    stored, wanted = set(all_of(connection, namespace)), set(fresh)
-    gone, new = stored - wanted, wanted - stored
-    if gone:
-        keys = sa.tuple_(_L.c.src, _L.c.dst, _L.c.kind)
-        for part in _parts(sorted(gone), 1000):
-            named = [(link.src, link.dst, link.kind.value) for link in part]
-            connection.execute(sa.delete(_L).where(*tables.within(_L, namespace), keys.in_(named)))
-    if new:
+def write(connection: sa.Connection, namespace: Namespace, added: Collection[Link], removed: Collection[Link]) -> None:
+    keys = sa.tuple_(_L.c.src, _L.c.dst, _L.c.kind)
+    for part in _parts(sorted(removed), 1000):
+        named = [(link.src, link.dst, link.kind.value) for link in part]
+        connection.execute(sa.delete(_L).where(*tables.within(_L, namespace), keys.in_(named)))
+    if added:
         owner = _owner(namespace)
-        rows = [owner | {"src": n.src, "dst": n.dst, "kind": n.kind.value, "weight": n.weight} for n in sorted(new)]
+        rows = [owner | {"src": n.src, "dst": n.dst, "kind": n.kind.value, "weight": n.weight} for n in sorted(added)]
         connection.execute(sa.insert(_L), rows)
-    return len(new), len(gone)
 
 
 def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
@@ -124,16 +119,23 @@ def medoid_of(connection: sa.Connection, namespace: Namespace, episode_id: str) 
     return connection.execute(statement).scalar_one_or_none()
 
 
-def replace_episodes(connection: sa.Connection, namespace: Namespace, fresh: Sequence[Episode]) -> int:
-    """Make the namespace's episodes these; how many are new or changed. An id stands for its segments."""
-    stored = {episode.id: _told(episode) for episode in episodes(connection, namespace)}
-    wanted = {episode.id: episode for episode in fresh}
-    gone = sorted(set(stored) - set(wanted))
+def episode_ids(connection: sa.Connection, namespace: Namespace) -> list[str]:
+    return list(connection.execute(sa.select(_E.c.id).where(*tables.within(_E, namespace))).scalars())
+
+
+def write_episodes(
+    connection: sa.Connection, namespace: Namespace, told: Sequence[Episode], gone: Collection[str]
+) -> int:
+    """Store these episodes and take away those that are gone; how many are new. An id stands for its segments."""
     if gone:
         for table, column in ((_G, _G.c.episode_id), (_E, _E.c.id)):
             connection.execute(sa.delete(table).where(*tables.within(table, namespace), tables.any_of(column, gone)))
-    new = [episode for episode in fresh if episode.id not in stored]
-    for episode in fresh:
+    known = sa.select(_E.c.id, _E.c.abstract, _E.c.name).where(
+        *tables.within(_E, namespace), tables.any_of(_E.c.id, [episode.id for episode in told])
+    )
+    stored = {row.id: {"abstract": row.abstract, "name": row.name} for row in connection.execute(known)}
+    new = [episode for episode in told if episode.id not in stored]
+    for episode in told:
         if episode.id in stored and _told(episode) != stored[episode.id]:
             here = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id == episode.id)
             connection.execute(here.values(_told(episode)))

@@ -25,12 +25,18 @@ def say(memory: Namespace, text: str, day: int, speaker: str = "Ana", session: s
     ).units
 
 
-def run(service: Service, memory: Namespace, kind: str = consolidate.KIND) -> Any:
-    job = Consolidate(service.encoder.width)
+def run(
+    service: Service,
+    memory: Namespace,
+    kind: str = consolidate.KIND,
+    job: Consolidate | None = None,
+    payload: dict[str, Any] | None = None,
+) -> Any:
+    job = job or Consolidate(service.encoder.width)
     with service.database.tenant(service.tenant_id) as connection:
         space = namespaces.find(connection, service.tenant_id, memory.name)
         assert space is not None
-        job_id = jobs.enqueue(connection, space, f"{kind}-test", f"{kind}:{uuid.uuid4()}", {})
+        job_id = jobs.enqueue(connection, space, f"{kind}-test", f"{kind}:{uuid.uuid4()}", payload or {})
     handlers = {f"{consolidate.KIND}-test": job.run, f"{consolidate.REBUILD_KIND}-test": job.rebuild}
     Runner(service.database, handlers, JobSettings()).run_due()
     with service.database.tenant(service.tenant_id) as connection:

@@ -23,6 +23,8 @@ def doubted(service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch
     """The units of BEFORE and AFTER, of which the judge thinks that the later may have ended the other."""
 
     class Unsure:
+        network = None
+
         def scores(self, given: Sequence[tuple[Trait, Trait]], vectors: object) -> list[float]:
             return [0.4 if {"cello"} <= set(one.text.split()) & set(two.text.split()) else 0.0 for one, two in given]
 

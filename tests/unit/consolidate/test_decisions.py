@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pytest
@@ -15,9 +15,9 @@ from memsvc.consolidate.trait import Trait
 from memsvc.domain.judgement import Judgement, digest
 from memsvc.domain.link import Link, LinkKind
 from memsvc.domain.unit import Topic
-from memsvc.services import consolidate
-from memsvc.services.consolidate import Decisions, decide
+from memsvc.services import decisions
 from memsvc.store.consolidation import Base
+from tests.unit.consolidate.deciding import Decisions, decide
 
 DAY = dt.datetime(2024, 5, 8, 12, tzinfo=dt.UTC)
 
@@ -126,8 +126,9 @@ def test_what_was_said_again_after_it_was_superseded_is_so_again() -> None:
 def test_a_unit_keeps_its_strongest_links() -> None:
     hub = [Link("hub", f"u{n:02}", LinkKind.NEAR, 0.7 + n / 100) for n in range(20)]
     others = [Link(f"u{n:02}", f"w{n}-{k}", LinkKind.NEAR, 0.99) for n in range(20) for k in range(10)]
-    kept = [link for link in derive.nearest([*hub, *others]) if link.src == "hub"]
-    assert sorted(link.dst for link in kept) == [f"u{n}" for n in range(10, 20)]
+    links = [*hub, *others]
+    weak = derive.too_weak(links, lambda unit_id: [link for link in links if unit_id in (link.src, link.dst)])
+    assert sorted(link.dst for link in weak) == [f"u{n:02}" for n in range(10)]
 
 
 def test_a_session_is_cut_at_a_pause_and_a_later_word_moves_no_cut() -> None:
@@ -148,7 +149,7 @@ def test_a_session_is_cut_at_a_pause_and_a_later_word_moves_no_cut() -> None:
         assert [s.units for s in episodes.segments(talk[:cut], vectors)][:-1] == [s.units for s in whole][
             : len(episodes.segments(talk[:cut], vectors)) - 1
         ]
-    gathered = episodes.gathered(whole, vectors)
+    gathered = episodes.gathered(episodes.placed(whole, vectors), vectors)
     assert sorted(s.id for e in gathered for s in e.segments) == sorted(s.id for s in whole)
 
 
@@ -189,7 +190,7 @@ def test_increments_in_any_order_of_arrival_equal_a_rebuild(rows: list[tuple[int
     chance = random.Random(seed)
     arriving = list(everything)
     chance.shuffle(arriving)
-    known: Sequence[Link] = []
+    known: Collection[Link] = []
     present: list[Base] = []
     reached: Decisions | None = None
     while arriving:
@@ -269,13 +270,13 @@ def test_judgements_that_come_before_or_after_their_units_are_looked_at_give_wha
         Judgement(a.id, b.id, digest(a.text, b.text if chance.random() < 0.8 else "other"), chance.choice([True, False, None]), "probe")
         for a in everything for b in everything if (a.t_mention, a.exchange_id) < (b.t_mention, b.exchange_id) and chance.random() < 0.5
     ]  # fmt: skip
-    whole = decide(everything, 16, set(every), [], order, "another", (), judged)
+    whole = decide(everything, 16, set(every), [], order, "another", judged)
     arriving: list[Base | Judgement] = [*everything, *judged]
     chance.shuffle(arriving)
     present: list[Base] = []
     told: list[Judgement] = []
     waiting: list[Judgement] = []
-    known: Sequence[Link] = []
+    known: Collection[Link] = []
     reached: Decisions | None = None
     while arriving:
         came = [arriving.pop() for _ in range(min(len(arriving), chance.randint(1, 6)))]
@@ -287,7 +288,7 @@ def test_judgements_that_come_before_or_after_their_units_are_looked_at_give_wha
         waiting = [item for item in waiting if item not in ready]
         told += ready
         changed = {item.id for item in came if isinstance(item, Base)} | {item.later for item in ready}
-        reached = decide(present, 16, changed, known, order, "another", (), told)
+        reached = decide(present, 16, changed, known, order, "another", told)
         known = reached.links
     assert reached is not None
     assert set(reached.links) == set(whole.links)
@@ -301,6 +302,8 @@ def test_the_pairs_of_which_the_judge_is_surest_come_first_the_newest_among_equa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Unsure:
+        network = None
+
         def scores(self, pairs: Sequence[tuple[Trait, Trait]], _: object) -> list[float]:
             return [{"u1": 0.5, "u2": 0.4, "u3": 0.6, "u4": 0.3}[later.id] for _, later in pairs]
 
@@ -310,13 +313,13 @@ def test_the_pairs_of_which_the_judge_is_surest_come_first_the_newest_among_equa
     order = {item.message_ids[0]: place for place, item in enumerate(said)}
 
     def asked(judged: Sequence[Judgement] = ()) -> Decisions:
-        return decide(said, 16, {item.id for item in said}, [], order, "another", (), judged)
+        return decide(said, 16, {item.id for item in said}, [], order, "another", judged)
 
     found = asked()
     assert found.standings["u3"].merged_into == "u0"
     expected = ["u2 u3", "u1 u3", "u0 u1", "u1 u2", "u0 u2", "u2 u4", "u1 u4", "u0 u4"]
     assert [" ".join(pair) for pair in found.doubtful] == expected
-    monkeypatch.setattr(consolidate, "_MOST_DOUBTFUL", 2)
+    monkeypatch.setattr(decisions, "_MOST_DOUBTFUL", 2)
     assert [" ".join(pair) for pair in asked().doubtful] == expected[:2]
     # What was asked about is not asked again, whatever came of it, and other words are other words.
     texts = {item.id: item.text for item in said}

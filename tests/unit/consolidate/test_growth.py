@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from memsvc.consolidate import abstract, episodes, evolve, forget, name, trait
+from memsvc.consolidate import abstract, derive, episodes, evolve, forget, name, trait
 from memsvc.consolidate.derive import Standing
 from memsvc.consolidate.forget import Fading
 from memsvc.consolidate.trait import Trait
@@ -37,6 +37,14 @@ def near(one: str, other: str, weight: float) -> Link:
     return Link(one, other, LinkKind.NEAR, weight)
 
 
+def gained(traits: dict[str, Trait], links: Sequence[Link]) -> dict[str, Gained]:
+    found = {}
+    for id, item in traits.items():
+        own = sorted((link for link in links if id in (link.src, link.dst)), key=derive.by_strength)
+        found[id] = evolve.gained(item, traits, own)
+    return {id: taken for id, taken in found.items() if taken != evolve.NOTHING}
+
+
 def test_what_two_of_the_five_nearest_share_is_taken_on_at_half_weight_and_own_words_are_not() -> None:
     traits = {
         "a": unit("a", keywords=["boat"]),
@@ -45,16 +53,16 @@ def test_what_two_of_the_five_nearest_share_is_taken_on_at_half_weight_and_own_w
         "d": unit("d", keywords=["rope"]),
     }
     links = [near("a", "b", 0.9), near("a", "c", 0.8), near("a", "d", 0.7)]
-    assert evolve.gained(traits, links) == {"a": Gained(("sail",), (Topic("concept", "sea", 0.5),))}
+    assert gained(traits, links) == {"a": Gained(("sail",), (Topic("concept", "sea", 0.5),))}
 
 
 def test_only_the_five_nearest_and_only_what_they_say_themselves_counts() -> None:
     traits = {name: unit(name, keywords=["far"] if name in "gh" else []) for name in "abcdefgh"}
     links = [near("a", other, 0.9 - place / 100) for place, other in enumerate("bcdefgh")]
-    assert "a" not in evolve.gained(traits, links)
+    assert "a" not in gained(traits, links)
     chain = {name: unit(name, keywords=["x"] if name in "ab" else []) for name in "abcde"}
     links = [near("a", "c", 0.9), near("b", "c", 0.9), near("c", "d", 0.9), near("d", "e", 0.9), near("c", "e", 0.9)]
-    assert list(evolve.gained(chain, links)) == ["c"]  # d and e do not inherit what c has taken on
+    assert list(gained(chain, links)) == ["c"]  # d and e do not inherit what c has taken on
 
 
 def vectors(rows: dict[str, Sequence[float]]) -> dict[str, NDArray[np.float32]]:
@@ -149,12 +157,12 @@ def test_an_episode_of_more_than_twenty_segments_is_split_the_same_way_each_time
         Segment(f"s{n:02}", f"session{n}", (f"u{n:02}",), f"u{n:02}", DAY + dt.timedelta(hours=n), DAY + dt.timedelta(hours=n))
         for n in range(50)
     ]  # fmt: skip
-    found = episodes.gathered(segments, unit_rows)
+    found = episodes.gathered(episodes.placed(segments, unit_rows), unit_rows)
     assert max(len(e.segments) for e in found) <= 20
     assert sorted(s.id for e in found for s in e.segments) == [s.id for s in segments]
-    assert episodes.gathered(segments, unit_rows) == found
+    assert episodes.gathered(episodes.placed(segments, unit_rows), unit_rows) == found
     same = {name: unit_rows["u00"] for name in unit_rows}
-    assert max(len(e.segments) for e in episodes.gathered(segments, same)) <= 20
+    assert max(len(e.segments) for e in episodes.gathered(episodes.placed(segments, same), same)) <= 20
 
 
 def fading(days: float, **fields: object) -> Fading:

@@ -1,0 +1,52 @@
+"""What the consolidation keeps of namespaces between two runs, in the process that computes: bounded in bytes, those
+used least lately leave, and all after an hour. Each is kept under the token of the run that left it, and given only to
+who names that one.
+"""
+
+from __future__ import annotations
+
+import collections
+import time
+import uuid
+from collections.abc import Sequence
+
+from memsvc.domain.alias import Alias
+from memsvc.domain.link import Link
+from memsvc.services.decisions import Changed, Held, Outcome
+
+_MOST_BYTES = 512 << 20
+# A namespace may have been erased: of what nobody asks for nothing is kept longer than that.
+_KEPT_S = 3600.0
+# Until when, the token, and what is kept, that used least lately first.
+_kept: collections.OrderedDict[uuid.UUID, tuple[float, str, Held]] = collections.OrderedDict()
+
+
+def begin(
+    namespace_id: uuid.UUID,
+    token: str,
+    width: int,
+    encoder: str,
+    declared: Sequence[Alias],
+    known: Sequence[Link],
+    episodes: Sequence[str],
+    changed: Changed,
+) -> Outcome:
+    """From all units; `known` are the links and `episodes` the ids of the episodes that are stored."""
+    _kept.pop(namespace_id, None)
+    return _advance(namespace_id, token, Held(width, encoder, declared, known, episodes), changed)
+
+
+def advance(namespace_id: uuid.UUID, left_by: str, token: str, changed: Changed) -> Outcome | None:
+    """From what the run `left_by` left; None where that is not here."""
+    found = _kept.pop(namespace_id, None)
+    return _advance(namespace_id, token, found[2], changed) if found and found[1] == left_by else None
+
+
+def _advance(namespace_id: uuid.UUID, token: str, held: Held, changed: Changed) -> Outcome:
+    outcome = held.advance(changed)
+    now = time.monotonic()
+    _kept[namespace_id] = now + _KEPT_S, token, held
+    size = sum(each.size for _, _, each in _kept.values())
+    while _kept and (size > _MOST_BYTES or next(iter(_kept.values()))[0] < now):
+        size -= _kept.popitem(last=False)[1][2].size
+    return outcome

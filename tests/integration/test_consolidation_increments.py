@@ -1,0 +1,134 @@
+"""What the consolidation keeps between its runs, over the real database."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from memsvc.bootstrap import Service
+from memsvc.sdk import Namespace
+from memsvc.services import consolidate, kept
+from memsvc.services.consolidate import Consolidate
+from memsvc.store import consolidation
+from tests.integration.test_consolidation import run, say
+
+SAID = [
+    "I live in Oslo, near the opera.", "I live in Porto, near the river.", "I have 2 cats and a boat.",
+    "My boat lies in the old harbour.", "The boat in the harbour has a new sail.", "I never sing in the choir.",
+    "I sing in the harbour choir.", "My dog Rex barks at the boat.",
+]  # fmt: skip
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many units each run read."""
+    counts: list[int] = []
+    read = consolidation.written
+
+    def counted(*arguments: Any) -> Any:
+        found = read(*arguments)
+        counts.append(len(found.put))
+        return found
+
+    monkeypatch.setattr(consolidation, "written", counted)
+    return counts
+
+
+def is_what_a_rebuild_gives(service: Service, memory: Namespace) -> None:
+    before = list(memory.units()), memory.episodes(), {unit.id: memory.links(unit.id) for unit in memory.units()}
+    result, _, _ = run(service, memory, consolidate.REBUILD_KIND)
+    assert result["links added"] == result["links removed"] == result["episodes changed"] == 0
+    assert result["abstracts changed"] == 0
+    after = list(memory.units()), memory.episodes(), {unit.id: memory.links(unit.id) for unit in memory.units()}
+    assert after == before
+
+
+def test_a_run_behind_another_reads_what_was_written_since(
+    service: Service, memory: Namespace, reads: list[int]
+) -> None:
+    job = Consolidate(service.encoder.width)
+    for number, text in enumerate(SAID):
+        say(memory, text, number, session="one")
+    run(service, memory, job=job)
+    say(memory, "My boat has a red sail now.", 20)
+    run(service, memory, job=job)
+    say(memory, "The choir sings on Friday.", 21)
+    assert run(service, memory, job=job)[0]["units"] == len(SAID) + 2
+    assert run(service, memory, job=job)[0] == {"units": 0}
+    assert reads[0] == len(SAID)
+    assert max(reads[1:]) < len(SAID)
+    is_what_a_rebuild_gives(service, memory)
+
+
+def test_of_what_was_erased_nothing_is_kept(service: Service, memory: Namespace, reads: list[int]) -> None:
+    job = Consolidate(service.encoder.width)
+    units = [say(memory, text, number, session="one")[0] for number, text in enumerate(SAID)]
+    run(service, memory, job=job)
+    (space,) = [held for _, _, held in kept._kept.values() if units[2] in held.rows]
+    memory.erase_unit(units[2])
+    left = [unit for unit in memory.units() if unit.kind != "abstract"]
+    run(service, memory, job=job)
+    assert not any(units[2] in held.rows for _, _, held in kept._kept.values())
+    assert all(held is not space for _, _, held in kept._kept.values())
+    assert reads[-1] == len(left)
+    is_what_a_rebuild_gives(service, memory)
+
+
+@pytest.mark.parametrize("lost", ["in the process that computes", "here"])
+def test_what_is_not_kept_any_more_is_read_again(service: Service, memory: Namespace, lost: str) -> None:
+    job = Consolidate(service.encoder.width)
+    for number, text in enumerate(SAID[:4]):
+        say(memory, text, number)
+    run(service, memory, job=job)
+    say(memory, SAID[4], 5)
+    if lost == "here":  # another process did it meanwhile
+        run(service, memory)
+        say(memory, SAID[5], 6)
+    else:
+        kept._kept.clear()
+    run(service, memory, job=job)
+    is_what_a_rebuild_gives(service, memory)
+
+
+def test_a_dry_run_leaves_nothing_behind_for_the_next_one(service: Service, memory: Namespace) -> None:
+    job = Consolidate(service.encoder.width)
+    say(memory, SAID[0], 0)
+    run(service, memory, job=job)
+    say(memory, SAID[1], 9)
+    dry = run(service, memory, job=job, payload={"dry_run": True})[0]
+    assert [change["change"].partition(":")[0] for change in dry["would_change"]] == ["superseded"]
+    assert {unit.status for unit in memory.units()} == {"active"}
+    run(service, memory, job=job)
+    assert {unit.status for unit in memory.units()} == {"active", "superseded"}
+    is_what_a_rebuild_gives(service, memory)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_writes_edits_and_erasures_in_any_order_give_what_a_rebuild_gives(
+    service: Service, memory: Namespace, seed: int
+) -> None:
+    chance, job = random.Random(seed), Consolidate(service.encoder.width)
+    for number, text in enumerate(SAID):
+        say(memory, text, number)
+    for number in range(20):
+        known = [unit for unit in memory.units() if unit.kind != "abstract"]
+        what = chance.choice("wwwweirpx")
+        chosen = chance.choice(known)
+        if what == "w":
+            say(memory, chance.choice(SAID), chance.randrange(30), chance.choice(["Ana", "Ben"]), f"s{number % 4}")
+        elif what == "e":
+            memory.edit(chosen.id, f"{chosen.subject}: {chance.choice(SAID)}")
+        elif what == "i" and chosen.status == "active":
+            memory.invalidate(chosen.id)
+        elif what == "r" and chosen.status != "active":
+            memory.restore(chosen.id)
+        elif what == "p":
+            memory.pin(chosen.id)
+        elif what == "x" and number % 3 == 0:
+            memory.erase_unit(chosen.id)
+        if chance.random() < 0.5:
+            run(service, memory, job=job)
+    run(service, memory, job=job)
+    is_what_a_rebuild_gives(service, memory)
