@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 
-import platformdirs
-
-from memsvc import errors, rooms, safety
+from memsvc import errors, loading, rooms, safety
 from memsvc.distill.compose import Depth
 from memsvc.index.pool import IndexPool
 from memsvc.index.snapshots import SnapshotFolder
-from memsvc.models import encoder, generator, local
-from memsvc.models.cross_encoder import CrossEncoder
+from memsvc.models import local
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import EndpointGenerator, TextGenerator
-from memsvc.models.local import LocalGenerator
-from memsvc.models.trees import Trees
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
-from memsvc.retrieval import ranker
-from memsvc.retrieval.reading import Read
 from memsvc.services import (
     answer,
     consolidate,
@@ -128,7 +121,9 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
     """
     safety.check(settings)
     postgres = (
-        None if settings.database.url else EmbeddedPostgres(data_dir(settings), settings.database.start_timeout_s)
+        None
+        if settings.database.url
+        else EmbeddedPostgres(loading.data_dir(settings), settings.database.start_timeout_s)
     )
     database = None
     try:
@@ -154,79 +149,6 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
         raise
 
 
-def data_dir(settings: Settings) -> Path:
-    """The data folder: as set, or the user's own."""
-    return (settings.server.data_dir or Path(platformdirs.user_data_dir("memsvc"))).expanduser().resolve()
-
-
-def load_encoder(settings: Settings) -> TextEncoder:
-    chosen = settings.encoder
-    return encoder.load(
-        chosen.model,
-        precision=chosen.precision,
-        threads=chosen.threads,
-        batch_size=chosen.batch_size,
-        device=chosen.device,
-    )
-
-
-def load_generator(settings: Settings) -> TextGenerator | None:
-    """The configured language model, not loaded yet; None when none is configured."""
-    chosen = settings.generator
-    return generator.load(
-        model=chosen.model,
-        url=chosen.url,
-        api_key=chosen.api_key.get_secret_value() if chosen.api_key else None,
-        device=chosen.device,
-        dtype=chosen.dtype,
-        threads=chosen.threads,
-        folder=data_dir(settings) / "models",
-    )
-
-
-def load_reader(settings: Settings, text_generator: TextGenerator | None) -> LazyReader | None:
-    """The model on this machine that answers, not loaded yet: as set, else the generator; None when there is none, or
-    it is behind an address. The small model answers only where it is set to: what it says that stands in the memories
-    is more often wrong than the best memory is (docs/reader.md).
-    """
-    chosen = settings.reader
-    if chosen.model == "none":
-        return None
-    if chosen.model is not None:
-        model = LocalGenerator(
-            chosen.model, device=chosen.device, dtype=chosen.dtype, threads=chosen.threads,
-            folder=data_dir(settings) / "models",
-        )  # fmt: skip
-    elif isinstance(text_generator, LocalGenerator) and text_generator.name != local.SMALL_MODEL:
-        model = text_generator
-    else:
-        return None
-    return LazyReader(
-        model, caches(settings), chosen.memory_bytes, chosen.kept_tokens, chosen.kept_by, chosen.layer_exponent
-    )
-
-
-def caches(settings: Settings) -> CacheFolder:
-    """What readers have read, in the data folder."""
-    return CacheFolder(data_dir(settings) / "caches", settings.reader.disk_bytes, settings.reader.disk_codec)
-
-
-def load_ranker(settings: Settings) -> Trees | None:
-    """The learned ranker as set. Raises Invalid when it cannot be read."""
-    chosen = settings.recall.ranker
-    if chosen == "none":
-        return None
-    return ranker.load(ranker.WEIGHTS.get(chosen) or Path(chosen))
-
-
-def load_cross_encoder(settings: Settings) -> Read | None:
-    """The cross-encoder as set. Raises Unavailable when it cannot be had."""
-    if settings.recall.cross_encoder is None:
-        return None
-    encoder = settings.encoder
-    return CrossEncoder(settings.recall.cross_encoder, threads=encoder.threads, device=encoder.device).scores
-
-
 def build_runner(settings: Settings) -> Runner:
     """What a worker process needs: the database as it stands, the models, the handlers of all jobs.
 
@@ -244,13 +166,33 @@ def build_runner(settings: Settings) -> Runner:
         connect_timeout_s=settings.database.connect_timeout_s,
         secrets=settings.server.secrets,
     )
-    text_generator = load_generator(settings)
-    reader = load_reader(settings, text_generator)
-    handlers = _handlers(settings, load_encoder(settings), text_generator, reader)
+    text_generator = loading.generator(settings)
+    reader = loading.reader(settings, text_generator)
+    text_encoder = loading.encoder(settings)
+    consolidation = _consolidation(settings, text_encoder, text_generator)
+    handlers = _handlers(settings, text_encoder, text_generator, reader, consolidation)
     # A worker keeps what it has read, and no request that erases reaches it.
-    forgotten = Forgotten(database, caches(settings), reader)
+    forgotten = Forgotten(
+        database, loading.caches(settings), reader, [functools.partial(consolidation.sweep, database)]
+    )
     forgotten.start()
     return Runner(database, handlers, settings.jobs, beside=forgotten.close, apart=_APART)
+
+
+def _consolidation(
+    settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
+) -> Consolidate:
+    """With `aside` long computation does not stand in the way of requests."""
+    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
+    judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
+    return Consolidate(
+        text_encoder.width,
+        aside,
+        daily=[forget.KIND] if settings.jobs.forget_faded else [],
+        after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
+        after_doubts=[verdicts.KIND] if judges else [],
+        encoder=text_encoder.name,
+    )
 
 
 def _handlers(
@@ -258,24 +200,13 @@ def _handlers(
     text_encoder: TextEncoder,
     text_generator: TextGenerator | None,
     reader: LazyReader | None,
-    aside: Aside | None = None,
+    consolidation: Consolidate,
 ) -> dict[str, Handler]:
-    """Job kind -> what does it; with `aside` long computation does not stand in the way of requests."""
+    """Job kind -> what does it."""
     if settings.distill.with_model and text_generator is None:
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
-    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
-    judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
-    forgets = settings.jobs.forget_faded
-    consolidation = Consolidate(
-        text_encoder.width,
-        aside,
-        daily=[forget.KIND] if forgets else [],
-        after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
-        after_doubts=[verdicts.KIND] if judges else [],
-        encoder=text_encoder.name,
-    )
     distilling = Redistil(text_encoder, _depth(settings), southern=settings.distill.southern)
     handlers: dict[str, Handler] = {
         consolidate.KIND: consolidation.run,
@@ -284,7 +215,7 @@ def _handlers(
         redistil.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
         contexts.KIND: Contexts(text_encoder).run,
-        forget.KIND: Forget(daily=forgets).run,
+        forget.KIND: Forget(daily=settings.jobs.forget_faded).run,
         records.KIND: records.sweep,
     }
     if reader is not None:
@@ -320,25 +251,26 @@ def _wire(
     api_key: str,
     notify: Callable[[], None],
 ) -> Service:
-    text_encoder = load_encoder(settings)
+    text_encoder = loading.encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
-    snapshots = SnapshotFolder(data_dir(settings) / "indexes", settings.index.snapshot_bytes)
+    snapshots = SnapshotFolder(loading.data_dir(settings) / "indexes", settings.index.snapshot_bytes)
     indexes = Indexes(database, pool, text_encoder, snapshots)
     aside = Aside(idle_s=600.0)
     accesses = Accesses(database)
-    text_generator = load_generator(settings)
-    reader = load_reader(settings, text_generator)
-    handlers = _handlers(settings, text_encoder, text_generator, reader, aside)
+    text_generator = loading.generator(settings)
+    reader = loading.reader(settings, text_generator)
+    consolidation = _consolidation(settings, text_encoder, text_generator, aside)
+    handlers = _handlers(settings, text_encoder, text_generator, reader, consolidation)
     unset = settings.reader.model is None
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
-    read = caches(settings)
-    discard = reader.discard if reader is not None else read.discard
+    read = loading.caches(settings)
+    discard = _discard(reader if reader is not None else read, consolidation)
     runner = Runner(database, handlers, settings.jobs, notify, apart=_APART)
     # Of a consolidation's pairs, of a write: they are queued behind them.
     by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS, contexts.KIND}
     recall = Recall(
-        text_encoder, indexes, settings.recall, load_ranker(settings), load_cross_encoder(settings), accesses.note,
-        southern=settings.distill.southern,
+        text_encoder, indexes, settings.recall, loading.ranker(settings), loading.cross_encoder(settings),
+        accesses.note, southern=settings.distill.southern,
     )  # fmt: skip
     return Service(
         settings=settings,
@@ -351,7 +283,7 @@ def _wire(
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
-        forgotten=Forgotten(database, read, reader, indexes),
+        forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),
         inspect=Inspect(database),
         maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
         namespaces=Namespaces(database, text_encoder, discard),
@@ -370,6 +302,19 @@ def _wire(
     )
 
 
+def _discard(
+    read: LazyReader | CacheFolder, consolidation: Consolidate
+) -> Callable[[uuid.UUID, Collection[str] | None], None]:
+    """What lets go of all that was made of these units, None: of the whole namespace."""
+
+    def discard(namespace_id: uuid.UUID, unit_ids: Collection[str] | None) -> None:
+        read.discard(namespace_id, unit_ids)
+        if unit_ids is None:
+            consolidation.drop(namespace_id)
+
+    return discard
+
+
 def _urls(settings: Settings, postgres: EmbeddedPostgres | None) -> tuple[str, str]:
     if postgres is not None:
         return postgres.owner_url, postgres.app_url
@@ -386,7 +331,7 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
             raise errors.Invalid(
                 "No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same."
             )
-        key = kept(data_dir(settings) / "api-key", keys.new_key)
+        key = kept(loading.data_dir(settings) / "api-key", keys.new_key)
     tenants.ensure(database, "default")
     keys.ensure_key(database, tenants.DEFAULT, key, keys.SCOPES, _SERVER_KEY)
     keys.revoke_others(database, tenants.DEFAULT, key, _SERVER_KEY)

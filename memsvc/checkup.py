@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from memsvc import bootstrap, errors, rooms
+from memsvc import errors, loading, rooms
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.settings import Settings
@@ -65,7 +65,7 @@ def _look(part: str, look: Callable[[Settings], str], settings: Settings) -> Fin
 
 def _database(settings: Settings) -> str:
     if settings.database.url is None:
-        folder = bootstrap.data_dir(settings)
+        folder = loading.data_dir(settings)
         state = "holds data" if (folder / "postgres").exists() else "will be made"
         return f"embedded PostgreSQL ({embedded.version()}) in {folder}, which {state}"
     schema.check(settings.database.url, rooms.root() / "migrations")
@@ -78,7 +78,7 @@ def _database(settings: Settings) -> str:
 
 
 def _encoder(settings: Settings) -> str:
-    loaded = bootstrap.load_encoder(settings)
+    loaded = loading.encoder(settings)
     return f"{loaded.name}, {loaded.width} dimensions; {scripts(loaded)}"
 
 
@@ -101,7 +101,7 @@ def _sentence_transformers(_: Settings) -> str:
 
 def _generator(settings: Settings) -> str:
     """Looks for what a generator needs; loads and asks nothing."""
-    chosen = bootstrap.load_generator(settings)
+    chosen = loading.generator(settings)
     if chosen is None:
         return "none set; units are made by rule (MEMSVC_GENERATOR_MODEL)"
     where = f"at {urlsplit(settings.generator.url).hostname}" if settings.generator.url else "on this machine"
@@ -119,8 +119,8 @@ def _generator(settings: Settings) -> str:
 
 def _reader(settings: Settings) -> str:
     """Says which model would answer; loads nothing."""
-    written = bootstrap.load_generator(settings)
-    chosen = bootstrap.load_reader(settings, written)
+    written = loading.generator(settings)
+    chosen = loading.reader(settings, written)
     if chosen is not None:
         return f"{chosen.name} on this machine answers; loaded beside the start"
     if settings.generator.url is not None and written is not None and settings.reader.model is None:

@@ -16,7 +16,7 @@ import rich
 import typer
 from rich import markup
 
-from memsvc import __version__, administration, errors, evaluation
+from memsvc import __version__, administration, errors, evaluation, loading
 from memsvc.settings import ServerSettings, Settings
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def bench(
     quick: Annotated[bool, typer.Option(help="reader: fewer sizes, questions and histories.")] = False,
 ) -> None:
     """Speed and size of the service beside plain libraries; of answers; of prefixes read together, or of lines."""
-    from memsvc import bootstrap, rooms
+    from memsvc import rooms
     from memsvc.settings import Settings
 
     rooms.make_importable()
@@ -256,7 +256,7 @@ def bench(
 
     if what == "capacity":
         sys.exit(benches.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
-    models = bootstrap.data_dir(Settings()) / "models"
+    models = loading.data_dir(Settings()) / "models"
     if what == "reader":
         sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))
     sys.exit(benches.of_experiment(what, model, models, data, json_out))

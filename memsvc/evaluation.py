@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import platformdirs
 import typer
 
-from memsvc import errors
+from memsvc import errors, loading
 from memsvc.settings import Settings
 
 app = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
@@ -132,13 +132,13 @@ def answers(
     """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL; else the small local model) given nothing, recent turns,
     all, a hybrid, and memsvc.
     """
-    from memsvc import bootstrap, rooms
+    from memsvc import rooms
     from memsvc.models import local
 
     settings = Settings()
     if not settings.generator.model and not settings.generator.url and local.is_installed():
         settings.generator = settings.generator.model_copy(update={"model": local.SMALL_MODEL})
-    reader = bootstrap.load_generator(settings)
+    reader = loading.generator(settings)
     if reader is None:
         raise errors.Invalid("Answers need a reader.", "Set MEMSVC_GENERATOR_MODEL, for example to smollm2.")
     rooms.make_importable()
@@ -160,13 +160,13 @@ def judge(
     out: Annotated[Path | None, typer.Option(help="Folder for the verdicts [RUN/judged-MODEL].")] = None,
 ) -> None:
     """What a language model thinks of answers, under three prompts side by side (key: MEMSVC_GENERATOR_API_KEY)."""
-    from memsvc import bootstrap, rooms
+    from memsvc import rooms
     from memsvc.models.generator import GeneratorFailed
 
     settings = Settings()
     given = {name: value for name, value in (("url", url), ("model", model)) if value is not None}
     chosen = settings.generator = settings.generator.model_copy(update=given)
-    loaded = bootstrap.load_generator(settings)
+    loaded = loading.generator(settings)
     if loaded is None:
         raise errors.Invalid("Judging needs a model.", "Give --url and --model.")
     rooms.make_importable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -39,6 +40,14 @@ class Aside:
             raise AssertionError
         finally:
             self._end_later()
+
+    def tell(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Have it called behind what is at work, without waiting for it; not at all where no process runs."""
+        with self._lock:
+            if self._executor is not None:
+                # Of a process that was killed nothing is left to tell.
+                with contextlib.suppress(BrokenProcessPool):
+                    self._executor.submit(function, *arguments)
 
     def close(self) -> None:
         """End the process, whatever it is at."""

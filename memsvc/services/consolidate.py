@@ -29,7 +29,8 @@ from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND, judged_by
 from memsvc.services.decisions import Changed, Outcome
 from memsvc.services.work import Lease
-from memsvc.store import aliases, consolidation, feed, jobs, judgements, links, units
+from memsvc.store import aliases, consolidation, feed, jobs, judgements, links, namespaces, units
+from memsvc.store.database import Database
 
 KIND = follow_ups.CONSOLIDATE
 REBUILD_KIND = follow_ups.REBUILD
@@ -88,6 +89,34 @@ class Consolidate:
         if outcome is None:
             arguments = self._width, read.space.encoder, read.declared, read.links, read.episodes, read.changed
             outcome = self._compute(kept.begin, read.space.id, token, *arguments)
+        try:
+            reached = self._end(lease, read, outcome, from_scratch)
+        except BaseException:
+            self.drop(read.space.id)
+            raise
+        if reached is None:
+            self.drop(read.space.id)
+            return
+        self._done[read.space.id] = _Done(read.space, token, *reached, read.declared)
+        while len(self._done) > _MOST_DONE:
+            self._done.popitem(last=False)
+
+    def drop(self, namespace_id: uuid.UUID) -> None:
+        """Something of the namespace was erased: nothing of it stays, once what is at work with it has ended."""
+        self._done.pop(namespace_id, None)
+        self._tell(kept.drop, namespace_id)
+
+    def sweep(self, database: Database) -> None:
+        """Keep nothing of namespaces of which another process removed something."""
+        for done in list(self._done.values()):
+            with database.tenant(done.space.tenant_id, snapshot=True) as connection:
+                space = namespaces.by_id(connection, done.space.tenant_id, done.space.id)
+                if space is None or feed.removes(connection, space, done.space.head):
+                    self.drop(done.space.id)
+        self._tell(kept.expire)
+
+    def _end(self, lease: Lease, read: _Read, outcome: Outcome, from_scratch: bool) -> tuple[int, str] | None:
+        """Write what was decided; up to where the feed is consolidated now, and its history. None for a dry run."""
         with lease.transaction() as (connection, locked):
             steps, current = _steps(connection, locked, outcome)
             result = (
@@ -98,18 +127,22 @@ class Consolidate:
             if lease.job.payload.get("dry_run"):
                 shown = [{"unit_id": step.old.unit.id, "change": step.cause} for step in steps[:_SHOWN]]
                 jobs.finish(connection, lease.job, result | {"dry_run": True, "would_change": shown})
-                return
+                return None
             if from_scratch:
                 judgements.forget_unbelieved(connection, locked)
             counts, reached = self._write(connection, locked, read, outcome, steps, current)
             history = feed.history(connection, locked, reached)
             jobs.finish(connection, lease.job, result | counts)
-        self._done[read.space.id] = _Done(token, read.space.head, reached, history, read.space.encoder, read.declared)
-        while len(self._done) > _MOST_DONE:
-            self._done.popitem(last=False)
+        return reached, history
 
     def _compute(self, function: Callable[..., ResultT], *arguments: Any) -> ResultT:
         return self._aside.run(function, *arguments) if self._aside else function(*arguments)
+
+    def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
+        if self._aside is None:
+            function(*arguments)
+        else:
+            self._aside.tell(function, *arguments)
 
     def _read(self, lease: Lease, done: _Done | None, from_scratch: bool) -> _Read:
         """What has changed behind `done`; everything where that is None, or not what was stored last."""
@@ -119,7 +152,7 @@ class Consolidate:
                 return _Read(space)
             declared = aliases.of(connection, space)
             follows = done is not None and not from_scratch and done.leads_to(connection, space, position, declared)
-            written = consolidation.written(connection, space, done.head if follows and done else None, position)
+            written = consolidation.written(connection, space, done.space.head if follows and done else None, position)
             if self._encoder not in (None, space.encoder) or not all(item.embedding for item in written.put):
                 # Encoding again ends with a consolidation of everything.
                 return _Read(space, waits=True)
@@ -177,22 +210,21 @@ class Consolidate:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """The last run of a namespace: under which token its result is kept, what it had read (up to `head`), how far the
-    feed is consolidated since (`reached`, with what tells this feed from another one).
+    """The last run of a namespace as it was read: under which token its result is kept, how far the feed is
+    consolidated since (`reached`, with what tells this feed from another one).
     """
 
+    space: Namespace
     token: str
-    head: int
     reached: int
     history: str
-    encoder: str
     declared: Sequence[Alias]
 
     def leads_to(self, connection: sa.Connection, space: Namespace, position: int, declared: Sequence[Alias]) -> bool:
         """Whether the namespace is what it left and what the feed added since; of what was erased nothing is kept."""
         return (
-            (self.reached, self.encoder, self.declared) == (position, space.encoder, declared)
-            and not feed.removes(connection, space, self.head)
+            (self.reached, self.space.encoder, self.declared) == (position, space.encoder, declared)
+            and not feed.removes(connection, space, self.space.head)
             and feed.history(connection, space, position) == self.history
         )
 

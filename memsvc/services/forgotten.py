@@ -1,4 +1,4 @@
-"""Forget in this process what was erased by another one: what its reader has read, and its indexes.
+"""Forget in this process what was erased by another one: what its reader has read, and what else is held of it.
 
 The process that erases discards its own before it answers. The others are told by nobody; once a minute they look at
 the change feed, which names what was removed, and at whether the namespace is there at all.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -16,7 +16,6 @@ import structlog
 from memsvc.reader.disk import CacheFolder, Kept
 from memsvc.reader.lazy import LazyReader
 from memsvc.services.causes import BY_HAND
-from memsvc.services.indexes import Indexes
 from memsvc.store import erasure, feed, namespaces
 from memsvc.store.database import Database
 
@@ -25,19 +24,19 @@ _log = structlog.get_logger("memsvc.forgotten")
 
 
 class Forgotten:
-    """`indexes` is None in a process that has no indexes, `reader` None in one without a model."""
+    """`reader` is None in a process without a model; `sweeps` see to what else it holds of namespaces."""
 
     def __init__(
         self,
         database: Database,
         caches: CacheFolder,
         reader: LazyReader | None = None,
-        indexes: Indexes | None = None,
+        sweeps: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._database = database
         self._caches = caches
         self._reader = reader
-        self._indexes = indexes
+        self._sweeps = tuple(sweeps)
         self._looked: dict[Path, int] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,7 +54,7 @@ class Forgotten:
 
     def sweep(self) -> None:
         """Remove what was read before something of it, or anything of its namespace, was taken away, and see to the
-        indexes.
+        rest.
         """
         kept = sorted(self._caches.kept(), key=lambda item: item.namespace_id.hex)
         for _, group in itertools.groupby(kept, key=lambda item: item.namespace_id):
@@ -64,8 +63,8 @@ class Forgotten:
         self._looked = {path: seq for path, seq in self._looked.items() if path in there}
         if self._reader is not None:
             self._reader.forget_gone()
-        if self._indexes is not None:
-            self._indexes.sweep()
+        for sweep in self._sweeps:
+            sweep()
 
     def _sweep_caches(self, kept: Sequence[Kept]) -> None:
         tenant_id, namespace_id = kept[0].tenant_id, kept[0].namespace_id

@@ -15,7 +15,7 @@ from memsvc.domain.link import Link
 from memsvc.services.decisions import Changed, Held, Outcome
 
 _MOST_BYTES = 512 << 20
-# A namespace may have been erased: of what nobody asks for nothing is kept longer than that.
+# What nobody asks for is kept no longer than that.
 _KEPT_S = 3600.0
 # Until when, the token, and what is kept, that used least lately first.
 _kept: collections.OrderedDict[uuid.UUID, tuple[float, str, Held]] = collections.OrderedDict()
@@ -42,11 +42,24 @@ def advance(namespace_id: uuid.UUID, left_by: str, token: str, changed: Changed)
     return _advance(namespace_id, token, found[2], changed) if found and found[1] == left_by else None
 
 
+def drop(namespace_id: uuid.UUID) -> None:
+    """Keep nothing of the namespace."""
+    _kept.pop(namespace_id, None)
+
+
+def expire() -> None:
+    """Let go of what nobody asked for in its time."""
+    now = time.monotonic()
+    for namespace_id, (until, _, _) in list(_kept.items()):
+        if until < now:
+            drop(namespace_id)
+
+
 def _advance(namespace_id: uuid.UUID, token: str, held: Held, changed: Changed) -> Outcome:
     outcome = held.advance(changed)
-    now = time.monotonic()
-    _kept[namespace_id] = now + _KEPT_S, token, held
+    _kept[namespace_id] = time.monotonic() + _KEPT_S, token, held
+    expire()
     size = sum(each.size for _, _, each in _kept.values())
-    while _kept and (size > _MOST_BYTES or next(iter(_kept.values()))[0] < now):
+    while size > _MOST_BYTES:
         size -= _kept.popitem(last=False)[1][2].size
     return outcome

@@ -20,7 +20,7 @@ from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from memsvc import bootstrap
+from memsvc import loading
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.services.answer import _Queue
@@ -79,7 +79,7 @@ def test_a_question_to_be_answered_gets_an_answer_or_a_clear_refusal_whatever_it
         tokenizer.save_pretrained(tmp_path)
         chosen = Settings(ServerSettings(data_dir=tmp_path))
         chosen.reader = ReaderSettings(model=str(tmp_path), max_tokens=8)
-        monkeypatch.setattr(service.answers, "_reader", bootstrap.load_reader(chosen, None))
+        monkeypatch.setattr(service.answers, "_reader", loading.reader(chosen, None))
         monkeypatch.setattr(service.answers, "_queue", _Queue(0))
     document = schemathesis.openapi.from_url(f"{base_url}/openapi.json")
     operation = document["/v1/namespaces/{namespace}/answer"]["POST"]

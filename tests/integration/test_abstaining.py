@@ -12,7 +12,7 @@ import pytest
 from eval import datasets, runs
 from eval.datasets.model import Dataset, Question
 from eval.support import auc
-from memsvc import bootstrap
+from memsvc import loading
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
 from memsvc.sdk import MemoryClient, Namespace
@@ -54,7 +54,7 @@ def answerable(service: Service) -> Callable[[str, str, Question], float]:
         if ranker not in made:
             chosen = Settings()
             chosen.recall = RecallSettings(ranker=ranker)
-            made[ranker] = apart(service, chosen.recall, bootstrap.load_ranker(chosen))
+            made[ranker] = apart(service, chosen.recall, loading.ranker(chosen))
         query = Query(question.text, question.asked_at)
         return made[ranker].recall(service.tenant_id, space, query, 3).support.answerable
 

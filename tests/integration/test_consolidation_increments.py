@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import random
+import uuid
 from typing import Any
 
 import pytest
 
+from memsvc import bootstrap, loading
 from memsvc.bootstrap import Service
+from memsvc.domain.selection import By, Selection
 from memsvc.sdk import Namespace
 from memsvc.services import consolidate, kept
+from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.erase import Erase
 from memsvc.store import consolidation
 from tests.integration.test_consolidation import run, say
+from tests.integration.test_verdicts import space_of
 
 SAID = [
     "I live in Oslo, near the opera.", "I live in Porto, near the river.", "I have 2 cats and a boat.",
@@ -132,3 +138,59 @@ def test_writes_edits_and_erasures_in_any_order_give_what_a_rebuild_gives(
             run(service, memory, job=job)
     run(service, memory, job=job)
     is_what_a_rebuild_gives(service, memory)
+
+
+def ids_kept() -> set[uuid.UUID]:
+    """In the process that this is called in: of which namespaces something is kept."""
+    return set(kept._kept)
+
+
+@pytest.mark.parametrize("what", ["a unit", "all"])
+def test_an_erasure_lets_the_process_that_computes_forget_the_namespace_at_once(
+    service: Service, memory: Namespace, what: str
+) -> None:
+    aside = Aside()
+    try:
+        job = Consolidate(service.encoder.width, aside)
+        unit_id = say(memory, SAID[0], 0)[0]
+        run(service, memory, job=job)
+        space = space_of(service, memory)
+        assert space.id in aside.run(ids_kept)
+        discard = bootstrap._discard(loading.caches(service.settings), job)
+        erase = Erase(service.database, service.indexes, discard=discard)
+        if what == "all":
+            erase.namespace(service.tenant_id, "test", memory.name)
+        else:
+            erase.part(service.tenant_id, "test", memory.name, Selection(By.UNIT, unit_id))
+        assert space.id not in aside.run(ids_kept)
+    finally:
+        aside.close()
+
+
+@pytest.mark.parametrize("what", ["a unit", "all"])
+def test_what_another_process_erased_is_swept_out_of_what_is_kept(
+    service: Service, memory: Namespace, what: str
+) -> None:
+    job = Consolidate(service.encoder.width)
+    units = [say(memory, text, number)[0] for number, text in enumerate(SAID[:2])]
+    run(service, memory, job=job)
+    space = space_of(service, memory)
+    job.sweep(service.database)
+    assert space.id in ids_kept()
+    if what == "all":
+        memory.erase()
+    else:
+        memory.erase_unit(units[0])
+    assert space.id in ids_kept()
+    job.sweep(service.database)
+    assert space.id not in ids_kept()
+
+
+def test_what_nobody_asks_for_is_not_kept_for_ever(
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Consolidate(service.encoder.width)
+    say(memory, SAID[0], 0)
+    monkeypatch.setattr(kept, "_KEPT_S", -1.0)
+    run(service, memory, job=job)
+    assert space_of(service, memory).id not in ids_kept()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memsvc import bootstrap
+from memsvc import bootstrap, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
 from memsvc.domain.selection import By, Selection
@@ -111,7 +111,7 @@ def test_another_servers_index_forgets_what_was_erased_though_nobody_asks_it(
     asked = Query("Which animal was adopted?", memory.recall("numbat").results[0].t_mention)
     other.recall(service.tenant_id, memory.name, asked, 10)
     sweeper = Forgotten(
-        service.database, bootstrap.caches(Settings(ServerSettings(data_dir=tmp_path))), None, other._indexes
+        service.database, loading.caches(Settings(ServerSettings(data_dir=tmp_path))), None, [other._indexes.sweep]
     )
     service.erase.part(service.tenant_id, "test", memory.name, Selection(By.MESSAGE, "m1"))
     (held,) = pool.held()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from memsvc import bootstrap
+from memsvc import bootstrap, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
@@ -28,7 +28,7 @@ def set_to(hemisphere: str, service: Service) -> Iterator[Service]:
     """A service on the same database with this setting in its environment."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("MEMSVC_DISTILL_HEMISPHERE", hemisphere)
-        patched.setattr(bootstrap, "load_encoder", lambda _: service.encoder)
+        patched.setattr(loading, "encoder", lambda _: service.encoder)
         settings = Settings(service.settings.server)
         settings.jobs = JobSettings(in_server=False)
         built = bootstrap._wire(settings, service.database, None, service.api_key, lambda: None)

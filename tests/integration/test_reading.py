@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from memsvc import bootstrap
+from memsvc import loading
 from memsvc.bootstrap import Service
 from memsvc.models import tokens
 from memsvc.sdk import MemoryClient, Namespace, NotFound
@@ -103,7 +103,7 @@ def test_a_question_in_another_language_or_of_marks_alone_is_answered(talk: Name
 def test_a_service_that_starts_cold_ranks_as_the_one_that_followed_along(talk: Namespace, service: Service) -> None:
     from memsvc.domain.query import Query
 
-    trees = bootstrap.load_ranker(service.settings)
+    trees = loading.ranker(service.settings)
     cold = apart(service, RecallSettings(), trees)
     asked = Query("What did Ben repair?", dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
     warm = service.recall.recall(service.tenant_id, talk.name, asked, 10)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from api.app import create
-from memsvc import bootstrap, errors, following
+from memsvc import bootstrap, errors, following, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
@@ -94,9 +94,9 @@ def changed(service: Service, backend: WordBag, monkeypatch: pytest.MonkeyPatch)
     """A service on the same database with another encoder of another width."""
     # Who is told of a batch writes from within it, and that takes a run of its own.
     small = TextEncoder(f"word-bag-{next(_numbers)}", backend, batch_size=4, at_once=2)
-    monkeypatch.setattr(bootstrap, "load_encoder", lambda settings: small)
+    monkeypatch.setattr(loading, "encoder", lambda settings: small)
     # Its trees know the likeness of a real encoder.
-    monkeypatch.setattr(bootstrap, "load_ranker", lambda *given: None)
+    monkeypatch.setattr(loading, "ranker", lambda *given: None)
     built = bootstrap._wire(service.settings, service.database, None, service.api_key, lambda: None)
     yield built
     built.accesses.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from memsvc import bootstrap
+from memsvc import loading
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
 from memsvc.sdk import MemoryClient, Namespace
@@ -83,7 +83,7 @@ def find(ranker: str, service: Service) -> Find:
         ]
     chosen = Settings()
     chosen.recall = RecallSettings(ranker=ranker)
-    recall = apart(service, chosen.recall, bootstrap.load_ranker(chosen))
+    recall = apart(service, chosen.recall, loading.ranker(chosen))
     return lambda space, question: [
         memory.text for memory in recall.recall(service.tenant_id, space.name, Query(question, ASKED), SHOWN).memories
     ]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from memsvc import bootstrap
+from memsvc import bootstrap, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.judgement import Judgement
@@ -364,7 +364,9 @@ def test_a_configured_model_is_asked_in_the_background_where_that_is_set_and_it_
     settings.generator = GeneratorSettings(model=model, url=endpoint.url)
     settings.distill = DistillSettings(with_model=with_model)
     endpoint.behave = judges("ends")
-    handlers = bootstrap._handlers(settings, service.encoder, bootstrap.load_generator(settings), None)
+    model_of = loading.generator(settings)
+    consolidation = bootstrap._consolidation(settings, service.encoder, model_of)
+    handlers = bootstrap._handlers(settings, service.encoder, model_of, None, consolidation)
     kinds = {kind: handlers[kind] for kind in (consolidate.KIND, verdicts.KIND)}
     for _ in range(3):
         with service.database.tenant(service.tenant_id) as connection:

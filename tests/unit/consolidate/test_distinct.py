@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from memsvc import bootstrap
+from memsvc import loading
 from memsvc.consolidate import judge, relate, trait
 from memsvc.consolidate.trait import Trait
 from memsvc.distill import compose
@@ -85,7 +85,7 @@ def test_no_fact_is_merged_with_any_other_one() -> None:
 
 
 def test_the_same_statement_said_again_is_merged_and_takes_no_place() -> None:
-    encoder = bootstrap.load_encoder(Settings())
+    encoder = loading.encoder(Settings())
     pairs = [said(pair) for pair in AGAIN_PAIRS]
     rows = encoder.encode([f"Ana: {one.said}" for pair in pairs for one in pair])
     verdicts = judge.shipped(encoder.name).scores(pairs, (rows[::2], rows[1::2]))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memsvc import bootstrap, errors
+from memsvc import errors, loading
 from memsvc.consolidate import judge, relate, trait
 from memsvc.consolidate.trait import Trait
 from memsvc.distill import compose
@@ -28,7 +28,7 @@ LEAST_FOUND, MOST_WRONG = 0.55, 1
 
 @pytest.fixture(scope="module")
 def encoder() -> TextEncoder:
-    return bootstrap.load_encoder(Settings())
+    return loading.encoder(Settings())
 
 
 def statement(text: str, day: int) -> MemoryUnit:
