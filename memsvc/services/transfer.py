@@ -116,14 +116,14 @@ class Transfer:
             if space.secrets == secrecy.REFUSE:
                 secrecy.refuse(space, row, f"Line {lines.number}: the {table}")
             if order[place] != table or len(batch) >= _BATCH:
-                _flush(connection, space, order[place], batch)
+                _flush(connection, space, order[place], batch, counts[order[place]])
                 if table not in order[place:]:
                     raise errors.Invalid(f"Line {lines.number}: the tables are not in their order.", _WHOLE)
                 place = order.index(table)
             batch.append(values)
             counts[table] += 1
         arrivals.end()
-        _flush(connection, space, order[place], batch)
+        _flush(connection, space, order[place], batch, counts[order[place]])
         return counts
 
     def _bury(self, connection: sa.Connection, space: Namespace) -> int:
@@ -194,9 +194,12 @@ def _line(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def _flush(connection: sa.Connection, space: Namespace, table: str, batch: list[dict[str, Any]]) -> None:
+def _flush(connection: sa.Connection, space: Namespace, table: str, batch: list[dict[str, Any]], count: int) -> None:
+    """Insert the batch, the last of `count` rows of the table, and leave it empty."""
     if batch:
         transfer.insert(connection, space, table, batch)
+        if table in transfer.NAMED and count == len(batch):  # before any row names one of them
+            transfer.analyse(connection)
         if table == tables.message.name:
             found = {row["id"]: secrecy.places(row["content"], row.get("caption"), row["metadata"]) for row in batch}
             secrets.insert(connection, space, found)

@@ -26,6 +26,8 @@ TABLES = tuple(
 _BY_NAME = {table.name: table for table in TABLES}
 _PLACE = frozenset({"tenant_id", "namespace_id"})
 _BATCH = 500
+# Rows of other tables name theirs, and they have several indexes to find them by.
+NAMED = frozenset({tables.message.name, tables.unit.name})
 
 
 def rows(connection: sa.Connection, namespace: Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,6 +59,13 @@ def insert(
     """Insert checked rows (see `read` and services.arrivals) of one table."""
     owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     connection.execute(sa.insert(_BY_NAME[table_name]), [owner | dict(row) for row in batch])
+
+
+def analyse(connection: sa.Connection) -> None:
+    """Have the database count anew the tables that others name, unless they are large, this transaction's rows with
+    them: as long as it knows nothing of a namespace's size, it checks a foreign key by reading the whole namespace.
+    """
+    connection.execute(sa.select(sa.func.analyse_small_tables()))
 
 
 def read(table_name: Any, row: Any, *, part: bool = False) -> dict[str, Any]:
