@@ -56,9 +56,21 @@ def _out(value: Any) -> Any:
 def insert(
     connection: sa.Connection, namespace: Namespace, table_name: str, batch: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert checked rows (see `read` and services.arrivals) of one table."""
-    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
-    connection.execute(sa.insert(_BY_NAME[table_name]), [owner | dict(row) for row in batch])
+    """Insert checked rows (see `read` and services.arrivals) of one table, which all have the same columns."""
+    table = _BY_NAME[table_name]
+    owner = {"tenant_id": str(namespace.tenant_id), "namespace_id": str(namespace.id)}
+    rows = [owner | {name: _sent(value) for name, value in row.items()} for row in batch]
+    # One statement with one parameter: a statement for each row takes the database about twice as long.
+    held = sa.func.json_populate_recordset(
+        sa.text(f"NULL::public.{table.name}"), sa.literal(rows, sa.JSON)
+    ).table_valued(*(sa.column(name, table.c[name].type) for name in rows[0]))
+    connection.execute(sa.insert(table).from_select(list(rows[0]), sa.select(held)))
+
+
+def _sent(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return value.isoformat() if isinstance(value, dt.datetime) else value
 
 
 def analyse(connection: sa.Connection) -> None:
