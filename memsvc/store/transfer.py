@@ -25,6 +25,11 @@ TABLES = tuple(
 )
 _BY_NAME = {table.name: table for table in TABLES}
 _PLACE = frozenset({"tenant_id", "namespace_id"})
+_COLUMNS = {table.name: {column.name: column for column in table.c if column.name not in _PLACE} for table in TABLES}
+_NEEDED = {
+    name: frozenset(c.name for c in columns.values() if not c.nullable and c.server_default is None)
+    for name, columns in _COLUMNS.items()
+}
 _BATCH = 500
 # Rows of other tables name theirs, and they have several indexes to find them by.
 NAMED = frozenset({tables.message.name, tables.unit.name})
@@ -87,13 +92,13 @@ def read(table_name: Any, row: Any, *, part: bool = False) -> dict[str, Any]:
     table = _BY_NAME.get(table_name) if isinstance(table_name, str) else None
     if table is None or not isinstance(row, dict):
         raise errors.Invalid("There is no such table.", _OTHER)
-    columns = {column.name: column for column in table.c if column.name not in _PLACE}
+    columns = _COLUMNS[table.name]
     if table is tables.record and "text" in row:  # a file of before a record could have several
         row = {name: value for name, value in row.items() if name != "text"} | {"texts": row["text"] and [row["text"]]}
-    needed = {c.name for c in columns.values() if not c.nullable and c.server_default is None and not part}
-    for name in sorted(set(row) - set(columns)):
+    needed = frozenset[str]() if part else _NEEDED[table.name]
+    for name in sorted(row.keys() - columns.keys()):
         raise errors.Invalid(f"{table_name} has no field {name!r} here.", _OTHER)
-    for name in sorted(needed - set(row)):
+    for name in sorted(needed - row.keys()):
         raise errors.Invalid(f"The field {name} of {table_name} is missing.", _OTHER)
     values = {}
     for name, value in row.items():
