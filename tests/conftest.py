@@ -14,6 +14,7 @@ from memsvc import bootstrap, logs
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import JobSettings, LogSettings, ServerSettings, Settings
+from memsvc.store.database import psycopg_url
 from tests.serving import served
 from tests.waiting import LIMIT_S
 
@@ -64,6 +65,22 @@ def settle(service: Service) -> Callable[[], None]:
             service.runner.run_due()
 
     return run
+
+
+@pytest.fixture
+def empty_url(service: Service) -> Iterator[str]:
+    """A database of its own whose owner may create roles: a PostgreSQL server of a user's."""
+    assert service.postgres is not None
+    server = sa.make_url(psycopg_url(service.postgres.owner_url))
+    superuser = server.set(username="postgres", password=service.postgres.superuser_password, database="postgres")
+    engine = sa.create_engine(superuser, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE other OWNER memsvc_owner"))
+        connection.execute(sa.text("GRANT memsvc_app TO memsvc_owner"))
+        yield server.set(database="other").render_as_string(hide_password=False)
+        connection.execute(sa.text("DROP DATABASE other WITH (FORCE)"))
+        connection.execute(sa.text("REVOKE memsvc_app FROM memsvc_owner"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from memsvc.store.database import Database
 
 FORMAT = "memsvc-export-1"
 _BATCH = 500
+# Of lines of the file: a batch is one parameter of a statement, which may not pass a gigabyte.
+_BATCH_BYTES = 16 * 1024**2
 _MAX_LINE_BYTES = 64 * 1024**2
 _N = tables.namespace
 
@@ -108,22 +110,22 @@ class Transfer:
     def _rows(self, connection: sa.Connection, space: Namespace, lines: _Lines, writer: Writer) -> dict[str, int]:
         counts = {table.name: 0 for table in transfer.TABLES}
         place, batch = 0, list[dict[str, Any]]()
-        order = list(counts)
+        order, begun = list(counts), lines.read
         arrivals = Arrivals(self._encoder.width, space.head)
         for table, row in lines.rows():
             values = arrivals.take(table, row, lines.number)
             _entrust(table, values, writer)
             if space.secrets == secrecy.REFUSE:
                 secrecy.refuse(space, row, f"Line {lines.number}: the {table}")
-            if order[place] != table or len(batch) >= _BATCH:
-                _flush(connection, space, order[place], batch)
+            if order[place] != table or len(batch) >= _BATCH or lines.read - begun >= _BATCH_BYTES:
+                _flush(connection, space, order[place], batch, counts[order[place]])
                 if table not in order[place:]:
                     raise errors.Invalid(f"Line {lines.number}: the tables are not in their order.", _WHOLE)
-                place = order.index(table)
+                place, begun = order.index(table), lines.read
             batch.append(values)
             counts[table] += 1
         arrivals.end()
-        _flush(connection, space, order[place], batch)
+        _flush(connection, space, order[place], batch, counts[order[place]])
         return counts
 
     def _bury(self, connection: sa.Connection, space: Namespace) -> int:
@@ -194,9 +196,12 @@ def _line(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def _flush(connection: sa.Connection, space: Namespace, table: str, batch: list[dict[str, Any]]) -> None:
+def _flush(connection: sa.Connection, space: Namespace, table: str, batch: list[dict[str, Any]], count: int) -> None:
+    """Insert the batch, the last of `count` rows of the table, and leave it empty."""
     if batch:
         transfer.insert(connection, space, table, batch)
+        if table in transfer.NAMED and count == len(batch):  # before any row names one of them
+            transfer.analyse(connection)
         if table == tables.message.name:
             found = {row["id"]: secrecy.places(row["content"], row.get("caption"), row["metadata"]) for row in batch}
             secrets.insert(connection, space, found)
@@ -210,6 +215,7 @@ class _Lines:
         self._file = file
         self._digest = hashlib.sha256()
         self.number = 0
+        self.read = 0  # bytes
 
     def header(self) -> dict[str, Any]:
         line, value = self._next()
@@ -251,6 +257,7 @@ class _Lines:
     def _next(self) -> tuple[bytes, dict[str, Any]]:
         line = self._file.readline(_MAX_LINE_BYTES + 1)
         self.number += 1
+        self.read += len(line)
         if not line.endswith(b"\n"):
             raise errors.Invalid(f"Line {self.number}: the export ends too early, or the line is too long.", _WHOLE)
         try:

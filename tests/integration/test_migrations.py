@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +24,6 @@ from memsvc.settings import DatabaseSettings, ServerSettings, Settings
 from memsvc.store import idempotency, schema, tables
 from memsvc.store.database import Database, psycopg_url
 from tests.waiting import LIMIT_S
-
-
-@pytest.fixture
-def empty_url(service: Service) -> Iterator[str]:
-    """A database of its own whose owner may create roles: a PostgreSQL server of a user's."""
-    assert service.postgres is not None
-    server = sa.make_url(psycopg_url(service.postgres.owner_url))
-    superuser = server.set(username="postgres", password=service.postgres.superuser_password, database="postgres")
-    engine = sa.create_engine(superuser, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text("CREATE DATABASE other OWNER memsvc_owner"))
-        connection.execute(sa.text("GRANT memsvc_app TO memsvc_owner"))
-        yield server.set(database="other").render_as_string(hide_password=False)
-        connection.execute(sa.text("DROP DATABASE other WITH (FORCE)"))
-        connection.execute(sa.text("REVOKE memsvc_app FROM memsvc_owner"))
-    engine.dispose()
 
 
 def test_migrations_go_up_down_and_up_and_agree_with_the_tables(empty_url: str) -> None:

@@ -33,7 +33,11 @@ _WHOLE = {
     "GET /admin/namespaces/{namespace}",
     "GET /admin/namespaces/{namespace}/episodes",
     "GET /admin/namespaces",
+    # Every text of a namespace's records is compared with what is asked.
+    f"POST {N}/records/search",
 }
+# An id without a namespace is looked for in each of the account's.
+_PLACELESS = {"GET /v1/memories/{memory_id}/", "GET /v1/memories/{memory_id}/history/", "GET /v1/event/{event_id}/"}
 # Reading these whole is how their answer comes about: all jobs by kind and state, all rows of a namespace.
 _ALL = {"GET /metrics", f"GET {N}/export"}  # fmt: skip
 _READS: dict[tuple[str, str], dict[str, Any]] = {
@@ -94,9 +98,8 @@ def test_a_read_finds_what_it_asks_for_by_an_index(account: Account, sent: list[
         for query, given in statements.values():
             if query.lstrip().startswith(("SELECT", "WITH")) and " FROM " in query.replace("\n", " "):
                 looked_at += 1
-                for fault in _faults(
-                    account, query, given, few=None if route in _WHOLE | _ALL else _FEW, whole=route in _ALL
-                ):
+                few = None if route in _WHOLE | _ALL else 1.1 * crowd.NAMESPACES if route in _PLACELESS else _FEW
+                for fault in _faults(account, query, given, few=few, whole=route in _ALL):
                     faults[f"{fault}\n    {query}"].add(route)
     assert looked_at > 100
     assert not faults, "\n".join(f"{fault}\n    {sorted(routes)}" for fault, routes in sorted(faults.items()))
@@ -158,10 +161,13 @@ def _ask(account: Account, http: Any, method: str, path: str) -> Any:
     return account.calls(http, method, path)
 
 
-def _faults(account: Account, query: str, given: Any, few: int | None, *, whole: bool) -> Iterator[str]:
+def _faults(account: Account, query: str, given: Any, few: float | None, *, whole: bool) -> Iterator[str]:
     with account.service.database.tenant(account.tenant_id) as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
+        # Whether there is an index to go by, is asked; of tables as small as these the planner reads all the sooner the
+        # fewer pages they have, and by the luck of its samples.
+        driver.execute("SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1")
         explained = driver.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}", given).fetchone()
     for node in _nodes(explained[0][0]["Plan"]):
         rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ import pytest
 
 from memsvc import errors
 from memsvc.bootstrap import Service
+from memsvc.domain.exchange import Writer
 from memsvc.sdk import Namespace
 from memsvc.services.arrivals import Arrivals
-from memsvc.store import keys, tenants
+from memsvc.store import keys, tenants, transfer
 from memsvc.wire.exchanges import NewExchange, NewMessage
 from tests.waiting import LIMIT_S
 
@@ -302,3 +304,21 @@ def test_a_row_with_any_one_field_changed_is_refused_or_can_be_read(
 def _lines(lines: list[dict[str, Any]]) -> Iterator[bytes]:
     for line in [*lines, {}]:
         yield json.dumps(line).encode() + b"\n"
+
+
+def test_large_rows_go_to_the_database_in_batches_of_bounded_size(
+    service: Service, http: httpx.Client, lived: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = exported(http, lived)
+    sent = list[int]()
+    insert = transfer.insert
+
+    def noted(connection: Any, space: Any, table: str, batch: list[Any]) -> None:
+        sent.append(len(batch))
+        insert(connection, space, table, batch)
+
+    monkeypatch.setattr(transfer, "insert", noted)
+    monkeypatch.setattr("memsvc.services.transfer._BATCH_BYTES", 1)
+    counts = service.transfer.load(service.tenant_id, Writer("key", 1.0), f"{lived.name}-anew", io.BytesIO(before))
+    assert set(sent) == {1}
+    assert len(sent) == sum(counts.values()) > 20
