@@ -5,7 +5,7 @@ and looks at what changed; where it is not there, or does not fit the feed, all 
 a job that asks a language model (services/verdicts.py), where there is one; what it said is read here like the units
 themselves, and a unit of each pair that it judged counts as changed. All effects and the job's end are one transaction.
 Several queued jobs of a namespace do the work once: the first takes everything up to the head, the others find nothing
-left.
+left. Much is taken in slices, each a transaction: no write waits for all of it, and an attempt goes on behind the last.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from memsvc.store.database import Database
 
 KIND = follow_ups.CONSOLIDATE
 REBUILD_KIND = follow_ups.REBUILD
+# So many changes of units are taken at once: their transaction takes about a second.
+_SLICE = 2000
 # So many of a dry run's changes are listed.
 _SHOWN = 100
 # Of so many namespaces it is remembered how the last run ended.
@@ -75,6 +77,12 @@ class Consolidate:
         self._run(lease, from_scratch=True)
 
     def _run(self, lease: Lease, *, from_scratch: bool) -> None:
+        counts = collections.Counter[str](lease.job.payload.get("counts", {}))
+        while self._step(lease, counts, from_scratch):
+            pass
+
+    def _step(self, lease: Lease, counts: collections.Counter[str], from_scratch: bool) -> bool:
+        """Take the next slice and count it in; whether there is another one. Else the job is finished."""
         done = self._done.get(lease.job.namespace_id)
         read, token = self._read(lease, done, from_scratch), str(uuid.uuid4())
         outcome: Outcome | None = None
@@ -85,21 +93,22 @@ class Consolidate:
         if read.changed is None:
             with lease.transaction() as (connection, _):
                 jobs.finish(connection, lease.job, {"units": 0} | ({"waits for": "reencode"} if read.waits else {}))
-            return
+            return False
         if outcome is None:
             arguments = self._width, read.space.encoder, read.declared, read.links, read.episodes, read.changed
             outcome = self._compute(kept.begin, read.space.id, token, *arguments)
         try:
-            reached = self._end(lease, read, outcome, from_scratch)
+            reached = self._end(lease, read, outcome, counts, from_scratch)
         except BaseException:
             self.drop(read.space.id)
             raise
         if reached is None:
             self.drop(read.space.id)
-            return
+            return False
         self._done[read.space.id] = _Done(read.space, token, *reached, read.declared)
         while len(self._done) > _MOST_DONE:
             self._done.popitem(last=False)
+        return read.is_slice
 
     def drop(self, namespace_id: uuid.UUID) -> None:
         """Something of the namespace was erased: nothing of it stays, once what is at work with it has ended."""
@@ -115,24 +124,28 @@ class Consolidate:
                     self.drop(done.space.id)
         self._tell(kept.expire)
 
-    def _end(self, lease: Lease, read: _Read, outcome: Outcome, from_scratch: bool) -> tuple[int, str] | None:
+    def _end(
+        self, lease: Lease, read: _Read, outcome: Outcome, counts: collections.Counter[str], from_scratch: bool
+    ) -> tuple[int, str] | None:
         """Write what was decided; up to where the feed is consolidated now, and its history. None for a dry run."""
         with lease.transaction() as (connection, locked):
             steps, current = _steps(connection, locked, outcome)
-            result = (
-                {"units": outcome.units, "looked at": outcome.looked}
-                | collections.Counter(step.what for step in steps)
-                | dict(outcome.totals)
-            )
+            counts.update({"looked at": outcome.looked} | collections.Counter(step.what for step in steps))
+            result = {"units": outcome.units} | dict(outcome.totals)
             if lease.job.payload.get("dry_run"):
                 shown = [{"unit_id": step.old.unit.id, "change": step.cause} for step in steps[:_SHOWN]]
-                jobs.finish(connection, lease.job, result | {"dry_run": True, "would_change": shown})
+                jobs.finish(connection, lease.job, result | counts | {"dry_run": True, "would_change": shown})
                 return None
             if from_scratch:
                 judgements.forget_unbelieved(connection, locked)
-            counts, reached = self._write(connection, locked, read, outcome, steps, current)
+            written, reached = self._write(connection, locked, read, outcome, steps, current)
             history = feed.history(connection, locked, reached)
-            jobs.finish(connection, lease.job, result | counts)
+            counts.update(written)
+            if read.is_slice:
+                payload = dict(lease.job.payload) | {"counts": dict(counts)}
+                jobs.advance(connection, lease.job, reached, locked.head, payload)
+            else:
+                jobs.finish(connection, lease.job, result | counts)
         return reached, history
 
     def _compute(self, function: Callable[..., ResultT], *arguments: Any) -> ResultT:
@@ -146,10 +159,14 @@ class Consolidate:
 
     def _read(self, lease: Lease, done: _Done | None, from_scratch: bool) -> _Read:
         """What has changed behind `done`; everything where that is None, or not what was stored last."""
+        is_slice = False
         with lease.reading() as (connection, space):
             position = consolidation.position(connection, space)
             if space.head <= position and not from_scratch:
                 return _Read(space)
+            if not from_scratch and not lease.job.payload.get("dry_run"):
+                end = consolidation.slice_end(connection, space, position, _SLICE)
+                space, is_slice = dataclasses.replace(space, head=end), end < space.head
             declared = aliases.of(connection, space)
             follows = done is not None and not from_scratch and done.leads_to(connection, space, position, declared)
             written = consolidation.written(connection, space, done.space.head if follows and done else None, position)
@@ -168,9 +185,9 @@ class Consolidate:
                 written.episodes,
             )
             if follows:
-                return _Read(space, changed, declared, follows=True)
+                return _Read(space, changed, declared, follows=True, is_slice=is_slice)
             stored = links.all_of(connection, space), links.episode_ids(connection, space)
-            return _Read(space, changed, declared, *stored)
+            return _Read(space, changed, declared, *stored, is_slice=is_slice)
 
     def _write(
         self,
@@ -231,8 +248,8 @@ class _Done:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A namespace's changes, None where nothing is to be done; without `follows` they are everything, with the links
-    and the ids of the episodes that are stored.
+    """A namespace's changes up to its `head` here, None where nothing is to be done; without `follows` they are
+    everything, with the links and the ids of the episodes that are stored. `is_slice`: there are more behind them.
     """
 
     space: Namespace
@@ -242,6 +259,7 @@ class _Read:
     episodes: Sequence[str] = ()
     follows: bool = False
     waits: bool = False
+    is_slice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

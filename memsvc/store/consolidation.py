@@ -84,6 +84,8 @@ def base(
         _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.utc_offset_s, _U.c.status, _U.c.valid_to,
         _U.c.superseded_by, _U.c.proof_count, _U.c.gained_keywords, _U.c.gained_topics,
     )  # fmt: skip
+    # Of a slice of the feed what it made, and what was there before.
+    chosen.append(_U.c.seq <= namespace.head)
     statement = sa.select(*columns).where(*tables.within(_U, namespace), *chosen).order_by(_U.c.id)
     found = []
     for row in connection.execute(statement):
@@ -128,7 +130,7 @@ def written(connection: sa.Connection, namespace: Namespace, after: int | None, 
     """
     if after is None:
         return Written(base(connection, namespace), set(), set(), exchanges.order(connection, namespace), set())
-    ended = feed.changes(connection, namespace, after)
+    ended = feed.changes(connection, namespace, after, namespace.head)
     refs = {change.ref for change in ended if change.kind == "unit"}
     others = {change.ref for change in ended if change.kind == "unit" and change.seq > consolidated}
     put = base(connection, namespace, ids=refs) if refs else []
@@ -144,8 +146,20 @@ def written(connection: sa.Connection, namespace: Namespace, after: int | None, 
 
 def fresh(connection: sa.Connection, namespace: Namespace, after: int) -> set[str]:
     """Units that were written after this place of the feed."""
-    ended = feed.changes(connection, namespace, after)
+    ended = feed.changes(connection, namespace, after, namespace.head)
     return {change.ref for change in ended if change.kind == "unit" and change.op == "put"}
+
+
+def slice_end(connection: sa.Connection, namespace: Namespace, after: int, most: int) -> int:
+    """Up to where of the feed there are so many changes of units behind `after`: its head, where there are no more, or
+    where all is to be looked at again: a part of it would not have the links that are stored.
+    """
+    c, e = tables.change, tables.episode
+    if after == 0 and connection.execute(sa.select(sa.exists().where(*tables.within(e, namespace)))).scalar_one():
+        return namespace.head
+    behind = sa.select(c.c.seq).where(*tables.within(c, namespace), c.c.seq > after, c.c.kind == "unit")
+    last = connection.execute(behind.order_by(c.c.seq).offset(most - 1).limit(1)).scalar_one_or_none()
+    return namespace.head if last is None else int(last)
 
 
 def position(connection: sa.Connection, namespace: Namespace) -> int:

@@ -40,8 +40,11 @@ def append(connection: sa.Connection, namespace: Namespace, changes: Sequence[Ch
         connection.execute(sa.insert(_C), rows)
 
 
-def changes(connection: sa.Connection, namespace: Namespace, after: int) -> list[Change]:
+def changes(connection: sa.Connection, namespace: Namespace, after: int, until: int | None = None) -> list[Change]:
+    """The changes behind `after`, up to `until` if it is given."""
     statement = sa.select(_C).where(*tables.within(_C, namespace), _C.c.seq > after).order_by(_C.c.seq)
+    if until is not None:
+        statement = statement.where(_C.c.seq <= until)
     return [Change(row.seq, row.op, row.kind, row.ref) for row in connection.execute(statement)]
 
 

@@ -16,9 +16,12 @@ from memsvc.services import consolidate, kept
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.erase import Erase
-from memsvc.store import consolidation
+from memsvc.services.work import Lease, Runner
+from memsvc.settings import JobSettings
+from memsvc.store import consolidation, jobs
 from tests.integration.test_consolidation import run, say
 from tests.integration.test_verdicts import space_of
+from tests.waiting import until
 
 SAID = [
     "I live in Oslo, near the opera.", "I live in Porto, near the river.", "I have 2 cats and a boat.",
@@ -111,10 +114,11 @@ def test_a_dry_run_leaves_nothing_behind_for_the_next_one(service: Service, memo
     is_what_a_rebuild_gives(service, memory)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("seed", "at_once"), [(0, 2000), (1, 2000), (2, 2), (3, 3)])
 def test_writes_edits_and_erasures_in_any_order_give_what_a_rebuild_gives(
-    service: Service, memory: Namespace, seed: int
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch, seed: int, at_once: int
 ) -> None:
+    monkeypatch.setattr(consolidate, "_SLICE", at_once)
     chance, job = random.Random(seed), Consolidate(service.encoder.width)
     for number, text in enumerate(SAID):
         say(memory, text, number)
@@ -194,3 +198,50 @@ def test_what_nobody_asks_for_is_not_kept_for_ever(
     monkeypatch.setattr(kept, "_KEPT_S", -1.0)
     run(service, memory, job=job)
     assert space_of(service, memory).id not in ids_kept()
+
+
+def test_much_is_taken_in_slices_and_an_attempt_goes_on_behind_the_last(
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Consolidate(service.encoder.width)
+    for number, text in enumerate(SAID):
+        say(memory, text, number, session="one")
+    monkeypatch.setattr(consolidate, "_SLICE", 3)
+    began: list[int] = []
+    read = Consolidate._read
+
+    def breaks_off(self: Consolidate, lease: Lease, *arguments: Any) -> Any:
+        found = read(self, lease, *arguments)
+        began.append(found.space.head)
+        if len(began) == 3:
+            raise RuntimeError
+        return found
+
+    monkeypatch.setattr(Consolidate, "_read", breaks_off)
+    with service.database.tenant(service.tenant_id) as connection:
+        job_id = jobs.enqueue(connection, space_of(service, memory), "slices", "slices", {})
+    runner = Runner(service.database, {"slices": job.run}, JobSettings(backoff_s=0.01))
+    runner.run_due()
+    with service.database.tenant(service.tenant_id) as connection:
+        broken_off = jobs.find(connection, service.tenant_id, job_id)
+        assert consolidation.position(connection, space_of(service, memory)) == began[1] < began[2]
+    until(lambda: runner.run_due() > 0)
+    with service.database.tenant(service.tenant_id) as connection:
+        done = jobs.find(connection, service.tenant_id, job_id)
+    assert broken_off and broken_off.state == "queued" and broken_off.done == began[1]
+    assert done and done.state == "done" and done.result
+    assert len(began) > 3 and sorted(began) == began
+    assert done.result["units"] == len(SAID) <= done.result["looked at"]
+    assert done.result["superseded"] == 1
+    is_what_a_rebuild_gives(service, memory)
+
+
+def test_a_rebuild_is_not_cut_into_slices(
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch, reads: list[int]
+) -> None:
+    for number, text in enumerate(SAID):
+        say(memory, text, number, session="one")
+    run(service, memory)
+    monkeypatch.setattr(consolidate, "_SLICE", 3)
+    is_what_a_rebuild_gives(service, memory)
+    assert reads[1:] == [len(SAID)]
