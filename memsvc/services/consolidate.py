@@ -159,14 +159,14 @@ class Consolidate:
 
     def _read(self, lease: Lease, done: _Done | None, from_scratch: bool) -> _Read:
         """What has changed behind `done`; everything where that is None, or not what was stored last."""
-        is_slice = False
         with lease.reading() as (connection, space):
+            seen = space.head
             position = consolidation.position(connection, space)
             if space.head <= position and not from_scratch:
                 return _Read(space)
             if not from_scratch and not lease.job.payload.get("dry_run"):
                 end = consolidation.slice_end(connection, space, position, _SLICE)
-                space, is_slice = dataclasses.replace(space, head=end), end < space.head
+                space = dataclasses.replace(space, head=end)
             declared = aliases.of(connection, space)
             follows = done is not None and not from_scratch and done.leads_to(connection, space, position, declared)
             written = consolidation.written(connection, space, done.space.head if follows and done else None, position)
@@ -185,9 +185,9 @@ class Consolidate:
                 written.episodes,
             )
             if follows:
-                return _Read(space, changed, declared, follows=True, is_slice=is_slice)
+                return _Read(space, changed, declared, follows=True, seen=seen)
             stored = links.all_of(connection, space), links.episode_ids(connection, space)
-            return _Read(space, changed, declared, *stored, is_slice=is_slice)
+            return _Read(space, changed, declared, *stored, seen=seen)
 
     def _write(
         self,
@@ -203,8 +203,8 @@ class Consolidate:
         for step in steps:
             batch.replace(step.old, step.new, step.cause)
         added = outcome.added
-        if locked.head != read.space.head:
-            there = units.by_id(connection, locked, {end for link in added for end in (link.src, link.dst)})
+        if locked.head != read.seen:
+            there = units.there(connection, locked, {end for link in added for end in (link.src, link.dst)})
             added = [link for link in added if link.src in there and link.dst in there]
         links.write(connection, locked, added, outcome.removed)
         counts = {"links added": len(added), "links removed": len(outcome.removed)}
@@ -249,7 +249,7 @@ class _Done:
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A namespace's changes up to its `head` here, None where nothing is to be done; without `follows` they are
-    everything, with the links and the ids of the episodes that are stored. `is_slice`: there are more behind them.
+    everything, with the links and the ids of the episodes that are stored. `seen` is the feed's head.
     """
 
     space: Namespace
@@ -259,7 +259,11 @@ class _Read:
     episodes: Sequence[str] = ()
     follows: bool = False
     waits: bool = False
-    is_slice: bool = False
+    seen: int = 0
+
+    @property
+    def is_slice(self) -> bool:
+        return self.space.head < self.seen
 
 
 @dataclass(frozen=True, slots=True)

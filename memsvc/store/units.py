@@ -222,6 +222,12 @@ def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     return {row.id: _stored(row, cited[row.id]) for row in rows}
 
 
+def there(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> set[str]:
+    """Those of the units that are stored."""
+    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
+    return set(connection.execute(statement).scalars())
+
+
 def sources(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None
 ) -> dict[str, list[tuple[Source, str]]]:
