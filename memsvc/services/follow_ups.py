@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ SWEEP = "sweep"
 STATEMENTS = "statements"
 # Gives messages the vectors of their words in context.
 CONTEXTS = "contexts"
+# What a write asks for.
+OF_WRITE = (CONTEXTS, CONSOLIDATE)
 _SWEPT_WITHIN_S = 3_600.0
 # What a job of forgetting looks for when it is not to look for what has faded.
 EXPIRED = "expired"
@@ -33,9 +35,13 @@ def contexts(connection: sa.Connection, space: Namespace, seq: int) -> None:
     _once(connection, space, (CONTEXTS,), str(seq))
 
 
-def of_write(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
-    """Encode what was said in its context, and consolidate what it states."""
-    _once(connection, space, (CONTEXTS, CONSOLIDATE), str(seq), delay_s)
+def of_write(
+    connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0, waiting: Collection[str] | None = None
+) -> None:
+    """Encode what was said in its context, and consolidate what it states. `waiting`: of which kinds a job waits, where
+    the caller knows.
+    """
+    _once(connection, space, OF_WRITE, str(seq), delay_s, waiting)
 
 
 def rebuild(connection: sa.Connection, space: Namespace) -> None:
@@ -59,9 +65,17 @@ def sweep(connection: sa.Connection, space: Namespace, delay_s: float) -> None:
     _once(connection, space, (SWEEP,), str(uuid.uuid4()), min(max(0.0, delay_s), _SWEPT_WITHIN_S))
 
 
-def _once(connection: sa.Connection, space: Namespace, kinds: Sequence[str], key: str, delay_s: float = 0.0) -> None:
+def _once(
+    connection: sa.Connection,
+    space: Namespace,
+    kinds: Sequence[str],
+    key: str,
+    delay_s: float = 0.0,
+    waiting: Collection[str] | None = None,
+) -> None:
     """One waiting job of a kind is enough: it takes all that is there by then."""
-    waiting = jobs.waiting(connection, space, kinds)
+    if waiting is None:
+        waiting = jobs.waiting(connection, space, kinds)
     for kind in kinds:
         if kind not in waiting:
             jobs.enqueue(connection, space, kind, f"{kind}:{key}", {}, delay_s)

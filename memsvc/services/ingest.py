@@ -8,11 +8,12 @@ by a job behind it. Of a long write only the words are stored so; jobs make the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import math
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -27,7 +28,19 @@ from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import admission, follow_ups, secrecy, writing
 from memsvc.services.admission import Admission
-from memsvc.store import exchanges, feed, idempotency, jobs, namespaces, secrets, tenants, tombstones, units
+from memsvc.store import (
+    exchanges,
+    feed,
+    idempotency,
+    jobs,
+    namespaces,
+    secrets,
+    tenants,
+    together,
+    tombstones,
+    trust,
+    units,
+)
 from memsvc.store.database import Database
 from memsvc.store.secrets import Place
 
@@ -91,8 +104,7 @@ class Ingest:
         """
         request_hash = admission.digest(batch)
         for _ in range(_ROUNDS):
-            with self._database.tenant(tenant_id) as connection:
-                found = namespaces.find(connection, tenant_id, namespace_name)
+            with namespaces.opened(self._database, tenant_id, namespace_name) as (connection, found):
                 space = found or Namespace(tenant_id, uuid.uuid4(), namespace_name, 0, self._encoder.name)
                 require_encoder(space, self._encoder.name)
                 replay = _replay(connection, space, idempotency_key, request_hash)
@@ -146,12 +158,19 @@ class Ingest:
         ]
 
     def _follow_up(
-        self, connection: sa.Connection, space: Namespace, seq: int, ends: set[dt.datetime], *, is_long: bool
+        self,
+        connection: sa.Connection,
+        space: Namespace,
+        seq: int,
+        ends: set[dt.datetime],
+        waiting: Collection[str],
+        *,
+        is_long: bool,
     ) -> None:
         """Queue what comes after this write, in order, and at the ends of its messages."""
         if is_long:
             follow_ups.statements(connection, space, space.head, seq)
-        follow_ups.of_write(connection, space, seq, _DELAY_S)
+        follow_ups.of_write(connection, space, seq, _DELAY_S, waiting)
         for kind in self._kinds:
             jobs.enqueue(connection, space, kind, f"{kind}:{seq}", {"after": space.head, "to": seq})
         for end in ends:
@@ -170,11 +189,7 @@ class Ingest:
         """The transaction. None when what was read before no longer holds, the namespace among it: the caller starts
         over.
         """
-        with self._database.tenant(space.tenant_id) as connection:
-            if is_new:
-                locked: Namespace | None = namespaces.lock(connection, space)
-            else:
-                locked = namespaces.lock_by_id(connection, space.tenant_id, space.id)
+        with self._locked(space, is_new=is_new) as (connection, locked):
             if (
                 locked is None
                 or locked.id != space.id
@@ -190,10 +205,10 @@ class Ingest:
             fresh = [message for item in distilled for message in item.admission.messages]
             chosen = frozenset[str]().union(*(item.admission.chosen for item in distilled))
             tombstones.refuse_erased(connection, locked, [message.id for message in fresh if message.id in chosen])
-            seq = _insert(connection, locked, distilled)
+            seq, waiting, is_limited = _insert(connection, locked, distilled, len(fresh))
             if seq > locked.head:
                 ends = {message.expires_at for message in fresh if message.expires_at}
-                self._follow_up(connection, locked, seq, ends, is_long=is_long)
+                self._follow_up(connection, locked, seq, ends, waiting, is_long=is_long)
             job_id = None
             if is_long or any(item.admission.duplicate for item in distilled):
                 said = [message_id for item in distilled for message_id in item.admission.message_ids]
@@ -202,10 +217,19 @@ class Ingest:
             if key is not None:
                 reply = idempotency.Reply(request_hash, _as_json(receipt))
                 idempotency.store(connection, locked, key, reply)
-            if namespaces.advance(connection, locked, seq, len(fresh)):
+            if is_limited:
                 added = {"fresh_namespace": locked.head == 0, "fresh_messages": bool(fresh)}
                 tenants.keep_quota(connection, locked.tenant_id, **added)
             return receipt
+
+    @contextlib.contextmanager
+    def _locked(self, space: Namespace, *, is_new: bool) -> Iterator[tuple[sa.Connection, Namespace | None]]:
+        if is_new:
+            with self._database.tenant(space.tenant_id) as connection:
+                yield connection, namespaces.lock(connection, space)
+        else:
+            with namespaces.locked(self._database, space) as found:
+                yield found
 
 
 def _size(admitted: Sequence[Admission]) -> int:
@@ -243,17 +267,16 @@ def _context(
     connection: sa.Connection, space: Namespace, admitted: Sequence[Admission]
 ) -> dict[str, tuple[list[Message], list[str]]]:
     """Session id -> its last messages and its named speakers."""
-    return {
-        session_id: (
-            exchanges.tail(connection, space, session_id, compose.PRECEDING_MESSAGES),
-            exchanges.participants(connection, space, session_id),
-        )
-        for session_id in {item.session_id for item in admitted if item.messages}
-    }
+    sessions = {item.session_id for item in admitted if item.messages}
+    return exchanges.context(connection, space, sessions, compose.PRECEDING_MESSAGES)
 
 
-def _insert(connection: sa.Connection, space: Namespace, distilled: Sequence[_Distilled]) -> int:
-    """Insert the exchanges with their change rows; the sequence number reached. A duplicate inserts nothing."""
+def _insert(
+    connection: sa.Connection, space: Namespace, distilled: Sequence[_Distilled], count: int
+) -> tuple[int, set[str], bool]:
+    """Insert the exchanges, of `count` new messages, with their change rows: the sequence number reached, of which
+    kinds of jobs one waits, and whether the tenant has a quota. A duplicate inserts nothing. One round trip.
+    """
     seq = space.head
     changes: list[feed.Change] = []
     stored: list[exchanges.NewExchange] = []
@@ -279,12 +302,21 @@ def _insert(connection: sa.Connection, space: Namespace, distilled: Sequence[_Di
         stored.append(exchanges.NewExchange(noted, admitted.session_id, admitted.occurred_at, admitted.metadata))
         hashes += admitted.hashes
         found |= item.secrets
-    exchanges.insert(connection, space, stored)
-    exchanges.insert_messages(connection, space, messages, hashes, [tokens.count(m.text) for m in messages])
+    cited = {item.unit.id: item.unit.sources for item in made}
+    trusted = trust.least(connection, space, cited, {message.id: message.origin.trust for message in messages})
+    *_, waiting, moved = together.send(
+        connection,
+        [
+            *exchanges.inserting(space, stored),
+            *exchanges.inserting_messages(space, messages, hashes, [tokens.count(m.text) for m in messages]),
+            *units.inserting(space, made, trusted),
+            *feed.appending(space, changes),
+            jobs.seeking_waiting(space, follow_ups.OF_WRITE),
+            namespaces.advancing(space, seq, count),
+        ],
+    )
     secrets.insert(connection, space, found)
-    units.insert(connection, space, made, {message.id: message.origin.trust for message in messages})
-    feed.append(connection, space, changes)
-    return seq
+    return seq, {row.kind for row in waiting}, any(row.is_limited for row in moved)
 
 
 def _refuse_secrets(space: Namespace, distilled: Sequence[_Distilled]) -> None:

@@ -41,12 +41,12 @@ class Database:
         """
         self._url = sa.make_url(psycopg_url(url))
         self._port = port
+        self._pool_size = pool_size
         self._engine = sa.create_engine(
             self._url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=30.0,
-            pool_pre_ping=True,
             # An error's text must not carry what was to be stored.
             hide_parameters=True,
             execution_options={DEFAULT_SECRETS: secrets},
@@ -74,11 +74,12 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def snapshot(
-        self, tenant_id: uuid.UUID, first: Sequence[Prepared], values: Mapping[str, Any]
-    ) -> Iterator[tuple[sa.Connection, list[list[Any]]]]:
-        """As `tenant` with a snapshot, and the rows of what is asked first, in the round trip that begins it."""
-        with self._transaction("app.tenant", str(tenant_id), True, first=first, values=values) as (connection, rows):
+    def asking(
+        self, tenant_id: uuid.UUID, first: Prepared, values: Mapping[str, Any], *, snapshot: bool = False
+    ) -> Iterator[tuple[sa.Connection, list[Any]]]:
+        """As `tenant`, with the rows of what is asked first, in the round trip that begins it."""
+        setting = "app.tenant", str(tenant_id), snapshot
+        with self._transaction(*setting, stores=not snapshot, first=[first], values=values) as (connection, (rows,)):
             yield connection, rows
 
     @contextlib.contextmanager
@@ -110,10 +111,9 @@ class Database:
         engine = self._snapshots if snapshot else self._engine
         committing = False
         try:
-            with engine.begin() as connection:
-                _, *rows = together.ask(
-                    connection, [_SET_LOCAL, *first], {**values, "setting": setting, "value": value}
-                )
+            asked = [_SET_LOCAL, *first], {**values, "setting": setting, "value": value}
+            stack, connection, (_, *rows) = self._begin(engine, *asked)
+            with stack:
                 yield connection, rows
                 committing = stores and connection.in_transaction()
         except sa.exc.TimeoutError as error:
@@ -123,6 +123,23 @@ class Database:
             if meant is None:
                 raise
             raise meant from error
+
+    def _begin(
+        self, engine: sa.Engine, first: Sequence[Prepared], values: Mapping[str, Any]
+    ) -> tuple[contextlib.ExitStack, sa.Connection, list[list[Any]]]:
+        """A transaction that has begun. Connections of the pool may have ended since they were last used: then another
+        one is taken, which costs nothing while they are well, as asking each before would.
+        """
+        for left in reversed(range(self._pool_size + 1)):
+            try:
+                with contextlib.ExitStack() as stack:
+                    connection = stack.enter_context(engine.begin())
+                    rows = together.ask(connection, first, values)
+                    return stack.pop_all(), connection, rows
+            except sa.exc.DBAPIError as error:
+                if not (error.connection_invalidated and left):
+                    raise
+        raise AssertionError
 
     def check(self) -> None:
         """Raises Unavailable when the database is not reachable, and Invalid when the role could pass row security."""

@@ -13,15 +13,14 @@ from sqlalchemy.dialects import postgresql
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Origin, Role
 from memsvc.domain.unit import Skip
-from memsvc.store import columns, tables
+from memsvc.store import columns, tables, together
 from memsvc.store.secrets import Place
+from memsvc.store.together import Asked
 
 _M = tables.message
 _E = tables.exchange
 # A message in quarantine is shown, and nothing is made of it.
 _HEARD = _M.c.quarantined_at.is_(None)
-_NEW_SESSION = postgresql.insert(tables.session).on_conflict_do_nothing()
-_NEW_EXCHANGE = sa.insert(_E)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +85,20 @@ def marks(connection: sa.Connection, namespace: Namespace, ids: Collection[str])
     return {row.id: MessageMark(row.id, bytes(row.content_hash), row.exchange_id, row.expires_at) for row in rows}
 
 
-def tail(connection: sa.Connection, namespace: Namespace, session_id: str, count: int) -> list[Message]:
-    """The last `count` messages of a session, oldest first."""
-    statement = (
-        sa.select(_M)
-        .where(*tables.within(_M, namespace), _M.c.session_id == session_id, _HEARD)
-        .order_by(_M.c.occurred_at.desc(), _M.c.seq.desc())
-        .limit(count)
-    )
-    return [_message(row) for row in reversed(connection.execute(statement).all())]
+def context(
+    connection: sa.Connection, namespace: Namespace, session_ids: Collection[str], count: int
+) -> dict[str, tuple[list[Message], list[str]]]:
+    """Session id -> its last `count` messages, oldest first, and its named speakers."""
+    values = together.given(namespace) | {"many": count}
+    asked = [(part, values | {"session": session_id}) for session_id in session_ids for part in (_TAIL, _SPEAKERS)]
+    found = iter(together.send(connection, asked))
+    return {
+        session_id: (
+            [_message(row) for row in reversed(next(found))],
+            [row.speaker for row in next(found) if row.speaker],
+        )
+        for session_id in session_ids
+    }
 
 
 def newest(connection: sa.Connection, namespace: Namespace, session_id: str, count: int) -> list[Message]:
@@ -122,16 +126,34 @@ def session_of_latest(connection: sa.Connection, namespace: Namespace, prefix: s
 
 
 def participants(connection: sa.Connection, namespace: Namespace, session_id: str) -> list[str]:
-    """The named speakers of a session: from one to the next, however much each of them says."""
+    """The named speakers of a session."""
+    (rows,) = together.ask(connection, [_SPEAKERS], together.given(namespace) | {"session": session_id})
+    return [row.speaker for row in rows if row.speaker]
+
+
+_SESSION = sa.bindparam("session", type_=sa.Text)
+
+
+def _speakers() -> sa.Select[tuple[str]]:
+    """From one to the next, however much each of them says."""
 
     def following(*behind: sa.ColumnElement[bool]) -> sa.Select[tuple[str | None]]:
-        own = (*tables.within(_M, namespace), _M.c.session_id == session_id, _M.c.speaker.is_not(None))
+        own = (*tables.within(_M, together.PLACE), _M.c.session_id == _SESSION, _M.c.speaker.is_not(None))
         return sa.select(_M.c.speaker).where(*own, *behind).order_by(_M.c.speaker).limit(1)
 
     said = sa.select(following().scalar_subquery().label("speaker")).cte(recursive=True)
     then = following(_M.c.speaker > said.c.speaker).scalar_subquery()
     each = said.union_all(sa.select(then).where(said.c.speaker.is_not(None)))
-    return [speaker for speaker in connection.execute(sa.select(each.c.speaker)).scalars() if speaker]
+    return sa.select(each.c.speaker)
+
+
+_SPEAKERS = together.Prepared(_speakers())
+_TAIL = together.Prepared(
+    sa.select(_M)
+    .where(*tables.within(_M, together.PLACE), _M.c.session_id == _SESSION, _HEARD)
+    .order_by(_M.c.occurred_at.desc(), _M.c.seq.desc())
+    .limit(sa.bindparam("many", type_=sa.Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +166,11 @@ class NewExchange:
     metadata: dict[str, Any] | None
 
 
-def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewExchange]) -> None:
-    """The exchanges, and their sessions where they are new."""
-    if not fresh:
-        return
-    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
-    sessions = [owner | {"id": session_id} for session_id in sorted({item.session_id for item in fresh})]
-    connection.execute(_NEW_SESSION, sessions)
+def inserting(namespace: Namespace, fresh: Sequence[NewExchange]) -> list[Asked]:
+    """What inserts the exchanges, and their sessions where they are new."""
+    sessions = [{"id": session_id} for session_id in sorted({item.session_id for item in fresh})]
     rows = [
-        owner
-        | {
+        {
             "id": item.stored.id,
             "session_id": item.session_id,
             "occurred_at": item.occurred_at,
@@ -164,25 +181,21 @@ def insert(connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewE
         }
         for item in fresh
     ]
-    connection.execute(_NEW_EXCHANGE, rows)
+    return [
+        *together.inserting(namespace, tables.session, sessions, unless_there=True),
+        *together.inserting(namespace, _E, rows),
+    ]
 
 
-def insert_messages(
-    connection: sa.Connection,
-    namespace: Namespace,
-    messages: Sequence[Message],
-    hashes: Sequence[bytes],
-    token_counts: Sequence[int],
-) -> None:
-    """`hashes` and `token_counts` stand beside `messages`. Their vectors are made later."""
-    if not messages:
-        return
-    connection.execute(
-        sa.insert(_M),
+def inserting_messages(
+    namespace: Namespace, messages: Sequence[Message], hashes: Sequence[bytes], token_counts: Sequence[int]
+) -> list[Asked]:
+    """What inserts the messages; `hashes` and `token_counts` stand beside them. Their vectors are made later."""
+    return together.inserting(
+        namespace,
+        _M,
         [
             {
-                "tenant_id": namespace.tenant_id,
-                "namespace_id": namespace.id,
                 "id": message.id,
                 "seq": message.seq,
                 "session_id": message.session_id,

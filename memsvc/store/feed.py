@@ -17,7 +17,8 @@ from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import Status
-from memsvc.store import columns, tables, units
+from memsvc.store import columns, tables, together, units
+from memsvc.store.together import Asked
 
 _C = tables.change
 # So many of its last changes say which history a feed has.
@@ -34,10 +35,13 @@ class Change:
 
 def append(connection: sa.Connection, namespace: Namespace, changes: Sequence[Change]) -> None:
     """Write the rows; the caller holds the namespace's lock and advances its head last."""
-    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
-    rows = [owner | {"seq": c.seq, "op": c.op, "kind": c.kind, "ref": c.ref} for c in changes]
-    if rows:
-        connection.execute(sa.insert(_C), rows)
+    together.send(connection, appending(namespace, changes))
+
+
+def appending(namespace: Namespace, changes: Sequence[Change]) -> list[Asked]:
+    """What writes the rows."""
+    rows = [{"seq": c.seq, "op": c.op, "kind": c.kind, "ref": c.ref} for c in changes]
+    return together.inserting(namespace, _C, rows)
 
 
 def changes(connection: sa.Connection, namespace: Namespace, after: int, until: int | None = None) -> list[Change]:

@@ -17,7 +17,8 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import Job, State
-from memsvc.store import tables
+from memsvc.store import tables, together
+from memsvc.store.together import Asked
 
 _J = tables.job
 _NOW = sa.func.clock_timestamp()
@@ -79,13 +80,21 @@ def tomorrow(connection: sa.Connection, namespace: Namespace, kind: str) -> None
 
 def waiting(connection: sa.Connection, namespace: Namespace, kinds: Collection[str]) -> set[str]:
     """Of which of these kinds a job is queued that will not begin before this transaction has ended: it is locked."""
-    statement = (
-        sa.select(_J.c.kind)
-        .where(*tables.within(_J, namespace), tables.any_of(_J.c.kind, kinds))
-        .where(_J.c.state == State.QUEUED.value, ~_DRY)
-        .with_for_update(skip_locked=True)
-    )
-    return set(connection.execute(statement).scalars())
+    (rows,) = together.send(connection, [seeking_waiting(namespace, kinds)])
+    return {row.kind for row in rows}
+
+
+def seeking_waiting(namespace: Namespace, kinds: Collection[str]) -> Asked:
+    """What looks for these; rows with their `kind`."""
+    return _WAITING, together.given(namespace) | {"kinds": list(kinds)}
+
+
+_WAITING = together.Prepared(
+    sa.select(_J.c.kind)
+    .where(*tables.within(_J, together.PLACE), tables.any_of(_J.c.kind, together.ids("kinds")))
+    .where(_J.c.state == State.QUEUED.value, ~_DRY)
+    .with_for_update(skip_locked=True)
+)
 
 
 def payloads(connection: sa.Connection, namespace: Namespace, kind: str) -> list[dict[str, Any]]:

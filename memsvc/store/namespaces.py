@@ -15,10 +15,16 @@ from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.store import tables, together
 from memsvc.store.database import DEFAULT_SECRETS, Database
+from memsvc.store.together import Asked
 
 _T = tables.namespace
 _FIND = together.Prepared(
     sa.select(_T).where(_T.c.tenant_id == together.PLACE.tenant_id, _T.c.name == sa.bindparam("named", type_=sa.Text))
+)
+
+
+_LOCK = together.Prepared(
+    sa.select(_T).where(_T.c.tenant_id == together.PLACE.tenant_id, _T.c.id == together.PLACE.id).with_for_update()
 )
 
 
@@ -32,13 +38,29 @@ def reading(database: Database, tenant_id: uuid.UUID, name: str) -> Iterator[tup
     """A snapshot, and the namespace in it; one round trip for both. Raises NotFound, and what `Database.tenant`
     raises.
     """
-    with database.snapshot(tenant_id, [_FIND], {"tenant_id": tenant_id, "named": name}) as (connection, (rows,)):
-        space = _namespace(connection, rows[0] if rows else None)
+    with opened(database, tenant_id, name, snapshot=True) as (connection, space):
         if space is None:
             raise errors.NotFound(
                 f"There is no namespace {name!r}.", "A namespace comes into being with its first exchange."
             )
         yield connection, space
+
+
+@contextlib.contextmanager
+def opened(
+    database: Database, tenant_id: uuid.UUID, name: str, *, snapshot: bool = False
+) -> Iterator[tuple[sa.Connection, Namespace | None]]:
+    """A transaction, and the namespace, None where there is none of this name; one round trip for both."""
+    values = {"tenant_id": tenant_id, "named": name}
+    with database.asking(tenant_id, _FIND, values, snapshot=snapshot) as (connection, rows):
+        yield connection, _namespace(connection, rows[0] if rows else None)
+
+
+@contextlib.contextmanager
+def locked(database: Database, space: Namespace) -> Iterator[tuple[sa.Connection, Namespace | None]]:
+    """A transaction with the namespace locked, None where it was erased; one round trip for both."""
+    with database.asking(space.tenant_id, _LOCK, together.given(space)) as (connection, rows):
+        yield connection, _namespace(connection, rows[0] if rows else None)
 
 
 def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
@@ -94,13 +116,26 @@ def advance(connection: sa.Connection, namespace: Namespace, head: int, messages
     """The end of a write: publish the changes up to `head`, of which `messages` are new messages. Whether the tenant
     has a quota to be kept.
     """
-    own = sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
-    t = tables.tenant
+    (moved,) = together.send(connection, [advancing(namespace, head, messages)])
+    return any(row.is_limited for row in moved)
+
+
+def advancing(namespace: Namespace, head: int, messages: int = 0) -> Asked:
+    """What does that: a row with `is_limited`, whether there is a quota."""
+    return _ADVANCE, together.given(namespace) | {"reached": head, "more": messages}
+
+
+def _advance() -> sa.Update:
+    here, t = together.PLACE, tables.tenant
     limited = sa.exists().where(
         t.c.id == _T.c.tenant_id, t.c.max_namespaces.is_not(None) | t.c.max_messages.is_not(None)
     )
-    moved = own.values(head=head, messages=_T.c.messages + messages).returning(limited)
-    return bool(connection.execute(moved).scalar_one_or_none())
+    reached, more = (sa.bindparam(name, type_=sa.BigInteger) for name in ("reached", "more"))
+    own = sa.update(_T).where(_T.c.tenant_id == here.tenant_id, _T.c.id == here.id)
+    return own.values(head=reached, messages=_T.c.messages + more).returning(limited.label("is_limited"))
+
+
+_ADVANCE = together.Prepared(_advance())
 
 
 def count_messages(connection: sa.Connection, namespace: Namespace, more: int) -> None:

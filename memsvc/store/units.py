@@ -15,7 +15,8 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.timespan import Granularity, TimeSpan
 from memsvc.domain.unit import Artefact, Assertion, Gained, Kind, MemoryUnit, Quantity, Source, Status, Topic
 from memsvc.store import columns as cols
-from memsvc.store import tables, trust
+from memsvc.store import tables, together, trust
+from memsvc.store.together import Asked
 
 _U = tables.unit
 _S = tables.unit_source
@@ -56,25 +57,25 @@ def insert(
     connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewUnit], known: Mapping[str, float] | None = None
 ) -> None:
     """`known` is the trust of messages, by their ids, where the caller has it."""
-    if not fresh:
-        return
-    owner = {"tenant_id": namespace.tenant_id, "namespace_id": namespace.id}
     trusted = trust.least(connection, namespace, {item.unit.id: item.unit.sources for item in fresh}, known)
+    together.send(connection, inserting(namespace, fresh, trusted))
+
+
+def inserting(namespace: Namespace, fresh: Sequence[NewUnit], trusted: Mapping[str, float]) -> list[Asked]:
+    """What inserts the units; `trusted`: unit id -> its trust."""
     rows = [
-        owner
-        | columns(item.unit)
+        columns(item.unit)
         | {
             "seq": item.seq, "exchange_id": item.exchange_id, "session_id": item.session_id,
             "embedding": item.embedding, "cause": item.cause, "trust": trusted[item.unit.id],
         }
         for item in fresh
     ]  # fmt: skip
-    connection.execute(sa.insert(_U), rows)
     cited: list[dict[str, Any]] = []
     for item in fresh:
         sessions = item.source_sessions or (item.session_id,) * len(item.unit.sources)
-        cited += _source_rows(namespace, item.unit.id, item.unit.sources, sessions)
-    connection.execute(sa.insert(_S), cited)
+        cited += _source_rows(item.unit.id, item.unit.sources, sessions)
+    return [*together.inserting(namespace, _U, rows), *together.inserting(namespace, _S, cited)]
 
 
 def replace_sources(
@@ -82,18 +83,14 @@ def replace_sources(
 ) -> None:
     """The unit cites `fresh` and nothing else; `sessions` runs beside."""
     connection.execute(sa.delete(_S).where(*tables.within(_S, namespace), _S.c.unit_id == unit_id))
-    connection.execute(sa.insert(_S), _source_rows(namespace, unit_id, fresh, sessions))
+    together.send(connection, together.inserting(namespace, _S, _source_rows(unit_id, fresh, sessions)))
     values = {"trust": trust.least(connection, namespace, {unit_id: fresh})[unit_id]}
     connection.execute(sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == unit_id).values(values))
 
 
-def _source_rows(
-    namespace: Namespace, unit_id: str, fresh: Sequence[Source], sessions: Sequence[str]
-) -> list[dict[str, Any]]:
+def _source_rows(unit_id: str, fresh: Sequence[Source], sessions: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
-            "tenant_id": namespace.tenant_id,
-            "namespace_id": namespace.id,
             "unit_id": unit_id,
             "ordinal": ordinal,
             "message_id": source.message_id,
