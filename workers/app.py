@@ -65,11 +65,16 @@ def serve(app: Celery, build: Callable[[], Runner], processes: int) -> None:
         for runner in runners:
             runner.stop()
 
+    def ready(sender: Any, **_: Any) -> None:
+        # When it starts for the first time, Celery gives up where a child has ended by now: a job may have ended it.
+        sender.restart_count += 1
+
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def run_due() -> None:
         for runner in runners:
             runner.kick()
 
+    signals.worker_ready.connect(ready, weak=False)
     signals.worker_process_init.connect(start, weak=False)
     signals.worker_process_shutdown.connect(stop, weak=False)
     app.worker_main(

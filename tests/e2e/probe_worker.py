@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import time
+from typing import Any
+
+from celery import signals
 
 from memsvc.services.work import Lease, Runner
 from memsvc.settings import Settings
@@ -35,6 +38,12 @@ def build() -> Runner:
     return Runner(database, {"probe": probe, "killer": killer}, settings.jobs)
 
 
+def until_a_child_has_ended(**_: Any) -> None:
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+
+
 if __name__ == "__main__":
+    if "PROBE_STARTS_SLOWLY" in os.environ:
+        signals.worker_ready.connect(until_a_child_has_ended)
     chosen = Settings().jobs
     celery_app.serve(celery_app.create(chosen), build, chosen.processes)

@@ -92,11 +92,15 @@ def environment(service: Service, broker: Redis) -> dict[str, str]:
 
 
 @pytest.fixture
-def workers(service: Service, broker: Redis, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def workers(
+    service: Service, broker: Redis, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A parameter names a variable of the process's environment."""
+    given = {request.param: "1"} if hasattr(request, "param") else {}
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.probe_worker"], cwd=ROOT, env=environment(service, broker), stdout=log,
-            stderr=log,
+            [sys.executable, "-m", "tests.e2e.probe_worker"], cwd=ROOT, env=environment(service, broker) | given,
+            stdout=log, stderr=log,
         )  # fmt: skip
     yield process
     process.terminate()
@@ -130,6 +134,12 @@ def states(service: Service, kind: str) -> dict[str, int]:
     statement = sa.select(tables.job.c.state, sa.func.count()).where(tables.job.c.kind == kind)
     with service.database.tenant(service.tenant_id) as connection:
         return {row[0]: row[1] for row in connection.execute(statement.group_by(tables.job.c.state))}
+
+
+def is_dead(service: Service, job_id: uuid.UUID) -> bool:
+    with service.database.tenant(service.tenant_id) as connection:
+        job = jobs.find(connection, service.tenant_id, job_id)
+    return job is not None and job.state == "dead"
 
 
 def effects(service: Service, space: Space) -> list[str]:
@@ -213,19 +223,28 @@ def test_a_job_that_kills_its_process_dies_after_five_attempts_and_delays_nobody
         killer_id = jobs.enqueue(connection, bad, "killer", "killer", {})
         good_ids = [str(jobs.enqueue(connection, good, "probe", f"good:{n}", {})) for n in range(50)]
 
-    def dead() -> bool:
-        with service.database.tenant(service.tenant_id) as connection:
-            job = jobs.find(connection, service.tenant_id, killer_id)
-        return job is not None and job.state == "dead"
-
     until(lambda: len(effects(service, good)) == 50)
-    until(dead)
+    until(lambda: is_dead(service, killer_id))
     assert effects(service, good) == good_ids
     with service.database.tenant(service.tenant_id) as connection:
         job = jobs.find(connection, service.tenant_id, killer_id)
     assert job is not None
     assert job.attempts == 5
     until(lambda: len(children(workers)) >= 1)
+
+
+@pytest.mark.parametrize("workers", ["PROBE_STARTS_SLOWLY"], indirect=True)
+def test_a_job_that_kills_its_process_while_the_worker_starts_does_not_end_the_worker(
+    service: Service, client: MemoryClient, broker: Redis, workers: subprocess.Popen[bytes]
+) -> None:
+    bad, good = spaces(service, client, 2)
+    with service.database.tenant(service.tenant_id) as connection:
+        killer_id = jobs.enqueue(connection, bad, "killer", "killer", {})
+        jobs.enqueue(connection, good, "probe", "good", {})
+    until(lambda: is_dead(service, killer_id))
+    until(lambda: len(children(workers)) >= 2)
+    assert workers.poll() is None
+    assert len(effects(service, good)) == 1
 
 
 def test_a_stopped_worker_ends_its_job_first_and_leaves_no_process(
