@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ def links(
 ) -> tuple[list[Link], list[Doubt]]:
     """Links of each fresh unit with every other, each pair once, and which of the pairs are doubtful; `vectors` are
     (d,) of length 1. `said`: (earlier, later) -> what a language model said, which stands in place of the judge's
-    verdict.
+    verdict. Of those that repeat one another each is linked to the one before it (see `repeated`).
     """
     if not fresh:
         return [], []
@@ -61,11 +62,14 @@ def links(
         later = one + other - earlier
         weights = cosines.ravel()[looked]
         asked = (weights >= judge.LEAST_COSINE) & (units.subjects[earlier] == units.subjects[later])
+        is_passed = units.are_apart(earlier, later)
+        asked &= ~is_passed
         verdicts = units.verdicts(earlier, later, asked)
         alike = asked & (units.letters[earlier] == units.letters[later])
         # Nothing can come of any other pair.
         linked = (weights >= relate.LOWEST_COSINE) | by_rule.ravel()[looked] | (verdicts > 0) | alike
         linked |= by_word.ravel()[looked] & asked
+        linked &= ~is_passed
         for n in np.flatnonzero(linked).tolist():
             before, after = units.traits[earlier[n]], units.traits[later[n]]
             verdict = float(verdicts[n])
@@ -80,6 +84,31 @@ def links(
             if relate.is_doubtful(after, before, verdict):
                 doubts.append(Doubt(before.id, after.id, round(verdict, 3)))
     return found, doubts
+
+
+def repeated(traits: Iterable[Trait], among: Collection[str], by_id: Mapping[str, Trait]) -> list[list[str]]:
+    """Units that say the same in the same words, in the order of their places, of which one is `among` these.
+
+    What is said a thousand times would have half a million links: a chain of them says as much.
+    """
+    texts = {by_id[unit_id].text for unit_id in among}
+    groups: dict[tuple[object, ...], list[Trait]] = defaultdict(list)
+    for trait in traits:
+        if trait.text in texts and (sentence := relate.sentence(trait)) is not None:
+            groups[sentence].append(trait)
+    chosen = set(among)
+    found = [sorted(group, key=lambda trait: trait.place) for group in groups.values() if len(group) > 1]
+    return [[trait.id for trait in group] for group in found if any(trait.id in chosen for trait in group)]
+
+
+def next_to(traits: Mapping[str, Trait], among: Collection[str]) -> set[str]:
+    """What is linked otherwise when these come, or come to another place: those that repeat them, next to them."""
+    found = set()
+    for group in repeated(traits.values(), among, traits):
+        for place, unit_id in enumerate(group):
+            if unit_id in among:
+                found.update(group[max(0, place - 1) : place + 2])
+    return found
 
 
 class _Units:
@@ -112,11 +141,23 @@ class _Units:
             if item.slot:
                 self._slots.setdefault((item.subject, item.slot[0]), []).append(place)
         self._told: dict[int, list[int]] = {}
-        by_id = {item.id: place for place, item in enumerate(self.traits)} if said else {}
+        by_id = {item.id: place for place, item in enumerate(self.traits)}
+        # Numbers of those that repeat one another, -1 for none, and their places there.
+        self._sentence = np.full(len(self.traits), -1, dtype=np.int64)
+        self._turn = np.zeros(len(self.traits), dtype=np.int64)
+        for number, group in enumerate(repeated(self.traits, fresh, traits)):
+            places = [by_id[unit_id] for unit_id in group]
+            self._sentence[places], self._turn[places] = number, np.arange(len(group))
         for one, other in said:
             if one in by_id and other in by_id:
                 self._told.setdefault(by_id[one], []).append(by_id[other])
                 self._told.setdefault(by_id[other], []).append(by_id[one])
+
+    def are_apart(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which pairs repeat one another, and another one does between them. (n,)"""
+        same: NDArray[np.bool_] = (self._sentence[one] >= 0) & (self._sentence[one] == self._sentence[other])
+        far: NDArray[np.bool_] = np.abs(self._turn[one] - self._turn[other]) > 1
+        return same & far
 
     def verdicts(
         self, earlier: NDArray[np.int64], later: NDArray[np.int64], asked: NDArray[np.bool_]

@@ -176,6 +176,16 @@ def _says_the_same(earlier: Trait, later: Trait) -> bool:
     )
 
 
+def sentence(trait: Trait) -> tuple[object, ...] | None:
+    """Equal only of two that say the same in the same words; None where even those may be two things."""
+    if trait.kind == _NAMED_ONLY:
+        return None
+    return (
+        trait.text, trait.is_claim, trait.holds, trait.subject, trait.numbers, trait.dates, trait.is_negated,
+        trait.entities, trait.slot, trait.is_assistants, trait.trust,
+    )  # fmt: skip
+
+
 def _turned(one: Trait, other: Trait) -> bool:
     """Whether one says the end of the other first: "On Mondays I swim", "I swim on Mondays". Words that only changed
     places may say something else ("Karl likes Ana"); the two halves of a sentence do not. A single word is no half

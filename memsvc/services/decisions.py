@@ -185,14 +185,15 @@ class Held:
 
     def _pair(self, fresh: Set[str], said: Mapping[tuple[str, str], bool]) -> tuple[set[str], list[Doubt]]:
         """Look at the pairs of what is fresh, and again at those of what lost a link by that: others were too weak
-        beside it. Whose pairs were looked at.
+        beside it, or stood behind it among those that repeat one another. Whose pairs were looked at.
         """
         first = fresh & self.traits.keys()
+        first |= pairs.next_to(self.traits, first)
         for unit_id in [unit_id for unit_id in self._links if unit_id not in self.traits]:
             for link in list(self._links.get(unit_id, ())):
                 self._unlink(link)
         doubts = self._look(first, said)
-        lost = [link for link in self._went if link.kind is LinkKind.NEAR]
+        lost = [link for link in self._went if link.kind in (LinkKind.NEAR, LinkKind.SAME)]
         beside = ({end for link in lost for end in (link.src, link.dst)} & self.traits.keys()) - first
         doubts += self._look(beside, said)
         crowded = {end for link in self._came for end in (link.src, link.dst)}

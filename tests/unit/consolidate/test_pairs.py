@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memsvc.consolidate import judge, pairs, relate, trait
+from memsvc.consolidate import derive, judge, pairs, relate, trait
 from memsvc.consolidate.pairs import Doubt
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
@@ -60,6 +60,9 @@ def one_by_one(
     for earlier, later in itertools.combinations(sorted(traits.values(), key=lambda t: t.place), 2):
         if earlier.id not in fresh and later.id not in fresh:
             continue
+        between = (t for t in traits.values() if earlier.place < t.place < later.place)
+        if repeats(earlier, later) and any(repeats(earlier, t) for t in between):
+            continue
         cosine = float(vectors[earlier.id] @ vectors[later.id])
         is_one_slot = earlier.slot and later.slot and earlier.slot[0] == later.slot[0]
         by_rule = earlier.corrects(later) or later.corrects(earlier)
@@ -102,6 +105,27 @@ def test_the_pairs_of_fresh_units_give_what_looking_at_each_by_itself_gives(
         assert sorted((d.earlier, d.later) for d in doubts) == sorted((d.earlier, d.later) for d in in_doubt)
         kinds |= {link.kind for link in found}
     assert kinds == {LinkKind.SAME, LinkKind.SUPERSEDES, LinkKind.NEAR, LinkKind.DOUBTS}
+
+
+def repeats(one: Trait, other: Trait) -> bool:
+    link = relate.pair(one, other, 1.0)
+    return one.text == other.text and link is not None and link.kind is LinkKind.SAME
+
+
+def test_what_is_said_two_hundred_times_is_linked_each_to_the_one_before_and_stands_as_if_all_were_linked() -> None:
+    row = np.ones(384, dtype=np.float32) / np.sqrt(np.float32(384))
+    traits = {
+        f"u{n:03}": trait.read(
+            id=f"u{n:03}", kind="event", text="Ana: I walk the dog.", subject="Ana", persons=["Ana"], entities=(),
+            session_id="s", message_ids=[f"m{n}"], said_at=DAY + dt.timedelta(minutes=n % 7), is_assistants=False, dates=None,
+        )
+        for n in range(200)
+    }  # fmt: skip
+    found, _ = pairs.links(traits, dict.fromkeys(traits, row), sorted(traits), judge.shipped("another"), {})
+    ordered = sorted(traits.values(), key=lambda t: t.place)
+    assert {(link.src, link.dst) for link in found} == {(a.id, b.id) for a, b in itertools.pairwise(ordered)}
+    all_linked = [Link(a.id, b.id, LinkKind.SAME, 1.0) for a, b in itertools.combinations(ordered, 2)]
+    assert derive.standings(traits, found) == derive.standings(traits, all_linked)
 
 
 def by_ends(links: Sequence[Link]) -> list[tuple[str, str, str, object]]:
