@@ -5,7 +5,8 @@ and looks at what changed; where it is not there, or does not fit the feed, all 
 a job that asks a language model (services/verdicts.py), where there is one; what it said is read here like the units
 themselves, and a unit of each pair that it judged counts as changed. All effects and the job's end are one transaction.
 Several queued jobs of a namespace do the work once: the first takes everything up to the head, the others find nothing
-left. Much is taken in slices, each a transaction: no write waits for all of it, and an attempt goes on behind the last.
+left. Much is taken in slices, each a transaction: no write waits for all of it, nor do other namespaces' jobs, and an
+attempt goes on behind the last.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from memsvc.services import abstracts, follow_ups, kept, writing
 from memsvc.services.aside import Aside
 from memsvc.services.causes import BY_HAND, judged_by
 from memsvc.services.decisions import Changed, Outcome
-from memsvc.services.work import Lease
+from memsvc.services.work import GivingWay, Lease
 from memsvc.store import aliases, consolidation, feed, jobs, judgements, links, namespaces, units
 from memsvc.store.database import Database
 
@@ -78,10 +79,10 @@ class Consolidate:
 
     def _run(self, lease: Lease, *, from_scratch: bool) -> None:
         counts = collections.Counter[str](lease.job.payload.get("counts", {}))
-        while self._step(lease, counts, from_scratch):
-            pass
+        if self._is_slice(lease, counts, from_scratch):
+            raise GivingWay
 
-    def _step(self, lease: Lease, counts: collections.Counter[str], from_scratch: bool) -> bool:
+    def _is_slice(self, lease: Lease, counts: collections.Counter[str], from_scratch: bool) -> bool:
         """Take the next slice and count it in; whether there is another one. Else the job is finished."""
         done = self._done.get(lease.job.namespace_id)
         read, token = self._read(lease, done, from_scratch), str(uuid.uuid4())

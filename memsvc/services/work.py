@@ -36,6 +36,10 @@ class Stopping(Exception):
     """The process is to stop: the job goes back to the queue as it stands, and the attempt is not counted."""
 
 
+class GivingWay(Stopping):
+    """A long job lets those of other namespaces come first: likewise, and it goes on behind them."""
+
+
 class Lease:
     """What a handler works under. Every effect goes through `transaction`, which refuses who has lost the job."""
 

@@ -7,21 +7,21 @@ import uuid
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from memsvc import bootstrap, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.selection import By, Selection
-from memsvc.sdk import Namespace
+from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services import consolidate, kept
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.erase import Erase
 from memsvc.services.work import Lease, Runner
 from memsvc.settings import JobSettings
-from memsvc.store import consolidation, jobs
+from memsvc.store import consolidation, jobs, tables
 from tests.integration.test_consolidation import run, say
 from tests.integration.test_verdicts import space_of
-from tests.waiting import until
 
 SAID = [
     "I live in Oslo, near the opera.", "I live in Porto, near the river.", "I have 2 cats and a boat.",
@@ -220,12 +220,13 @@ def test_much_is_taken_in_slices_and_an_attempt_goes_on_behind_the_last(
     monkeypatch.setattr(Consolidate, "_read", breaks_off)
     with service.database.tenant(service.tenant_id) as connection:
         job_id = jobs.enqueue(connection, space_of(service, memory), "slices", "slices", {})
-    runner = Runner(service.database, {"slices": job.run}, JobSettings(backoff_s=0.01))
+    runner = Runner(service.database, {"slices": job.run}, JobSettings(backoff_s=3600))
     runner.run_due()
     with service.database.tenant(service.tenant_id) as connection:
         broken_off = jobs.find(connection, service.tenant_id, job_id)
         assert consolidation.position(connection, space_of(service, memory)) == began[1] < began[2]
-    until(lambda: runner.run_due() > 0)
+        connection.execute(sa.update(tables.job).where(tables.job.c.id == job_id).values(run_after=sa.func.now()))
+    assert runner.run_due()
     with service.database.tenant(service.tenant_id) as connection:
         done = jobs.find(connection, service.tenant_id, job_id)
     assert broken_off and broken_off.state == "queued" and broken_off.done == began[1]
@@ -233,6 +234,31 @@ def test_much_is_taken_in_slices_and_an_attempt_goes_on_behind_the_last(
     assert len(began) > 3 and sorted(began) == began
     assert done.result["units"] == len(SAID) <= done.result["looked at"]
     assert done.result["superseded"] == 1
+    is_what_a_rebuild_gives(service, memory)
+
+
+def test_between_two_slices_the_jobs_of_other_namespaces_come_first(
+    service: Service, client: MemoryClient, memory: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = client.namespace(f"beside-{uuid.uuid4().hex[:8]}")
+    job = Consolidate(service.encoder.width)
+    for number, text in enumerate(SAID):
+        say(memory, text, number, session="one")
+    say(other, SAID[0], 0)
+    monkeypatch.setattr(consolidate, "_SLICE", 3)
+    order: list[str] = []
+
+    def noted(lease: Lease) -> None:
+        with lease.reading() as (_, space):
+            order.append(space.name)
+        job.run(lease)
+
+    with service.database.tenant(service.tenant_id) as connection:
+        for each in (memory, other):
+            jobs.enqueue(connection, space_of(service, each), "turns", "turns", {})
+    Runner(service.database, {"turns": noted}, JobSettings()).run_due()
+    assert order[:2] == [memory.name, other.name]
+    assert set(order[2:]) == {memory.name}
     is_what_a_rebuild_gives(service, memory)
 
 
