@@ -83,7 +83,7 @@ def standings(
 
 def _end(ended: Trait, by: Trait) -> dt.datetime:
     """Since when the newer one is so, but what still held when it was said cannot have ended before."""
-    return by.since if by.since > ended.said_at else by.said_at
+    return by.began if by.began > ended.said_at else by.said_at
 
 
 def too_weak(links: Iterable[Link], near: Callable[[str], Sequence[Link]]) -> list[Link]:

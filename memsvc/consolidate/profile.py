@@ -104,7 +104,7 @@ def _attributes(
         before = _before(trait, items, as_of)
         # What is so again after something else was is so since it was said again.
         sayings = [trait, *again.get(trait.id, ())]
-        since = [one for one in sayings if before and one.since >= before.until and _is_so(Statement(one), as_of)]
+        since = [one for one in sayings if before and one.began >= before.until and _is_so(Statement(one), as_of)]
         told_by = min(since, key=lambda one: (one.since, one.place), default=trait)
         found.append(
             Attribute(
@@ -139,7 +139,7 @@ def _states(told: Sequence[Statement], as_of: dt.datetime | None, limit: int) ->
         before = [item for item in former.get(trait.id, ()) if item.until and (as_of is None or item.until <= as_of)]
         last = max(before, key=lambda item: (item.until or item.trait.said_at, item.trait.place), default=None)
         was = Former(last.trait.readable, last.trait.id, last.until) if last and last.until else None
-        since = max(trait.since, was.until) if was else trait.since
+        since = was.until if was and was.until > trait.began else trait.since
         name = _about(trait, last.trait if last else None)
         found.append(Attribute(name, trait.readable, trait.id, since, trait.message_ids[0], trait.session_id, was))
     return sorted(found, key=lambda attribute: attribute.name)
@@ -168,7 +168,7 @@ def _is_so(item: Statement, as_of: dt.datetime | None) -> bool:
     """Whether it stands, or stood at that moment."""
     if as_of is None:
         return item.until is None
-    return item.trait.since <= as_of and (item.until is None or as_of < item.until)
+    return item.trait.began <= as_of and (item.until is None or as_of < item.until)
 
 
 def _is_wish(trait: Trait) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memsvc.domain import proposition, third_person
+from memsvc.domain.timespan import Granularity
 from memsvc.domain.unit import Assertion, Kind, Topic
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -64,6 +65,8 @@ _CONCRETE = re.compile(
 )
 
 
+# Named whole, where only a part is meant: "I moved in March".
+_PERIODS = frozenset({Granularity.WEEK, Granularity.MONTH, Granularity.SEASON, Granularity.YEAR})
 _COMMA = re.compile("[,\uff0c\u3001\u060c]")
 _MOST_HAILED = 5  # words
 # How the units of pictures and blocks of code begin.
@@ -113,6 +116,7 @@ class Trait:
     is_correction: bool = False
     proposition: str = ""
     hails: bool = False
+    granularity: str = ""
 
     @property
     def place(self) -> tuple[dt.datetime, str, tuple[int, int], str]:
@@ -138,6 +142,15 @@ class Trait:
     @property
     def since(self) -> dt.datetime:
         return min(self.said_at, self.dates[0]) if self.dates else self.said_at
+
+    @property
+    def began(self) -> dt.datetime:
+        """From when on it is taken to be so: of a month or a year in which it began, the middle. Until then what was so
+        before is the likelier, behind it what is so since.
+        """
+        if self.dates is None or self.granularity not in _PERIODS:
+            return self.since
+        return min(self.said_at, self.dates[0] + (self.dates[1] - self.dates[0]) / 2)
 
     @property
     def is_agreed(self) -> bool:
@@ -190,6 +203,7 @@ def read(
     exchange_id: str = "",
     turn: tuple[int, int] = (0, 0),
     cites: Sequence[tuple[str, int, int]] = (),
+    granularity: str = "",
 ) -> Trait:
     """`text` with its speaker in front, as units have it."""
     speaker, _, said = text.partition(": ")
@@ -224,6 +238,7 @@ def read(
         turn=turn,
         cites=frozenset(cites),
         is_correction=is_correction,
+        granularity=granularity,
         proposition=stated,
         hails=_hails(said, [person for person in persons if person != subject]),
     )

@@ -389,5 +389,5 @@ def trait_of(item: Base, names: Names = _ANY) -> Trait:
         session_id=item.session_id, message_ids=item.message_ids, said_at=item.t_mention,
         is_assistants=item.is_assistants, dates=dates, core_end=item.core_end, keywords=item.keywords,
         topics=item.topics, trust=item.trust, assertion=item.assertion,
-        exchange_id=item.exchange_id, turn=item.turn, cites=item.cites,
+        exchange_id=item.exchange_id, turn=item.turn, cites=item.cites, granularity=item.granularity,
     )  # fmt: skip

@@ -57,6 +57,7 @@ class Base:
     superseded_by: str | None = None
     cites: tuple[tuple[str, int, int], ...] = ()
     stands: tuple[str | int | dt.datetime | Gained | None, ...] = ()
+    granularity: str = ""
 
 
 def base(
@@ -82,7 +83,7 @@ def base(
         _U.c.id, _U.c.version, _U.c.kind, _U.c.text, _U.c.subject, _U.c.persons, _U.c.entities, _U.c.session_id,
         _U.c.t_mention, _U.c.t_start, _U.c.t_end, _U.c.embedding, _U.c.core_end, _U.c.keywords, _U.c.topics,
         _U.c.expires_at, _U.c.trust, _U.c.assertion, _U.c.exchange_id, _U.c.utc_offset_s, _U.c.status, _U.c.valid_to,
-        _U.c.superseded_by, _U.c.proof_count, _U.c.gained_keywords, _U.c.gained_topics,
+        _U.c.superseded_by, _U.c.proof_count, _U.c.gained_keywords, _U.c.gained_topics, _U.c.t_granularity,
     )  # fmt: skip
     # Of a slice of the feed what it made, and what was there before.
     chosen.append(_U.c.seq <= namespace.head)
@@ -101,7 +102,7 @@ def base(
                 row.superseded_by if row.status == Status.MERGED else None,
                 row.superseded_by if row.status == Status.SUPERSEDED else None,
                 tuple((source.message_id, source.start, source.end) for source, _ in cited[row.id]),
-                (row.status, row.superseded_by, row.valid_to, row.proof_count, _gained(row)),
+                (row.status, row.superseded_by, row.valid_to, row.proof_count, _gained(row)), row.t_granularity or "",
             )
         )  # fmt: skip
     return found

@@ -91,6 +91,23 @@ def test_a_moment_of_the_past_is_searched_by_the_time_that_is_spoken_of(service:
     assert memory.recall("Where does Ana live?", as_of=later, known_at=START).results == []
 
 
+def test_of_what_began_within_a_named_month_the_older_is_so_in_its_first_half(
+    service: Service, memory: Namespace
+) -> None:
+    (trento,) = say(memory, "I live in Trento.", 0)
+    (verona,) = say(memory, "I moved to Verona in February.", 60)
+    run(service, memory)
+    assert memory.unit(trento).valid_to == dt.datetime(2024, 2, 15, 12, tzinfo=dt.UTC)
+    for day, unit_id, city in ((10, trento, "Trento"), (20, verona, "Verona")):
+        as_of = dt.datetime(2024, 2, day, tzinfo=dt.UTC)
+        found = [result.unit_id for result in memory.recall("Where does Ana live?", as_of=as_of).results]
+        assert found == [unit_id]
+        (profile,) = memory.profiles("Ana", as_of=as_of)
+        assert [item.value for item in profile.attributes if item.name == "residence"] == [city]
+    (home,) = [item for item in memory.profiles("Ana")[0].attributes if item.name == "residence"]
+    assert home.since == dt.datetime(2024, 2, 1, tzinfo=dt.UTC)
+
+
 def test_what_took_a_place_was_not_so_before_whatever_time_it_speaks_of(service: Service, memory: Namespace) -> None:
     (trento,) = say(memory, "I live in Trento.", 0)
     (verona,) = say(memory, "I moved to Verona on 3 March 2019.", 60)

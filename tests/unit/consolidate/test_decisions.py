@@ -328,3 +328,19 @@ def test_the_pairs_of_which_the_judge_is_surest_come_first_the_newest_among_equa
         Judgement("u1", "u3", digest(texts["u1"], "other"), True, "probe"),
     ]
     assert [" ".join(pair) for pair in asked(judged).doubtful] == expected[1:3]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "days", "began"),
+    [("month", 30, 15), ("year", 366, 100), ("week", 7, 3.5), ("day", 1, 0), ("range", 30, 0), ("", 30, 0)],
+)
+def test_what_began_within_a_named_period_is_taken_to_be_so_from_its_middle_or_since_it_was_said(
+    granularity: str, days: int, began: float
+) -> None:
+    start = DAY - dt.timedelta(days=100)
+    told = trait.read(
+        id="a", kind="state", text="Ana: I moved.", subject="Ana", persons=["Ana"], entities=(), session_id="s",
+        message_ids=["m"], said_at=DAY, is_assistants=False, dates=(start, start + dt.timedelta(days=days)),
+        granularity=granularity,
+    )  # fmt: skip
+    assert (told.since, told.began) == (start, start + dt.timedelta(days=began))
