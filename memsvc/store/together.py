@@ -119,4 +119,5 @@ def _sent(row: Mapping[str, Any]) -> dict[str, Any]:
 def _as_json(value: Any) -> Any:
     if isinstance(value, bytes):
         return "\\x" + value.hex()
-    return value.isoformat() if isinstance(value, dt.datetime) else value
+    # In UTC: PostgreSQL reads no offset beyond sixteen hours.
+    return value.astimezone(dt.UTC).isoformat() if isinstance(value, dt.datetime) else value

@@ -322,3 +322,18 @@ def test_large_rows_go_to_the_database_in_batches_of_bounded_size(
     counts = service.transfer.load(service.tenant_id, Writer("key", 1.0), f"{lived.name}-anew", io.BytesIO(before))
     assert set(sent) == {1}
     assert len(sent) == sum(counts.values()) > 20
+
+
+@pytest.mark.parametrize("offset", ["-16:06", "+23:59", "-23:59"])
+def test_an_offset_beyond_any_zone_is_kept_and_carried_over(http: httpx.Client, memory: Namespace, offset: str) -> None:
+    at = f"1099-03-12T01:05:24.915333{offset}"
+    said = {"role": "user", "content": "I like tea.", "occurred_at": at}
+    body = {"exchanges": [{"session_id": "s", "messages": [said]}]}
+    http.post(f"/v1/namespaces/{memory.name}/exchanges", json=body).raise_for_status()
+    there = f"/v1/namespaces/{memory.name}-again"
+    exported = http.get(f"/v1/namespaces/{memory.name}/export").raise_for_status()
+    http.post(f"{there}/import", content=exported.content).raise_for_status()
+    for path in (f"/v1/namespaces/{memory.name}", there):
+        (message,) = http.get(f"{path}/messages").raise_for_status().json()["messages"]
+        assert message["occurred_at"] == at
+    http.delete(there).raise_for_status()
