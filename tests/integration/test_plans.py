@@ -66,14 +66,14 @@ def account(service: Service, base_url: str) -> Iterator[Account]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
-    """Every statement that is sent to the database from now on, with its parameters; but for those that note every few
-    seconds what was recalled.
+    """Every statement that requests send to the database from now on, with its parameters; but for those of the threads
+    that note what was recalled, look once a minute for what was erased elsewhere, and the like.
     """
     seen: list[Sent] = []
     for cursor in (psycopg.Cursor, psycopg.ServerCursor):
 
         def execute(self: Any, query: Any, params: Any = None, *, _before: Any = cursor.execute, **more: Any) -> Any:
-            if threading.current_thread().name != "memsvc-accesses":
+            if not threading.current_thread().name.startswith("memsvc-"):
                 seen.append((str(query), params))
             return _before(self, query, params, **more)
 
