@@ -79,10 +79,10 @@ class Consolidate:
 
     def _run(self, lease: Lease, *, from_scratch: bool) -> None:
         counts = collections.Counter[str](lease.job.payload.get("counts", {}))
-        if self._is_slice(lease, counts, from_scratch):
+        if self._take_slice(lease, counts, from_scratch):
             raise GivingWay
 
-    def _is_slice(self, lease: Lease, counts: collections.Counter[str], from_scratch: bool) -> bool:
+    def _take_slice(self, lease: Lease, counts: collections.Counter[str], from_scratch: bool) -> bool:
         """Take the next slice and count it in; whether there is another one. Else the job is finished."""
         done = self._done.get(lease.job.namespace_id)
         read, token = self._read(lease, done, from_scratch), str(uuid.uuid4())
@@ -93,7 +93,8 @@ class Consolidate:
                 read = self._read(lease, None, from_scratch)
         if read.changed is None:
             with lease.transaction() as (connection, _):
-                jobs.finish(connection, lease.job, {"units": 0} | ({"waits for": "reencode"} if read.waits else {}))
+                waits = {"waits for": "reencode"} if read.waits else {}
+                jobs.finish(connection, lease.job, {"units": 0} | counts | waits)
             return False
         if outcome is None:
             arguments = self._width, read.space.encoder, read.declared, read.links, read.episodes, read.changed
