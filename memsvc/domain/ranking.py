@@ -21,7 +21,7 @@ class Form:
     names: tuple[str, ...] | None = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
     """A message that at least one arm found, with its exact score in every arm.
 
@@ -32,7 +32,8 @@ class Candidate:
     stands there now (itself where none is searched). `coverage` is the share of the question's terms, weighted by idf,
     that stand in the message's own words; `previous` and `next` are its neighbours in the session, in which it is
     number `place` (from 0) of `session_size`. `vector`, a (d,) float32 array or None, is that of its best unit,
-    `assertion` how that was said; `standing` whether one of its units is a preference or an instruction.
+    `assertion` how that was said; `standing` whether one of its units is a preference or an instruction. Nobody changes
+    it: it is not frozen because a recall makes hundreds, and a frozen one of so many fields takes five times as long.
     """
 
     message_id: str

@@ -1,8 +1,7 @@
-"""How near one message is to a question: by its best statement, its own words in context, and context and words."""
+"""How near messages are to a question: by their best statement, their own words in context, and context and words."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,26 +14,29 @@ _DECIMALS = 6
 STATEMENT_WEIGHT, IN_CONTEXT_WEIGHT, CONTEXT_WEIGHT = 0.5, 0.25, 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Closeness:
-    """Of one message: its statements with their cosines, best first; the cosines of its own words in context and of
-    context and words; and the row (d,) float32 of its best statement. nan is the cosine of what has no vector,
-    and of all where words alone are searched.
+    """Of n messages: the statements of message k are `units` (m,) from begins[k] to begins[k + 1], best first, with
+    their `cosines` (m,) and `rows` (m, d) float32; `own` and `all` (n,) are the cosines of its own words in context and
+    of context and words. nan is the cosine of what has no vector, and of all where words alone are searched: then
+    there are no rows.
     """
 
-    units: tuple[tuple[int, float], ...]
-    own: float
-    all: float
-    best: NDArray[np.float32] | None
+    begins: Ints
+    units: Ints
+    cosines: NDArray[np.float64]
+    rows: NDArray[np.float32] | None
+    own: NDArray[np.float64]
+    all: NDArray[np.float64]
 
-    @property
-    def dense(self) -> float | None:
-        """One number of the three: what is not there counts as its nearest kin does; None where nothing is there."""
-        statement = self.units[0][1] if self.units else math.nan
-        statement = self.own if math.isnan(statement) else statement
-        if math.isnan(self.own) or math.isnan(self.all):
-            return None if math.isnan(statement) else statement
-        return STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
+    def dense(self) -> NDArray[np.float64]:
+        """(n,) of the three: what is not there counts as its nearest kin does; nan where nothing is there."""
+        first, has = self.begins[:-1], self.begins[:-1] < self.begins[1:]
+        statement = np.full(len(first), np.nan)
+        statement[has] = self.cosines[first[has]]
+        statement = np.where(np.isnan(statement), self.own, statement)
+        weighted = STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
+        return np.where(np.isnan(self.own) | np.isnan(self.all), statement, weighted)
 
 
 def cosines(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -43,36 +45,33 @@ def cosines(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[n
     A text of unknown words has zeros for a vector: that is no likeness of nought, but none at all, which is nan.
     Rounded, since the last bits depend on where a row stands: an index built anew must rank like one that followed.
     """
-    return np.where(rows.any(axis=1), np.round(rows @ vector, _DECIMALS), math.nan).astype(np.float64)
+    return np.where(rows.any(axis=1), np.round(rows @ vector, _DECIMALS), np.nan).astype(np.float64)
 
 
 def measured(
-    messages: Ints,
+    count: int,
     of_message: Ints,
     units: Ints,
     unit_cosines: NDArray[np.float64],
     rows: NDArray[np.float32],
     own: NDArray[np.float64],
     every: NDArray[np.float64],
-) -> dict[int, Closeness]:
-    """Message -> how near it is. `of_message` (m,) names for each of the `units` (m,), whose `rows` are (m, d), the
-    place of its message among `messages` (n,); `own` and `every` are the cosines of those, (n,).
+) -> Closeness:
+    """Of so many messages. `of_message` (m,), ascending, names for each of the `units` (m,), whose `rows` are (m, d),
+    the place of its message; `own` and `every` are the cosines of those, (count,).
     """
-    order = np.lexsort((np.where(np.isnan(unit_cosines), math.inf, -unit_cosines), of_message))
-    begins = np.searchsorted(of_message, np.arange(len(messages) + 1)).tolist()
-    ranked = list(zip(units[order].tolist(), unit_cosines[order].tolist(), strict=True))
-    found = {}
-    for n, (message, own_, all_) in enumerate(zip(messages.tolist(), own.tolist(), every.tolist(), strict=True)):
-        begin, end = begins[n], begins[n + 1]
-        best = rows[order[begin]] if begin < end else None
-        found[message] = Closeness(tuple(ranked[begin:end]), own_, all_, best)
-    return found
+    order = np.lexsort((np.where(np.isnan(unit_cosines), np.inf, -unit_cosines), of_message))
+    begins = np.searchsorted(of_message, np.arange(count + 1))
+    return Closeness(begins, units[order], unit_cosines[order], rows[order], own, every)
 
 
-def unmeasured(messages: Ints, of_message: Ints, units: Ints) -> dict[int, Closeness]:
+def unmeasured(count: int, of_message: Ints, units: Ints) -> Closeness:
     """The same where words alone are searched: the units as they stand."""
-    none = math.nan
-    held: list[list[tuple[int, float]]] = [[] for _ in messages]
-    for n, unit in zip(of_message.tolist(), units.tolist(), strict=True):
-        held[n].append((unit, none))
-    return {m: Closeness(tuple(of), none, none, None) for m, of in zip(messages.tolist(), held, strict=True)}
+    none = np.full(count, np.nan)
+    begins = np.searchsorted(of_message, np.arange(count + 1))
+    return Closeness(begins, units, np.full(len(units), np.nan), None, none, none)
+
+
+def known(values: NDArray[np.float64]) -> list[float | None]:
+    """The numbers, None for nan."""
+    return [None if value != value else value for value in values.tolist()]

@@ -290,6 +290,12 @@ def _within(lengths: NDArray[Any]) -> Ints:
     return np.arange(len(begins)) - begins
 
 
+def each(*groups: Iterable[int] | Ints) -> Ints:
+    """Each of the numbers once, in their order."""
+    given = (group.tolist() if isinstance(group, np.ndarray) else group for group in groups)
+    return np.fromiter(dict.fromkeys(number for numbers in given for number in numbers), dtype=np.int64)
+
+
 def joined(parts: Mapping[str, Stateful]) -> State:
     """One state of several, each under its name; `part` gives them back."""
     return {f"{name}.{key}": value for name, held in parts.items() for key, value in held.state().items()}

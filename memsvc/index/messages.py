@@ -127,20 +127,18 @@ class Messages:
         names = ("session", "speaker", "role", "seq", "occurred", "offset_s", "place", "words", "form")
         columns = zip(*(self.columns[name][slots].tolist() for name in names), strict=True)
         named, counts = self._names_in.many(slots)
-        names_of = iter(np.split(named, np.cumsum(counts)[:-1]))
+        texts = [self._names.text(name) for name in named.tolist()]
+        ends = np.cumsum(counts)
+        names_of = zip((ends - counts).tolist(), ends.tolist(), strict=True)
         return [
             Said(
                 self.ids.text(slot), self._sessions.text(session), self._speakers.text(speaker),
                 self._roles.text(role), seq, times.moment(occurred, offset_s), place, len(self._turns[session]),
-                self._form(words, flags, next(names_of)),
+                _form(words, flags, texts[first:end]),
             )
-            for slot, (session, speaker, role, seq, occurred, offset_s, place, words, flags)
-            in zip(slots.tolist(), columns, strict=True)
+            for slot, (session, speaker, role, seq, occurred, offset_s, place, words, flags), (first, end)
+            in zip(slots.tolist(), columns, names_of, strict=True)
         ]  # fmt: skip
-
-    def _form(self, words: int, flags: int, names: NDArray[Any]) -> Form:
-        told = tuple(self._names.text(name) for name in names.tolist()) if flags & _HAS_NAMES else None
-        return Form(words, bool(flags & _ASKS), bool(flags & _HAS_NUMBER), bool(flags & _HAS_TIME), told)
 
     def speakers(self) -> Speakers:
         """The named speakers, the busiest first, equals by name; the same object until one more is heard or less."""
@@ -216,3 +214,8 @@ class Messages:
 
 def _at(turns: array[int], place: int) -> int:
     return turns[place] if 0 <= place < len(turns) else -1
+
+
+def _form(words: int, flags: int, names: list[str]) -> Form:
+    told = tuple(names) if flags & _HAS_NAMES else None
+    return Form(words, bool(flags & _ASKS), bool(flags & _HAS_NUMBER), bool(flags & _HAS_TIME), told)

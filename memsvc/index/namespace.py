@@ -5,6 +5,7 @@ and over messages in their context.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,9 +18,9 @@ from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.message import Message
 from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.domain.speakers import Speakers
-from memsvc.index import closeness, dense, entries, lexical, words
-from memsvc.index.closeness import Closeness
-from memsvc.index.columns import Ints, Mask, State, joined, part
+from memsvc.index import dense, entries, lexical, words
+from memsvc.index.closeness import Closeness, cosines, known, measured, unmeasured
+from memsvc.index.columns import Ints, Mask, State, each, joined, part
 from memsvc.index.entries import Entry
 from memsvc.index.holdings import Holdings
 from memsvc.index.messages import Messages
@@ -31,7 +32,8 @@ _STANDING_COUNT = 12
 # Owners of rows in the dense index: slot * _STRIDE + one of these. Units and messages have slots of their own.
 _STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
 _ROWS_PER_MESSAGE = 6  # several lead to one
-_NO_ROWS = np.empty(0, dtype=np.int64)
+_NOTHING = np.empty(0, dtype=np.int64)
+_UNRANKED = 1 << 31
 
 
 class NamespaceIndex:
@@ -97,25 +99,27 @@ class NamespaceIndex:
             vector = None if self._units.bare else vector
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, view.passing)
-            near = [] if vector is None else self._search_dense(vector, per_arm, view.passing)
+            near = _NOTHING if vector is None else self._search_dense(vector, per_arm, view.passing)
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
-            found = [m for m in dict.fromkeys([*others, *near]) if view.has(m)]
-            current = [m for m in self._current(found, view) if view.has(m)]
-            found = list(dict.fromkeys([*found, *current]))
-            nearness = self._closeness(vector, found, view)
+            found = view.of(each(others, near))
+            current = view.of(self._current(found, view))
+            found = each(found, current)
+            closeness = self._closeness(vector, found, view)
+            _, held = self._held.of.many(found)
             # A message of which nothing stands says what is no longer so, or what was put away.
-            held = self._held
-            nearness = {m: n for m, n in nearness.items() if n.units or not len(held.of.row(m))}
-            seq = self._messages.columns["seq"]
-            ranked = sorted((m for m in near if m in nearness), key=lambda m: (-(nearness[m].dense or -1.0), seq[m]))
-            dense_best = {slot: rank for rank, slot in enumerate(ranked[:per_arm], start=1)}
-            kept = {*others, *dense_best, *current}
+            tells = (closeness.begins[:-1] < closeness.begins[1:]) | (held == 0)
+            seq, nearness = self._messages.columns["seq"][found], closeness.dense()
+            able = np.flatnonzero(tells & np.isin(found, near))
+            able = able[np.lexsort((seq[able], -np.nan_to_num(nearness[able], nan=-1.0)))][:per_arm]
+            dense_rank = np.full(len(found), _UNRANKED)
+            dense_rank[able] = np.arange(1, len(able) + 1)
+            lexical_rank = np.array([lexical_best.get(slot, _UNRANKED) for slot in found.tolist()], dtype=np.int64)
+            kept = (dense_rank < _UNRANKED) | np.isin(found, others) | np.isin(found, current)
+            chosen = np.flatnonzero(tells & kept)
             # In an order of their own: that of the arms' rows is another one in an index that was built anew.
-            chosen = sorted(
-                (slot for slot in nearness if slot in kept),
-                key=lambda slot: (lexical_best.get(slot, math.inf), dense_best.get(slot, math.inf), seq[slot]),
-            )
-            return self._told(chosen, nearness, view, terms, scores, lexical_best, dense_best)
+            chosen = chosen[np.lexsort((seq[chosen], dense_rank[chosen], lexical_rank[chosen]))]
+            ranks = [[r if r < _UNRANKED else None for r in arm[chosen].tolist()] for arm in (lexical_rank, dense_rank)]
+            return self._told(found, chosen, closeness, nearness, view, terms, scores, *ranks)
 
     def speakers(self) -> Speakers:
         """The named speakers of the namespace, the busiest first; the same object until they are others."""
@@ -234,7 +238,7 @@ class NamespaceIndex:
         ids = [message_id for message_id in dict.fromkeys(message_ids) if self._messages.is_there(message_id)]
         slots = self._messages.ids.of(ids)
         told = [(slot, vectors[name]) for slot, name in zip(slots, ids, strict=True) if vectors.get(name)]
-        old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else _NO_ROWS
+        old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else _NOTHING
         self._dense.remove(old[old >= 0])
         columns["own_row"][slots] = columns["all_row"][slots] = -1
         columns["awaits_rows"][slots] = [name not in vectors for name in ids]
@@ -280,14 +284,23 @@ class NamespaceIndex:
         total = sum(found.values())
         return {term: weight / total for term, weight in found.items()} if total > 0 else {}
 
-    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: Mask | None) -> list[int]:
+    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: Mask | None) -> Ints:
         """Messages with the nearest rows, nearest first; more than `count`, since rows are not yet joined."""
         owners, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, self._rows_of(passing))
-        there = self._messages.columns["there"]
-        near: dict[int, None] = {}
-        for slot, kind in zip(*(side.tolist() for side in np.divmod(owners, _STRIDE)), strict=True):
-            near.update(dict.fromkeys(self._units.linked(slot) if kind == _STATEMENT else (slot,)))
-        return [slot for slot in near if there[slot]]
+        slots, kinds = np.divmod(owners, _STRIDE)
+        states = kinds == _STATEMENT
+        if self._units.merged:
+            owned = zip(slots.tolist(), states.tolist(), strict=True)
+            behind = [self._units.with_merged(slot) if is_unit else [slot] for slot, is_unit in owned]
+            states = np.repeat(states, [len(them) for them in behind])
+            slots = np.array(list(itertools.chain.from_iterable(behind)), dtype=np.int64)
+        cited, counts = self._units.cited.many(slots[states])
+        sizes = np.ones(len(slots), dtype=np.int64)
+        sizes[states] = counts
+        of_statement = np.repeat(states, sizes)
+        messages = np.empty(len(of_statement), dtype=np.int64)
+        messages[of_statement], messages[~of_statement] = cited, slots[~states]
+        return each(messages[self._messages.columns["there"][messages]])
 
     def _rows_of(self, passing: Mask | None) -> Mask | None:
         """Which rows are of a message that passes, or of a unit that one holds: (rows,)."""
@@ -311,27 +324,26 @@ class NamespaceIndex:
         owners, _ = self._dense.search(vector, _STANDING_COUNT, among)
         return [message for owner in owners.tolist() for message in self._units.linked(owner // _STRIDE)]
 
-    def _current(self, found: Sequence[int], view: View) -> list[int]:
+    def _current(self, found: Ints, view: View) -> Ints:
         """Messages of what stands now in the place of statements that were found."""
-        units, _ = self._held.of.many(np.array(found, dtype=np.int64))
+        units, _ = self._held.of.many(found)
         later = dict.fromkeys(self._units.superseded(units, view.stands, view.moment).values())
-        return list(dict.fromkeys(message for unit in later for message in self._units.linked(unit)))
+        return each([message for unit in later for message in self._units.linked(unit)])
 
-    def _closeness(self, vector: NDArray[np.float32] | None, slots: Sequence[int], view: View) -> dict[int, Closeness]:
+    def _closeness(self, vector: NDArray[np.float32] | None, found: Ints, view: View) -> Closeness:
         """How near each message is to the question, by the statements of it that stand at this moment; without a vector
         which they are, in the order they were made.
         """
-        found = np.array(slots, dtype=np.int64)
         units, sizes = self._held.of.many(found)
         stands = view.searched[units]
         of_message = np.repeat(np.arange(len(found)), sizes)[stands]
         units = units[stands].astype(np.int64)
         if vector is None:
-            return closeness.unmeasured(found, of_message, units)
+            return unmeasured(len(found), of_message, units)
         columns = self._messages.columns
         sides = [self._dense_cosines(columns[name][found], vector)[0] for name in ("own_row", "all_row")]
-        cosines, rows = self._dense_cosines(self._units.columns["row"][units], vector)
-        return closeness.measured(found, of_message, units, cosines, rows, sides[0], sides[1])
+        given, rows = self._dense_cosines(self._units.columns["row"][units], vector)
+        return measured(len(found), of_message, units, given, rows, sides[0], sides[1])
 
     def _dense_cosines(
         self, rows: Ints, vector: NDArray[np.float32]
@@ -340,45 +352,49 @@ class NamespaceIndex:
         vectors = np.zeros((len(rows), self._dense.width), dtype=np.float32)
         there = np.flatnonzero(rows >= 0)
         vectors[there] = self._dense.rows(rows[there])
-        return closeness.cosines(vectors, vector), vectors
+        return cosines(vectors, vector), vectors
 
     def _told(
         self,
-        chosen: Sequence[int],
-        nearness: Mapping[int, Closeness],
+        found: Ints,
+        chosen: Ints,
+        closeness: Closeness,
+        nearness: NDArray[np.float64],
         view: View,
         terms: Iterable[str],
         scores: NDArray[np.float64],
-        lexical_ranks: Mapping[int, int],
-        dense_ranks: Mapping[int, int],
+        lexical_ranks: Sequence[int | None],
+        dense_ranks: Sequence[int | None],
     ) -> list[Candidate]:
-        slots, units = np.array(chosen, dtype=np.int64), self._units
+        """What is told of the `chosen` places of what was `found`, in that order, as are the ranks."""
+        slots, units = found[chosen], self._units
         shares = self._lexical.shares(self._weights(terms))
         before, behind = self._lexical.neighbours(slots)
-        parts = (self._messages.said(slots), shares[slots].tolist(), scores[slots].tolist(), before, behind)
-        all_held = np.array([unit for slot in chosen for unit, _ in nearness[slot].units], dtype=np.int64)
+        begins, ends = closeness.begins[chosen].tolist(), closeness.begins[chosen + 1].tolist()
+        held_by = [closeness.units[begin:end].tolist() for begin, end in zip(begins, ends, strict=True)]
+        values = np.nan_to_num(closeness.cosines, nan=0.0).tolist()
+        all_held = np.array([unit for held in held_by for unit in held], dtype=np.int64)
         superseded = units.superseded(all_held, view.stands, view.moment)
         spans, standing, text = units.spans(all_held), units.standing(all_held), units.ids.text
-        candidates = []
-        for slot, (said, share, score, previous, next_) in zip(chosen, zip(*parts, strict=True), strict=True):
-            near = nearness[slot]
-            held = [unit for unit, _ in near.units]
-            candidates.append(
-                Candidate(
-                    message_id=said.id, session_id=said.session_id, speaker=said.speaker, role=said.role, seq=said.seq,
-                    occurred_at=said.occurred_at,
-                    units=tuple((text(unit), 0.0 if math.isnan(cosine) else cosine) for unit, cosine in near.units),
-                    spans=tuple(spans[unit] for unit in held if unit in spans),
-                    lexical=score, dense=near.dense, lexical_rank=lexical_ranks.get(slot),
-                    dense_rank=dense_ranks.get(slot),
-                    superseded={text(unit): text(superseded[unit]) for unit in held if unit in superseded},
-                    form=said.form, coverage=share,
-                    previous=self._messages.ids.text(previous) if previous >= 0 else None,
-                    next=self._messages.ids.text(next_) if next_ >= 0 else None,
-                    place=said.place, session_size=said.session_size, vector=near.best,
-                    own_cosine=None if math.isnan(near.own) else near.own,
-                    context_cosine=None if math.isnan(near.all) else near.all,
-                    assertion=units.assertion(held[0]) if held else None, standing=not standing.isdisjoint(held),
-                )
-            )  # fmt: skip
-        return candidates
+        message = self._messages.ids.text
+        parts = (
+            self._messages.said(slots), shares[slots].tolist(), scores[slots].tolist(), before.tolist(),
+            behind.tolist(), held_by, begins, ends, lexical_ranks, dense_ranks, known(nearness[chosen]),
+            known(closeness.own[chosen]), known(closeness.all[chosen]),
+        )  # fmt: skip
+        return [
+            Candidate(
+                message_id=said.id, session_id=said.session_id, speaker=said.speaker, role=said.role, seq=said.seq,
+                occurred_at=said.occurred_at, units=tuple(zip(map(text, held), values[begin:end], strict=True)),
+                spans=tuple(spans[unit] for unit in held if unit in spans) if spans else (),
+                lexical=score, dense=near, lexical_rank=lexical_rank, dense_rank=dense_rank,
+                superseded={text(u): text(superseded[u]) for u in held if u in superseded} if superseded else {},
+                form=said.form, coverage=share, previous=message(previous) if previous >= 0 else None,
+                next=message(next_) if next_ >= 0 else None, place=said.place, session_size=said.session_size,
+                vector=closeness.rows[begin] if held and closeness.rows is not None else None,
+                own_cosine=own, context_cosine=every, assertion=units.assertion(held[0]) if held else None,
+                standing=not standing.isdisjoint(held),
+            )
+            for (said, share, score, previous, next_, held, begin, end, lexical_rank, dense_rank, near, own, every)
+            in zip(*parts, strict=True)
+        ]  # fmt: skip

@@ -107,10 +107,12 @@ class Units:
 
     def linked(self, slot: int) -> list[int]:
         """The messages that hold it: those that it cites, then those of what was merged into it, by its id."""
-        found = self.cited.row(slot).tolist()
-        for other in sorted(self.merged.get(slot, ()), key=self.ids.text):
-            found += self.cited.row(other).tolist()
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(m for unit in self.with_merged(slot) for m in self.cited.row(unit).tolist()))
+
+    def with_merged(self, slot: int) -> list[int]:
+        """The unit and, by their ids, those that were merged into it."""
+        others = self.merged.get(slot)
+        return [slot, *sorted(others, key=self.ids.text)] if others else [slot]
 
     def messages(self) -> tuple[Ints, Ints]:
         """Pairs of a searched unit and a message that holds it, (m,) each; one may come twice."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memsvc.domain.query import Filter
-from memsvc.index.columns import Mask
+from memsvc.index.columns import Ints, Mask
 from memsvc.index.holdings import Holdings
 from memsvc.index.messages import Messages
 from memsvc.index.moment import Moment
@@ -38,9 +38,10 @@ class View:
     stands: Mask
     searched: Mask
 
-    def has(self, slot: int) -> bool:
-        """Whether a message counts."""
-        return bool(self.existed[slot]) and (self.passing is None or bool(self.passing[slot]))
+    def of(self, slots: Ints) -> Ints:
+        """Those of these messages that count."""
+        counts = self.existed[slots]
+        return slots[counts if self.passing is None else counts & self.passing[slots]]
 
 
 def viewed(

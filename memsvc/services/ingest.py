@@ -314,6 +314,7 @@ def _insert(
             jobs.seeking_waiting(space, follow_ups.OF_WRITE),
             namespaces.advancing(space, seq, count),
         ],
+        by_key=True,
     )
     secrets.insert(connection, space, found)
     return seq, {row.kind for row in waiting}, any(row.is_limited for row in moved)

@@ -24,6 +24,7 @@ from memsvc.services import erase
 from memsvc.services.causes import BY_HAND
 from memsvc.store import audit, erasure, exchanges, links, namespaces, selections, tables, trust, units, versions
 from memsvc.store.database import Database
+from memsvc.store.versions import Replacement
 
 CAUSE = "quarantined"
 _M = tables.message
@@ -119,7 +120,7 @@ def _put_aside(connection: sa.Connection, space: Namespace, stored: units.Stored
     if stored.unit.status in (Status.QUARANTINED, Status.ARCHIVED):
         return False
     new = dataclasses.replace(stored.unit, status=Status.QUARANTINED, superseded_by=None, valid_to=None)
-    versions.replace(connection, space, stored, new, CAUSE)
+    versions.replace(connection, space, [Replacement(stored, new, CAUSE)])
     return True
 
 
@@ -135,7 +136,7 @@ def _bring_back(connection: sa.Connection, space: Namespace, stored: units.Store
         return False
     before = next(item for item in versions.of(connection, space, stored) if item.state["status"] != CAUSE)
     new = dataclasses.replace(stored.unit, **_standing(before.state))
-    versions.replace(connection, space, stored, new, before.cause)
+    versions.replace(connection, space, [Replacement(stored, new, before.cause)])
     return True
 
 

@@ -48,13 +48,15 @@ def _end(before: Message | None) -> str:
 
 
 class Batch:
-    """Changes of one transaction whose caller holds the namespace's lock."""
+    """Changes of one transaction whose caller holds the namespace's lock. Units are written with `commit`."""
 
     def __init__(self, connection: sa.Connection, space: Namespace) -> None:
         self._connection = connection
         self._space = space
         self._seq = space.head
         self._changes: list[feed.Change] = []
+        self._fresh: list[units.NewUnit] = []
+        self._replacements: list[versions.Replacement] = []
 
     def insert(
         self,
@@ -67,7 +69,7 @@ class Batch:
     ) -> None:
         self._seq += 1
         fresh = units.NewUnit(unit, self._seq, exchange_id, session_id, embedding, cause, source_sessions)
-        units.insert(self._connection, self._space, [fresh])
+        self._fresh.append(fresh)
         self._changes.append(feed.Change(self._seq, "put", "unit", unit.id))
 
     def replace(
@@ -78,8 +80,9 @@ class Batch:
         embedding: bytes | None = None,
         source_sessions: tuple[str, ...] | None = None,
     ) -> None:
+        """Each unit at most once in a batch."""
         self._seq += 1
-        versions.replace(self._connection, self._space, old, new, cause, embedding, source_sessions)
+        self._replacements.append(versions.Replacement(old, new, cause, embedding, source_sessions))
         self._changes.append(feed.Change(self._seq, "put", "unit", old.unit.id))
 
     def set_vectors(self, vectors: Mapping[str, bytes]) -> None:
@@ -102,7 +105,11 @@ class Batch:
         self._changes.append(feed.Change(self._seq, "put", "unit", unit_id))
 
     def commit(self) -> int:
-        """Write the change rows and publish them; the new head."""
+        """Write the units, in as few statements as there are kinds of them, and the change rows, and publish them; the
+        new head.
+        """
+        units.insert(self._connection, self._space, self._fresh)
+        versions.replace(self._connection, self._space, self._replacements)
         feed.append(self._connection, self._space, self._changes)
         if self._changes:
             namespaces.advance(self._connection, self._space, self._seq)

@@ -89,7 +89,7 @@ def base(
     chosen.append(_U.c.seq <= namespace.head)
     statement = sa.select(*columns).where(*tables.within(_U, namespace), *chosen).order_by(_U.c.id)
     found = []
-    for row in connection.execute(statement):
+    for row in tables.rows(connection, statement):
         ids = tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id]))
         found.append(
             Base(

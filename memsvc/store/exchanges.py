@@ -91,7 +91,7 @@ def context(
     """Session id -> its last `count` messages, oldest first, and its named speakers."""
     values = together.given(namespace) | {"many": count}
     asked = [(part, values | {"session": session_id}) for session_id in session_ids for part in (_TAIL, _SPEAKERS)]
-    found = iter(together.send(connection, asked))
+    found = iter(together.send(connection, asked, by_key=True))
     return {
         session_id: (
             [_message(row) for row in reversed(next(found))],

@@ -20,7 +20,7 @@ _G = tables.segment
 
 def all_of(connection: sa.Connection, namespace: Namespace) -> list[Link]:
     statement = sa.select(_L).where(*tables.within(_L, namespace)).order_by(_L.c.src, _L.c.dst, _L.c.kind)
-    return [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in connection.execute(statement)]
+    return [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in tables.rows(connection, statement)]
 
 
 def of_unit(connection: sa.Connection, namespace: Namespace, unit_id: str) -> list[Link]:

@@ -68,7 +68,7 @@ def read(
     """These units and messages, `hides` with the namespace's secrets. What was erased meanwhile is left out."""
     values = together.given(namespace) | {"units": list(unit_ids), "messages": list(message_ids)}
     asked = [_WORDS, _CITED, _SAID, _OVER, _DOUBTS, *((_SECRETS, _CITING) if hides else ())]
-    rows, cited, said, over, doubts, *hidden = together.ask(connection, asked, values, ends=True)
+    rows, cited, said, over, doubts, *hidden = together.ask(connection, asked, values, by_key=True, ends=True)
     sources = units.by_owner(cited)
     spans: dict[str, list[Span]] = defaultdict(list)
     for message_id, start, end in over:

@@ -5,7 +5,7 @@ Every table but `tenant` is keyed by tenant first, and row-level security is for
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ _NAMED = sa.text("speaker IS NOT NULL")
 _WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
 _OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
 _ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
+_PART = 1_000
 _REPLACED = sa.text("superseded_by IS NOT NULL")
 
 namespace = sa.Table(
@@ -379,6 +380,12 @@ NAMESPACE_TABLES: tuple[sa.Table, ...] = (
 def within(table: sa.FromClause, namespace: Namespace) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     """The conditions that keep a statement on `table` inside one namespace."""
     return table.c.tenant_id == namespace.tenant_id, table.c.namespace_id == namespace.id
+
+
+def rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[Any]:
+    """The rows of a statement that has many: taken by the thousand, not one by one, nor all at once."""
+    for part in connection.execute(statement).partitions(_PART):
+        yield from part
 
 
 def any_of(column: sa.Column[str], ids: Collection[str] | sa.BindParameter[Any]) -> sa.ColumnElement[bool]:

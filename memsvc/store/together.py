@@ -24,6 +24,11 @@ _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _UUID = sa.UUID(as_uuid=True)
 # Rows that one statement inserts.
 _ROWS = 500
+# A connection of ours plans each statement anew (see Database): what is local ends with the transaction at the latest.
+_PLAN_ONCE = (
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
+)
+_PLAN_EACH = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true)"
 # What stands for the namespace and for ids in a statement that is compiled once; `given` has their values.
 PLACE: Any = Namespace(sa.bindparam("tenant_id", type_=_UUID), sa.bindparam("space_id", type_=_UUID), "", 0, "")  # type: ignore[arg-type]
 
@@ -53,19 +58,31 @@ def given(namespace: Namespace) -> dict[str, Any]:
 
 
 def ask(
-    connection: sa.Connection, statements: Sequence[Prepared], values: Mapping[str, Any], *, ends: bool = False
+    connection: sa.Connection,
+    statements: Sequence[Prepared],
+    values: Mapping[str, Any],
+    *,
+    by_key: bool = False,
+    ends: bool = False,
 ) -> list[list[Any]]:
     """The rows of each statement, asked with its share of `values`; see `send`."""
-    return send(connection, [(one, values) for one in statements], ends=ends)
+    return send(connection, [(one, values) for one in statements], by_key=by_key, ends=ends)
 
 
-def send(connection: sa.Connection, asked: Sequence[Asked], *, ends: bool = False) -> list[list[Any]]:
+def send(
+    connection: sa.Connection, asked: Sequence[Asked], *, by_key: bool = False, ends: bool = False
+) -> list[list[Any]]:
     """The rows of each statement, as named tuples; with `ends` the transaction is over behind them, and the connection
     takes no other statement. Raises what SQLAlchemy raises for a statement.
+
+    `by_key` says that each finds its few rows by a key, whatever the sizes of the tables: then the connection plans it
+    once, and with an index even where a table is still empty. Planning takes several times as long as what is found.
     """
     driver: Any = connection.connection.driver_connection
     try:
         with driver.pipeline():
+            if by_key:
+                driver.execute(_PLAN_ONCE)
             cursors = [
                 driver.cursor(row_factory=namedtuple_row).execute(
                     one.text, one.fixed | {name: values[name] for name in one.names}
@@ -74,6 +91,8 @@ def send(connection: sa.Connection, asked: Sequence[Asked], *, ends: bool = Fals
             ]
             if ends:
                 driver.execute("COMMIT")
+            elif by_key:
+                driver.execute(_PLAN_EACH)
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
     except psycopg.Error as error:
         broken = bool(driver.broken or driver.closed)
@@ -102,14 +121,40 @@ def inserting(
     return [(statement, {"rows": json.dumps([owner | _sent(row) for row in part])}) for part in parts]
 
 
+def updating(
+    namespace: Namespace, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, stamped: str | None = None
+) -> list[Asked]:
+    """What gives rows of the namespace, found by their `id`, these values, which are of the same columns in all; into
+    the column `stamped` the moment of the transaction. A value that is None empties its column.
+    """
+    if not rows:
+        return []
+    statement = _updating(table, tuple(rows[0]), stamped)
+    parts = (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
+    return [(statement, given(namespace) | {"rows": json.dumps([_sent(row) for row in part])}) for part in parts]
+
+
+@functools.cache
+def _updating(table: sa.Table, names: tuple[str, ...], stamped: str | None) -> Prepared:
+    held = _rows(table, names)
+    here = (table.c.tenant_id == PLACE.tenant_id, table.c.namespace_id == PLACE.id, table.c.id == held.c.id)
+    values: dict[str, Any] = {name: held.c[name] for name in names if name != "id"}
+    return Prepared(sa.update(table).where(*here).values(values | ({stamped: sa.func.now()} if stamped else {})))
+
+
 @functools.cache
 def _inserting(table: sa.Table, names: tuple[str, ...], unless_there: bool) -> Prepared:
     columns = ("tenant_id", "namespace_id", *names)
-    held = sa.func.json_populate_recordset(
-        sa.text(f"NULL::public.{table.name}"), sa.bindparam("rows", type_=sa.JSON)
-    ).table_valued(*(sa.column(name, table.c[name].type) for name in columns))
+    held = _rows(table, columns)
     statement = insert(table).from_select(list(columns), sa.select(held))
     return Prepared(statement.on_conflict_do_nothing() if unless_there else statement)
+
+
+def _rows(table: sa.Table, names: Sequence[str]) -> sa.TableValuedAlias:
+    """The rows of the parameter, as the table types them."""
+    record, rows = sa.text(f"NULL::public.{table.name}"), sa.bindparam("rows", type_=sa.JSON)
+    columns = (sa.column(name, table.c[name].type) for name in names)
+    return sa.func.json_populate_recordset(record, rows).table_valued(*columns)
 
 
 def _sent(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,8 +57,10 @@ def insert(
     connection: sa.Connection, namespace: Namespace, fresh: Sequence[NewUnit], known: Mapping[str, float] | None = None
 ) -> None:
     """`known` is the trust of messages, by their ids, where the caller has it."""
+    if not fresh:
+        return
     trusted = trust.least(connection, namespace, {item.unit.id: item.unit.sources for item in fresh}, known)
-    together.send(connection, inserting(namespace, fresh, trusted))
+    together.send(connection, inserting(namespace, fresh, trusted), by_key=True)
 
 
 def inserting(namespace: Namespace, fresh: Sequence[NewUnit], trusted: Mapping[str, float]) -> list[Asked]:
@@ -78,14 +80,24 @@ def inserting(namespace: Namespace, fresh: Sequence[NewUnit], trusted: Mapping[s
     return [*together.inserting(namespace, _U, rows), *together.inserting(namespace, _S, cited)]
 
 
-def replace_sources(
-    connection: sa.Connection, namespace: Namespace, unit_id: str, fresh: Sequence[Source], sessions: Sequence[str]
-) -> None:
-    """The unit cites `fresh` and nothing else; `sessions` runs beside."""
-    connection.execute(sa.delete(_S).where(*tables.within(_S, namespace), _S.c.unit_id == unit_id))
-    together.send(connection, together.inserting(namespace, _S, _source_rows(unit_id, fresh, sessions)))
-    values = {"trust": trust.least(connection, namespace, {unit_id: fresh})[unit_id]}
-    connection.execute(sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == unit_id).values(values))
+def replacing_sources(
+    connection: sa.Connection, namespace: Namespace, fresh: Mapping[str, tuple[Sequence[Source], Sequence[str]]]
+) -> list[Asked]:
+    """What makes each of the units cite these sources and nothing else, with the session of each beside it."""
+    if not fresh:
+        return []
+    trusted = trust.least(connection, namespace, {unit_id: sources for unit_id, (sources, _) in fresh.items()})
+    rows = [row for unit_id, (sources, sessions) in fresh.items() for row in _source_rows(unit_id, sources, sessions)]
+    return [
+        (_UNCITED, together.given(namespace) | {"units": list(fresh)}),
+        *together.inserting(namespace, _S, rows),
+        *together.updating(namespace, _U, [{"id": unit_id, "trust": least} for unit_id, least in trusted.items()]),
+    ]
+
+
+_UNCITED = together.Prepared(
+    sa.delete(_S).where(*tables.within(_S, together.PLACE), tables.any_of(_S.c.unit_id, together.ids("units")))
+)
 
 
 def _source_rows(unit_id: str, fresh: Sequence[Source], sessions: Sequence[str]) -> list[dict[str, Any]]:
@@ -215,8 +227,8 @@ def relied_on(connection: sa.Connection, namespace: Namespace) -> set[str]:
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredUnit]:
     cited = sources(connection, namespace, ids)
     columns = [column for column in _U.c if column.name != "embedding"]
-    rows = connection.execute(sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids)))
-    return {row.id: _stored(row, cited[row.id]) for row in rows}
+    statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
+    return {row.id: _stored(row, cited[row.id]) for row in tables.rows(connection, statement)}
 
 
 def there(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> set[str]:
@@ -236,7 +248,7 @@ def sources(
     if ids is not None:
         statement = statement.where(tables.any_of(_S.c.unit_id, ids))
     found: dict[str, list[tuple[Source, str]]] = {}
-    for row in connection.execute(statement):
+    for row in tables.rows(connection, statement):
         source = Source(row.message_id, row.start_char, row.end_char)
         found.setdefault(row.unit_id, []).append((source, row.session_id))
     return found

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import MemoryUnit
-from memsvc.store import tables, units
+from memsvc.store import tables, together, units
 from memsvc.store.units import StoredUnit
 
 _U = tables.unit
@@ -29,40 +29,51 @@ class Version:
     replaced_at: dt.datetime | None
 
 
-def replace(
-    connection: sa.Connection,
-    namespace: Namespace,
-    old: StoredUnit,
-    new: MemoryUnit,
-    cause: str,
-    embedding: bytes | None = None,
-    source_sessions: Sequence[str] | None = None,
-) -> None:
-    """Make `new` the current version of `old`'s unit, whose id it keeps; `embedding` None leaves the vectors, and
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`new` is to be the current version of `old`'s unit, whose id it keeps; `embedding` None leaves the vector, and
     without `source_sessions` its sources are all of the unit's session.
-
-    The caller holds the namespace's lock and writes the change row.
     """
-    connection.execute(
-        sa.insert(_V).values(
-            tenant_id=namespace.tenant_id,
-            namespace_id=namespace.id,
-            unit_id=old.unit.id,
-            version=old.unit.version,
-            cause=old.cause,
-            state=units.as_json(old.unit),
-            recorded_at=old.recorded_at,
-        )
-    )
-    values = units.columns(new) | {"version": old.unit.version + 1, "cause": cause, "recorded_at": sa.func.now()}
-    if embedding is not None:
-        values["embedding"] = embedding
-    connection.execute(
-        sa.update(_U).where(*tables.within(_U, namespace), _U.c.id == old.unit.id).values(values | {"id": old.unit.id})
-    )
-    if new.sources != old.unit.sources:
-        sessions = source_sessions or (old.session_id,) * len(new.sources)
-        units.replace_sources(connection, namespace, old.unit.id, new.sources, sessions)
+
+    old: StoredUnit
+    new: MemoryUnit
+    cause: str
+    embedding: bytes | None = None
+    source_sessions: Sequence[str] | None = None
+
+
+def replace(connection: sa.Connection, namespace: Namespace, replacements: Sequence[Replacement]) -> None:
+    """Write the next versions of units, each of another one. The caller holds the namespace's lock and writes the
+    change rows.
+    """
+    if not replacements:
+        return
+    kept = [
+        {
+            "unit_id": item.old.unit.id, "version": item.old.unit.version, "cause": item.old.cause,
+            "state": units.as_json(item.old.unit), "recorded_at": item.old.recorded_at,
+        }
+        for item in replacements
+    ]  # fmt: skip
+    made = [
+        units.columns(item.new) | {"id": item.old.unit.id, "version": item.old.unit.version + 1, "cause": item.cause}
+        for item in replacements
+    ]
+    encoded = [
+        {"id": item.old.unit.id, "embedding": item.embedding} for item in replacements if item.embedding is not None
+    ]
+    cited = {
+        item.old.unit.id: (item.new.sources, item.source_sessions or (item.old.session_id,) * len(item.new.sources))
+        for item in replacements
+        if item.new.sources != item.old.unit.sources
+    }
+    statements = [
+        *together.inserting(namespace, _V, kept),
+        *together.updating(namespace, _U, made, stamped="recorded_at"),
+        *together.updating(namespace, _U, encoded),
+        *units.replacing_sources(connection, namespace, cited),
+    ]
+    together.send(connection, statements, by_key=True)
 
 
 def of(connection: sa.Connection, namespace: Namespace, stored: StoredUnit) -> list[Version]:
