@@ -94,7 +94,7 @@ class Consolidate:
         if read.changed is None:
             with lease.transaction() as (connection, _):
                 waits = {"waits for": "reencode"} if read.waits else {}
-                jobs.finish(connection, lease.job, {"units": 0} | counts | waits)
+                lease.finish(connection, {"units": 0} | counts | waits)
             return False
         if outcome is None:
             arguments = self._width, read.space.encoder, read.declared, read.links, read.episodes, read.changed
@@ -136,7 +136,7 @@ class Consolidate:
             result = {"units": outcome.units} | dict(outcome.totals)
             if lease.job.payload.get("dry_run"):
                 shown = [{"unit_id": step.old.unit.id, "change": step.cause} for step in steps[:_SHOWN]]
-                jobs.finish(connection, lease.job, result | counts | {"dry_run": True, "would_change": shown})
+                lease.finish(connection, result | counts | {"dry_run": True, "would_change": shown})
                 return None
             if from_scratch:
                 judgements.forget_unbelieved(connection, locked)
@@ -147,7 +147,7 @@ class Consolidate:
                 payload = dict(lease.job.payload) | {"counts": dict(counts)}
                 jobs.advance(connection, lease.job, reached, locked.head, payload)
             else:
-                jobs.finish(connection, lease.job, result | counts)
+                lease.finish(connection, result | counts)
         return reached, history
 
     def _compute(self, function: Callable[..., ResultT], *arguments: Any) -> ResultT:

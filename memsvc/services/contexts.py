@@ -29,8 +29,6 @@ class Contexts:
 
     def run(self, lease: Lease) -> None:
         """The job's handler."""
-        with lease.reading() as (_, space):
-            require_encoder(space, self._encoder.name)
         done = lease.job.done
 
         def note(connection: sa.Connection, count: int) -> None:
@@ -38,9 +36,10 @@ class Contexts:
             done += count
             jobs.advance(connection, lease.job, done, None)
 
-        give(lease, self._encoder, self._portion, note)
-        with lease.transaction() as (connection, _):
-            jobs.finish(connection, lease.job, {"messages": done})
+        def end(connection: sa.Connection) -> None:
+            lease.finish(connection, {"messages": done})
+
+        give(lease, self._encoder, self._portion, note, end)
 
 
 def _unnoted(connection: sa.Connection, count: int) -> None: ...
@@ -51,21 +50,29 @@ def give(
     encoder: TextEncoder,
     portion: int = _PORTION,
     note: Callable[[sa.Connection, int], None] = _unnoted,
+    end: Callable[[sa.Connection], None] | None = None,
 ) -> None:
     """Encode the messages that have no vectors, of those that are there now: what is written meanwhile has a job of its
-    own. `note` takes down how many more have them, in the transaction that gives them. Only a job that holds the
-    namespace makes vectors, and who takes some away takes the job too: what was read holds as long as the lease.
+    own. `note` takes down how many more have them, in the transaction that gives them, and the last one ends with
+    `end`. Only a job that holds the namespace makes vectors, and who takes some away takes the job too: what was read
+    holds as long as the lease. Raises Conflict when the namespace belongs to another encoder.
     """
-    with lease.reading() as (_, space):
-        head = space.head
-    while True:
+    head: int | None = None
+    is_last = False
+    while not is_last:
         with lease.reading() as (connection, space):
+            require_encoder(space, encoder.name)
+            head = space.head if head is None else head
             pairs = unencoded.messages(connection, space, head, portion)
-        if not pairs:
+        is_last = len(pairs) < portion
+        if not pairs and end is None:
             return
-        made = writing.encode_messages(encoder, pairs)
+        made = writing.encode_messages(encoder, pairs) if pairs else []
         with lease.transaction() as (connection, locked):
-            batch = writing.Batch(connection, locked)
-            batch.set_vectors({message.id: rows for (_, message), rows in zip(pairs, made, strict=True)})
-            batch.commit()
-            note(connection, len(pairs))
+            if pairs:
+                batch = writing.Batch(connection, locked)
+                batch.set_vectors({message.id: rows for (_, message), rows in zip(pairs, made, strict=True)})
+                batch.commit()
+                note(connection, len(pairs))
+            if is_last and end is not None:
+                end(connection)

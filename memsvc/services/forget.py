@@ -65,7 +65,7 @@ class Forget:
                 batch.replace(old, new, f"{FORGOTTEN}: {item.reason}")
                 counts[item.reason] += 1
             batch.commit()
-            jobs.finish(connection, lease.job, dict(counts))
+            lease.finish(connection, dict(counts))
             if self._daily and faded:
                 jobs.tomorrow(connection, locked, KIND)
 
@@ -86,4 +86,4 @@ def _report(lease: Lease, found: Sequence[Forgotten], counts: collections.Counte
     shown = sorted(found, key=lambda item: (item.retention, item.id))[:_SHOWN]
     listed = [{"unit_id": item.id, "reason": item.reason, "retention": round(item.retention, 4)} for item in shown]
     with lease.transaction() as (connection, _):
-        jobs.finish(connection, lease.job, dict(counts) | {"dry_run": True, "would_archive": listed})
+        lease.finish(connection, dict(counts) | {"dry_run": True, "would_archive": listed})

@@ -10,7 +10,6 @@ from __future__ import annotations
 from memsvc.reader.lazy import LazyReader
 from memsvc.services import episode_context
 from memsvc.services.work import Lease
-from memsvc.store import jobs
 
 
 class ReadAhead:
@@ -30,4 +29,4 @@ class ReadAhead:
             kept = made is not None and now == before
             if made is not None and before is not None and kept:
                 self._reader.get().keep(before[1], *made, seq=space.head)
-            jobs.finish(connection, lease.job, {"tokens": made[1].length if made and kept else 0})
+            lease.finish(connection, {"tokens": made[1].length if made and kept else 0})

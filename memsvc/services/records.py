@@ -18,7 +18,7 @@ from memsvc.models.encoder import TextEncoder, Vectors
 from memsvc.services import follow_ups, secrecy, writing
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
-from memsvc.store import jobs, namespaces, records, tenants, trust, unencoded
+from memsvc.store import namespaces, records, tenants, trust, unencoded
 from memsvc.store.database import Database
 
 KIND = follow_ups.SWEEP
@@ -190,7 +190,7 @@ def sweep(lease: Lease) -> None:
     """The handler of the job that deletes what has ended."""
     with lease.transaction() as (connection, locked):
         gone = records.sweep(connection, locked)
-        jobs.finish(connection, lease.job, {"records": gone})
+        lease.finish(connection, {"records": gone})
         end = records.next_end(connection, locked)
         if end is not None:
             follow_ups.sweep(connection, locked, (end - dt.datetime.now(dt.UTC)).total_seconds())

@@ -58,7 +58,7 @@ class Redistil:
 
     def run(self, lease: Lease) -> None:
         """The job's handler. With `after` and `to` in its payload it is about that stretch of the change feed."""
-        job, payload = lease.job, lease.job.payload
+        payload = lease.job.payload
         with lease.reading() as (connection, space):
             require_encoder(space, self._encoder.name)
             if "to" in payload:
@@ -81,7 +81,7 @@ class Redistil:
         contexts.give(lease, self._encoder)
         with lease.transaction() as (connection, locked):
             follow_ups.consolidation(connection, locked, locked.head)
-            jobs.finish(connection, job, counts | {"sessions": len(sessions), "distiller": compose.DISTILLER})
+            lease.finish(connection, counts | {"sessions": len(sessions), "distiller": compose.DISTILLER})
 
     def _session(self, lease: Lease, session: str, course: _Course) -> None:
         for _ in range(_ROUNDS):

@@ -51,7 +51,7 @@ class Reencode:
                 # Messages that were written meanwhile are left to the job behind their write.
                 if unencoded.count(connection, locked, messages=False) == 0:
                     follow_ups.of_write(connection, locked, locked.head)
-                    jobs.finish(connection, lease.job, steps.counts | {"encoder": self._encoder.name})
+                    lease.finish(connection, steps.counts | {"encoder": self._encoder.name})
                     return
             if steps.done == before:
                 raise errors.Unavailable("The namespace is being changed all the time.", "The job tries again later.")

@@ -53,7 +53,7 @@ class Refine:
                 progress = dict(job.payload) | {"reached": message.seq, "counts": dict(counts)}
                 jobs.advance(connection, job, number, total, progress)
         with lease.transaction() as (connection, _):
-            jobs.finish(connection, job, dict(counts) | {"model": self._generator.name})
+            lease.finish(connection, dict(counts) | {"model": self._generator.name})
 
     def _message(self, lease: Lease, message: Message, counts: collections.Counter[str]) -> None:
         with lease.reading() as (connection, space):

@@ -58,7 +58,7 @@ class Summarise:
             with lease.transaction() as (connection, _):
                 jobs.advance(connection, lease.job, number, len(ids))
         with lease.transaction() as (connection, _):
-            jobs.finish(connection, lease.job, dict(counts) | {"model": self._generator.name})
+            lease.finish(connection, dict(counts) | {"model": self._generator.name})
 
     def _one(self, lease: Lease, unit_id: str, members: list[str], counts: collections.Counter[str]) -> None:
         with lease.reading() as (connection, space):

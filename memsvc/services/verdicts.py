@@ -103,7 +103,7 @@ class Verdicts:
         with lease.transaction() as (connection, locked):
             if rest:
                 jobs.enqueue(connection, locked, KIND, f"{KIND}:{uuid.uuid4()}", {"pairs": rest})
-            jobs.finish(connection, job, dict(counts) | {"model": self._generator.name})
+            lease.finish(connection, dict(counts) | {"model": self._generator.name})
 
     def _judge(self, lease: Lease, earlier: str, later: str, counts: collections.Counter[str]) -> Judgement | None:
         """None where there is nothing to ask: one of the two is gone, or they were judged as they are."""

@@ -45,6 +45,7 @@ class Lease:
 
     def __init__(self, database: Database, job: Job, stopping: threading.Event | None = None) -> None:
         self.job = job
+        self.is_finished = False
         self._database = database
         self._stopping = stopping or threading.Event()
 
@@ -70,6 +71,11 @@ class Lease:
             if space is None or not jobs.holds(connection, self.job):
                 raise LeaseLost
             yield connection, space
+
+    def finish(self, connection: sa.Connection, result: Mapping[str, Any]) -> None:
+        """The job is done, in the transaction of its last effect, which must be one of `transaction`."""
+        jobs.finish(connection, self.job, result)
+        self.is_finished = True
 
 
 # A handler does the job and finishes it, in one of its transactions; a job that it leaves unfinished has failed.
@@ -203,9 +209,10 @@ class Runner:
             return False
         start = time.monotonic()
         lane.current = job
+        lease = Lease(self._database, job, self._stopping)
         with _Heartbeat(self._database, job, self._settings):
             try:
-                self._handlers[job.kind](Lease(self._database, job, self._stopping))
+                self._handlers[job.kind](lease)
                 error: Exception | None = None
             except Stopping:
                 self._release(job)
@@ -215,12 +222,13 @@ class Runner:
                 return True
             except Exception as raised:
                 error = raised
-        self._end(job, error)
+        if error or not lease.is_finished:
+            self._fail(job, error)
         _log.info("job ended", job=str(job.id), kind=job.kind, seconds=round(time.monotonic() - start, 3))
         return True
 
-    def _end(self, job: Job, error: Exception | None) -> None:
-        """Write down a failure; a finished job is no longer held, and nothing is left to write."""
+    def _fail(self, job: Job, error: Exception | None) -> None:
+        """Write down a failure, unless the job was finished before it, or is another's."""
         reason = _reason(error) if error else "Its handler ended without finishing it."
         # What is refused for a reason that stays would be refused again.
         hopeless = isinstance(error, errors.MemsvcError) and not error.retryable

@@ -130,6 +130,8 @@ def write_episodes(
     if gone:
         for table, column in ((_G, _G.c.episode_id), (_E, _E.c.id)):
             connection.execute(sa.delete(table).where(*tables.within(table, namespace), tables.any_of(column, gone)))
+    if not told:
+        return 0
     known = sa.select(_E.c.id, _E.c.abstract, _E.c.name).where(
         *tables.within(_E, namespace), tables.any_of(_E.c.id, [episode.id for episode in told])
     )

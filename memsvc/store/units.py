@@ -225,6 +225,8 @@ def relied_on(connection: sa.Connection, namespace: Namespace) -> set[str]:
 
 
 def by_id(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> dict[str, StoredUnit]:
+    if not ids:
+        return {}
     cited = sources(connection, namespace, ids)
     columns = [column for column in _U.c if column.name != "embedding"]
     statement = sa.select(*columns).where(*tables.within(_U, namespace), tables.any_of(_U.c.id, ids))
@@ -245,6 +247,8 @@ def sources(
     A statement of its own: gathered per unit in a subquery it took a plan that grew with the namespace.
     """
     statement = sa.select(_S).where(*tables.within(_S, namespace)).order_by(_S.c.unit_id, _S.c.ordinal)
+    if ids is not None and not ids:
+        return {}
     if ids is not None:
         statement = statement.where(tables.any_of(_S.c.unit_id, ids))
     found: dict[str, list[tuple[Source, str]]] = {}

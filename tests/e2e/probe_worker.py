@@ -11,7 +11,7 @@ from celery import signals
 
 from memsvc.services.work import Lease, Runner
 from memsvc.settings import Settings
-from memsvc.store import feed, jobs, namespaces
+from memsvc.store import feed, namespaces
 from memsvc.store.database import Database
 from workers import app as celery_app
 
@@ -23,7 +23,7 @@ def probe(lease: Lease) -> None:
         feed.append(connection, space, [feed.Change(space.head + 1, "put", "unit", f"probe:{lease.job.id}")])
         namespaces.advance(connection, space, space.head + 1)
         time.sleep(random.uniform(0, 0.002))
-        jobs.finish(connection, lease.job, {})
+        lease.finish(connection, {})
 
 
 def killer(_: Lease) -> None:

@@ -55,7 +55,7 @@ def runner(service: Service, kind: str, handler: Handler, settings: JobSettings 
 
 def finishing(lease: Lease) -> None:
     with lease.transaction() as (connection, _):
-        jobs.finish(connection, lease.job, {"ok": True})
+        lease.finish(connection, {"ok": True})
 
 
 def test_the_same_work_is_queued_once_and_done_once(service: Service, space: Space, kind: str) -> None:
