@@ -85,6 +85,10 @@ class Numbering:
         assert text is not None
         return text
 
+    def texts(self) -> list[str]:
+        """Those that have a number."""
+        return list(self._numbers)
+
     def takers(self, number: int) -> int:
         return self._takers[number]
 

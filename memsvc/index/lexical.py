@@ -132,6 +132,12 @@ class LexicalIndex:
         self._said.settle()
         self._postings.settle()
 
+    def weights(self, terms: Iterable[str], count: int) -> dict[str, float]:
+        """Term -> its share of all, by idf among `count` messages. Unknown terms have none."""
+        found = {t: math.log((count + 1) / df) for t in terms if (df := self.df(t))}
+        total = sum(found.values())
+        return {term: weight / total for term, weight in found.items()} if total > 0 else {}
+
     def df(self, term: str) -> int:
         """How many messages are found by the term."""
         number = self._terms.get(term)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -126,10 +125,15 @@ class NamespaceIndex:
         with self._lock:
             return self._messages.speakers()
 
+    def persons(self) -> list[str]:
+        """The names that units have for persons."""
+        with self._lock:
+            return self._units.persons()
+
     def weights(self, query_text: str) -> dict[str, float]:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
         with self._lock:
-            return self._weights(dict.fromkeys(words.terms(query_text)))
+            return self._lexical.weights(dict.fromkeys(words.terms(query_text)), self._messages.count)
 
     def unsaid(self, query_text: str) -> Unsaid:
         """The terms of the question that nobody said here."""
@@ -278,12 +282,6 @@ class NamespaceIndex:
         best = hits[np.lexsort((self._messages.columns["seq"][hits], -scores[hits]))][:count]
         return scores, {slot: rank for rank, slot in enumerate(best.tolist(), start=1)}
 
-    def _weights(self, terms: Iterable[str]) -> dict[str, float]:
-        count = self._messages.count
-        found = {t: math.log((count + 1) / df) for t in terms if (df := self._lexical.df(t))}
-        total = sum(found.values())
-        return {term: weight / total for term, weight in found.items()} if total > 0 else {}
-
     def _search_dense(self, vector: NDArray[np.float32], count: int, passing: Mask | None) -> Ints:
         """Messages with the nearest rows, nearest first; more than `count`, since rows are not yet joined."""
         owners, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, self._rows_of(passing))
@@ -368,7 +366,7 @@ class NamespaceIndex:
     ) -> list[Candidate]:
         """What is told of the `chosen` places of what was `found`, in that order, as are the ranks."""
         slots, units = found[chosen], self._units
-        shares = self._lexical.shares(self._weights(terms))
+        shares = self._lexical.shares(self._lexical.weights(terms, self._messages.count))
         before, behind = self._lexical.neighbours(slots)
         begins, ends = closeness.begins[chosen].tolist(), closeness.begins[chosen + 1].tolist()
         held_by = [closeness.units[begin:end].tolist() for begin, end in zip(begins, ends, strict=True)]

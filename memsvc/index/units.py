@@ -174,6 +174,10 @@ class Units:
             found &= naming
         return found
 
+    def persons(self) -> list[str]:
+        """The names of persons in all units that are there."""
+        return self._persons.texts()
+
     def spans(self, slots: Ints) -> dict[int, tuple[dt.datetime, dt.datetime]]:
         """Of those of the units that speak of a time, that."""
         start, end = self.columns["t_start"][slots], self.columns["t_end"][slots]

@@ -323,7 +323,8 @@ def _of_persons(connection: sa.Connection, space: Namespace, index: NamespaceInd
         forms = Names(aliases.of(connection, space)).forms(only.speakers, here)
         only = dataclasses.replace(only, speakers=frozenset(forms))
     if only is not None and only.persons:
-        only = dataclasses.replace(only, persons=frozenset(aliases.persons(connection, space, only.persons)))
+        names = Names(aliases.of(connection, space)).forms(only.persons, index.persons())
+        only = dataclasses.replace(only, persons=frozenset(names))
     return dataclasses.replace(query, only=only)
 
 

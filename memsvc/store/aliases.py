@@ -39,12 +39,6 @@ def delete_of(connection: sa.Connection, namespace: Namespace, name: str) -> int
     return delete(connection, namespace, [item.alias for item in declared if item.name == person])
 
 
-def persons(connection: sa.Connection, namespace: Namespace, names: Collection[str]) -> set[str]:
-    """`names`, and every other name that units have for the same persons."""
-    held = sa.select(sa.func.unnest(_U.c.persons)).where(*tables.within(_U, namespace)).distinct()
-    return Names(of(connection, namespace)).forms(names, connection.execute(held).scalars())
-
-
 def called(connection: sa.Connection, namespace: Namespace, name: str) -> set[str]:
     """`name`, and every other name that was declared for the same person."""
     declared = of(connection, namespace)

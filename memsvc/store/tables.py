@@ -21,6 +21,8 @@ from memsvc.store.accounts import tombstone as tombstone
 
 _RUNNING = sa.text("state = 'running'")
 _NAMED = sa.text("speaker IS NOT NULL")
+# What is trusted wholly is what no question for trust leaves out.
+_DISTRUSTED = sa.text("trust < 1")
 _WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
 _OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
 _ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
@@ -106,6 +108,14 @@ message = sa.Table(
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     sa.Index("message_by_speaker", "tenant_id", "namespace_id", "session_id", "speaker", postgresql_where=_NAMED),
+    sa.Index(
+        "message_by_trust",
+        "tenant_id",
+        "namespace_id",
+        "trust",
+        postgresql_include=["id"],
+        postgresql_where=_DISTRUSTED,
+    ),
     sa.Index("message_without_vectors", "tenant_id", "namespace_id", "seq", postgresql_where=_WITHOUT_VECTORS),
     sa.Index(
         "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
@@ -180,6 +190,9 @@ unit = sa.Table(
     # Of the clock that `t_mention` was read from.
     columns.utc_offset(),
     sa.Index("unit_by_seq", "tenant_id", "namespace_id", "seq"),
+    sa.Index(
+        "unit_by_trust", "tenant_id", "namespace_id", "trust", postgresql_include=["id"], postgresql_where=_DISTRUSTED
+    ),
     sa.Index("unit_by_session", "tenant_id", "namespace_id", "session_id"),
     sa.Index("unit_by_successor", "tenant_id", "namespace_id", "superseded_by", postgresql_where=_REPLACED),
     columns.belongs(),

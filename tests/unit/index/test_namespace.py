@@ -134,6 +134,7 @@ def test_an_index_that_followed_equals_one_built_anew_and_one_from_a_snapshot(se
     for other in others:
         assert (followed.message_ids(), followed.unit_ids()) == (other.message_ids(), other.unit_ids())
         assert (followed.speakers(), len(followed)) == (other.speakers(), len(other))
+        assert sorted(followed.persons()) == sorted(other.persons())
 
 
 def test_a_batch_that_is_already_in_changes_nothing_and_a_gap_is_refused() -> None:
