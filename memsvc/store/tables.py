@@ -21,12 +21,9 @@ from memsvc.store.accounts import tombstone as tombstone
 
 _RUNNING = sa.text("state = 'running'")
 _NAMED = sa.text("speaker IS NOT NULL")
-# What is trusted wholly is what no question for trust leaves out.
-_DISTRUSTED = sa.text("trust < 1")
 _WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
 _OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
 _ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
-_PART = 1_000
 _REPLACED = sa.text("superseded_by IS NOT NULL")
 
 namespace = sa.Table(
@@ -108,14 +105,7 @@ message = sa.Table(
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
     sa.Index("message_by_speaker", "tenant_id", "namespace_id", "session_id", "speaker", postgresql_where=_NAMED),
-    sa.Index(
-        "message_by_trust",
-        "tenant_id",
-        "namespace_id",
-        "trust",
-        postgresql_include=["id"],
-        postgresql_where=_DISTRUSTED,
-    ),
+    columns.by_trust("message"),
     sa.Index("message_without_vectors", "tenant_id", "namespace_id", "seq", postgresql_where=_WITHOUT_VECTORS),
     sa.Index(
         "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
@@ -190,9 +180,7 @@ unit = sa.Table(
     # Of the clock that `t_mention` was read from.
     columns.utc_offset(),
     sa.Index("unit_by_seq", "tenant_id", "namespace_id", "seq"),
-    sa.Index(
-        "unit_by_trust", "tenant_id", "namespace_id", "trust", postgresql_include=["id"], postgresql_where=_DISTRUSTED
-    ),
+    columns.by_trust("unit"),
     sa.Index("unit_by_session", "tenant_id", "namespace_id", "session_id"),
     sa.Index("unit_by_successor", "tenant_id", "namespace_id", "superseded_by", postgresql_where=_REPLACED),
     columns.belongs(),
@@ -397,7 +385,7 @@ def within(table: sa.FromClause, namespace: Namespace) -> tuple[sa.ColumnElement
 
 def rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[Any]:
     """The rows of a statement that has many: taken by the thousand, not one by one, nor all at once."""
-    for part in connection.execute(statement).partitions(_PART):
+    for part in connection.execute(statement).partitions(1_000):
         yield from part
 
 
