@@ -46,6 +46,7 @@ class Lease:
     def __init__(self, database: Database, job: Job, stopping: threading.Event | None = None) -> None:
         self.job = job
         self.is_finished = False
+        self._finishing = False
         self._database = database
         self._stopping = stopping or threading.Event()
 
@@ -66,16 +67,18 @@ class Lease:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[tuple[sa.Connection, Namespace]]:
         """One transaction under the namespace's lock, entered only while the job is this worker's. Raises LeaseLost."""
+        self._finishing = False
         with self._database.tenant(self.job.tenant_id) as connection:
             space = namespaces.lock_by_id(connection, self.job.tenant_id, self.job.namespace_id)
             if space is None or not jobs.holds(connection, self.job):
                 raise LeaseLost
             yield connection, space
+        self.is_finished = self._finishing  # it is committed
 
     def finish(self, connection: sa.Connection, result: Mapping[str, Any]) -> None:
         """The job is done, in the transaction of its last effect, which must be one of `transaction`."""
         jobs.finish(connection, self.job, result)
-        self.is_finished = True
+        self._finishing = True
 
 
 # A handler does the job and finishes it, in one of its transactions; a job that it leaves unfinished has failed.

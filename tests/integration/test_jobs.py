@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 import time
@@ -78,6 +79,23 @@ def test_a_failing_job_is_retried_and_dead_in_the_end_with_its_reason(
     until(lambda: worker.run_due() == 0 and find(service, job_id).state is State.DEAD)
     dead = find(service, job_id)
     assert (dead.attempts, dead.last_error) == (QUICK.attempts, "RuntimeError: the disk is full")
+
+
+@pytest.mark.parametrize("is_rolled_back", [False, True])
+def test_a_job_whose_handler_leaves_it_unfinished_has_failed(
+    service: Service, space: Space, kind: str, *, is_rolled_back: bool
+) -> None:
+    def leaving(lease: Lease) -> None:
+        if is_rolled_back:
+            with contextlib.suppress(OSError), lease.transaction() as (connection, _):
+                lease.finish(connection, {})
+                raise OSError
+
+    job_id = enqueue(service, space, kind)
+    worker = runner(service, kind, leaving)
+    until(lambda: worker.run_due() == 0 and find(service, job_id).state is State.DEAD)
+    dead = find(service, job_id)
+    assert (dead.attempts, dead.last_error) == (QUICK.attempts, "Its handler ended without finishing it.")
 
 
 def test_what_would_fail_again_is_dead_at_once(service: Service, space: Space, kind: str) -> None:
