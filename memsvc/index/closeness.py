@@ -31,9 +31,7 @@ class Closeness:
 
     def dense(self) -> NDArray[np.float64]:
         """(n,) of the three: what is not there counts as its nearest kin does; nan where nothing is there."""
-        first, has = self.begins[:-1], self.begins[:-1] < self.begins[1:]
-        statement = np.full(len(first), np.nan)
-        statement[has] = self.cosines[first[has]]
+        statement = _best(self.begins, self.cosines)
         statement = np.where(np.isnan(statement), self.own, statement)
         weighted = STATEMENT_WEIGHT * statement + IN_CONTEXT_WEIGHT * self.own + CONTEXT_WEIGHT * self.all
         return np.where(np.isnan(self.own) | np.isnan(self.all), statement, weighted)
@@ -62,6 +60,8 @@ def measured(
     """
     order = np.lexsort((np.where(np.isnan(unit_cosines), np.inf, -unit_cosines), of_message))
     begins = np.searchsorted(of_message, np.arange(count + 1))
+    best = _best(begins, unit_cosines[order])
+    own, every = _expected(own, best), _expected(every, best)
     return Closeness(begins, units[order], unit_cosines[order], rows[order], own, every)
 
 
@@ -70,6 +70,25 @@ def unmeasured(count: int, of_message: Ints, units: Ints) -> Closeness:
     none = np.full(count, np.nan)
     begins = np.searchsorted(of_message, np.arange(count + 1))
     return Closeness(begins, units, np.full(len(units), np.nan), None, none, none)
+
+
+def _best(begins: Ints, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of every message the first of its values, nan where it has none: (n,)."""
+    first, has = begins[:-1], begins[:-1] < begins[1:]
+    found = np.full(len(first), np.nan)
+    found[has] = values[first[has]]
+    return found
+
+
+def _expected(values: NDArray[np.float64], statement: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The cosines in context (n,), where a message waits for its own as far from its statement's as they are among the
+    others: a statement alone is mostly the nearer one, and what waits would stand before all that does not.
+    """
+    apart = values - statement
+    measured = ~np.isnan(apart)
+    if not measured.any():
+        return values
+    return np.where(np.isnan(values), np.round(statement + apart[measured].mean(), _DECIMALS), values)
 
 
 def known(values: NDArray[np.float64]) -> list[float | None]:

@@ -81,7 +81,7 @@ def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
         "coverage": coverage,
         "coverage_rank": 1 / (1 + np.argsort(np.argsort(-coverage, kind="stable"))),
         **_statements(candidates),
-        # What was just said has no rows of its own yet: it counts as its statement does.
+        # While nothing has rows of its own yet, all count as their statements do.
         "own_cosine": np.array([c.own_cosine if c.own_cosine is not None else c.dense or 0.0 for c in candidates]),
         "context_cosine": np.array(
             [c.context_cosine if c.context_cosine is not None else c.dense or 0.0 for c in candidates]

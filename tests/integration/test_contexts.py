@@ -115,6 +115,25 @@ def test_of_more_than_was_just_said_words_and_statements_count_until_the_job_has
     assert [result for result in memory.recall(meant).results if result.sources[0].message_id == "s1"]
 
 
+def test_what_waits_for_the_job_does_not_stand_before_what_does_not(
+    service: Service, memory: Namespace, settle: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(shelf: int, count: int) -> None:
+        for number in range(count):
+            name = f"item{shelf}n{number}"
+            memory.add(f"The {name} is on the shelf.", session_id=f"s{shelf}", id=name)
+
+    for shelf in range(4):
+        write(shelf, 15)
+    settle()
+    monkeypatch.setattr(indexes, "_JUST_SAID", 0)
+    for shelf in range(10, 14):
+        write(shelf, 15)
+    for number in range(15):
+        found = {s.message_id for result in memory.recall(f"item0n{number}", limit=1).results for s in result.sources}
+        assert found == {f"item0n{number}"}
+
+
 def test_a_burst_of_writes_waits_for_one_job_and_what_comes_while_it_works_for_the_next(
     service: Service, client: MemoryClient, memory: Namespace
 ) -> None:
