@@ -132,6 +132,7 @@ def test_what_waits_for_the_job_does_not_stand_before_what_does_not(
     for number in range(15):
         found = {s.message_id for result in memory.recall(f"item0n{number}", limit=1).results for s in result.sources}
         assert found == {f"item0n{number}"}
+    settle()  # the other tests count what is left to do
 
 
 def test_a_burst_of_writes_waits_for_one_job_and_what_comes_while_it_works_for_the_next(
