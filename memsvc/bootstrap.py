@@ -192,6 +192,7 @@ def _consolidation(
         after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
         after_doubts=[verdicts.KIND] if judges else [],
         encoder=text_encoder.name,
+        most_bytes=settings.jobs.kept_bytes,
     )
 
 

@@ -169,6 +169,9 @@ class JobSettings(BaseSettings):
     timeout_s: float = Field(1800.0, gt=0, description="a job that runs longer hangs, and is freed")
     poll_s: float = Field(2.0, gt=0, description="between two looks for work that nobody told of")
     backoff_s: float = Field(2.0, gt=0, description="before the second attempt; doubles with each further one")
+    kept_bytes: int = Field(
+        512 * 1024**2, ge=0, description="what the consolidation keeps of namespaces between runs, 7 KB a statement"
+    )
     forget_faded: bool = Field(False, description="every day put away what has faded; kept, and restorable")
     stop_s: float = Field(8.0, ge=0, description="wait for the running job when the process stops")
 

@@ -17,12 +17,12 @@ from memsvc.index.units import Units
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a search leaves in: `only` such messages, and where they are given of these `messages` (ids), none of those
-    `without`.
+    """What a search leaves in: `only` such messages, and where they are given of these `messages` (numbers in the
+    feed), none of those `without` (ids).
     """
 
     only: Filter | None = None
-    messages: Collection[str] | None = None
+    messages: Ints | None = None
     without: Collection[str] = ()
 
 
@@ -68,8 +68,6 @@ def viewed(
             searched = stands & among
             passing &= held.holding(among)
         if conditions.messages is not None:
-            named = np.zeros(len(passing), dtype=np.bool_)
-            named[messages.ids.of(conditions.messages)] = True
-            passing &= named
+            passing &= np.isin(messages.columns["seq"], conditions.messages)
         passing[messages.ids.of(conditions.without)] = False
     return View(moment, passing, existed, stands, searched)

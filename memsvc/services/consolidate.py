@@ -41,13 +41,15 @@ _SLICE = 2000
 _SHOWN = 100
 # Of so many namespaces it is remembered how the last run ended.
 _MOST_DONE = 10_000
+_MOST_BYTES = 512 * 1024**2
 ResultT = TypeVar("ResultT")
 
 
 class Consolidate:
     """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one.
     `daily` are kinds of jobs that a namespace is to have every day, `after_abstracts` those behind new abstracts,
-    `after_doubts` those that are given the doubtful pairs; `encoder` is whose vectors are read, None for any.
+    `after_doubts` those that are given the doubtful pairs; `encoder` is whose vectors are read, None for any. Between
+    runs no more than `most_bytes` are kept of all namespaces.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Consolidate:
         after_abstracts: Sequence[str] = (),
         after_doubts: Sequence[str] = (),
         encoder: str | None = None,
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._width = width
+        self._most_bytes = most_bytes
         self._aside = aside
         self._daily = tuple(daily)
         self._after_abstracts = tuple(after_abstracts)
@@ -88,7 +92,7 @@ class Consolidate:
         read, token = self._read(lease, done, from_scratch), str(uuid.uuid4())
         outcome: Outcome | None = None
         if read.changed is not None and done is not None and read.follows:
-            outcome = self._compute(kept.advance, read.space.id, done.token, token, read.changed)
+            outcome = self._compute(kept.advance, read.space.id, done.token, token, read.changed, self._most_bytes)
             if outcome is None:
                 read = self._read(lease, None, from_scratch)
         if read.changed is None:
@@ -98,7 +102,7 @@ class Consolidate:
             return False
         if outcome is None:
             arguments = self._width, read.space.encoder, read.declared, read.links, read.episodes, read.changed
-            outcome = self._compute(kept.begin, read.space.id, token, *arguments)
+            outcome = self._compute(kept.begin, read.space.id, token, *arguments, self._most_bytes)
         try:
             reached = self._end(lease, read, outcome, counts, from_scratch)
         except BaseException:

@@ -14,7 +14,6 @@ from memsvc.domain.alias import Alias
 from memsvc.domain.link import Link
 from memsvc.services.decisions import Changed, Held, Outcome
 
-_MOST_BYTES = 512 << 20
 # What nobody asks for is kept no longer than that.
 _KEPT_S = 3600.0
 # Until when, the token, and what is kept, that used least lately first.
@@ -30,16 +29,19 @@ def begin(
     known: Sequence[Link],
     episodes: Sequence[str],
     changed: Changed,
+    most_bytes: int,
 ) -> Outcome:
-    """From all units; `known` are the links and `episodes` the ids of the episodes that are stored."""
+    """From all units; `known` are the links and `episodes` the ids of the episodes that are stored. No more than
+    `most_bytes` are kept of all namespaces.
+    """
     _kept.pop(namespace_id, None)
-    return _advance(namespace_id, token, Held(width, encoder, declared, known, episodes), changed)
+    return _advance(namespace_id, token, Held(width, encoder, declared, known, episodes), changed, most_bytes)
 
 
-def advance(namespace_id: uuid.UUID, left_by: str, token: str, changed: Changed) -> Outcome | None:
+def advance(namespace_id: uuid.UUID, left_by: str, token: str, changed: Changed, most_bytes: int) -> Outcome | None:
     """From what the run `left_by` left; None where that is not here."""
     found = _kept.pop(namespace_id, None)
-    return _advance(namespace_id, token, found[2], changed) if found and found[1] == left_by else None
+    return _advance(namespace_id, token, found[2], changed, most_bytes) if found and found[1] == left_by else None
 
 
 def drop(namespace_id: uuid.UUID) -> None:
@@ -55,11 +57,11 @@ def expire() -> None:
             drop(namespace_id)
 
 
-def _advance(namespace_id: uuid.UUID, token: str, held: Held, changed: Changed) -> Outcome:
+def _advance(namespace_id: uuid.UUID, token: str, held: Held, changed: Changed, most_bytes: int) -> Outcome:
     outcome = held.advance(changed)
     _kept[namespace_id] = time.monotonic() + _KEPT_S, token, held
     expire()
     size = sum(each.size for _, _, each in _kept.values())
-    while size > _MOST_BYTES:
+    while size > most_bytes:
         size -= _kept.popitem(last=False)[1][2].size
     return outcome

@@ -32,8 +32,9 @@ from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
 from memsvc.services import evidence, secrecy, wording
 from memsvc.services.indexes import Indexes
+from memsvc.services.matching import Matching
 from memsvc.settings import RecallSettings
-from memsvc.store import aliases, filters, shown, trust
+from memsvc.store import aliases, shown, trust
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
 _MIN_MEMORY_TOKENS = 8
@@ -99,6 +100,7 @@ class Recall:
         self._encoder = encoder
         self._indexes = indexes
         self._settings = settings
+        self._matching = Matching()
 
     def recall(
         self,
@@ -171,7 +173,7 @@ class Recall:
             clock.lap("following")
             asked = analysis.analyse(query, index.speakers(), self._read_times)
             clock.lap("analysis")
-            search = _search(connection, space, index, query, None if degraded else vector, settings.query_term_limit)
+            search = self._search(connection, space, index, query, None if degraded else vector)
             found = search.best(self._per_arm(query))
             clock.lap("candidates")
             scored = fusion.fuse(
@@ -201,6 +203,24 @@ class Recall:
         unsaid, every = index.unsaid(query.text), search.best(len(index)) if everything else []
         memories = expansion.newest_first(memories[:count])
         return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories, every, degraded)
+
+    def _search(
+        self,
+        connection: sa.Connection,
+        space: Namespace,
+        index: NamespaceIndex,
+        query: Query,
+        vector: NDArray[np.float32] | None,
+    ) -> _Search:
+        query = _of_persons(connection, space, index, query)
+        distrusted = trust.below(connection, space, query.min_trust)
+        conditions = None
+        if query.only is not None or distrusted:
+            metadata = query.only.metadata if query.only else {}
+            messages = self._matching.messages(connection, space, metadata) if metadata else None
+            # What is not trusted is left out of the search: in numbers it must not push the rest away.
+            conditions = Conditions(query.only, messages, distrusted)
+        return _Search(index, query, vector, self._settings.query_term_limit, distrusted, conditions, space.head)
 
     def _per_arm(self, query: Query) -> int:
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
@@ -273,25 +293,6 @@ class _Search:
         return self.index.candidates(
             self.query.text, self.vector, per_arm, self.term_limit, moment, self.conditions, self.until
         )
-
-
-def _search(
-    connection: sa.Connection,
-    space: Namespace,
-    index: NamespaceIndex,
-    query: Query,
-    vector: NDArray[np.float32] | None,
-    term_limit: int,
-) -> _Search:
-    query = _of_persons(connection, space, index, query)
-    distrusted = trust.below(connection, space, query.min_trust)
-    conditions = None
-    if query.only is not None or distrusted:
-        metadata = query.only.metadata if query.only else {}
-        messages = filters.messages_with(connection, space, metadata) if metadata else None
-        # What is not trusted is left out of the search: in numbers it must not push the rest away.
-        conditions = Conditions(query.only, messages, distrusted)
-    return _Search(index, query, vector, term_limit, distrusted, conditions, space.head)
 
 
 def _words(

@@ -13,7 +13,12 @@ from memsvc.store import tables
 _M = tables.message
 
 
-def messages_with(connection: sa.Connection, namespace: Namespace, metadata: Mapping[str, Any]) -> set[str]:
-    """Ids of the messages whose metadata contain these, in the sense of PostgreSQL's jsonb @>."""
-    statement = sa.select(_M.c.id).where(*tables.within(_M, namespace), _M.c.metadata.contains(dict(metadata)))
-    return set(connection.execute(statement).scalars())
+def messages_with(
+    connection: sa.Connection, namespace: Namespace, metadata: Mapping[str, Any], after: int = 0
+) -> list[int]:
+    """Numbers in the feed, ascending, of the messages behind `after` whose metadata contain these, in the sense of
+    PostgreSQL's jsonb @>.
+    """
+    here = (*tables.within(_M, namespace), _M.c.seq > after)
+    statement = sa.select(_M.c.seq).where(*here, _M.c.metadata.contains(dict(metadata))).order_by(_M.c.seq)
+    return list(connection.execute(statement).scalars())

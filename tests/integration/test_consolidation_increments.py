@@ -85,9 +85,9 @@ def test_of_what_was_erased_nothing_is_kept(service: Service, memory: Namespace,
     is_what_a_rebuild_gives(service, memory)
 
 
-@pytest.mark.parametrize("lost", ["in the process that computes", "here"])
+@pytest.mark.parametrize("lost", ["in the process that computes", "here", "no room"])
 def test_what_is_not_kept_any_more_is_read_again(service: Service, memory: Namespace, lost: str) -> None:
-    job = Consolidate(service.encoder.width)
+    job = Consolidate(service.encoder.width, most_bytes=1 if lost == "no room" else 2**30)
     for number, text in enumerate(SAID[:4]):
         say(memory, text, number)
     run(service, memory, job=job)
@@ -95,7 +95,10 @@ def test_what_is_not_kept_any_more_is_read_again(service: Service, memory: Names
     if lost == "here":  # another process did it meanwhile
         run(service, memory)
         say(memory, SAID[5], 6)
+    elif lost == "no room":
+        assert space_of(service, memory).id not in ids_kept()
     else:
+        assert space_of(service, memory).id in ids_kept()
         kept._kept.clear()
     run(service, memory, job=job)
     is_what_a_rebuild_gives(service, memory)

@@ -71,7 +71,8 @@ class History:
                 Filter(persons=frozenset({"Bob"}), kinds=frozenset({"fact"})),
             ]
         )
-        named = chance.choice([None, None, {f"m{n}" for n in range(0, self.size, 2)}])
+        every_other = np.array(sorted(message.seq for message in self.messages.values())[::2], dtype=np.int64)
+        named = chance.choice([None, None, every_other])
         conditions = None if only is None and named is None else Conditions(only, named, {"m1", "m3"})
         return text, self.vector() if chance.random() < 0.9 else None, chance.choice([3, 100]), moment, conditions
 
