@@ -65,10 +65,7 @@ class Maintain:
     def find(self, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
         """Raises NotFound."""
         with self._database.tenant(tenant_id) as connection:
-            found = jobs.find(connection, tenant_id, job_id)
-            if found is None:
-                raise errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
-            (job,) = _shown(connection, tenant_id, [found])
+            (job,) = _shown(connection, tenant_id, [_found(connection, tenant_id, job_id)])
         return job
 
     def listed(
@@ -87,7 +84,7 @@ class Maintain:
     def retry(self, tenant_id: uuid.UUID, actor: str | None, job_id: uuid.UUID) -> Job:
         """Let a dead or cancelled job run again. Raises NotFound, and Conflict in any other state."""
         with self._database.tenant(tenant_id) as connection:
-            done = jobs.requeue(connection, tenant_id, job_id)
+            done = jobs.requeue(connection, _found(connection, tenant_id, job_id))
             if done:
                 audit.add(connection, tenant_id, actor, "job.retry", f"job:{job_id}")
         job = self.find(tenant_id, job_id)
@@ -99,13 +96,20 @@ class Maintain:
     def cancel(self, tenant_id: uuid.UUID, actor: str | None, job_id: uuid.UUID) -> Job:
         """Stop a job that waits or runs. Raises NotFound, and Conflict when it has ended."""
         with self._database.tenant(tenant_id) as connection:
-            done = jobs.cancel(connection, tenant_id, job_id)
+            done = jobs.cancel(connection, _found(connection, tenant_id, job_id))
             if done:
                 audit.add(connection, tenant_id, actor, "job.cancel", f"job:{job_id}")
         job = self.find(tenant_id, job_id)
         if not done:
             raise errors.Conflict(f"The job is {job.state}.", "It has ended and cannot be stopped any more.")
         return job
+
+
+def _found(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+    found = jobs.find(connection, tenant_id, job_id)
+    if found is None:
+        raise errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
+    return found
 
 
 def _shown(connection: sa.Connection, tenant_id: uuid.UUID, found: Sequence[Job]) -> list[Job]:

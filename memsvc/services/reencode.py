@@ -65,7 +65,7 @@ class Reencode:
                 counts["records without words"] = unencoded.adopt(connection, locked, self._encoder.name)
                 for dead in jobs.listed(connection, job.tenant_id, [State.DEAD.value], locked, limit=100):
                     if dead.kind == redistil.KIND:  # refused while the encoder was another: behind an erasure
-                        jobs.requeue(connection, job.tenant_id, dead.id)
+                        jobs.requeue(connection, dead)
             steps = _Steps(job, counts, job.done, job.done + unencoded.count(connection, locked))
             steps.note(connection)
         return steps

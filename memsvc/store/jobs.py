@@ -21,7 +21,8 @@ from memsvc.store import tables, together
 from memsvc.store.together import Asked
 
 _J = tables.job
-_NOW = sa.func.clock_timestamp()
+# Not the beginning of the transaction, which may be long ago; and the same for every row that a statement looks at.
+_NOW = sa.func.statement_timestamp()
 _DAY_S = 86400.0
 _ENDED = (State.DONE.value, State.DEAD.value, State.CANCELLED.value)
 _DRY = sa.func.coalesce(_J.c.payload["dry_run"].as_boolean(), sa.false())
@@ -34,7 +35,8 @@ class Due:
     """A job whose turn it is, as the dispatcher sees it: whose it is, and nothing of what it is about."""
 
     tenant_id: uuid.UUID
-    job_id: uuid.UUID
+    namespace_id: uuid.UUID
+    id: uuid.UUID
 
 
 def enqueue(
@@ -154,14 +156,14 @@ def due(connection: sa.Connection, kinds: Collection[str], limit: int) -> list[D
         running.c.lease_until >= _NOW,
     )
     first = (
-        sa.select(_J.c.tenant_id, _J.c.id, _J.c.run_after)
+        sa.select(_J.c.tenant_id, _J.c.namespace_id, _J.c.id, _J.c.run_after)
         .where(_J.c.kind == sa.any_(sa.literal(list(kinds), sa.ARRAY(sa.Text))), ready, ~busy, ~_behind())
         .ext(distinct_on(_J.c.tenant_id, _J.c.namespace_id))
         .order_by(_J.c.tenant_id, _J.c.namespace_id, _J.c.ordinal)
         .subquery()
     )
-    statement = sa.select(first.c.tenant_id, first.c.id).order_by(first.c.run_after).limit(limit)
-    return [Due(row.tenant_id, row.id) for row in connection.execute(statement)]
+    statement = sa.select(first).order_by(first.c.run_after).limit(limit)
+    return [Due(row.tenant_id, row.namespace_id, row.id) for row in connection.execute(statement)]
 
 
 def claim(connection: sa.Connection, due: Due, lease_s: float, max_attempts: int) -> Job | None:
@@ -170,14 +172,14 @@ def claim(connection: sa.Connection, due: Due, lease_s: float, max_attempts: int
 
     One that has used up its attempts without saying why (its process died each time) is dead now.
     """
+    here = _named(due)
     row = connection.execute(
         sa.select(_J.c.attempts, _J.c.state, _J.c.lease_until < _NOW, _J.c.run_after <= _NOW)
-        .where(_J.c.tenant_id == due.tenant_id, _J.c.id == due.job_id, ~_behind())
+        .where(*here, ~_behind())
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None or not ((row[1] == State.QUEUED and row[3]) or (row[1] == State.RUNNING and row[2])):
         return None
-    here = (_J.c.tenant_id == due.tenant_id, _J.c.id == due.job_id)
     if row.attempts >= max_attempts:
         message = f"Its process died or hung in each of {row.attempts} attempts."
         connection.execute(
@@ -204,18 +206,17 @@ def _free_place(connection: sa.Connection, due: Due) -> None:
     """Back to the queue with the job of the namespace whose worker fell silent: its kind may have nobody to handle it
     any more, and one job of a namespace runs at a time.
     """
-    mine = _J.alias()
-    space = sa.select(mine.c.namespace_id).where(mine.c.tenant_id == due.tenant_id, mine.c.id == due.job_id)
+    space = (_J.c.tenant_id == due.tenant_id, _J.c.namespace_id == due.namespace_id)
     silent = (
         sa.select(_J.c.id)
-        .where(_J.c.tenant_id == due.tenant_id, _J.c.namespace_id == space.scalar_subquery(), _J.c.id != due.job_id)
+        .where(*space, _J.c.id != due.id)
         .where(_J.c.state == State.RUNNING.value, _J.c.lease_until < _NOW)
         .with_for_update(skip_locked=True)
     )
     found = list(connection.execute(silent).scalars())
     values = {"state": State.QUEUED.value, "epoch": _J.c.epoch + 1, "lease_until": None, "run_after": _NOW}
     if found:
-        connection.execute(sa.update(_J).where(_J.c.tenant_id == due.tenant_id, _J.c.id.in_(found)).values(values))
+        connection.execute(sa.update(_J).where(*space, _J.c.id.in_(found)).values(values))
 
 
 def beat(connection: sa.Connection, job: Job, lease_s: float) -> bool:
@@ -269,6 +270,7 @@ def release(connection: sa.Connection, job: Job) -> None:
 
 
 def find(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:
+    """Of whichever of the tenant's namespaces it is."""
     row = connection.execute(sa.select(_J).where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)).one_or_none()
     return _job(row) if row else None
 
@@ -285,22 +287,22 @@ def listed(
     return [_job(row) for row in connection.execute(statement)]
 
 
-def requeue(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> bool:
+def requeue(connection: sa.Connection, job: Job) -> bool:
     """Let a dead or cancelled job run again with all its attempts; False in any other state."""
     statement = (
         sa.update(_J)
-        .where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)
+        .where(*_named(job))
         .where(_J.c.state.in_([State.DEAD.value, State.CANCELLED.value]))
         .values(state=State.QUEUED.value, attempts=0, run_after=_NOW, finished_at=None)
     )
     return connection.execute(statement).rowcount == 1
 
 
-def cancel(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> bool:
+def cancel(connection: sa.Connection, job: Job) -> bool:
     """End a job that waits or runs: what it has done stays, its next step finds the lease gone. False if it ended."""
     statement = (
         sa.update(_J)
-        .where(_J.c.tenant_id == tenant_id, _J.c.id == job_id)
+        .where(*_named(job))
         .where(_J.c.state.in_([State.QUEUED.value, State.RUNNING.value]))
         .values(state=State.CANCELLED.value, epoch=_J.c.epoch + 1, lease_until=None, finished_at=_NOW)
     )
@@ -349,13 +351,12 @@ def _old(older_than: dt.timedelta) -> tuple[sa.ColumnElement[bool], sa.ColumnEle
     return ended, _J.c.finished_at < _NOW - older_than
 
 
+def _named(job: Job | Due) -> tuple[sa.ColumnElement[bool], ...]:
+    return _J.c.tenant_id == job.tenant_id, _J.c.namespace_id == job.namespace_id, _J.c.id == job.id
+
+
 def _own(job: Job) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        _J.c.tenant_id == job.tenant_id,
-        _J.c.id == job.id,
-        _J.c.epoch == job.epoch,
-        _J.c.state == State.RUNNING.value,
-    )
+    return *_named(job), _J.c.epoch == job.epoch, _J.c.state == State.RUNNING.value
 
 
 def _job(row: Any) -> Job:

@@ -297,9 +297,8 @@ change = sa.Table(
 job = sa.Table(
     "job",
     metadata,
-    sa.Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    *columns.owner(),
     sa.Column("id", UUID(as_uuid=True), primary_key=True),
-    sa.Column("namespace_id", UUID(as_uuid=True), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("idem_key", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="queued"),
@@ -324,6 +323,8 @@ job = sa.Table(
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
     sa.Index("job_open", "tenant_id", "namespace_id", "kind", "ordinal", postgresql_where=_OPEN),
     sa.Index("job_ended", "finished_at", postgresql_where=_ENDED),
+    # By a caller who has the id alone.
+    sa.Index("job_by_id", "tenant_id", "id"),
     # The newest: of a tenant, in a state, of a namespace.
     sa.Index("job_by_ordinal", "tenant_id", "ordinal"),
     sa.Index("job_by_state", "tenant_id", "state", "ordinal"),

@@ -74,7 +74,9 @@ class Door:
             assert space is not None
             made = jobs.enqueue(connection, space, "distill", f"test:{uuid.uuid4()}", {}, 86_400)
             if ended:
-                jobs.cancel(connection, self.tenant_id, made)
+                found = jobs.find(connection, self.tenant_id, made)
+                assert found is not None
+                jobs.cancel(connection, found)
         return str(made)
 
     def new_key(self) -> str:

@@ -247,7 +247,7 @@ def test_a_job_that_is_tried_again_keeps_its_place_before_later_ones_of_its_kind
     assert find(service, first).attempts == 1
     with service.database.tenant(space.tenant_id) as connection:
         # Somebody who looked before it failed comes with an old list.
-        assert jobs.claim(connection, jobs.Due(space.tenant_id, second), 5, 5) is None
+        assert jobs.claim(connection, jobs.Due(space.tenant_id, space.id, second), 5, 5) is None
     until(lambda: bool(worker.run_due()) or len(order) == 3)
     worker.run_due()
     assert order == [other, first, second]
@@ -280,7 +280,7 @@ def test_erasing_a_namespace_ends_its_jobs_without_a_trace(
 def test_the_dispatcher_sees_whose_turn_it_is_and_can_change_nothing(service: Service, space: Space, kind: str) -> None:
     job_id = enqueue(service, space, kind)
     with service.database.dispatch() as connection:
-        assert [turn.job_id for turn in jobs.due(connection, [kind], 5)] == [job_id]
+        assert [turn.id for turn in jobs.due(connection, [kind], 5)] == [job_id]
         assert connection.execute(sa.update(tables.job).values(kind="x")).rowcount == 0
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.message)).scalar_one() == 0
     jobs_of_a_stranger = uuid.uuid4()
