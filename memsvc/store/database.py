@@ -9,8 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from memsvc import errors
 from memsvc.store import failures, together
@@ -24,7 +22,8 @@ DEFAULT_SECRETS = "memsvc_secrets"
 class Database:
     """A pool of connections that act as the app role, which owns nothing and cannot pass row-level security.
 
-    `url` may name the app role itself or a role that is a member of it; every connection takes the app role on.
+    `url` may name the app role itself or a role that is a member of it; every transaction takes the app role on, and
+    leaves nothing set behind it: a pooler may give its connection to others.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class Database:
         )
         # The same pool, seen through an option.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
-        sa.event.listen(self._engine, "connect", _take_app_role)
         if port is not None:
 
             @sa.event.listens_for(self._engine, "do_connect")
@@ -66,7 +64,7 @@ class Database:
         """One transaction that sees the rows of `tenant_id` and no others. Commits at the end, rolls back on error.
 
         With `snapshot` all statements see the database as of the first one (REPEATABLE READ).
-        The setting is local to the transaction: a plain SET would leak to the next user of a pooled connection.
+        All settings are local to the transaction: a plain SET would leak to the next user of a pooled connection.
         Raises Unavailable when the database cannot do it now, with the reason; StorageFull when its disk is full;
         OutcomeUnknown when the connection broke while it committed.
         """
@@ -111,8 +109,7 @@ class Database:
         engine = self._snapshots if snapshot else self._engine
         committing = False
         try:
-            asked = [_SET_LOCAL, *first], {**values, "setting": setting, "value": value}
-            stack, connection, (_, *rows) = self._begin(engine, *asked)
+            stack, connection, rows = self._begin(engine, _LOCAL | {setting: value}, first, values)
             with stack:
                 yield connection, rows
                 committing = stores and connection.in_transaction()
@@ -125,7 +122,7 @@ class Database:
             raise meant from error
 
     def _begin(
-        self, engine: sa.Engine, first: Sequence[Prepared], values: Mapping[str, Any]
+        self, engine: sa.Engine, local: Mapping[str, str], first: Sequence[Prepared], values: Mapping[str, Any]
     ) -> tuple[contextlib.ExitStack, sa.Connection, list[list[Any]]]:
         """A transaction that has begun. Connections of the pool may have ended since they were last used: then another
         one is taken, which costs nothing while they are well, as asking each before would.
@@ -134,7 +131,7 @@ class Database:
             try:
                 with contextlib.ExitStack() as stack:
                     connection = stack.enter_context(engine.begin())
-                    rows = together.ask(connection, first, values)
+                    rows = together.ask(connection, first, values, local=local)
                     return stack.pop_all(), connection, rows
             except sa.exc.DBAPIError as error:
                 if not (error.connection_invalidated and left):
@@ -165,7 +162,13 @@ class Database:
         self._engine.dispose()
 
 
-_SET_LOCAL = Prepared(sa.text("SELECT set_config(:setting, :value, true)"))
+_LOCAL = {
+    "role": APP_ROLE,
+    # A plan made for one tenant's sizes must not serve another's.
+    "plan_cache_mode": "force_custom_plan",
+    # Moments come back in the connection's zone: what is served must not depend on where the server stands.
+    "TimeZone": "UTC",
+}
 _ROLE = sa.text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
 
 
@@ -177,13 +180,3 @@ def psycopg_url(url: str) -> str:
             f"The database URL starts with {scheme!r}.", "Use postgresql://user:password@host:port/name."
         )
     return f"postgresql+psycopg://{rest}"
-
-
-def _take_app_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    with contextlib.closing(connection.cursor()) as cursor:
-        cursor.execute(f"SET ROLE {APP_ROLE}")
-        # A plan made for one tenant's sizes must not serve another's.
-        cursor.execute("SET plan_cache_mode = force_custom_plan")
-        # Moments come back in the connection's zone: what is served must not depend on where the server stands.
-        cursor.execute("SET TimeZone = 'UTC'")
-    connection.commit()

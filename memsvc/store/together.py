@@ -10,10 +10,12 @@ import datetime as dt
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -24,7 +26,7 @@ _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _UUID = sa.UUID(as_uuid=True)
 # Rows that one statement inserts.
 _ROWS = 500
-# A connection of ours plans each statement anew (see Database): what is local ends with the transaction at the latest.
+# A transaction of ours plans each statement anew (see Database).
 _PLAN_ONCE = (
     "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
 )
@@ -62,18 +64,25 @@ def ask(
     statements: Sequence[Prepared],
     values: Mapping[str, Any],
     *,
+    local: Mapping[str, str] = MappingProxyType({}),
     by_key: bool = False,
     ends: bool = False,
 ) -> list[list[Any]]:
     """The rows of each statement, asked with its share of `values`; see `send`."""
-    return send(connection, [(one, values) for one in statements], by_key=by_key, ends=ends)
+    return send(connection, [(one, values) for one in statements], local=local, by_key=by_key, ends=ends)
 
 
 def send(
-    connection: sa.Connection, asked: Sequence[Asked], *, by_key: bool = False, ends: bool = False
+    connection: sa.Connection,
+    asked: Sequence[Asked],
+    *,
+    local: Mapping[str, str] = MappingProxyType({}),
+    by_key: bool = False,
+    ends: bool = False,
 ) -> list[list[Any]]:
     """The rows of each statement, as named tuples; with `ends` the transaction is over behind them, and the connection
-    takes no other statement. Raises what SQLAlchemy raises for a statement.
+    takes no other statement. Raises what SQLAlchemy raises for a statement. What `local` sets holds until the
+    transaction ends: name -> value.
 
     `by_key` says that each finds its few rows by a key, whatever the sizes of the tables: then the connection plans it
     once, and with an index even where a table is still empty. Planning takes several times as long as what is found.
@@ -81,6 +90,10 @@ def send(
     driver: Any = connection.connection.driver_connection
     try:
         with driver.pipeline():
+            for name, value in local.items():
+                # Each with another value is another statement: kept ones would take the place of those that come again.
+                setting = sql.SQL("SET LOCAL {} = {}").format(sql.SQL(name), sql.Literal(value))
+                driver.execute(setting, prepare=False)
             if by_key:
                 driver.execute(_PLAN_ONCE)
             cursors = [
