@@ -98,7 +98,7 @@ def create_tenant(
     if settings.url is None:
         raise errors.Invalid("Tenants need a PostgreSQL of your own.", "Set MEMSVC_DATABASE_URL as for the service.")
     schema.check(settings.url, rooms.root() / "migrations")
-    database = Database(settings.app_url or settings.url, pool_size=1)
+    database = Database(settings.app_url or settings.url, pool_size=1, pooled=settings.pooled)
     try:
         quota = store_tenants.Quota(max_namespaces, max_messages)
         tenant_id = store_tenants.ensure(database, name, quota)

@@ -137,6 +137,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
             connect_timeout_s=settings.database.connect_timeout_s,
             port=postgres.port if postgres else None,
             secrets=settings.server.secrets,
+            pooled=settings.database.pooled,
         )
         database.check()
         api_key = _server_key(settings, database, embedded=postgres is not None)
@@ -165,6 +166,7 @@ def build_runner(settings: Settings) -> Runner:
         pool_size=max(4, settings.database.pool_size // 2),
         connect_timeout_s=settings.database.connect_timeout_s,
         secrets=settings.server.secrets,
+        pooled=settings.database.pooled,
     )
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)

@@ -69,7 +69,9 @@ def _database(settings: Settings) -> str:
         state = "holds data" if (folder / "postgres").exists() else "will be made"
         return f"embedded PostgreSQL ({embedded.version()}) in {folder}, which {state}"
     schema.check(settings.database.url, rooms.root() / "migrations")
-    database = Database(settings.database.app_url or settings.database.url, pool_size=1)
+    database = Database(
+        settings.database.app_url or settings.database.url, pool_size=1, pooled=settings.database.pooled
+    )
     try:
         database.check()
     finally:

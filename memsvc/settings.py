@@ -43,6 +43,7 @@ class DatabaseSettings(BaseSettings):
 
     url: str | None = Field(None, description="the owner's URL of a PostgreSQL; without it the embedded one is used")
     app_url: str | None = Field(None, description="URL of a role apart from the owner; default: url, as memsvc_app")
+    pooled: bool = Field(False, description="a pooler in transaction mode stands before it, as pgbouncer")
     pool_size: int = Field(10, ge=1)
     connect_timeout_s: float = Field(10.0, gt=0)
     start_timeout_s: float = Field(600.0, gt=0, description="of the embedded one, which may have to recover")

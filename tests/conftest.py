@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import itertools
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +16,10 @@ from api.app import create
 from memsvc import bootstrap, logs
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace
-from memsvc.settings import JobSettings, LogSettings, ServerSettings, Settings
+from memsvc.settings import DatabaseSettings, JobSettings, LogSettings, ServerSettings, Settings
 from memsvc.store.database import psycopg_url
+from memsvc.store.embedded import EmbeddedPostgres
+from tests import pooler
 from tests.serving import served
 from tests.waiting import LIMIT_S
 
@@ -26,14 +31,28 @@ def plain_logs() -> None:
     logs.configure(LogSettings())
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pooled", action="store_true", help="the service behind a pgbouncer in transaction mode")
+
+
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = Settings(ServerSettings(data_dir=tmp_path_factory.mktemp("data")))
-    # Tests run the jobs that they are about, when they are about them.
-    settings.jobs = JobSettings(in_server=False)
-    built = bootstrap.build(settings)
-    yield built
-    built.close()
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("data")
+    with contextlib.ExitStack() as stack:
+        postgres = None
+        settings = Settings(ServerSettings(data_dir=folder))
+        if request.config.getoption("--pooled"):
+            postgres = EmbeddedPostgres(folder, 600)
+            postgres.start()
+            app_url = stack.enter_context(pooler.pooled(postgres.app_url))
+            settings.database = DatabaseSettings(url=postgres.owner_url, app_url=app_url, pooled=True)
+            settings.server = ServerSettings(data_dir=folder, api_key=secrets.token_urlsafe(32))
+        # Tests run the jobs that they are about, when they are about them.
+        settings.jobs = JobSettings(in_server=False)
+        built = bootstrap.build(settings)
+        built = dataclasses.replace(built, postgres=built.postgres or postgres)
+        yield built
+        built.close()
 
 
 @pytest.fixture(scope="session")

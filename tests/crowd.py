@@ -17,6 +17,7 @@ NAMESPACES = 2_000
 _FILL = """
 INSERT INTO namespace (tenant_id, id, name, encoder)
     SELECT :tenant, gen_random_uuid(), 'crowd-' || g, :encoder FROM generate_series(2, :namespaces) g;
+INSERT INTO directory SELECT tenant_id, name, id FROM namespace WHERE name LIKE 'crowd-%';
 CREATE TEMPORARY TABLE here ON COMMIT DROP AS
     SELECT tenant_id, id AS namespace_id FROM namespace
     WHERE tenant_id = :tenant AND (name = 'n' OR name = ANY (SELECT 'crowd-' || g FROM generate_series(2, :full) g));

@@ -186,7 +186,8 @@ class Indexes:
         _log.info("index is built", namespace=space.id.hex, changes=space.head)
         try:
             part = kept.begin(space.id)
-            arguments = (self._database.address(), space, index.width, index.codec, self._encoder.name, kept, part)
+            database = self._database.address(), self._database.pooled
+            arguments = (*database, space, index.width, index.codec, self._encoder.name, kept, part)
             failure = self._aside.run(_build, *arguments)
         except (OSError, BrokenProcessPool) as error:
             failure = type(error).__name__
@@ -238,10 +239,17 @@ def _keep(database: Database, space: Namespace, index: NamespaceIndex, kept: Sna
 
 
 def _build(
-    address: str, space: Namespace, width: int, codec: Codec, encoder: str, kept: SnapshotFolder, part: Path
+    address: str,
+    pooled: bool,
+    space: Namespace,
+    width: int,
+    codec: Codec,
+    encoder: str,
+    kept: SnapshotFolder,
+    part: Path,
 ) -> str | None:
     """In a process of its own: read the namespace, and keep its index. The name of an error, None for none."""
-    database = Database(address, pool_size=1)
+    database = Database(address, pool_size=1, pooled=pooled)
     try:
         index = NamespaceIndex(width, codec, space.encoder)
         if _fill(database, space, index, encoder):

@@ -37,6 +37,15 @@ api_key = sa.Table(
     sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
 )
 
+# Which namespace a name stands for: the one place where names are unique. Small, and read before any namespace is.
+directory = sa.Table(
+    "directory",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("namespace_id", UUID(as_uuid=True), nullable=False),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",

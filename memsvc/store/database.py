@@ -34,10 +34,15 @@ class Database:
         connect_timeout_s: float = 10.0,
         port: Callable[[], int] | None = None,
         secrets: str = "keep",
+        pooled: bool = False,
     ) -> None:
         """`port` is asked before each connection where the database listens now, and raises Unavailable, with the
-        reason, when it does not. `secrets` is what is done about them in a namespace that sets nothing.
+        reason, when it does not. `secrets` is what is done about them in a namespace that sets nothing. `pooled`:
+        behind `url` stands a pooler that may give each transaction another connection of the database.
         """
+        self.pooled = pooled
+        # What names have been found to stand for: an id is one namespace's for ever, so that a stale one finds nothing.
+        self.namespace_ids: dict[tuple[uuid.UUID, str], uuid.UUID] = {}
         self._url = sa.make_url(psycopg_url(url))
         self._port = port
         self._pool_size = pool_size
@@ -49,7 +54,12 @@ class Database:
             # An error's text must not carry what was to be stored.
             hide_parameters=True,
             execution_options={DEFAULT_SECRETS: secrets},
-            connect_args={"connect_timeout": max(2, round(connect_timeout_s)), "application_name": "memsvc"},
+            connect_args={
+                "connect_timeout": max(2, round(connect_timeout_s)),
+                "application_name": "memsvc",
+                # What is prepared stays with a connection of the database.
+                **({"prepare_threshold": None} if pooled else {}),
+            },
         )
         # The same pool, seen through an option.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
@@ -153,6 +163,12 @@ class Database:
         url = self._url if self._port is None else self._url.set(port=self._port())
         return url.render_as_string(hide_password=False)
 
+    def remember(self, tenant_id: uuid.UUID, name: str, namespace_id: uuid.UUID) -> None:
+        """That this name stands for that namespace."""
+        if len(self.namespace_ids) >= _MOST_NAMES:
+            self.namespace_ids.clear()
+        self.namespace_ids[tenant_id, name] = namespace_id
+
     def in_use(self) -> int:
         """Connections that are handed out now."""
         pool = self._engine.pool
@@ -162,6 +178,8 @@ class Database:
         self._engine.dispose()
 
 
+# Of some 300 bytes each.
+_MOST_NAMES = 100_000
 _LOCAL = {
     "role": APP_ROLE,
     # A plan made for one tenant's sizes must not serve another's.

@@ -18,19 +18,20 @@ from memsvc.store.database import DEFAULT_SECRETS, Database
 from memsvc.store.together import Asked
 
 _T = tables.namespace
-_FIND = together.Prepared(
-    sa.select(_T).where(_T.c.tenant_id == together.PLACE.tenant_id, _T.c.name == sa.bindparam("named", type_=sa.Text))
+_D = tables.directory
+_NAMED = together.Prepared(
+    sa.select(_D.c.namespace_id).where(
+        _D.c.tenant_id == together.PLACE.tenant_id, _D.c.name == sa.bindparam("named", type_=sa.Text)
+    )
 )
-
-
-_LOCK = together.Prepared(
-    sa.select(_T).where(_T.c.tenant_id == together.PLACE.tenant_id, _T.c.id == together.PLACE.id).with_for_update()
-)
+_HERE = (_T.c.tenant_id == together.PLACE.tenant_id, _T.c.id == together.PLACE.id)
+_FIND = together.Prepared(sa.select(_T).where(*_HERE))
+_LOCK = together.Prepared(sa.select(_T).where(*_HERE).with_for_update())
 
 
 def find(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
-    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name)
-    return _namespace(connection, connection.execute(statement).one_or_none())
+    namespace_id = _named(connection, tenant_id, name)
+    return by_id(connection, tenant_id, namespace_id) if namespace_id else None
 
 
 @contextlib.contextmanager
@@ -50,10 +51,25 @@ def reading(database: Database, tenant_id: uuid.UUID, name: str) -> Iterator[tup
 def opened(
     database: Database, tenant_id: uuid.UUID, name: str, *, snapshot: bool = False
 ) -> Iterator[tuple[sa.Connection, Namespace | None]]:
-    """A transaction, and the namespace, None where there is none of this name; one round trip for both."""
-    values = {"tenant_id": tenant_id, "named": name}
-    with database.asking(tenant_id, _FIND, values, snapshot=snapshot) as (connection, rows):
-        yield connection, _namespace(connection, rows[0] if rows else None)
+    """A transaction, and the namespace, None where there is none of this name; one round trip for both where the name
+    has been asked for before.
+    """
+    with contextlib.ExitStack() as stack:
+        known = database.namespace_ids.get((tenant_id, name))
+        if known is not None:
+            place = {"tenant_id": tenant_id, "space_id": known}
+            connection, rows = stack.enter_context(database.asking(tenant_id, _FIND, place, snapshot=snapshot))
+            if rows:
+                yield connection, _namespace(connection, rows[0])
+                return
+            database.namespace_ids.pop((tenant_id, name), None)  # erased: the name may stand for another one
+            stack.close()
+        values = {"tenant_id": tenant_id, "named": name}
+        connection, named = stack.enter_context(database.asking(tenant_id, _NAMED, values, snapshot=snapshot))
+        space = by_id(connection, tenant_id, named[0].namespace_id) if named else None
+        if space is not None:
+            database.remember(tenant_id, name, space.id)
+        yield connection, space
 
 
 @contextlib.contextmanager
@@ -68,19 +84,26 @@ def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
     id must be a new one: under the id of an erased namespace other processes hold an index of before.
     """
     while True:
-        connection.execute(
-            insert(_T)
-            .values(tenant_id=fresh.tenant_id, id=fresh.id, name=fresh.name, encoder=fresh.encoder)
-            .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
+        taken = connection.execute(
+            insert(_D)
+            .values(tenant_id=fresh.tenant_id, name=fresh.name, namespace_id=fresh.id)
+            .on_conflict_do_nothing()
+            .returning(_D.c.namespace_id)
         )
+        if taken.one_or_none():
+            own = {"tenant_id": fresh.tenant_id, "id": fresh.id, "name": fresh.name, "encoder": fresh.encoder}
+            connection.execute(insert(_T).values(own))
         locked = lock_existing(connection, fresh.tenant_id, fresh.name)
         if locked is not None:  # else it was erased between the two statements
             return locked
 
 
 def lock_existing(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> Namespace | None:
-    statement = sa.select(_T).where(_T.c.tenant_id == tenant_id, _T.c.name == name).with_for_update()
-    return _namespace(connection, connection.execute(statement).one_or_none())
+    while (namespace_id := _named(connection, tenant_id, name)) is not None:
+        locked = lock_by_id(connection, tenant_id, namespace_id)
+        if locked is not None:  # else it was erased meanwhile, and the name may stand for another one
+            return locked
+    return None
 
 
 def lock_by_id(connection: sa.Connection, tenant_id: uuid.UUID, namespace_id: uuid.UUID) -> Namespace | None:
@@ -151,6 +174,7 @@ def erase(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
         erased[table.name] = connection.execute(sa.delete(table).where(*tables.within(table, namespace))).rowcount
     own = sa.delete(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
     erased[_T.name] = connection.execute(own).rowcount
+    connection.execute(sa.delete(_D).where(_D.c.tenant_id == namespace.tenant_id, _D.c.name == namespace.name))
     return erased
 
 
@@ -175,6 +199,12 @@ def set_secrets(connection: sa.Connection, namespace: Namespace, mode: str | Non
 def unset(connection: sa.Connection, fresh: Namespace) -> Namespace:
     """One that is not there yet, with what holds where nothing is set."""
     return dataclasses.replace(fresh, secrets=connection.get_execution_options().get(DEFAULT_SECRETS, "keep"))
+
+
+def _named(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> uuid.UUID | None:
+    """The id of the namespace that the name stands for."""
+    statement = sa.select(_D.c.namespace_id).where(_D.c.tenant_id == tenant_id, _D.c.name == name)
+    return connection.execute(statement).scalar_one_or_none()
 
 
 def _namespace(connection: sa.Connection, row: Any | None) -> Namespace | None:

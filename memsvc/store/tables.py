@@ -15,6 +15,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
 from memsvc.store.accounts import api_key as api_key
 from memsvc.store.accounts import audit as audit
+from memsvc.store.accounts import directory as directory
 from memsvc.store.accounts import metadata as metadata
 from memsvc.store.accounts import tenant as tenant
 from memsvc.store.accounts import tombstone as tombstone
@@ -42,7 +43,7 @@ namespace = sa.Table(
     sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
     # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
     sa.Column("secrets", sa.Text),
-    sa.UniqueConstraint("tenant_id", "name"),
+    sa.Index("namespace_by_name", "tenant_id", "name"),
 )
 
 session = sa.Table(

@@ -21,7 +21,7 @@ from memsvc.domain.exchange import Namespace, NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.unit import MemoryUnit
 from memsvc.settings import DatabaseSettings, ServerSettings, Settings
-from memsvc.store import idempotency, schema, tables
+from memsvc.store import idempotency, namespaces, schema, tables
 from memsvc.store.database import Database, psycopg_url
 from tests.waiting import LIMIT_S
 
@@ -218,6 +218,33 @@ def test_the_words_of_a_record_become_its_texts_and_stay_when_that_is_taken_back
     assert sorted(held("texts")) == [("bare", None, None), ("mute", b"m", None), ("worded", b"w", ["Ana sails"])]
     schema.downgrade(empty_url, migrations, "0013")
     assert sorted(held("text")) == [("bare", None, None), ("mute", b"m", None), ("worded", None, "Ana sails")]
+    engine.dispose()
+
+
+def test_names_of_before_stand_in_the_directory_and_are_unique_again_when_that_is_taken_back(empty_url: str) -> None:
+    migrations = rooms.root() / "migrations"
+    schema.upgrade(empty_url, migrations, "0021")
+    engine = sa.create_engine(psycopg_url(empty_url))
+    owners = [uuid.uuid4(), uuid.uuid4()]
+    put = sa.text("INSERT INTO namespace (tenant_id, id, name, encoder) VALUES (:owner, :space, :name, 'e')")
+    for owner in owners:
+        with engine.begin() as connection:
+            connection.execute(_ACT_FOR, {"tenant": str(owner)})
+            connection.execute(sa.insert(tables.tenant).values(id=owner, name=str(owner)))
+            for name in ("mine", "ours"):
+                connection.execute(put, {"owner": owner, "space": uuid.uuid4(), "name": name})
+    schema.upgrade(empty_url, migrations)
+    for owner in owners:
+        with engine.begin() as connection:
+            connection.execute(_ACT_FOR, {"tenant": str(owner)})
+            for name in ("mine", "ours"):
+                found = namespaces.find(connection, owner, name)
+                assert found is not None and found.name == name
+            assert connection.execute(sa.select(sa.func.count()).select_from(tables.directory)).scalar_one() == 2
+    schema.downgrade(empty_url, migrations, "0021")
+    with engine.begin() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(_ACT_FOR, {"tenant": str(owners[0])})
+        connection.execute(put, {"owner": owners[0], "space": uuid.uuid4(), "name": "mine"})
     engine.dispose()
 
 

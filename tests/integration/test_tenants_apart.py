@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -18,15 +20,16 @@ from api import app as application
 from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
-from memsvc.store import database, keys, tenants
+from memsvc.store import database, keys, tenants, together
 from tests.waiting import LIMIT_S
 
 _OWN = {"tenant_id"}
 _TRAVERSE: Any = visitors.replacement_traverse
+_PREPARED_CONDITION = re.compile(r"\b(\w+\.tenant_id|tenant\.id) = %\(tenant_id\)s::UUID")
 
 
 @pytest.fixture
-def unfiltered(service: Service) -> Iterator[list[int]]:
+def unfiltered(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Every statement runs without its conditions on the tenant; the list counts how many were taken away."""
     taken: list[int] = []
 
@@ -45,6 +48,17 @@ def unfiltered(service: Service) -> Iterator[list[int]]:
             element = _TRAVERSE(element, {}, replace)
         return element, multiparams, params
 
+    def without(asked: together.Prepared) -> together.Prepared:
+        bare = copy.copy(asked)
+        bare.text, count = _PREPARED_CONDITION.subn("true", asked.text)
+        taken.extend([1] * count)
+        return bare
+
+    def send(connection: sa.Connection, asked: Sequence[together.Asked], **options: Any) -> list[list[Any]]:
+        return sends(connection, [(without(one), values) for one, values in asked], **options)
+
+    sends = together.send
+    monkeypatch.setattr(together, "send", send)
     engine = service.database._engine
     sa.event.listen(engine, "before_execute", strip, retval=True)
     yield taken
@@ -99,7 +113,7 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
         assert http.get("/v1/jobs").json()["jobs"] == []
         assert {entry["action"] for entry in http.get("/v1/audit").json()["entries"]} == {"key.create"}
     assert tried > 20
-    assert len(unfiltered) > 40
+    assert len(unfiltered) > tried
     with MemoryClient(base_url, mine) as client:
         assert client.namespace("vault").message("m1").content == "The vault code is Quagga-Twelve."
         assert [item.alias for item in client.namespace("vault").aliases()] == ["Ana"]
@@ -152,7 +166,7 @@ def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_show
         assert found == {"results": []}
         assert http.delete("/v1/memories/", params={"user_id": "*"}).status_code == 200
     assert len(tried) > 25
-    assert len(unfiltered) > 40
+    assert len(unfiltered) > len(tried)
     with MemoryClient(base_url, mine) as client:
         assert [client.namespace("vault").unit(unit), client.job(job)] == before
         assert client.namespace("user:keeper").stats().messages == 1
