@@ -8,7 +8,9 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -19,7 +21,7 @@ from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import DatabaseSettings, JobSettings, LogSettings, ServerSettings, Settings
 from memsvc.store.database import psycopg_url
 from memsvc.store.embedded import EmbeddedPostgres
-from tests import pooler
+from tests import pooler, statements
 from tests.serving import served
 from tests.waiting import LIMIT_S
 
@@ -36,7 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, gate: statements.Gate
+) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("data")
     with contextlib.ExitStack() as stack:
         postgres = None
@@ -51,8 +55,33 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         settings.jobs = JobSettings(in_server=False)
         built = bootstrap.build(settings)
         built = dataclasses.replace(built, postgres=built.postgres or postgres)
+        with built.database.tenant(built.tenant_id) as connection:
+            volatile = connection.execute(sa.text("SELECT proname FROM pg_proc WHERE provolatile = 'v'"))
+            gate.volatile = frozenset(volatile.scalars())
         yield built
         built.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gate() -> Iterator[statements.Gate]:
+    """Every statement that the service sends is held to what a database that is spread over machines can run."""
+    held = statements.Gate()
+    execute, many = psycopg.Cursor.execute, psycopg.Cursor.executemany
+
+    def executed(cursor: Any, query: Any, *given: Any, **more: Any) -> Any:
+        held.ask(query)
+        return execute(cursor, query, *given, **more)
+
+    def executed_many(cursor: Any, query: Any, *given: Any, **more: Any) -> Any:
+        held.ask(query)
+        return many(cursor, query, *given, **more)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(psycopg.Cursor, "execute", executed)
+        patched.setattr(psycopg.Cursor, "executemany", executed_many)
+        yield held
+    # What raised it may have been told as an error of another kind.
+    assert not held.violations, "\n\n".join(held.violations)
 
 
 @pytest.fixture(scope="session")

@@ -149,9 +149,18 @@ class Database:
         raise AssertionError
 
     def check(self) -> None:
-        """Raises Unavailable when the database is not reachable, and Invalid when the role could pass row security."""
+        """Raises Unavailable when the database is not reachable, and Invalid when the role could pass row security, or
+        when a pooler stands before the database and nobody has said so.
+        """
         with self._transaction("app.tenant", "") as (connection, _):
             row = connection.execute(_ROLE).one()
+            driver: Any = connection.connection.driver_connection
+            # A pooler gives its clients numbers of its own.
+            if not self.pooled and row.pid != driver.info.backend_pid:
+                raise errors.Invalid(
+                    "A pooler stands between this service and the database.",
+                    "Set MEMSVC_DATABASE_POOLED=true, or give the address of the database itself.",
+                )
         if row.rolsuper or row.rolbypassrls:
             raise errors.Invalid(
                 f"The database role {row.rolname} passes row-level security.",
@@ -187,7 +196,9 @@ _LOCAL = {
     # Moments come back in the connection's zone: what is served must not depend on where the server stands.
     "TimeZone": "UTC",
 }
-_ROLE = sa.text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+_ROLE = sa.text(
+    "SELECT rolname, rolsuper, rolbypassrls, pg_backend_pid() AS pid FROM pg_roles WHERE rolname = current_user"
+)
 
 
 def psycopg_url(url: str) -> str:

@@ -115,8 +115,12 @@ def _said(space: sa.FromClause) -> sa.FromClause:
 
 def names(connection: sa.Connection, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Namespace id -> its name, of those that are there."""
-    statement = sa.select(_N.c.id, _N.c.name).where(_N.c.tenant_id == tenant_id, _N.c.id.in_(ids))
-    return {row.id: row.name for row in connection.execute(statement)}
+    known = tables.directory.c
+    given = sa.literal(list(ids), sa.ARRAY(sa.UUID(as_uuid=True)))
+    statement = sa.select(known.namespace_id, known.name).where(
+        known.tenant_id == tenant_id, known.namespace_id == sa.any_(given)
+    )
+    return {row.namespace_id: row.name for row in connection.execute(statement)}
 
 
 def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[str] | None) -> list[Session]:

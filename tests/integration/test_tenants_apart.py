@@ -21,6 +21,7 @@ from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.store import database, keys, tenants, together
+from tests.statements import Gate
 from tests.waiting import LIMIT_S
 
 _OWN = {"tenant_id"}
@@ -29,7 +30,7 @@ _PREPARED_CONDITION = re.compile(r"\b(\w+\.tenant_id|tenant\.id) = %\(tenant_id\
 
 
 @pytest.fixture
-def unfiltered(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def unfiltered(service: Service, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Every statement runs without its conditions on the tenant; the list counts how many were taken away."""
     taken: list[int] = []
 
@@ -61,7 +62,8 @@ def unfiltered(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
     monkeypatch.setattr(together, "send", send)
     engine = service.database._engine
     sa.event.listen(engine, "before_execute", strip, retval=True)
-    yield taken
+    with gate.open():
+        yield taken
     sa.event.remove(engine, "before_execute", strip)
 
 
