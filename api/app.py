@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 
 import anyio
 import anyio.to_thread
+import httpx
 from fastapi import FastAPI
 
-from api import body, guard, health, mcp, metrics, observe, problems, tracing
+from api import body, cells, guard, health, mcp, metrics, observe, problems, tracing
 from api.admin import routes as admin
 from api.auth import Authenticator, Identify
 from api.chat import embeddings
@@ -27,6 +28,7 @@ from api.routes import (
     jobs,
     keys,
     namespaces,
+    placements,
     questions,
     reads,
     records,
@@ -72,7 +74,9 @@ def create(service: Service) -> FastAPI:
             service.runner.start()
         service.answers.start()
         service.forgotten.start()
-        async with protocol:
+        async with protocol, contextlib.AsyncExitStack() as stack:
+            if others is not None:
+                stack.push_async_callback(others.aclose)
             yield
         if traces:
             traces.close()
@@ -96,19 +100,22 @@ def create(service: Service) -> FastAPI:
     app.state.embedding_turn = anyio.CapacityLimiter(1)
     problems.install(app)
     app.state.metrics = Metrics(service)
-    _stand_guard(app, service)
+    others = cells.connected(service.settings.cells) if service.cells is not None else None
+    _stand_guard(app, service, others)
     app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
-    for router in _ROUTERS:
+    for router in (*_ROUTERS, *([placements.router] if service.cells is not None else [])):
         app.include_router(router)
     protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)
     return app
 
 
-def _stand_guard(app: FastAPI, service: Service) -> None:
+def _stand_guard(app: FastAPI, service: Service, others: httpx.AsyncClient | None) -> None:
     """What a request passes before its route, the last added first."""
     server, limits = service.settings.server, service.settings.limits
     cores = os.cpu_count() or 1
     app.add_middleware(guard.Places, places=max(1, server.threads // 2), shared_places=max(1, cores // 2))
+    if service.cells is not None and others is not None:
+        app.add_middleware(cells.OfMany, cells=service.cells, settings=service.settings.cells, client=others)
     app.add_middleware(body.Bodies, limits=limits)
     app.add_middleware(guard.Rate, limits=limits)
     app.add_middleware(Identify, authenticator=app.state.authenticator, limits=limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,8 @@ from starlette.responses import Response
 from memsvc import errors
 
 MEDIA_TYPE = "application/problem+json"
+# Of a problem that says that the namespace is another cell's: its name.
+ELSEWHERE = "X-Memsvc-Elsewhere"
 _SHOWN_ERRORS = 20
 UNEXPECTED = errors.MemsvcError(
     "Something unexpected went wrong; it is in the service's log.", "Report it, with that log."
@@ -39,6 +42,8 @@ def problem(error: errors.MemsvcError, fields: Sequence[dict[str, Any]] | None =
 def response(error: errors.MemsvcError, fields: Sequence[dict[str, Any]] | None = None) -> Response:
     """The problem document of an error, as it is sent."""
     headers = {"Retry-After": str(error.retry_after_s)} if error.retryable else {}
+    if isinstance(error, errors.Elsewhere):
+        headers[ELSEWHERE] = urllib.parse.quote(error.namespace, safe="")
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     # ASCII: a client's own broken text may stand in the problem, and must not break the reply.

@@ -32,6 +32,7 @@ from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
+from memsvc.services.cells import Cells
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.contexts import Contexts
 from memsvc.services.directory import Directory
@@ -89,6 +90,7 @@ class Service:
     records: Records
     aliases: Aliases
     directory: Directory
+    cells: Cells | None
     quarantine: Quarantine
     transfer: Transfer
     runner: Runner
@@ -138,6 +140,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
             port=postgres.port if postgres else None,
             secrets=settings.server.secrets,
             pooled=settings.database.pooled,
+            one_of_many=settings.cells.name is not None,
         )
         database.check()
         api_key = _server_key(settings, database, embedded=postgres is not None)
@@ -167,6 +170,7 @@ def build_runner(settings: Settings) -> Runner:
         connect_timeout_s=settings.database.connect_timeout_s,
         secrets=settings.server.secrets,
         pooled=settings.database.pooled,
+        one_of_many=settings.cells.name is not None,
     )
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)
@@ -293,7 +297,8 @@ def _wire(
         revise=Revise(database, text_encoder, discard),
         records=Records(database, text_encoder),
         aliases=Aliases(database, runner.kick),
-        directory=Directory(database),
+        directory=Directory(database, one_of_many=settings.cells.name is not None),
+        cells=Cells(database, settings.cells.name) if settings.cells.name else None,
         erase=Erase(database, indexes, runner.kick, postgres.scrub if postgres else None, discard),
         quarantine=Quarantine(database, runner.kick, discard),
         transfer=Transfer(database, text_encoder, runner.kick),
@@ -326,6 +331,10 @@ def _urls(settings: Settings, postgres: EmbeddedPostgres | None) -> tuple[str, s
     return url, settings.database.app_url or url
 
 
+def _is_home(database: Database, name: str) -> bool:
+    return Cells(database, name).own().is_home
+
+
 def _server_key(settings: Settings, database: Database, *, embedded: bool) -> str:
     """The key this server is used with: as set, else (embedded only) made once and kept in the data folder."""
     key = settings.server.api_key
@@ -335,6 +344,8 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
                 "No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same."
             )
         key = kept(loading.data_dir(settings) / "api-key", keys.new_key)
+    if settings.cells.name is not None and not _is_home(database, settings.cells.name):
+        return key  # home's keys come by themselves
     tenants.ensure(database, "default")
     keys.ensure_key(database, tenants.DEFAULT, key, keys.SCOPES, _SERVER_KEY)
     keys.revoke_others(database, tenants.DEFAULT, key, _SERVER_KEY)

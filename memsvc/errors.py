@@ -71,6 +71,19 @@ class Conflict(MemsvcError):
     title = "Conflict with what is stored"
 
 
+class Elsewhere(MemsvcError):
+    """The namespace of this name may be another cell's."""
+
+    status = 421
+    type = "elsewhere"
+    title = "Another cell has this namespace"
+    retryable = True
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"The namespace {namespace!r} is in another cell.", "Send the request to that one.")
+        self.namespace = namespace
+
+
 class TooSlow(MemsvcError):
     status = 408
     type = "too-slow"

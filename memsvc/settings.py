@@ -49,6 +49,16 @@ class DatabaseSettings(BaseSettings):
     start_timeout_s: float = Field(600.0, gt=0, description="of the embedded one, which may have to recover")
 
 
+class CellSettings(BaseSettings):
+    """MEMSVC_CELL_…: of an installation that is spread over several."""
+
+    model_config = _group("MEMSVC_CELL_")
+
+    name: str | None = Field(None, description="of this one, as memsvc cells list has it; none: it is the only one")
+    connect_timeout_s: float = Field(5.0, gt=0, description="to another cell's service")
+    patience_s: float = Field(10.0, gt=0, description="for a namespace that is on its way to another cell")
+
+
 class EncoderSettings(BaseSettings):
     """MEMSVC_ENCODER_…"""
 
@@ -223,6 +233,7 @@ class Settings:
     def __init__(self, server: ServerSettings | None = None) -> None:
         self.server = server or ServerSettings()
         self.database = DatabaseSettings()
+        self.cells = CellSettings()
         self.encoder = EncoderSettings()
         self.index = IndexSettings()
         self.recall = RecallSettings()

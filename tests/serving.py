@@ -26,9 +26,9 @@ from memsvc.settings import LimitSettings, RecallSettings
 
 
 @contextlib.contextmanager
-def served(app: ASGIApp, limits: LimitSettings | None = None, **options: Any) -> Iterator[str]:
-    """The address of the application on a free port of the loopback; its connections are within `limits`; uvicorn's `options`."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def served(app: ASGIApp, limits: LimitSettings | None = None, port: int = 0, **options: Any) -> Iterator[str]:
+    """The address of the application on a port of the loopback, 0 for a free one; its connections are within `limits`; uvicorn's `options`."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server = uvicorn.Server(connections.config(app, limits or LimitSettings(), log_level="error", **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -24,7 +24,7 @@ from memsvc.store import tables
 
 _OURS = str(rooms.root() / "memsvc") + "/"
 # The owner's and the superuser's: they run on each machine by itself.
-_OPERATOR = ("store/embedded.py", "store/schema.py")
+_OPERATOR = ("store/embedded.py", "store/schema.py", "store/moving.py")
 SPREAD_BY = {table.name: "namespace_id" for table in tables.NAMESPACE_TABLES} | {
     "namespace": "id", "audit": "tenant_id", "tombstone": "tenant_id",
 }  # fmt: skip

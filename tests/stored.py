@@ -21,5 +21,5 @@ def rows(service: Service, tenant_id: uuid.UUID) -> dict[str, list[str]]:
                 )
             )
             for table in tables.metadata.sorted_tables
-            if table is not tables.unit_access
+            if table not in (tables.unit_access, tables.cell)
         }

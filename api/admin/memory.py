@@ -49,6 +49,8 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
         names=service.directory.names(tenant_id, {job.namespace_id for job in recent}),
         encoder=service.encoder.name,
         index_bytes=service.pool.resident_bytes(held),
+        cells=service.cells.all() if service.cells is not None else [],
+        cell=service.settings.cells.name,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import Status
 from memsvc.services import secrecy
@@ -31,8 +32,11 @@ class MarkedUnit:
 
 
 class Directory:
-    def __init__(self, database: Database) -> None:
+    """`one_of_many`: there are other cells, and what is asked of all namespaces cannot be answered here."""
+
+    def __init__(self, database: Database, *, one_of_many: bool = False) -> None:
         self._database = database
+        self._one_of_many = one_of_many
 
     def has(self, tenant_id: uuid.UUID, name: str) -> bool:
         """Whether there is such a namespace."""
@@ -55,7 +59,12 @@ class Directory:
             return directory.names(connection, tenant_id, ids)
 
     def sessions(self, tenant_id: uuid.UUID, names: Sequence[str] | None = None) -> list[directory.Session]:
-        """All sessions of these namespaces, or of all, the oldest first."""
+        """All sessions of these namespaces, or of all, the oldest first. Raises Invalid for all of several cells."""
+        if names is None and self._one_of_many:
+            raise errors.Invalid(
+                "What is asked of all users at once is not answered by an installation of several cells.",
+                "Name the user, the agent or the run.",
+            )
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             return directory.sessions(connection, tenant_id, names)
 

@@ -44,6 +44,30 @@ directory = sa.Table(
     sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("namespace_id", UUID(as_uuid=True), nullable=False),
+    # The cell that it has left this one for; whoever has its name is sent there.
+    sa.Column("moved_to", sa.Text),
+)
+
+# The parts that an installation is spread over, each with a database of its own. Written by the operator alone.
+cell = sa.Table(
+    "cell",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("is_home", sa.Boolean, nullable=False, server_default="false"),
+    # Whether new namespaces may come to it.
+    sa.Column("is_open", sa.Boolean, nullable=False, server_default="true"),
+    columns.recorded("added_at"),
+)
+
+# In which cell a namespace is, by a digest of its name: the place of an erased one stays, and tells nothing. The home
+# cell's rows count; every other cell has a copy.
+placement = sa.Table(
+    "placement",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
+    sa.Column("digest", BYTEA, primary_key=True),
+    sa.Column("cell", sa.Text, nullable=False),
 )
 
 # What was erased, as digests; nothing brings it back.

@@ -13,14 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.store import tables, together
+from memsvc.store import cells, tables, together
 from memsvc.store.database import DEFAULT_SECRETS, Database
 from memsvc.store.together import Asked
 
 _T = tables.namespace
 _D = tables.directory
 _NAMED = together.Prepared(
-    sa.select(_D.c.namespace_id).where(
+    sa.select(_D.c.namespace_id, _D.c.moved_to).where(
         _D.c.tenant_id == together.PLACE.tenant_id, _D.c.name == sa.bindparam("named", type_=sa.Text)
     )
 )
@@ -66,7 +66,8 @@ def opened(
             stack.close()
         values = {"tenant_id": tenant_id, "named": name}
         connection, named = stack.enter_context(database.asking(tenant_id, _NAMED, values, snapshot=snapshot))
-        space = by_id(connection, tenant_id, named[0].namespace_id) if named else None
+        namespace_id = _here(connection, tenant_id, name, named[0] if named else None)
+        space = by_id(connection, tenant_id, namespace_id) if namespace_id else None
         if space is not None:
             database.remember(tenant_id, name, space.id)
         yield connection, space
@@ -81,7 +82,7 @@ def locked(database: Database, space: Namespace) -> Iterator[tuple[sa.Connection
 
 def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
     """The namespace named like `fresh`, locked until the transaction ends; made from `fresh` when there is none, whose
-    id must be a new one: under the id of an erased namespace other processes hold an index of before.
+    id must be a new one: under the id of an erased namespace other processes hold an index of before. Raises Elsewhere.
     """
     while True:
         taken = connection.execute(
@@ -91,6 +92,7 @@ def lock(connection: sa.Connection, fresh: Namespace) -> Namespace:
             .returning(_D.c.namespace_id)
         )
         if taken.one_or_none():
+            cells.require_own(connection, fresh.tenant_id, fresh.name)
             own = {"tenant_id": fresh.tenant_id, "id": fresh.id, "name": fresh.name, "encoder": fresh.encoder}
             connection.execute(insert(_T).values(own))
         locked = lock_existing(connection, fresh.tenant_id, fresh.name)
@@ -202,13 +204,24 @@ def unset(connection: sa.Connection, fresh: Namespace) -> Namespace:
 
 
 def _named(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> uuid.UUID | None:
-    """The id of the namespace that the name stands for."""
-    statement = sa.select(_D.c.namespace_id).where(_D.c.tenant_id == tenant_id, _D.c.name == name)
-    return connection.execute(statement).scalar_one_or_none()
+    """The id of the namespace that the name stands for. Raises Elsewhere."""
+    statement = sa.select(_D.c.namespace_id, _D.c.moved_to).where(_D.c.tenant_id == tenant_id, _D.c.name == name)
+    return _here(connection, tenant_id, name, connection.execute(statement).one_or_none())
+
+
+def _here(connection: sa.Connection, tenant_id: uuid.UUID, name: str, row: Any | None) -> uuid.UUID | None:
+    """The id that the directory's row tells, if there is one. Raises Elsewhere where another cell may have it."""
+    if row is not None and row.moved_to is not None:
+        raise errors.Elsewhere(name)
+    if row is None:
+        cells.require_own(connection, tenant_id, name)
+        return None
+    found: uuid.UUID = row.namespace_id
+    return found
 
 
 def _namespace(connection: sa.Connection, row: Any | None) -> Namespace | None:
-    if row is None:
+    if row is None or row.is_moved:
         return None
     found = Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder)
     return dataclasses.replace(found, secrets=row.secrets) if row.secrets else unset(connection, found)

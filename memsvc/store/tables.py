@@ -5,6 +5,7 @@ Every table but `tenant` is keyed by tenant first, and row-level security is for
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -15,14 +16,17 @@ from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
 from memsvc.store.accounts import api_key as api_key
 from memsvc.store.accounts import audit as audit
+from memsvc.store.accounts import cell as cell
 from memsvc.store.accounts import directory as directory
 from memsvc.store.accounts import metadata as metadata
+from memsvc.store.accounts import placement as placement
 from memsvc.store.accounts import tenant as tenant
 from memsvc.store.accounts import tombstone as tombstone
 
 _RUNNING = sa.text("state = 'running'")
 _NAMED = sa.text("speaker IS NOT NULL")
 _WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
+_SOURCED = sa.text("source IS NOT NULL")
 _OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
 _ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
 _REPLACED = sa.text("superseded_by IS NOT NULL")
@@ -43,6 +47,8 @@ namespace = sa.Table(
     sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
     # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
     sa.Column("secrets", sa.Text),
+    # To another cell: what is left of it here is nobody's.
+    sa.Column("is_moved", sa.Boolean, nullable=False, server_default="false"),
     sa.Index("namespace_by_name", "tenant_id", "name"),
 )
 
@@ -108,9 +114,7 @@ message = sa.Table(
     sa.Index("message_by_speaker", "tenant_id", "namespace_id", "session_id", "speaker", postgresql_where=_NAMED),
     columns.by_trust("message"),
     sa.Index("message_without_vectors", "tenant_id", "namespace_id", "seq", postgresql_where=_WITHOUT_VECTORS),
-    sa.Index(
-        "message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=sa.text("source IS NOT NULL")
-    ),
+    sa.Index("message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=_SOURCED),
     columns.belongs(),
 )
 
@@ -387,8 +391,7 @@ def within(table: sa.FromClause, namespace: Namespace) -> tuple[sa.ColumnElement
 
 def rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[Any]:
     """The rows of a statement that has many: taken by the thousand, not one by one, nor all at once."""
-    for part in connection.execute(statement).partitions(1_000):
-        yield from part
+    return itertools.chain.from_iterable(connection.execute(statement).partitions(1_000))
 
 
 def any_of(column: sa.Column[str], ids: Collection[str] | sa.BindParameter[Any]) -> sa.ColumnElement[bool]:

@@ -46,9 +46,9 @@ def test_no_view_reads_with_its_owners_rights_and_unique_keys_are_the_tenants_ow
             " WHERE i.indisunique AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'"
         )).all()  # fmt: skip
     assert views == []
-    # A key is looked up before its tenant is known; a tenant is what the others belong to.
+    # A key is looked up before its tenant is known; a tenant is what the others belong to; cells are the operator's.
     foreign = {(table, first) for table, first in unique if first != "tenant_id"}
-    assert foreign == {("api_key", "id"), ("tenant", "id"), ("tenant", "name")}
+    assert foreign == {("api_key", "id"), ("tenant", "id"), ("tenant", "name"), ("cell", "name")}
     assert len(unique) > 20
 
 

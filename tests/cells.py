@@ -1,0 +1,120 @@
+"""An installation of several cells: each a PostgreSQL of its own with a service on it, on real ports."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from api.app import create
+from memsvc import bootstrap, rooms
+from memsvc.bootstrap import Service
+from memsvc.sdk import MemoryClient
+from memsvc.settings import CellSettings, DatabaseSettings, JobSettings, ServerSettings, Settings
+from memsvc.store import moving, postmaster, schema, tables
+from memsvc.store.embedded import EmbeddedPostgres
+from memsvc.store.moving import Move
+from tests.serving import served
+from tests.waiting import LIMIT_S
+
+KEY = "the-key-of-all-cells"
+_FOLLOWED = {
+    "wal_level": "logical", "max_wal_senders": "20", "max_replication_slots": "20", "max_worker_processes": "24",
+    "max_logical_replication_workers": "16", "max_sync_workers_per_subscription": "4",
+}  # fmt: skip
+
+
+@dataclass
+class Cell:
+    name: str
+    url: str
+    postgres: EmbeddedPostgres
+    service: Service | None = None
+
+    def start(self) -> None:
+        """The database, which others can follow."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(postmaster, "_SETTINGS", postmaster._SETTINGS | _FOLLOWED)
+            self.postgres.start()
+
+    def has(self, name: str) -> bool:
+        assert self.service is not None and self.service.cells is not None
+        return self.service.cells.has(self.service.tenant_id, name)
+
+    def count(self, tenant_id: uuid.UUID) -> int:
+        """The rows of a tenant's memory in the cell's database."""
+        with self.postgres._superuser("memsvc") as connection:
+            counts = [
+                connection.execute(f"SELECT count(*) FROM {table.name} WHERE tenant_id = %s", [tenant_id]).fetchone()
+                for table in (*tables.NAMESPACE_TABLES, tables.namespace)
+            ]
+        return sum(count[0] for count in counts if count)
+
+    def client(self, key: str = KEY) -> MemoryClient:
+        return MemoryClient(self.url, key, max_retries=0, timeout_s=LIMIT_S)
+
+
+class Installation:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self.cells: dict[str, Cell] = {}
+
+    def add(self, name: str) -> Cell:
+        """One cell more, which answers."""
+        port = _free_port()
+        cell = Cell(name, f"http://127.0.0.1:{port}", EmbeddedPostgres(self._folder / name, 600))
+        cell.start()
+        postgres = cell.postgres
+        self._stack.callback(postgres.stop)
+        with postgres._superuser("memsvc") as connection:
+            connection.execute("ALTER ROLE memsvc_owner REPLICATION BYPASSRLS")
+            connection.execute("GRANT pg_create_subscription TO memsvc_owner")
+        schema.upgrade(postgres.owner_url, rooms.root() / "migrations")
+        self.cells[name] = cell
+        home = next(iter(self.cells.values())).postgres.owner_url
+        with moving.connected(home) as first:
+            if len(self.cells) == 1:
+                moving.begin(first, name, cell.url)
+            else:
+                with moving.connected(postgres.owner_url) as other:
+                    moving.add(first, home, other, name, cell.url)
+        settings = Settings(ServerSettings(data_dir=self._folder / name, api_key=KEY))
+        settings.database = DatabaseSettings(url=postgres.owner_url, app_url=postgres.app_url)
+        settings.cells = CellSettings(name=name)
+        settings.jobs = JobSettings(in_server=False)
+        cell.service = bootstrap.build(settings)
+        self._stack.callback(cell.service.close)
+        self._stack.enter_context(served(create(cell.service), port=port))
+        return cell
+
+    def move(self, name: str, source: str, target: str) -> int:
+        service = self.cells[source].service
+        assert service is not None
+        urls = [
+            cell.postgres.owner_url
+            for cell in (next(iter(self.cells.values())), self.cells[source], self.cells[target])
+        ]
+        with contextlib.ExitStack() as stack:
+            home, here, there = (stack.enter_context(moving.connected(url)) for url in urls)
+            return Move(home, here, there, urls[1], target, service.tenant_id, name).run()
+
+
+@contextlib.contextmanager
+def installed(folder: Path, *names: str) -> Iterator[Installation]:
+    with contextlib.ExitStack() as stack:
+        installation = Installation(folder, stack)
+        for name in names:
+            installation.add(name)
+        yield installation
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
