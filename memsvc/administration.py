@@ -89,17 +89,20 @@ def create_tenant(
 ) -> None:
     """Make a tenant, or set the quotas of one, and print a key with all scopes for it (MEMSVC_DATABASE_URL)."""
     from memsvc import rooms
+    from memsvc.services.cells import Cells
     from memsvc.store import keys as store_keys
     from memsvc.store import schema
     from memsvc.store import tenants as store_tenants
     from memsvc.store.database import Database
 
-    settings = Settings().database
+    cell, settings = Settings().cells.name, Settings().database
     if settings.url is None:
         raise errors.Invalid("Tenants need a PostgreSQL of your own.", "Set MEMSVC_DATABASE_URL as for the service.")
     schema.check(settings.url, rooms.root() / "migrations")
     database = Database(settings.app_url or settings.url, pool_size=1, pooled=settings.pooled)
     try:
+        if cell is not None:
+            Cells(database, cell).require_home("Tenants are made")
         quota = store_tenants.Quota(max_namespaces, max_messages)
         tenant_id = store_tenants.ensure(database, name, quota)
         print(store_keys.create(database, tenant_id, store_keys.SCOPES, "made with the tenant", "operator")[0])

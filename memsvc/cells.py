@@ -116,6 +116,20 @@ def reopen(name: Name) -> None:
         moving.set_open(home, name, is_open=True)
 
 
+@app.command("remove")
+def remove(
+    name: Name,
+    lost: Annotated[bool, typer.Option("--lost", help="Its database is gone, with what it had.")] = False,
+) -> None:
+    """Take a cell out that has no namespaces any more."""
+    from memsvc.store import moving
+
+    with _home() as (home, _), contextlib.ExitStack() as stack:
+        other = None if lost else stack.enter_context(moving.connected(_database(name)))
+        moving.remove(home, other, name)
+    print(f"{name} is none of the cells any more. Take it out of the file of MEMSVC_CELLS.")
+
+
 def _move(tenant_id: uuid.UUID, namespace: str, source: str, target: str) -> int:
     from memsvc.store import moving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -40,7 +40,16 @@ def keys(request: Request, session: signing.Admin, service: Services) -> Respons
     return reply
 
 
-@router.post("/keys")
+def _at_home(service: Services) -> None:
+    """Raises Conflict in a cell that has a copy of the keys."""
+    if service.cells is not None:
+        service.cells.require_home("Keys are made, rotated and revoked")
+
+
+AT_HOME = [Depends(_at_home)]
+
+
+@router.post("/keys", dependencies=AT_HOME)
 def create(request: Request, session: signing.Admin, said: signing.Form, service: Services) -> Response:
     try:
         wanted = NewKey.model_validate(
@@ -58,7 +67,7 @@ def create(request: Request, session: signing.Admin, said: signing.Form, service
     return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 
 
-@router.post("/keys/{key_id}/rotate")
+@router.post("/keys/{key_id}/rotate", dependencies=AT_HOME)
 def rotate(request: Request, key_id: KeyId, session: signing.Admin, _: signing.Form, service: Services) -> Response:
     principal = session.principal
     given = (principal.tenant_id, key_id, _GRACE, principal.key_id)
@@ -66,7 +75,7 @@ def rotate(request: Request, key_id: KeyId, session: signing.Admin, _: signing.F
     return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 
 
-@router.post("/keys/{key_id}/revoke")
+@router.post("/keys/{key_id}/revoke", dependencies=AT_HOME)
 def revoke(request: Request, key_id: KeyId, session: signing.Admin, said: signing.Form, service: Services) -> Response:
     given = (session.principal.tenant_id, key_id, session.principal.key_id)
     store.revoke(service.database, *given, own_trust=session.principal.max_trust)

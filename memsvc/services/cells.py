@@ -47,6 +47,12 @@ class Cells:
     def named(self, name: str) -> Cell | None:
         return next((cell for cell in self.all() if cell.name == name), None)
 
+    def require_home(self, what: str) -> None:
+        """Raises Conflict where this is not home. `what` is the beginning of the sentence."""
+        if not self.own().is_home:
+            home = self.home()
+            raise errors.Conflict(f"{what} in the home cell, {home.name!r}.", f"It is at {home.url}.")
+
     def placed(self, tenant_id: uuid.UUID, name: str) -> Cell | None:
         """Where the namespace is, as far as is known here; for sure where this is home."""
         with self._database.tenant(tenant_id) as connection:
@@ -55,8 +61,7 @@ class Cells:
 
     def place(self, tenant_id: uuid.UUID, name: str) -> Cell:
         """Where the namespace is, or a new one is to be. Raises Conflict where this is not home."""
-        if not self.own().is_home:
-            raise errors.Conflict(f"{self._own!r} is not the home cell.", f"Ask {self.home().url}.")
+        self.require_home("Places are given")
         with self._database.tenant(tenant_id) as connection:
             found = cells.placed(connection, tenant_id, name)
             if found is None:

@@ -10,7 +10,9 @@ Connections are the owners', each of a role with REPLICATION and BYPASSRLS that 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from psycopg.rows import dict_row
 from memsvc import errors
 from memsvc.domain.cell import Cell
 from memsvc.store import cells, tables
+from memsvc.store.database import APP_ROLE
 
 HERE, LEFT = "here", "left"
 _HOME = "memsvc_home"
@@ -32,6 +35,7 @@ _COPIED = ("tenant", "api_key", "placement", "cell")
 # Jobs come when the rest is there: nobody is to work on half a namespace.
 _FOLLOWED = tuple(table.name for table in tables.NAMESPACE_TABLES if table.name != "job")
 _POLL_S = 0.05
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _MIN_VERSION = 160000
 _Row = dict[str, Any]
 Connection = psycopg.Connection[_Row]
@@ -96,6 +100,7 @@ def place_of(connection: Connection, tenant_id: uuid.UUID, name: str) -> str | N
 
 def begin(home: Connection, name: str, url: str) -> None:
     """Let this be the home cell of several: all that it has stays where it is. Taken again it sets `url`."""
+    _require_told(name, url)
     here = listed(home)
     if here and next((cell.name for cell in here if cell.is_home), None) != name:
         raise errors.Conflict("This database has cells already.", "memsvc cells list shows them.")
@@ -119,9 +124,9 @@ def add(home: Connection, home_url: str, other: Connection, name: str, url: str)
     """A cell more: its database, which has the tables and nothing in them, gets a copy of the accounts, and follows
     what changes in them. Taken again it sets `url`. Returns when the copy is there.
     """
+    _require_told(name, url)
     if not any(cell.is_home for cell in listed(home)):
         raise errors.Conflict("There is no home cell yet.", "Run memsvc cells init there first.")
-    subscription = sql.Identifier(_HOME)
     if not other.execute("SELECT 1 FROM pg_subscription WHERE subname = %s", [_HOME]).fetchone():
         for table in _COPIED:
             if other.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table))).fetchone():
@@ -129,17 +134,40 @@ def add(home: Connection, home_url: str, other: Connection, name: str, url: str)
                     f"The database of the new cell has rows in its table {table!r}.",
                     "Give an empty database: a service must not have run on it.",
                 )
-        slot = f"memsvc_home_{uuid.uuid4().hex[:12]}"
         other.execute(
             sql.SQL("CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH (slot_name = {})").format(
-                subscription, sql.Literal(_plain(home_url)), sql.Identifier(_HOME), sql.Literal(slot)
+                sql.Identifier(_HOME), sql.Literal(_plain(home_url)), sql.Identifier(_HOME), sql.Literal(_slot(name))
             )
         )
+    # Accounts are home's to change: what was changed here would be changed here only.
+    other.execute(f"REVOKE INSERT, UPDATE ON api_key FROM {APP_ROLE}")
+    other.execute(f"REVOKE INSERT ON tenant, placement FROM {APP_ROLE}")
     home.execute(
         "INSERT INTO cell (name, url) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET url = %s", [name, url, url]
     )
     _until(lambda: _all_copied(other, _HOME), "the accounts are copied")
     _until(lambda: any(cell.name == name for cell in listed(other)), "the new cell knows itself")
+
+
+def remove(home: Connection, other: Connection | None, name: str) -> None:
+    """The cell is none of the installation's any more; `other` is its database, None where that is lost. Raises
+    NotFound, and Conflict for the home cell and for one that has namespaces.
+    """
+    cell = next((cell for cell in listed(home) if cell.name == name), None)
+    if cell is None:
+        raise errors.NotFound(f"There is no cell {name!r}.", "memsvc cells list shows them.")
+    if cell.is_home:
+        raise errors.Conflict(f"{name!r} is the home cell.", "It is the last that can go.")
+    if other is not None:
+        if names(other):
+            raise errors.Conflict(f"The cell {name!r} has namespaces.", f"Run memsvc cells drain {name} first.")
+        if other.execute("SELECT 1 FROM pg_subscription WHERE subname = %s", [_HOME]).fetchone():
+            other.execute(sql.SQL("DROP SUBSCRIPTION {}").format(sql.Identifier(_HOME)))
+    # Home keeps its log for who follows it.
+    home.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", [_slot(name)]
+    )
+    home.execute("DELETE FROM cell WHERE name = %s", [name])
 
 
 def set_open(home: Connection, name: str, *, is_open: bool) -> None:
@@ -286,6 +314,18 @@ def _waiting(job: _Row) -> _Row:
     if job["state"] == "running":
         job |= {"state": "queued", "lease_until": None, "epoch": job["epoch"] + 1}
     return job
+
+
+def _slot(name: str) -> str:
+    """Of lower-case letters, digits and underscores, as PostgreSQL wants it."""
+    return f"memsvc_cell_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _require_told(name: str, url: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise errors.Invalid(f"A cell cannot be called {name!r}.", "Take letters, digits and ._- : at most 63.")
+    if not url.startswith(("http://", "https://")):
+        raise errors.Invalid(f"{url!r} is no address of a service.", "Give one like http://10.0.0.2:8377.")
 
 
 def _link(space: uuid.UUID) -> str:

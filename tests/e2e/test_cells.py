@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -180,6 +181,30 @@ def test_a_key_that_is_made_through_any_cell_opens_all_of_them(
     clients["south"].revoke_key(made.id)
     for cell in installation.cells.values():
         until(lambda cell=cell: not opens(cell, made.key))  # type: ignore[misc]
+
+
+def test_keys_and_tenants_are_not_made_where_there_is_a_copy_of_them(installation: Installation) -> None:
+    south = installation.cells["south"]
+    assert south.service is not None
+    with pytest.raises(Exception, match="permission denied"):
+        keys.create(south.service.database, tenants.DEFAULT, ["read"], "", "operator")
+    with httpx.Client(base_url=south.url, timeout=LIMIT_S, follow_redirects=True) as http:
+        page = http.post("/admin/sign-in", data={"key": KEY})
+        assert page.is_success
+        told = http.post("/admin/keys", data={"scope": "read", "csrf": _csrf(http.get("/admin/keys").text)})
+        assert told.status_code == 409 and "home cell" in told.text
+        assert "This is the cell south" in http.get("/admin").text
+    command = [sys.executable, "-m", "memsvc.cli", "tenants", "create", "new"]
+    given = os.environ | {"MEMSVC_DATABASE_URL": south.postgres.owner_url, "MEMSVC_CELL_NAME": "south"}
+    given["MEMSVC_DATABASE_APP_URL"] = south.postgres.app_url
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=given)
+    assert done.returncode == 2 and "home cell" in " ".join(done.stderr.split())
+
+
+def _csrf(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)
 
 
 def opens(cell: Cell, key: str | None) -> bool:
@@ -387,13 +412,19 @@ def test_the_operator_lists_moves_and_drains_by_commands(
     drained = run("drain", "west")
     assert drained.returncode == 0, drained.stderr
     assert "west\t" in (after := run("list").stdout) and "closed\t0 namespaces" in after
+    removed = run("remove", "west")
+    assert removed.returncode == 0, removed.stderr
+    assert "west" not in run("list").stdout
     for number in range(8):
-        found = clients["west"].namespace(f"crate-{number}").recall("Which crate?", limit=1).results
+        found = clients["north"].namespace(f"crate-{number}").recall("Which crate?", limit=1).results
         assert found[0].text.endswith(f"I am crate {number}.")
     for wrong, words in (
         (run("move", "nobody", "--to", "north"), "No cell has a namespace"),
         (run("move", "crate-1", "--to", "nowhere"), "no cell 'nowhere'"),
         (run("drain", "nowhere"), "There is no cell 'nowhere'"),
+        (run("remove", "north"), "is the home cell"),
+        (run("remove", "south"), "drain south first"),
+        (run("add", "south", "--url", "10.0.0.2"), "no address of a service"),
         (run("list", file=tmp_path / "none.json"), "cannot be read"),
     ):
         assert wrong.returncode == 2 and words in " ".join(wrong.stderr.split()), wrong.stderr
