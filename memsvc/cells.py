@@ -33,9 +33,12 @@ Url = Annotated[str, typer.Option(help="Where its service answers the other cell
 @app.command("init")
 def begin(name: Name, url: Url) -> None:
     """Make an installation the home cell of several. What it has stays where it is; then set MEMSVC_CELL_NAME there."""
-    from memsvc.store import moving
+    from memsvc import rooms
+    from memsvc.store import moving, schema
 
-    with moving.connected(_database(name)) as home:
+    database = _database(name)
+    schema.upgrade(database, rooms.root() / "migrations")
+    with moving.connected(database) as home:
         moving.begin(home, name, url)
     print(f"{name} is the home cell. Start its services again with MEMSVC_CELL_NAME={name}.")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import itertools
 import socket
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +19,13 @@ from api.app import create
 from memsvc import bootstrap, rooms
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
+from memsvc.sdk.errors import ApiError, ConnectionFailed
 from memsvc.settings import CellSettings, DatabaseSettings, JobSettings, ServerSettings, Settings
 from memsvc.store import moving, postmaster, schema, tables
 from memsvc.store.embedded import EmbeddedPostgres
 from memsvc.store.moving import Move
 from tests.serving import served
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 KEY = "the-key-of-all-cells"
 _FOLLOWED = {
@@ -41,6 +46,12 @@ class Cell:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(postmaster, "_SETTINGS", postmaster._SETTINGS | _FOLLOWED)
             self.postgres.start()
+
+    def may_copy(self) -> None:
+        """What docs/scale.md asks of the owner of a cell's database."""
+        with self.postgres._superuser("memsvc") as connection:
+            connection.execute("ALTER ROLE memsvc_owner REPLICATION BYPASSRLS")
+            connection.execute("GRANT pg_create_subscription TO memsvc_owner")
 
     def has(self, name: str) -> bool:
         assert self.service is not None and self.service.cells is not None
@@ -67,14 +78,12 @@ class Installation:
 
     def add(self, name: str) -> Cell:
         """One cell more, which answers."""
-        port = _free_port()
+        port = free_port()
         cell = Cell(name, f"http://127.0.0.1:{port}", EmbeddedPostgres(self._folder / name, 600))
         cell.start()
         postgres = cell.postgres
         self._stack.callback(postgres.stop)
-        with postgres._superuser("memsvc") as connection:
-            connection.execute("ALTER ROLE memsvc_owner REPLICATION BYPASSRLS")
-            connection.execute("GRANT pg_create_subscription TO memsvc_owner")
+        cell.may_copy()
         schema.upgrade(postgres.owner_url, rooms.root() / "migrations")
         self.cells[name] = cell
         home = next(iter(self.cells.values())).postgres.owner_url
@@ -105,6 +114,72 @@ class Installation:
             return Move(home, here, there, urls[1], target, service.tenant_id, name).run()
 
 
+class Writers:
+    """Four threads that write through these addresses one message after the other, over the spaces in turn, and send
+    each again until it is acknowledged.
+    """
+
+    def __init__(self, urls: Sequence[str], spaces: Sequence[str], key: str = KEY) -> None:
+        self._urls = urls
+        self._key = key
+        self._spaces = spaces
+        self._enough = threading.Event()
+        self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(4)]
+        self.acknowledged: list[list[tuple[str, str]]] = [[] for _ in self._threads]  # space and id
+        self.refused: collections.Counter[int] = collections.Counter()
+
+    def __enter__(self) -> Writers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        for thread in self._threads:
+            thread.join()
+
+    def go_on(self, count: int) -> None:
+        """Returns when each has `count` more acknowledged writes."""
+        before = [len(done) for done in self.acknowledged]
+
+        def all_have() -> bool:
+            # Gone, gone behind a proxy, or not now: anything else is no outage.
+            assert set(self.refused) <= {0, 502, 503}, self.refused
+            return all(len(done) >= was + count for done, was in zip(self.acknowledged, before, strict=True))
+
+        until(all_have)
+
+    def check(self, client: MemoryClient) -> None:
+        """Everything acknowledged is there, once, and found by its words."""
+        for space in self._spaces:
+            stored = [message.id for message in client.namespace(space).messages(page_size=1000)]
+            written = [name for done in self.acknowledged for where, name in done if where == space]
+            assert len(stored) == len(set(stored))
+            assert set(written) <= set(stored)
+            assert len(stored) <= len(written) + len(self._threads)  # of each at most the one that was under way
+            for name in written[:1] + written[-1:]:
+                found = client.namespace(space).recall(f"Where is parcel {name}?", limit=3).results
+                assert name in {source.message_id for result in found for source in result.sources}
+
+    def _write(self, writer: int) -> None:
+        with MemoryClient(self._urls[writer % len(self._urls)], self._key, max_retries=0, timeout_s=LIMIT_S) as client:
+            for number in itertools.count():
+                space, name = self._spaces[number % len(self._spaces)], f"w{writer}n{number}"
+                while not self._enough.is_set():
+                    try:
+                        client.namespace(space).add(f"Parcel {name} is here.", session_id=f"s{writer}", id=name)
+                    except ApiError as error:
+                        self.refused[error.status] += 1
+                    except ConnectionFailed:
+                        self.refused[0] += 1
+                    else:
+                        self.acknowledged[writer].append((space, name))
+                        break
+                    time.sleep(0.05)
+                if self._enough.is_set():
+                    return
+
+
 @contextlib.contextmanager
 def installed(folder: Path, *names: str) -> Iterator[Installation]:
     with contextlib.ExitStack() as stack:
@@ -114,7 +189,7 @@ def installed(folder: Path, *names: str) -> Iterator[Installation]:
         yield installation
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port

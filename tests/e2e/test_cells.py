@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import itertools
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +21,7 @@ from memsvc import errors
 from memsvc.sdk import MemoryClient, NotFound
 from memsvc.sdk.errors import ApiError, MemsvcClientError
 from memsvc.store import keys, moving, tenants
-from tests.cells import KEY, Cell, Installation, installed
+from tests.cells import KEY, Cell, Installation, Writers, installed
 from tests.waiting import LIMIT_S, until
 
 
@@ -88,55 +85,16 @@ def holder(installation: Installation, name: str) -> str:
 def test_a_namespace_that_moves_under_four_writers_loses_nothing_and_keeps_nothing_twice(
     installation: Installation,
 ) -> None:
-    acknowledged: list[list[str]] = [[] for _ in range(4)]
-    refused: collections.Counter[int] = collections.Counter()
-    enough = threading.Event()
-
-    def write(writer: int) -> None:
-        cell = list(installation.cells.values())[writer % 3]
-        with cell.client() as client:
-            memory = client.namespace("busy")
-            for number in itertools.count():
-                name = f"w{writer}n{number}"
-                while not enough.is_set():
-                    try:
-                        memory.add(f"Parcel {name} is on shelf {number}.", session_id=f"s{writer}", id=name)
-                    except ApiError as error:
-                        refused[error.status] += 1
-                        time.sleep(0.05)
-                    else:
-                        acknowledged[writer].append(name)
-                        break
-                if enough.is_set():
-                    return
-
-    def go_on(count: int) -> None:
-        before = [len(done) for done in acknowledged]
-        until(lambda: all(len(done) >= was + count for done, was in zip(acknowledged, before, strict=True)))
-
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for thread in writers:
-        thread.start()
-    try:
-        go_on(5)
+    with Writers([cell.url for cell in installation.cells.values()], ["busy"]) as writers:
+        writers.go_on(5)
         for _ in range(3):
             source = holder(installation, "busy")
             cells = list(installation.cells)
             installation.move("busy", source, cells[(cells.index(source) + 1) % 3])
-            go_on(5)
-    finally:
-        enough.set()
-        for thread in writers:
-            thread.join()
+            writers.go_on(5)
     with installation.cells["south"].client() as client:
-        stored = [message.id for message in client.namespace("busy").messages(page_size=1000)]
-        assert len(stored) == len(set(stored))
-        assert {name for done in acknowledged for name in done} <= set(stored)
-        assert len(stored) <= sum(map(len, acknowledged)) + 4
-        for name in [done[place] for done in acknowledged for place in (0, len(done) // 2, -1)]:
-            found = client.namespace("busy").recall(f"On which shelf is parcel {name}?", limit=3).results
-            assert name in {source.message_id for result in found for source in result.sources}
-    assert set(refused) <= {503}
+        writers.check(client)
+    assert set(writers.refused) <= {503}
     holder(installation, "busy")
 
 

@@ -23,7 +23,7 @@ pytestmark = pooler.NEEDED
 # What a pooler could break: who sees what, what an erasure leaves, the order of changes, jobs, settings that leak.
 _HELD = (
     "isolation", "tenants_apart", "erasure", "erased_meanwhile", "feed", "jobs", "writing", "lost_commits", "records",
-    "transfer", "versions_together",
+    "transfer",
 )  # fmt: skip
 
 

@@ -7,7 +7,11 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import kubernetes_validate
+import pytest
 import yaml
+
+from memsvc.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -67,6 +71,48 @@ def test_the_compose_file_is_complete() -> None:
     assert all("stop_grace_period" in service for service in services.values())
     assert all("healthcheck" in services[name] for name in ("database", "redis"))
     assert all(port.startswith("127.0.0.1:") for port in services["api"]["ports"])
+
+
+def test_kubernetes_takes_the_manifests_and_their_parts_find_each_other() -> None:
+    documents = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "cell.yaml").read_text()))
+    for document in documents:
+        kubernetes_validate.validate(document, "1.33", strict=True)
+    (deployment,) = [document for document in documents if document["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    for service in (document for document in documents if document["kind"] == "Service"):
+        assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    (given,) = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
+    named = [*given, *(item["name"] for item in container["env"])]
+    known = {
+        f"{group.model_config.get('env_prefix', 'MEMSVC_')}{field}".upper()
+        for group in vars(Settings()).values() for field in type(group).model_fields
+    }  # fmt: skip
+    assert set(named) <= known
+    hosts = {probe["httpGet"]["httpHeaders"][0]["value"] for name, probe in container.items() if name.endswith("Probe")}
+    assert hosts <= set(given["MEMSVC_ALLOWED_HOSTS"].split(","))
+    for wrong in ({"replicas": "two"}, {"replica": 2}):
+        broken = deployment | {"spec": deployment["spec"] | wrong}
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(broken, "1.33", strict=True)
+
+
+def test_the_compose_file_of_cells_sets_each_up_before_its_service_begins() -> None:
+    services = yaml.safe_load((ROOT / "deploy" / "docker-compose.cells.yml").read_text())["services"]
+    told = services["cells"]["command"][-1]
+    for cell in ("north", "south", "west"):
+        given = services[cell]["environment"]
+        assert given["MEMSVC_CELL_NAME"] == cell and given["MEMSVC_DATABASE_POOLED"] == "true"
+        assert f"@{cell}-database:" in given["MEMSVC_DATABASE_URL"]
+        assert f"@{cell}-pooler:" in given["MEMSVC_DATABASE_APP_URL"]
+        assert services[cell]["depends_on"]["cells"]["condition"] == "service_completed_successfully"
+        assert services[f"{cell}-pooler"]["environment"]["DB_HOST"] == f"{cell}-database"
+        assert "wal_level=logical" in services[f"{cell}-database"]["command"]
+        assert f"{cell} --url http://{cell}:8377" in told
+    shipped = (ROOT / "deploy" / "nginx.conf").read_text()
+    for changed in re.findall(r"-e 's/([^/]+)/", services["front"]["command"][-1]):
+        assert changed in shipped
+    assert all("stop_grace_period" in service for service in services.values())
 
 
 def test_sizes_are_kept() -> None:
