@@ -46,6 +46,7 @@ directory = sa.Table(
     sa.Column("namespace_id", UUID(as_uuid=True), nullable=False),
     # The cell that it has left this one for; whoever has its name is sent there.
     sa.Column("moved_to", sa.Text),
+    sa.Index("directory_by_namespace", "tenant_id", "namespace_id"),
 )
 
 # The parts that an installation is spread over, each with a database of its own. Written by the operator alone.

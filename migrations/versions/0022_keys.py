@@ -25,6 +25,7 @@ CREATE TABLE directory (
 ALTER TABLE namespace NO FORCE ROW LEVEL SECURITY;
 INSERT INTO directory SELECT tenant_id, name, id FROM namespace;
 ALTER TABLE namespace FORCE ROW LEVEL SECURITY;
+CREATE INDEX directory_by_namespace ON directory (tenant_id, namespace_id);
 ALTER TABLE directory ENABLE ROW LEVEL SECURITY;
 ALTER TABLE directory FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON directory USING (tenant_id = {tenant}) WITH CHECK (tenant_id = {tenant});
