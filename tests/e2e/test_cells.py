@@ -327,6 +327,7 @@ def test_a_chat_is_imported_and_exported_through_a_cell_that_does_not_have_it(
 def test_new_namespaces_come_to_a_cell_that_is_added_and_none_to_one_that_is_closed(
     installation: Installation, clients: dict[str, MemoryClient]
 ) -> None:
+    clients["west"].namespace("early").add("I slept in a hut.", session_id="s")
     installation.add("east")
     with moving.connected(installation.cells["north"].postgres.owner_url) as home:
         moving.set_open(home, "south", is_open=False)
@@ -339,7 +340,7 @@ def test_new_namespaces_come_to_a_cell_that_is_added_and_none_to_one_that_is_clo
     where = collections.Counter(holder(installation, f"late-{number}") for number in range(16))
     assert where["south"] == 0 and where["east"] > 0
     with installation.cells["east"].client() as client:
-        assert client.namespace("copy-2").recall("Where did I sleep?", limit=1).results
+        assert client.namespace("early").recall("Where did I sleep?", limit=1).results
 
 
 @pytest.mark.slow
