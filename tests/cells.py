@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import itertools
-import socket
 import threading
 import time
 import uuid
@@ -24,7 +23,7 @@ from memsvc.settings import CellSettings, DatabaseSettings, JobSettings, ServerS
 from memsvc.store import moving, postmaster, schema, tables
 from memsvc.store.embedded import EmbeddedPostgres
 from memsvc.store.moving import Move
-from tests.serving import served
+from tests.serving import free_port, served
 from tests.waiting import LIMIT_S, until
 
 KEY = "the-key-of-all-cells"
@@ -95,7 +94,7 @@ class Installation:
                     moving.add(first, home, other, name, cell.url)
         settings = Settings(ServerSettings(data_dir=self._folder / name, api_key=KEY))
         settings.database = DatabaseSettings(url=postgres.owner_url, app_url=postgres.app_url)
-        settings.cells = CellSettings(name=name)
+        settings.cells = CellSettings(name=name, patience_s=3)
         settings.jobs = JobSettings(in_server=False)
         cell.service = bootstrap.build(settings)
         self._stack.callback(cell.service.close)
@@ -187,9 +186,3 @@ def installed(folder: Path, *names: str) -> Iterator[Installation]:
         for name in names:
             installation.add(name)
         yield installation
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from memsvc.store.database import psycopg_url
+from tests.serving import free_port, listens
 from tests.waiting import until
 
 PGBOUNCER = (
@@ -29,8 +29,7 @@ def pooled(url: str) -> Iterator[str]:
     """The same database behind a pgbouncer of its own: the URL that leads there."""
     assert PGBOUNCER is not None
     behind = sa.make_url(psycopg_url(url))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     folder.chmod(0o755)  # as root it takes another user's rights, and reads its files with those
     (folder / "users.txt").write_text(f'"{behind.username}" "{behind.password}"\n')
@@ -44,16 +43,10 @@ def pooled(url: str) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([PGBOUNCER, "-q", *as_user, folder / "pgbouncer.ini"], stdout=log, stderr=log)
     try:
-        until(lambda: _listens(port))
+        until(lambda: listens(port))
         assert process.poll() is None, (folder / "log").read_text()
         yield behind.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
     finally:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False

@@ -41,6 +41,18 @@ def served(app: ASGIApp, limits: LimitSettings | None = None, port: int = 0, **o
             thread.join(timeout=10)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def small_disk(folder: Path, size_mb: int) -> Iterator[Path]:
     """A file system of that size at `folder`; skips the test where none can be mounted."""

@@ -208,8 +208,14 @@ class Move:
             raise errors.Conflict(f"The cell {self.target_name!r} has a namespace {self.name!r} of its own.", "")
         if self._left(space):
             self._follow(space, limit_s)
-            self._switch(space, limit_s)
-            self._place()
+            try:
+                self._switch(space, limit_s)
+            except errors.NotFound:
+                # Else the source would keep its log for the target, and that what was copied before the erasure.
+                self._unlink(space)
+                with self.target.transaction():
+                    self._delete(self.target, space)
+                raise
         self._place()
         return self._clear(space)
 
@@ -292,12 +298,16 @@ class Move:
 
     def _clear(self, space: uuid.UUID) -> int:
         """Nothing of it is left at the source but where its name leads."""
+        self._unlink(space)
+        with self.source.transaction():
+            return self._delete(self.source, space)
+
+    def _unlink(self, space: uuid.UUID) -> None:
+        """The target follows it no more."""
         link = _link(space)
         if self.target.execute("SELECT 1 FROM pg_subscription WHERE subname = %s", [link]).fetchone():
             self.target.execute(sql.SQL("DROP SUBSCRIPTION {}").format(sql.Identifier(link)))
         self.source.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(link)))
-        with self.source.transaction():
-            return self._delete(self.source, space)
 
     def _delete(self, connection: Connection, space: uuid.UUID) -> int:
         count = 0

@@ -59,10 +59,12 @@ def opened(
         if known is not None:
             place = {"tenant_id": tenant_id, "space_id": known}
             connection, rows = stack.enter_context(database.asking(tenant_id, _FIND, place, snapshot=snapshot))
-            if rows:
-                yield connection, _namespace(connection, rows[0])
+            space = _namespace(connection, rows[0] if rows else None)
+            if space is not None:
+                yield connection, space
                 return
-            database.namespace_ids.pop((tenant_id, name), None)  # erased: the name may stand for another one
+            # Erased, and the name may stand for another one; or gone to another cell, which the directory tells.
+            database.namespace_ids.pop((tenant_id, name), None)
             stack.close()
         values = {"tenant_id": tenant_id, "named": name}
         connection, named = stack.enter_context(database.asking(tenant_id, _NAMED, values, snapshot=snapshot))

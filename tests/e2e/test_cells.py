@@ -107,8 +107,11 @@ def test_a_move_that_breaks_off_at_any_step_is_finished_by_the_same_command(
     memory = clients["west"].namespace(space)
     for number in range(3):
         memory.add(f"My boat number {number} is green.", session_id="s", id=f"m{number}")
+    memory.add("My boat sank.", session_id="s", id="erased")
+    memory.erase_part("message", "erased")
     source = holder(installation, space)
     target = next(name for name in installation.cells if name != source)
+    assert clients[source].namespace(space).recall("Which boat?").results  # its id is remembered there
 
     def breaks(*_: object, **__: object) -> None:
         raise ConnectionError("the cable was pulled")
@@ -119,6 +122,10 @@ def test_a_move_that_breaks_off_at_any_step_is_finished_by_the_same_command(
             installation.move(space, source, target)
     if step in ("_follow", "_catch_up", "_clear"):  # it is still where it was, or already where it goes
         memory.add("My boat number 3 is red.", session_id="s", id="m3")
+    else:  # between two cells: that is no answer, and never that there is nothing
+        with pytest.raises(ApiError) as asked:
+            clients[source].namespace(space).recall("Which boat?")
+        assert asked.value.status == 503
     installation.move(space, source, target)
     for client in clients.values():
         stored = [message.id for message in client.namespace(space).messages()]
@@ -126,8 +133,37 @@ def test_a_move_that_breaks_off_at_any_step_is_finished_by_the_same_command(
     assert holder(installation, space) == target
     memory.add("My boat number 4 is blue.", session_id="s", id="m4")
     assert memory.recall("Which boat is blue?").results[0].sources[0].message_id == "m4"
+    with pytest.raises(ApiError, match="was erased"):
+        memory.add("My boat sank.", session_id="s", id="erased")
     with pytest.raises(errors.NotFound):
         installation.move(space, source, target)
+
+
+@pytest.mark.slow
+def test_a_namespace_that_is_erased_while_it_is_copied_leaves_nothing_in_either_cell(
+    installation: Installation, clients: dict[str, MemoryClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = clients["north"].namespace("vanishing")
+    memory.add("The vault code is Quagga-Twelve.", session_id="s", id="m")
+    source = holder(installation, "vanishing")
+    target = next(name for name in installation.cells if name != source)
+    follow = moving.Move._follow
+
+    def erased_behind(move: moving.Move, space: uuid.UUID, limit_s: float) -> None:
+        follow(move, space, limit_s)
+        memory.erase()
+
+    monkeypatch.setattr(moving.Move, "_follow", erased_behind)
+    with pytest.raises(errors.NotFound, match="erased"):
+        installation.move("vanishing", source, target)
+    for name in (source, target):
+        with installation.cells[name].postgres._superuser("memsvc") as connection:
+            for asked in (
+                "SELECT count(*) FROM message WHERE content LIKE '%Quagga%'",
+                "SELECT count(*) FROM pg_subscription WHERE subname LIKE 'memsvc_move%'",
+                "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'memsvc_move%'",
+            ):
+                assert connection.execute(asked).fetchone() == (0,), asked
 
 
 def test_a_key_that_is_made_through_any_cell_opens_all_of_them(

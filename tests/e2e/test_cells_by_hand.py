@@ -18,9 +18,10 @@ import pytest
 from memsvc.sdk import MemoryClient
 from memsvc.store.embedded import EmbeddedPostgres
 from tests import pooler
-from tests.cells import Cell, Writers, free_port
+from tests.cells import Cell, Writers
 from tests.e2e import test_front
 from tests.e2e.test_process import KEY, Process
+from tests.serving import free_port
 from tests.waiting import LIMIT_S
 
 pytestmark = [pooler.NEEDED, test_front.pytestmark, pytest.mark.slow]

@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from api.app import create
 from memsvc import rooms
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
-from tests.serving import served
+from tests.serving import free_port, listens, served
 from tests.waiting import LIMIT_S, until
 
 NGINX = os.environ.get("MEMSVC_NGINX") or shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -46,8 +45,7 @@ class Counted:
 def fronted(*ports: int) -> Iterator[str]:
     """The address of an nginx before services on these ports, with the settings that are shipped."""
     assert NGINX is not None
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="nginx-"))
     folder.chmod(0o755)
     shipped = (rooms.root() / "deploy" / "nginx.conf").read_text()
@@ -62,18 +60,12 @@ def fronted(*ports: int) -> Iterator[str]:
     assert subprocess.run([*command, "-t"], capture_output=True, text=True, check=False).returncode == 0
     process = subprocess.Popen([*command, "-g", "daemon off;"])
     try:
-        until(lambda: _listens(port))
+        until(lambda: listens(port))
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
 
 
 def port_of(url: str) -> int:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient, Namespace, NotFound, Unauthorized
 from memsvc.store import keys, tables, tenants
+from memsvc.store.database import Database
 
 
 @pytest.fixture
@@ -114,3 +115,17 @@ def test_the_tenant_setting_does_not_outlive_its_transaction(service: Service) -
         with service.database.tenant(wanted) as connection:
             count = connection.execute(sa.text("SELECT count(*) FROM tenant")).scalar_one()
         assert count == number % 2
+
+
+def test_a_transaction_takes_the_services_role_on_and_leaves_nothing_set_behind_it(empty_url: str) -> None:
+    asked = sa.text(
+        "SELECT current_user, session_user, nullif(current_setting('app.tenant', true), ''), current_setting('TimeZone')"
+    )
+    database = Database(empty_url, pool_size=1)
+    tenant_id = uuid.uuid4()
+    for _ in range(2):
+        with database.tenant(tenant_id) as connection:
+            assert connection.execute(asked).one() == ("memsvc_app", "memsvc_owner", str(tenant_id), "UTC")
+        with database._engine.connect() as connection:  # the same one, as a pooler would hand it to somebody else
+            assert connection.execute(asked).one()[:3] == ("memsvc_owner", "memsvc_owner", None)
+    database.close()
