@@ -21,6 +21,7 @@ from memsvc.services import (
     consolidate,
     contexts,
     forget,
+    promote,
     records,
     redistil,
     reencode,
@@ -44,6 +45,7 @@ from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.namespaces import Namespaces
+from memsvc.services.promote import Promote
 from memsvc.services.quarantine import Quarantine
 from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.recall import Recall
@@ -133,6 +135,8 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
             postgres.start()
         owner_url, app_url = _urls(settings, postgres)
         schema.upgrade(owner_url, rooms.root() / "migrations")
+        if settings.index.promote_units:
+            schema.require_vectors(owner_url)
         database = Database(
             app_url,
             pool_size=settings.database.pool_size,
@@ -221,17 +225,23 @@ def _handlers(
         redistil.KIND: distilling.run,
         redistil.STATEMENTS: distilling.run,
         reencode.KIND: Reencode(text_encoder).run,
-        contexts.KIND: Contexts(text_encoder).run,
         forget.KIND: Forget(daily=settings.jobs.forget_faded).run,
         records.KIND: records.sweep,
     }
+    if settings.index.promote_units:
+        limits = settings.index.promote_units, settings.index.partitions
+        promotion = Promote(text_encoder.width, text_encoder.name, *limits)
+        handlers[promote.KIND] = promotion.run
+        handlers[contexts.KIND] = Contexts(text_encoder, behind=promotion.consider).run
+    else:
+        handlers[contexts.KIND] = Contexts(text_encoder).run
     if reader is not None:
         handlers[answer.KIND] = ReadAhead(reader, settings.reader.episode_tokens).run
     if text_generator is not None:
-        limits = settings.generator
-        handlers[refine.KIND] = Refine(text_encoder, text_generator, limits.timeout_s, limits.max_tokens).run
-        handlers[summarise.KIND] = Summarise(text_generator, limits.timeout_s, limits.max_tokens).run
-        handlers[verdicts.KIND] = Verdicts(text_generator, limits.timeout_s, limits.max_tokens).run
+        bounds = settings.generator
+        handlers[refine.KIND] = Refine(text_encoder, text_generator, bounds.timeout_s, bounds.max_tokens).run
+        handlers[summarise.KIND] = Summarise(text_generator, bounds.timeout_s, bounds.max_tokens).run
+        handlers[verdicts.KIND] = Verdicts(text_generator, bounds.timeout_s, bounds.max_tokens).run
     return handlers
 
 

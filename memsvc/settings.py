@@ -85,6 +85,10 @@ class IndexSettings(BaseSettings):
     snapshot_bytes: int = Field(
         8 * 1024**3, ge=0, description="for indexes in the data folder, from which they load quickly"
     )
+    promote_units: int = Field(
+        0, ge=0, description="a namespace of so many has its vectors searched by the database (pgvector); 0 for never"
+    )
+    partitions: int = Field(100, ge=0, description="how many namespaces may have theirs there")
 
 
 class RecallSettings(BaseSettings):

@@ -28,6 +28,7 @@ _OPERATOR = ("store/embedded.py", "store/schema.py", "store/moving.py")
 SPREAD_BY = {table.name: "namespace_id" for table in tables.NAMESPACE_TABLES} | {
     "namespace": "id", "audit": "tenant_id", "tombstone": "tenant_id",
 }  # fmt: skip
+_PARTITION = "vectors_"
 EVERYWHERE = {"tenant", "api_key", "directory"}
 
 # Place -> why it may look at all namespaces, of a tenant or of all of them. None is in the way of a question, and of a
@@ -219,7 +220,7 @@ class _Reading:
                 self._faults.append(f"{type(item).__name__} is not read")
 
     def _column_of(self, table: str) -> str | None:
-        column = SPREAD_BY.get(table)
+        column = "namespace_id" if table.startswith(_PARTITION) else SPREAD_BY.get(table)
         self._spread = self._spread or column is not None
         return column
 

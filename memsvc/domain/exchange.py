@@ -81,7 +81,8 @@ class WriteReceipt:
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """A memory space of a tenant. `id` is new for every life of a name; `head` is the number of changes so far;
-    `secrets` says what is done about them: "keep", "mask" or "refuse".
+    `secrets` says what is done about them: "keep", "mask" or "refuse". `partitioned`: up to which change a partition in
+    the database has its vectors, None where it has no partition.
     """
 
     tenant_id: uuid.UUID
@@ -90,3 +91,4 @@ class Namespace:
     head: int
     encoder: str
     secrets: str = "keep"
+    partitioned: int | None = None

@@ -22,6 +22,10 @@ class Kind(StrEnum):
     ABSTRACT = "abstract"
 
 
+# How somebody wants things done: it may bear on any question, whatever its words.
+STANDING_KINDS = (Kind.PREFERENCE.value, Kind.INSTRUCTION.value)
+
+
 class Assertion(StrEnum):
     """How a statement is asserted.
 

@@ -104,6 +104,12 @@ class DenseIndex:
             return np.empty((0, self.width), dtype=np.float32)
         return np.asarray(self._store.reconstruct_batch(np.asarray(rows, dtype=np.int64)), dtype=np.float32)
 
+    def only(self, rows: Ints) -> DenseIndex:
+        """One of these rows, (n,), in this order, and of no other."""
+        made = DenseIndex(self.width, self.codec)
+        made.restore({name: held[rows] for name, held in self.state().items()})
+        return made
+
     @property
     def row_count(self) -> int:
         """The rows that `among` is about, free ones included."""

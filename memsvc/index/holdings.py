@@ -30,8 +30,8 @@ class Holdings:
         self._put_away: dict[int, list[int]] = {}  # unit -> the messages of which it was put away
 
     def change(self, removed: Collection[str], entries: Sequence[UnitEntry]) -> tuple[list[int], list[int]]:
-        """Let units be gone, and others be as they are told: the rows that they had among the vectors and that nobody
-        has now, and the slots of those that were put.
+        """Let units be gone, and others be as they are told: the rows that they had among the vectors, and the slots
+        of those that were put.
         """
         units, messages = self._units, self._messages
         named = dict.fromkeys([*removed, *(entry.id for entry in entries)])
@@ -65,7 +65,7 @@ class Holdings:
                 self._link(slot)
         units.settle()
         self.of.settle()
-        return [row for row in rows if row >= 0], put
+        return rows, put
 
     def forget(self, slot: int) -> None:
         """A message is gone; what is still held of it is for when it comes back."""

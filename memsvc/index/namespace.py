@@ -21,17 +21,16 @@ from memsvc.index import dense, entries, lexical, words
 from memsvc.index.closeness import Closeness, cosines, known, measured, unmeasured
 from memsvc.index.columns import Ints, Mask, State, each, joined, part
 from memsvc.index.entries import Entry
+from memsvc.index.far import Far
 from memsvc.index.holdings import Holdings
 from memsvc.index.messages import Messages
 from memsvc.index.moment import Moment
 from memsvc.index.units import Units
+from memsvc.index.vectors import Vectors
 from memsvc.index.view import Conditions, View, viewed
 
 _STANDING_COUNT = 12
-# Owners of rows in the dense index: slot * _STRIDE + one of these. Units and messages have slots of their own.
-_STRIDE, _STATEMENT, _OWN, _ALL = 4, 0, 1, 2
 _ROWS_PER_MESSAGE = 6  # several lead to one
-_NOTHING = np.empty(0, dtype=np.int64)
 _UNRANKED = 1 << 31
 
 
@@ -44,9 +43,9 @@ class NamespaceIndex:
         self._lock = threading.RLock()
         self._changing = threading.RLock()  # taken before the other, by whoever changes something
         self._lexical = lexical.LexicalIndex()
-        self._dense = dense.DenseIndex(width, codec)
         self._messages = Messages()
         self._units = Units()
+        self._vectors = Vectors(width, codec, self._messages, self._units)
         self._held = Holdings(self._messages, self._units)
 
     def apply(self, batch: Batch) -> None:
@@ -68,6 +67,19 @@ class NamespaceIndex:
         with self._changing, self._lock:
             self._change(part, read)
 
+    @property
+    def settled(self) -> int | None:
+        """Up to which place of the feed a partition has the vectors; what changed since is in memory."""
+        return self._vectors.settled
+
+    def settle(self, head: int, at: int, messages: Collection[str], units: Collection[str]) -> None:
+        """Let go of the vectors that a partition has which stands for the feed up to `at`: not of those of these
+        messages and units, which changed from there to `head`. Nothing is done where the index is not there.
+        """
+        with self._changing, self._lock:
+            if self.applied == head:
+                self._vectors.settle(at, messages, units)
+
     def reach(self, applied: int) -> None:
         """All parts are in, of a namespace that had this head before the first was read: what changed since comes
         again with the feed.
@@ -84,13 +96,15 @@ class NamespaceIndex:
         moment: Moment | None = None,
         conditions: Conditions | None = None,
         until: int | None = None,
+        far: Far | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them. `vector` is the query's (d,) float32; with None, and
         while a unit is without a vector, words alone decide: what has its vector would stand before what has not. At
         most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
         are left out, and so is what was put away or has run out, what does not meet the `conditions`, and what came
-        behind `until` in the feed, where the reader sees no more: others may have brought the index further.
+        behind `until` in the feed, where the reader sees no more: others may have brought the index further. `far` is
+        the partition of one that is `settled`.
         """
         with self._lock:
             until = until if until is not None and until < self.applied else None
@@ -98,12 +112,12 @@ class NamespaceIndex:
             vector = None if self._units.bare else vector
             terms = dict.fromkeys(words.terms(query_text))
             scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, view.passing)
-            near = _NOTHING if vector is None else self._search_dense(vector, per_arm, view.passing)
+            near = each(()) if vector is None else self._search_dense(vector, per_arm, view.passing, far)
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
             found = view.of(each(others, near))
             current = view.of(self._current(found, view))
             found = each(found, current)
-            closeness = self._closeness(vector, found, view)
+            closeness = self._closeness(vector, found, view, far)
             _, held = self._held.of.many(found)
             # A message of which nothing stands says what is no longer so, or what was put away.
             tells = (closeness.begins[:-1] < closeness.begins[1:]) | (held == 0)
@@ -176,11 +190,11 @@ class NamespaceIndex:
 
     @property
     def width(self) -> int:
-        return self._dense.width
+        return self._vectors.width
 
     @property
     def codec(self) -> dense.Codec:
-        return self._dense.codec
+        return self._vectors.codec
 
     @contextlib.contextmanager
     def still(self) -> Iterator[State]:
@@ -199,7 +213,7 @@ class NamespaceIndex:
 
     def _parts(self) -> Mapping[str, Any]:
         return {
-            "lexical": self._lexical, "dense": self._dense, "messages": self._messages, "units": self._units,
+            "lexical": self._lexical, "vectors": self._vectors, "messages": self._messages, "units": self._units,
             "held": self._held,
         }  # fmt: skip
 
@@ -229,41 +243,26 @@ class NamespaceIndex:
         (slot,) = self._messages.ids.of([message_id])
         self._lexical.touch(slot, *(int(side) for side in self._lexical.neighbours(slot)))
         self._lexical.remove(slot)
-        columns = self._messages.columns
-        self._dense.remove([int(columns[name][slot]) for name in ("own_row", "all_row") if columns[name][slot] >= 0])
+        self._vectors.take_messages([slot])
         self._lexical.join(*self._messages.remove(slot))
         self._held.forget(slot)
 
-    def _put_vectors(self, message_ids: Iterable[str], vectors: Mapping[str, bytes]) -> None:
+    def _put_vectors(self, message_ids: Iterable[str], vectors: Mapping[str, bytes | None]) -> None:
         """Give messages the rows of their own words in context and of context and words, or take them away. Those that
         `vectors` does not name wait for theirs.
         """
-        columns, width = self._messages.columns, self._dense.width
         ids = [message_id for message_id in dict.fromkeys(message_ids) if self._messages.is_there(message_id)]
         slots = self._messages.ids.of(ids)
-        told = [(slot, vectors[name]) for slot, name in zip(slots, ids, strict=True) if vectors.get(name)]
-        old = np.concatenate([columns[name][slots] for name in ("own_row", "all_row")]) if slots else _NOTHING
-        self._dense.remove(old[old >= 0])
-        columns["own_row"][slots] = columns["all_row"][slots] = -1
-        columns["awaits_rows"][slots] = [name not in vectors for name in ids]
-        if told:
-            owners = [slot * _STRIDE + kind for slot, _ in told for kind in (_OWN, _ALL)]
-            blocks = [np.frombuffer(rows, dtype="<f4").reshape(2, width) for _, rows in told]
-            rows = self._dense.add(owners, np.concatenate(blocks))
-            given = [slot for slot, _ in told]
-            columns["own_row"][given], columns["all_row"][given] = rows[::2], rows[1::2]
+        self._messages.columns["awaits_rows"][slots] = [name not in vectors for name in ids]
+        self._vectors.put_messages(slots, [vectors.get(name, b"") for name in ids])
 
     def _put_units(self, removed: Collection[str], changed: Sequence[UnitEntry]) -> None:
         changed = list({entry.id: entry for entry in changed}.values())
         gone, put = self._held.change(removed, changed)
-        self._dense.remove(gone)
+        self._vectors.take(gone)
         searched = self._units.columns["is_searched"]
-        told = [(slot, e) for slot, e in zip(put, changed, strict=True) if searched[slot] and e.embedding]
-        if told:
-            blocks = [np.frombuffer(entry.embedding, dtype="<f4")[: self._dense.width] for _, entry in told]
-            rows = self._dense.add([slot * _STRIDE + _STATEMENT for slot, _ in told], np.stack(blocks))
-            for (slot, _), row in zip(told, rows.tolist(), strict=True):
-                self._units.give(slot, row)
+        told = zip(put, changed, strict=True)
+        self._vectors.put_units((slot, entry.embedding) for slot, entry in told if searched[slot])
 
     # Search
 
@@ -282,11 +281,9 @@ class NamespaceIndex:
         best = hits[np.lexsort((self._messages.columns["seq"][hits], -scores[hits]))][:count]
         return scores, {slot: rank for rank, slot in enumerate(best.tolist(), start=1)}
 
-    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: Mask | None) -> Ints:
+    def _search_dense(self, vector: NDArray[np.float32], count: int, passing: Mask | None, far: Far | None) -> Ints:
         """Messages with the nearest rows, nearest first; more than `count`, since rows are not yet joined."""
-        owners, _ = self._dense.search(vector, _ROWS_PER_MESSAGE * count, self._rows_of(passing))
-        slots, kinds = np.divmod(owners, _STRIDE)
-        states = kinds == _STATEMENT
+        slots, states = self._vectors.nearest(vector, _ROWS_PER_MESSAGE * count, passing, far)
         if self._units.merged:
             owned = zip(slots.tolist(), states.tolist(), strict=True)
             behind = [self._units.with_merged(slot) if is_unit else [slot] for slot, is_unit in owned]
@@ -300,27 +297,10 @@ class NamespaceIndex:
         messages[of_statement], messages[~of_statement] = cited, slots[~states]
         return each(messages[self._messages.columns["there"][messages]])
 
-    def _rows_of(self, passing: Mask | None) -> Mask | None:
-        """Which rows are of a message that passes, or of a unit that one holds: (rows,)."""
-        if passing is None:
-            return None
-        among = np.zeros(self._dense.row_count, dtype=np.bool_)
-        units, messages = self._units.messages()
-        rows = [self._units.columns["row"][units[passing[messages]]]]
-        rows += [self._messages.columns[name][passing] for name in ("own_row", "all_row")]
-        for chosen in rows:
-            among[chosen[chosen >= 0]] = True
-        return among
-
     def _search_standing(self, vector: NDArray[np.float32]) -> list[int]:
         """Messages of the nearest preferences and instructions, by the rows of their own words."""
-        rows = self._units.columns["row"][self._units.columns["is_standing"]]
-        if not len(rows):
-            return []
-        among = np.zeros(self._dense.row_count, dtype=np.bool_)
-        among[rows[rows >= 0]] = True
-        owners, _ = self._dense.search(vector, _STANDING_COUNT, among)
-        return [message for owner in owners.tolist() for message in self._units.linked(owner // _STRIDE)]
+        nearest = self._vectors.standing(vector, _STANDING_COUNT)
+        return [message for unit in nearest.tolist() for message in self._units.linked(unit)]
 
     def _current(self, found: Ints, view: View) -> Ints:
         """Messages of what stands now in the place of statements that were found."""
@@ -328,7 +308,7 @@ class NamespaceIndex:
         later = dict.fromkeys(self._units.superseded(units, view.stands, view.moment).values())
         return each([message for unit in later for message in self._units.linked(unit)])
 
-    def _closeness(self, vector: NDArray[np.float32] | None, found: Ints, view: View) -> Closeness:
+    def _closeness(self, vector: NDArray[np.float32] | None, found: Ints, view: View, far: Far | None) -> Closeness:
         """How near each message is to the question, by the statements of it that stand at this moment; without a vector
         which they are, in the order they were made.
         """
@@ -338,19 +318,9 @@ class NamespaceIndex:
         units = units[stands].astype(np.int64)
         if vector is None:
             return unmeasured(len(found), of_message, units)
-        columns = self._messages.columns
-        sides = [self._dense_cosines(columns[name][found], vector)[0] for name in ("own_row", "all_row")]
-        given, rows = self._dense_cosines(self._units.columns["row"][units], vector)
-        return measured(len(found), of_message, units, given, rows, sides[0], sides[1])
-
-    def _dense_cosines(
-        self, rows: Ints, vector: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Cosines (n,), nan for row -1 and for a row of zeros, and the vectors (n, d)."""
-        vectors = np.zeros((len(rows), self._dense.width), dtype=np.float32)
-        there = np.flatnonzero(rows >= 0)
-        vectors[there] = self._dense.rows(rows[there])
-        return cosines(vectors, vector), vectors
+        own, every, rows = self._vectors.of(found, units, far)
+        of_own, of_all, given = (cosines(some, vector) for some in (own, every, rows))
+        return measured(len(found), of_message, units, given, rows, of_own, of_all)
 
     def _told(
         self,

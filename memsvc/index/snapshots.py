@@ -29,7 +29,7 @@ from memsvc.index.namespace import NamespaceIndex
 _log = structlog.get_logger("memsvc.index")
 _SUFFIX = ".index"
 # Of the form of what is written: another one is not read, but made anew.
-_MAGIC = b"memsvc index 1\n\0"
+_MAGIC = b"memsvc index 2\n\0"
 _ALIGNED = 64
 _DIGEST_BYTES = 32
 _CHUNK = 1 << 22

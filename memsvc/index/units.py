@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.change import UnitEntry
+from memsvc.domain.unit import STANDING_KINDS
 from memsvc.index import moment as times
 from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Stateful, Table, joined, part
 from memsvc.index.moment import NEVER, Moment, micros
@@ -18,11 +19,11 @@ from memsvc.index.moment import NEVER, Moment, micros
 _SEARCHED = ("active", "superseded")
 # An abstract repeats its members' words in fewer: it would crowd them out of a ranking.
 _NOT_SEARCHED = ("abstract",)
-# Kinds that may bear on any question, whatever its words: how somebody wants things done.
-_STANDING_KINDS = ("preference", "instruction")
+# A row among the vectors that is not in memory, and none at all.
+FAR, _NONE = -2, -1
 _COLUMNS = {
     "there": ("?", False), "is_searched": ("?", False), "is_standing": ("?", False), "seq": ("i8", 0),
-    "kind": ("i4", -1), "assertion": ("i4", -1), "row": ("i4", -1), "by": ("i4", -1), "leader": ("i4", -1),
+    "kind": ("i4", -1), "assertion": ("i4", -1), "row": ("i4", _NONE), "by": ("i4", -1), "leader": ("i4", -1),
     "t_start": ("i8", NEVER), "t_end": ("i8", NEVER), "said": ("i8", NEVER), "valid_from": ("i8", NEVER),
     "valid_to": ("i8", NEVER), "created": ("i8", NEVER), "superseded": ("i8", NEVER), "expires": ("i8", NEVER),
     "holds_until": ("i8", NEVER),
@@ -62,7 +63,7 @@ class Units:
             self.merged.setdefault(leader, set()).add(slot)
         self.columns.put(
             slot, there=True, is_searched=searched, seq=entry.seq,
-            is_standing=searched and entry.kind in _STANDING_KINDS and entry.status == "active",
+            is_standing=searched and entry.kind in STANDING_KINDS and entry.status == "active",
             kind=self._kinds.take(entry.kind), assertion=self._assertions.take(entry.assertion), by=by, leader=leader,
             t_start=micros(entry.t_start), t_end=micros(entry.t_end), said=micros(entry.t_mention),
             valid_from=micros(min(starts, default=None)), valid_to=micros(entry.valid_to),
@@ -88,7 +89,7 @@ class Units:
             self.merged[leader].discard(slot)
             if not self.merged[leader]:
                 del self.merged[leader]
-        if columns["is_searched"][slot] and columns["row"][slot] < 0:
+        if columns["is_searched"][slot] and columns["row"][slot] == _NONE:
             self.bare -= 1
         self._kinds.drop(int(columns["kind"][slot]))
         self._assertions.drop(int(columns["assertion"][slot]))
@@ -189,6 +190,10 @@ class Units:
         """Those of the units that are a preference or an instruction."""
         return set(slots[self.columns["is_standing"][slots]].tolist())
 
+    def may_stand(self) -> Mask:
+        """Which units are or may again be a preference or an instruction that stands: (n,)."""
+        return np.isin(self.columns["kind"], self._kinds.of(STANDING_KINDS))
+
     def assertion(self, slot: int) -> str:
         return self._assertions.text(int(self.columns["assertion"][slot]))
 
@@ -214,7 +219,7 @@ class Units:
         self.cited.restore(part(state, "cited"))
         self._persons_of.restore(part(state, "persons_of"))
         columns = self.columns
-        self.bare = int((columns["is_searched"] & (columns["row"] < 0)).sum())
+        self.bare = int((columns["is_searched"] & (columns["row"] == _NONE)).sum())
         self.merged = {}
         for slot in np.flatnonzero(columns["leader"] >= 0).tolist():
             self.merged.setdefault(int(columns["leader"][slot]), set()).add(slot)

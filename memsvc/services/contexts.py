@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from memsvc.domain.exchange import Namespace
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, writing
 from memsvc.services.ingest import require_encoder
@@ -23,9 +24,17 @@ _PORTION = 64
 
 
 class Contexts:
-    def __init__(self, encoder: TextEncoder, portion: int = _PORTION) -> None:
+    """`behind` is told at the end of each job, in its last transaction."""
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        portion: int = _PORTION,
+        behind: Callable[[sa.Connection, Namespace], None] = lambda connection, space: None,
+    ) -> None:
         self._encoder = encoder
         self._portion = portion
+        self._behind = behind
 
     def run(self, lease: Lease) -> None:
         """The job's handler."""
@@ -36,8 +45,9 @@ class Contexts:
             done += count
             jobs.advance(connection, lease.job, done, None)
 
-        def end(connection: sa.Connection) -> None:
+        def end(connection: sa.Connection, space: Namespace) -> None:
             lease.finish(connection, {"messages": done})
+            self._behind(connection, space)
 
         give(lease, self._encoder, self._portion, note, end)
 
@@ -50,7 +60,7 @@ def give(
     encoder: TextEncoder,
     portion: int = _PORTION,
     note: Callable[[sa.Connection, int], None] = _unnoted,
-    end: Callable[[sa.Connection], None] | None = None,
+    end: Callable[[sa.Connection, Namespace], None] | None = None,
 ) -> None:
     """Encode the messages that have no vectors, of those that are there now: what is written meanwhile has a job of its
     own. `note` takes down how many more have them, in the transaction that gives them, and the last one ends with
@@ -75,4 +85,4 @@ def give(
                 batch.commit()
                 note(connection, len(pairs))
             if is_last and end is not None:
-                end(connection)
+                end(connection, locked)

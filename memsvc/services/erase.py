@@ -22,7 +22,18 @@ from memsvc.domain.selection import By, Selection
 from memsvc.services import consolidate, redistil
 from memsvc.services.causes import BY_HAND
 from memsvc.services.indexes import Indexes
-from memsvc.store import aliases, audit, erasure, exchanges, jobs, namespaces, selections, tenants, tombstones
+from memsvc.store import (
+    aliases,
+    audit,
+    erasure,
+    exchanges,
+    jobs,
+    namespaces,
+    partitions,
+    selections,
+    tenants,
+    tombstones,
+)
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
 
@@ -153,6 +164,8 @@ def remove(
     counts.update(erasure.delete_messages(connection, space, message_ids))
     tombstones.put_messages(connection, space, message_ids)
     counts["job"] = erasure.interrupt_jobs(connection, space)
+    # Nobody writes to the partition now.
+    partitions.forget(connection, space, [*own, *spoilt, *message_ids, *followers])
     erasure.forget_decided(connection, space, message_ids)
     head = erasure.publish(
         connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_messages=followers,

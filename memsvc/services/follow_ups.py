@@ -19,6 +19,8 @@ SWEEP = "sweep"
 STATEMENTS = "statements"
 # Gives messages the vectors of their words in context.
 CONTEXTS = "contexts"
+# Brings the partition of a large namespace up to date.
+PROMOTE = "promote"
 # What a write asks for.
 OF_WRITE = (CONTEXTS, CONSOLIDATE)
 _SWEPT_WITHIN_S = 3_600.0
@@ -33,6 +35,11 @@ def consolidation(connection: sa.Connection, space: Namespace, seq: int, delay_s
 def contexts(connection: sa.Connection, space: Namespace, seq: int) -> None:
     """Encode what was said in its context."""
     _once(connection, space, (CONTEXTS,), str(seq))
+
+
+def promotion(connection: sa.Connection, space: Namespace) -> None:
+    """Bring the namespace's partition up to date."""
+    _once(connection, space, (PROMOTE,), str(uuid.uuid4()))
 
 
 def of_write(

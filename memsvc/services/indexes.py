@@ -41,6 +41,8 @@ _FEW_CHANGES, _KEPT_SHARE = 2_000, 8
 _PORTION = 2_000
 # So many messages are encoded in their context by who asks first: about a third of a second.
 _JUST_SAID = 32
+# An index may be settled by a later snapshot than a reader's, again and again: so often it looks once more.
+_TRIES = 3
 # At the end of the process those that have changed are kept, as far as this goes.
 _LAST_S = 5.0
 
@@ -74,15 +76,26 @@ class Indexes:
     @contextlib.contextmanager
     def reading(self, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace, NamespaceIndex]]:
         """A snapshot of the database, the namespace in it, and its index at that head or later. Raises NotFound."""
+        ahead = 0
         while True:
             with namespaces.reading(self._database, tenant_id, name) as (connection, space):
                 index = self._pool.get(space)
-                if self._kept is None or index.applied or space.head <= self._few:
+                loaded = self._kept is None or index.applied or space.head <= self._few
+                if loaded and not _is_ahead(index, space):
                     self._follow(connection, space, index)
+                    self._settle(connection, space, index)
                     self._complete(connection, space, index)
-                    yield connection, space, index
-                    return
-            self._load(space, self._kept)
+                    # Another one may have settled it meanwhile, by a later snapshot.
+                    if not _is_ahead(index, space):
+                        yield connection, space, index
+                        return
+            if not loaded:
+                assert self._kept is not None
+                self._load(space, self._kept)
+                continue
+            ahead += 1
+            if ahead > _TRIES:  # the partition that it was settled by is gone
+                self.drop(space.id)
 
     def drop(self, namespace_id: uuid.UUID) -> None:
         """Something of the namespace was erased: nothing of its index stays, in memory or in a file."""
@@ -132,6 +145,19 @@ class Indexes:
             index.apply(batch if space.encoder == self._encoder.name else batch.words())
             self._pool.trim(index, space.id)
             self._keep_later(space, index)
+
+    def _settle(self, connection: sa.Connection, space: Namespace, index: NamespaceIndex) -> None:
+        """Let a partition have what it has, where that is nearly all, and much more than what it had before: what has
+        changed since must be looked up.
+        """
+        if not _is_near(space) or space.encoder != self._encoder.name:
+            return
+        at = space.partitioned or 0
+        if at - (index.settled or 0) >= max(1, space.head - at):
+            changed = feed.changes(connection, space, at)
+            messages, units = ([c.ref for c in changed if c.kind == kind] for kind in ("message", "unit"))
+            index.settle(space.head, at, messages, units)
+            self._pool.trim(index, space.id)
 
     def _complete(self, connection: sa.Connection, space: Namespace, index: NamespaceIndex) -> None:
         """Encode what was just said in its context, before the job behind the write does: what is found must not depend
@@ -265,18 +291,20 @@ def _build(
 def _fill(database: Database, space: Namespace, index: NamespaceIndex, encoder: str) -> bool:
     """Read the namespace into an empty index, in portions, each in a transaction of its own; False where it is gone.
 
-    The index then stands for the head before the first of them: what changes meanwhile is followed again.
+    The index then stands for the head before the first of them: what changes meanwhile is followed again. Where a
+    partition has nearly all vectors they are not read, and what has changed since is followed behind it.
     """
     with database.tenant(space.tenant_id, snapshot=True) as connection:
         found = namespaces.by_id(connection, space.tenant_id, space.id)
     if found is None or found.encoder != space.encoder:
         return False
     start = told_at = time.monotonic()
+    far = _is_near(found) and space.encoder == encoder
     for read in (feed.messages, feed.entries):
         reached: str | None = ""
         while reached is not None:
             with database.tenant(space.tenant_id, snapshot=True) as connection:
-                part, reached = read(connection, space, reached, _PORTION)
+                part, reached = read(connection, space, reached, _PORTION, far=far)
             index.load(part if space.encoder == encoder else part.words(), entries.read(part.messages))
             if time.monotonic() - told_at > 1.0:
                 told_at = time.monotonic()
@@ -284,5 +312,24 @@ def _fill(database: Database, space: Namespace, index: NamespaceIndex, encoder: 
                     "index is being built", namespace=space.id.hex, messages=len(index), changes=found.head,
                     seconds=round(told_at - start, 1),
                 )  # fmt: skip
-    index.reach(found.head)
+    if not far:
+        index.reach(found.head)
+        return True
+    assert found.partitioned is not None
+    index.reach(found.partitioned)
+    index.settle(found.partitioned, found.partitioned, (), ())
+    while index.applied < found.head:
+        with database.tenant(space.tenant_id, snapshot=True) as connection:
+            index.apply(feed.batch(connection, space, index.applied, min(found.head, index.applied + _PORTION)))
     return True
+
+
+def _is_near(space: Namespace) -> bool:
+    """Whether a partition has nearly all vectors of the namespace."""
+    at = space.partitioned or 0
+    return at > 0 and space.head - at <= max(_PORTION, space.head // _KEPT_SHARE)
+
+
+def _is_ahead(index: NamespaceIndex, space: Namespace) -> bool:
+    """Whether the index relies on more than the namespace's partition has."""
+    return index.settled is not None and index.settled > (-1 if space.partitioned is None else space.partitioned)

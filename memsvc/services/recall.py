@@ -35,6 +35,7 @@ from memsvc.services.indexes import Indexes
 from memsvc.services.matching import Matching
 from memsvc.settings import RecallSettings
 from memsvc.store import aliases, shown, trust
+from memsvc.store.partitions import Partition
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
 _MIN_MEMORY_TOKENS = 8
@@ -46,6 +47,8 @@ _MOST_SWEPT = 50
 # each arm hold 81 %, the best 200 97 %.
 _SWEPT_CANDIDATES = 2
 _MOST_TOKENS = 3_000
+# Of a namespace whose vectors are in the database so many of each arm are looked through for what is to be explained.
+_MOST_EXPLAINED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,7 @@ class Recall:
             # Whoever sweeps wants width, which an order by the pair of question and memory would undo.
             read = None if query.sweep else self._read
             chosen = ranked[: max(count, settings.cross_encoder_first if read else 0)]
+            every = search.best(len(index) if search.far is None else _MOST_EXPLAINED) if everything else []
             memories = _words(connection, space, index, asked, chosen, scored)
             clock.lap("reading")
         read_in_time = True
@@ -200,7 +204,7 @@ class Recall:
             given = settings.cross_encoder_first, settings.cross_encoder_timeout_s
             memories, read_in_time = reading.reread(read, asked, memories, *given)
             clock.lap("cross_encoder")
-        unsaid, every = index.unsaid(query.text), search.best(len(index)) if everything else []
+        unsaid = index.unsaid(query.text)
         memories = expansion.newest_first(memories[:count])
         return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories, every, degraded)
 
@@ -220,7 +224,9 @@ class Recall:
             messages = self._matching.messages(connection, space, metadata) if metadata else None
             # What is not trusted is left out of the search: in numbers it must not push the rest away.
             conditions = Conditions(query.only, messages, distrusted)
-        return _Search(index, query, vector, self._settings.query_term_limit, distrusted, conditions, space.head)
+        far = None if index.settled is None else Partition(connection, space, index.width)
+        limit = self._settings.query_term_limit
+        return _Search(index, query, vector, limit, distrusted, conditions, space.head, far)
 
     def _per_arm(self, query: Query) -> int:
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
@@ -287,11 +293,19 @@ class _Search:
     distrusted: set[str]
     conditions: Conditions | None
     until: int
+    far: Partition | None
 
     def best(self, per_arm: int) -> list[Candidate]:
         moment = Moment(self.query.as_of, self.query.known_at, asked_at=self.query.asked_at)
         return self.index.candidates(
-            self.query.text, self.vector, per_arm, self.term_limit, moment, self.conditions, self.until
+            self.query.text,
+            self.vector,
+            per_arm,
+            self.term_limit,
+            moment,
+            self.conditions,
+            self.until,
+            self.far,
         )
 
 

@@ -75,6 +75,16 @@ class Lease:
             yield connection, space
         self.is_finished = self._finishing  # it is committed
 
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[sa.Connection]:
+        """One transaction while the job is this worker's that does not hold up those who write to the namespace: for
+        what only jobs write. An erasure waits for it. Raises LeaseLost.
+        """
+        with self._database.tenant(self.job.tenant_id) as connection:
+            if not jobs.holds(connection, self.job):
+                raise LeaseLost
+            yield connection
+
     def finish(self, connection: sa.Connection, result: Mapping[str, Any]) -> None:
         """The job is done, in the transaction of its last effect, which must be one of `transaction`."""
         jobs.finish(connection, self.job, result)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
-from memsvc.domain.unit import Status
+from memsvc.domain.unit import STANDING_KINDS, Status
 from memsvc.store import columns, tables, together, units
 from memsvc.store.together import Asked
 
@@ -58,15 +58,16 @@ def removes(connection: sa.Connection, namespace: Namespace, after: int) -> bool
     return bool(connection.execute(sa.select(removed)).scalar_one())
 
 
-def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
-    """All that changed in (after, head], in its state at this transaction's snapshot.
+def batch(connection: sa.Connection, namespace: Namespace, after: int, until: int | None = None) -> Batch:
+    """All that changed in (after, until], to the head without `until`, in its state at this transaction's snapshot:
+    what has changed again since comes again behind it.
 
-    From zero the rows are read directly, which is the same state at a fraction of the work.
+    From zero to the head the rows are read directly, which is the same state at a fraction of the work.
     """
-    if after == 0:
+    if after == 0 and until is None:
         said, vectors = _messages(connection, namespace, None)
         return Batch(0, namespace.head, said, _units(connection, namespace, None), (), (), vectors)
-    last = {(change.kind, change.ref): change for change in changes(connection, namespace, after)}
+    last = {(change.kind, change.ref): change for change in changes(connection, namespace, after, until)}
     put = {kind: [c.ref for c in last.values() if c.op == "put" and c.kind == kind] for kind in ("message", "unit")}
     gone = {kind: [c.ref for c in last.values() if c.op == "remove" and c.kind == kind] for kind in ("message", "unit")}
     said, vectors = _messages(connection, namespace, put["message"]) if put["message"] else ([], {})
@@ -81,21 +82,27 @@ def batch(connection: sa.Connection, namespace: Namespace, after: int) -> Batch:
     )
 
 
-def messages(connection: sa.Connection, namespace: Namespace, after: str, limit: int) -> tuple[Batch, str | None]:
-    """A page of the messages by their ids, and the last of these; None behind the last page."""
+def messages(
+    connection: sa.Connection, namespace: Namespace, after: str, limit: int, *, far: bool = False
+) -> tuple[Batch, str | None]:
+    """A page of the messages by their ids, and the last of these; None behind the last page. `far`: a partition has
+    the vectors, and they are not read.
+    """
     m = tables.message
     page = sa.select(m.c.id).where(*tables.within(m, namespace), m.c.id > after).order_by(m.c.id).limit(limit)
     ids = list(connection.execute(page).scalars())
-    said, vectors = _messages(connection, namespace, ids)
+    said, vectors = _messages(connection, namespace, ids, far=far)
     return Batch(0, 0, said, (), (), (), vectors), ids[-1] if ids else None
 
 
-def entries(connection: sa.Connection, namespace: Namespace, after: str, limit: int) -> tuple[Batch, str | None]:
-    """The same of the units."""
+def entries(
+    connection: sa.Connection, namespace: Namespace, after: str, limit: int, *, far: bool = False
+) -> tuple[Batch, str | None]:
+    """The same of the units. Those that may stand are read with their vectors always."""
     u = tables.unit
     page = sa.select(u.c.id).where(*tables.within(u, namespace), u.c.id > after).order_by(u.c.id).limit(limit)
     ids = list(connection.execute(page).scalars())
-    return Batch(0, 0, (), _units(connection, namespace, ids), (), ()), ids[-1] if ids else None
+    return Batch(0, 0, (), _units(connection, namespace, ids, far=far), (), ()), ids[-1] if ids else None
 
 
 def history(connection: sa.Connection, namespace: Namespace, at: int) -> str:
@@ -109,11 +116,12 @@ def history(connection: sa.Connection, namespace: Namespace, at: int) -> str:
 
 
 def _messages(
-    connection: sa.Connection, namespace: Namespace, ids: list[str] | None
-) -> tuple[list[Message], dict[str, bytes]]:
+    connection: sa.Connection, namespace: Namespace, ids: list[str] | None, *, far: bool = False
+) -> tuple[list[Message], dict[str, bytes | None]]:
     """The messages, and of those that have them their vectors."""
     m = tables.message
-    named = [column for column in m.c if column.name not in ("metadata", "content_hash")]
+    named: list[sa.ColumnElement[Any]] = [c for c in m.c if c.name not in ("metadata", "content_hash", "embedding")]
+    named.append(m.c.embedding.is_not(None).label("embedding") if far else m.c.embedding)
     statement = sa.select(*named).where(*tables.within(m, namespace), m.c.quarantined_at.is_(None)).order_by(m.c.seq)
     if ids is not None:
         statement = statement.where(tables.any_of(m.c.id, ids))
@@ -126,14 +134,20 @@ def _messages(
         )
         for row in rows
     ]  # fmt: skip
+    if far:
+        return said, {row.id: None for row in rows if row.embedding}
     return said, {row.id: bytes(row.embedding) for row in rows if row.embedding is not None}
 
 
-def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | None) -> list[UnitEntry]:
+def _units(
+    connection: sa.Connection, namespace: Namespace, ids: list[str] | None, *, far: bool = False
+) -> list[UnitEntry]:
     u = tables.unit
+    here = sa.or_(u.c.kind.in_(STANDING_KINDS), u.c.embedding == b"")
+    vector = sa.case((here, u.c.embedding)).label("embedding") if far else u.c.embedding
     cited = units.sources(connection, namespace, ids)
     named = (
-        u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, u.c.embedding, u.c.t_mention, u.c.valid_to,
+        u.c.id, u.c.seq, u.c.kind, u.c.status, u.c.t_start, u.c.t_end, vector, u.c.t_mention, u.c.valid_to,
         u.c.created_at, u.c.recorded_at, u.c.expires_at, u.c.assertion, u.c.superseded_by,
         u.c.holds_until, u.c.persons,
     )  # fmt: skip
@@ -143,10 +157,10 @@ def _units(connection: sa.Connection, namespace: Namespace, ids: list[str] | Non
     return [
         UnitEntry(
             row.id, row.seq, tuple(dict.fromkeys(source.message_id for source, _ in cited[row.id])), row.kind,
-            row.status, row.t_start, row.t_end, bytes(row.embedding), row.t_mention, row.valid_to, row.created_at,
-            row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at, row.assertion,
-            row.superseded_by if row.status in (Status.SUPERSEDED, Status.MERGED) else None, row.holds_until,
-            tuple(row.persons),
+            row.status, row.t_start, row.t_end, None if row.embedding is None else bytes(row.embedding), row.t_mention,
+            row.valid_to, row.created_at, row.recorded_at if row.status == Status.SUPERSEDED else None, row.expires_at,
+            row.assertion, row.superseded_by if row.status in (Status.SUPERSEDED, Status.MERGED) else None,
+            row.holds_until, tuple(row.persons),
         )
         for row in connection.execute(statement)
     ]  # fmt: skip

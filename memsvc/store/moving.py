@@ -268,7 +268,8 @@ class Move:
         jobs = [_waiting(job) for job in _rows(self.source, "job", f"{here} ORDER BY ordinal", own)]
         erased = _rows(self.source, "tombstone", "tenant_id = %s", [self.tenant_id])
         with self.target.transaction():
-            _insert(self.target, "namespace", [row | {"is_moved": False}])
+            # A partition is a copy, and stays behind: the target makes its own.
+            _insert(self.target, "namespace", [row | {"is_moved": False, "partitioned": None}])
             _insert(self.target, "job", jobs)
             _insert(self.target, "tombstone", erased)
             self.target.execute(
@@ -314,6 +315,7 @@ class Move:
         for table in tables.NAMESPACE_TABLES:
             statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s AND namespace_id = %s")
             count += connection.execute(statement.format(sql.Identifier(table.name)), [self.tenant_id, space]).rowcount
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(f"vectors_{space.hex}")))
         connection.execute("DELETE FROM namespace WHERE tenant_id = %s AND id = %s", [self.tenant_id, space])
         return count
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.store import cells, tables, together
+from memsvc.store import cells, partitions, tables, together
 from memsvc.store.database import DEFAULT_SECRETS, Database
 from memsvc.store.together import Asked
 
@@ -176,6 +176,7 @@ def erase(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
     erased = {}
     for table in tables.NAMESPACE_TABLES:
         erased[table.name] = connection.execute(sa.delete(table).where(*tables.within(table, namespace))).rowcount
+    partitions.drop(connection, namespace)
     own = sa.delete(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
     erased[_T.name] = connection.execute(own).rowcount
     connection.execute(sa.delete(_D).where(_D.c.tenant_id == namespace.tenant_id, _D.c.name == namespace.name))
@@ -225,5 +226,5 @@ def _here(connection: sa.Connection, tenant_id: uuid.UUID, name: str, row: Any |
 def _namespace(connection: sa.Connection, row: Any | None) -> Namespace | None:
     if row is None or row.is_moved:
         return None
-    found = Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder)
+    found = Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder, partitioned=row.partitioned)
     return dataclasses.replace(found, secrets=row.secrets) if row.secrets else unset(connection, found)

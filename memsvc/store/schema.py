@@ -58,6 +58,21 @@ def check(url: str, migrations: Path) -> None:
         )
 
 
+def require_vectors(url: str) -> None:
+    """Let the database have pgvector. Raises Invalid where it cannot, with what to do."""
+    engine = sa.create_engine(database.psycopg_url(url), poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS vector"))
+    except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.OperationalError) as error:
+        lacking = isinstance(error.orig, psycopg.errors.UndefinedFile | psycopg.errors.FeatureNotSupported)
+        raise errors.Invalid(
+            "MEMSVC_INDEX_PROMOTE_UNITS is set, and the database "
+            + ("has no pgvector." if lacking else f"does not let pgvector in: {error.orig}"),
+            "Install pgvector 0.7 or later there, run CREATE EXTENSION vector in the database, or unset it.",
+        ) from error
+
+
 def downgrade(url: str, migrations: Path, revision: str) -> None:
     """Undo migrations down to `revision` ("base" removes every table and its data)."""
     command.downgrade(_config(url, migrations), revision)

@@ -43,8 +43,8 @@ namespace = sa.Table(
     columns.recorded("created_at"),
     # How many it holds: counting them at every write that has a quota would cost more than the write.
     sa.Column("messages", sa.BigInteger, nullable=False, server_default="0"),
-    # Up to where the change feed has been consolidated.
-    sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),  # up to there in the change feed
+    sa.Column("partitioned", sa.BigInteger),  # likewise its partition; null where it has none
     # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
     sa.Column("secrets", sa.Text),
     # To another cell: what is left of it here is nobody's.
@@ -394,7 +394,7 @@ def rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[Any]:
     return itertools.chain.from_iterable(connection.execute(statement).partitions(1_000))
 
 
-def any_of(column: sa.Column[str], ids: Collection[str] | sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
+def any_of(column: sa.ColumnElement[str], ids: Collection[str] | sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
     """`column` is one of `ids`, as one array parameter, however many they are."""
     given = ids if isinstance(ids, sa.BindParameter) else sa.literal(list(ids), sa.ARRAY(sa.Text))
     return column == sa.any_(given)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Status
-from memsvc.store import exchanges, tables
+from memsvc.store import exchanges, partitions, tables
 from memsvc.store import units as stored
 
 _M = tables.message
@@ -33,6 +33,7 @@ def adopt(connection: sa.Connection, namespace: Namespace, encoder: str) -> int:
 
     The number of records that nothing can be made for: they were written when their words were not kept.
     """
+    partitions.drop(connection, namespace)
     connection.execute(sa.update(_U).where(*tables.within(_U, namespace)).values(embedding=NONE))
     connection.execute(sa.update(_M).where(*tables.within(_M, namespace)).values(embedding=None))
     mute = sa.select(sa.func.count()).where(

@@ -63,6 +63,12 @@ def insert(
     together.send(connection, inserting(namespace, fresh, trusted), by_key=True)
 
 
+def count(connection: sa.Connection, namespace: Namespace) -> int:
+    """How many the namespace has, of every status."""
+    every = sa.select(sa.func.count()).select_from(_U).where(*tables.within(_U, namespace))
+    return int(connection.execute(every).scalar_one())
+
+
 def inserting(namespace: Namespace, fresh: Sequence[NewUnit], trusted: Mapping[str, float]) -> list[Asked]:
     """What inserts the units; `trusted`: unit id -> its trust."""
     rows = [
