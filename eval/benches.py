@@ -49,6 +49,21 @@ def of_capacity(
         return _failed(error)
 
 
+def of_promotion(messages: str, folder: Path | None, json_out: Path | None) -> int:
+    """A namespace of the largest of the sizes, its vectors in memory and in a partition; the exit status."""
+    from eval.capacity import promotion
+    from eval.capacity.place import Unsettled
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="memsvc-bench-") as temporary:
+            size = max(_sizes(messages, "--messages"), default=1_000)
+            return _told(promotion.run(size, folder or Path(temporary)), json_out)
+    except (
+        BadSizes, Unsettled, service.ServiceFailed, MemsvcClientError, httpx.HTTPError, OSError,
+    ) as error:  # fmt: skip
+        return _failed(error)
+
+
 def _sizes(given: str, option: str) -> list[int]:
     """The numbers in an option, ascending; none in an empty one. Raises BadSizes."""
     parts = [part.strip() for part in given.split(",") if part.strip()]

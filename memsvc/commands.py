@@ -228,11 +228,16 @@ def version() -> None:
 @app.command()
 def bench(
     what: Annotated[
-        Literal["capacity", "reader", "batches", "chunks"],
-        typer.Argument(help="how far one machine goes; the model that answers; two experiments with what it reads."),
+        Literal["capacity", "promote", "reader", "batches", "chunks"],
+        typer.Argument(
+            help="how far one machine goes; a namespace with its vectors in the database; the model that answers; two "
+            "experiments with what it reads."
+        ),
     ] = "capacity",
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-    messages: Annotated[str, typer.Option(help="capacity: sizes of one namespace, by comma.")] = "1000,10000",
+    messages: Annotated[
+        str, typer.Option(help="capacity: sizes of one namespace, by comma; promote: one.")
+    ] = "1000,10000",
     namespaces: Annotated[str, typer.Option(help="capacity: numbers of namespaces, by comma.")] = "10,1000",
     repeats: Annotated[int, typer.Option(min=1, help="capacity: of each measurement; medians are told.")] = 3,
     folder: Annotated[
@@ -257,6 +262,8 @@ def bench(
 
     if what == "capacity":
         sys.exit(benches.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
+    if what == "promote":
+        sys.exit(benches.of_promotion(messages, folder, json_out))
     models = loading.data_dir(Settings()) / "models"
     if what == "reader":
         sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))

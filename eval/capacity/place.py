@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import numpy as np
@@ -37,11 +38,16 @@ class Side:
 
 
 class Place:
-    """Starts its service when it is needed first; `data` is kept until `remove`."""
+    """Starts its service when it is needed first, with these variables of its environment; `data` is kept until
+    `remove`.
+    """
 
-    def __init__(self, side: Side, data: Path, patience_s: float) -> None:
+    def __init__(
+        self, side: Side, data: Path, patience_s: float, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.side, self.data = side, data
         self.patience_s = patience_s
+        self._settings = settings
         self._open: contextlib.ExitStack | None = None
         self._running: service.Running | None = None
 
@@ -51,7 +57,7 @@ class Place:
         if self._running is None:
             self._open = contextlib.ExitStack()
             limits = {"MEMSVC_LIMIT_IMPORT_BYTES": str(64 * 1024**3), "MEMSVC_LIMIT_REQUESTS_PER_S": "1000000"}
-            starting = service.of(self.data, limits, self.side.checkout, _REPLY_S)
+            starting = service.of(self.data, limits | dict(self._settings), self.side.checkout, _REPLY_S)
             self._running = self._open.enter_context(starting)
         return self._running
 

@@ -70,11 +70,15 @@ def write(connection: sa.Connection, space: Namespace, vectors: Vectors, gone: S
     if not vectors:
         return
     refs, parts = zip(*vectors, strict=True)
-    rows = sa.func.unnest(
-        sa.literal(list(refs), sa.ARRAY(sa.Text)),
-        sa.literal(list(parts), sa.ARRAY(sa.SmallInteger)),
-        sa.literal([_written(row) for row in vectors.values()], sa.ARRAY(sa.Text)),
-    ).table_valued("ref", "part", "vector", name="given").render_derived()
+    rows = (
+        sa.func.unnest(
+            sa.literal(list(refs), sa.ARRAY(sa.Text)),
+            sa.literal(list(parts), sa.ARRAY(sa.SmallInteger)),
+            sa.literal([_written(row) for row in vectors.values()], sa.ARRAY(sa.Text)),
+        )
+        .table_valued("ref", "part", "vector", name="given")
+        .render_derived()
+    )
     each = sa.select(sa.literal(space.id), rows.c.ref, rows.c.part, sa.cast(rows.c.vector, _Half))
     fresh = insert(t).from_select(["namespace_id", "ref", "part", "vector"], each)
     key = ["namespace_id", "ref", "part"]
@@ -155,9 +159,13 @@ def _take(connection: sa.Connection, space: Namespace, gone: Sequence[tuple[str,
     t = _table(space)
     if gone:
         refs, parts = zip(*gone, strict=True)
-        pairs = sa.func.unnest(
-            sa.literal(list(refs), sa.ARRAY(sa.Text)), sa.literal(list(parts), sa.ARRAY(sa.SmallInteger))
-        ).table_valued("ref", "part", name="gone").render_derived()
+        pairs = (
+            sa.func.unnest(
+                sa.literal(list(refs), sa.ARRAY(sa.Text)), sa.literal(list(parts), sa.ARRAY(sa.SmallInteger))
+            )
+            .table_valued("ref", "part", name="gone")
+            .render_derived()
+        )
         these = sa.select(pairs.c.ref, pairs.c.part)
         connection.execute(sa.delete(t).where(t.c.namespace_id == space.id, sa.tuple_(t.c.ref, t.c.part).in_(these)))
 
