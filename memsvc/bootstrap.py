@@ -138,11 +138,10 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
         schema.upgrade(owner_url, rooms.root() / "migrations")
         database = reach(settings, app_url, postgres.port if postgres else None, settings.database.pool_size)
         database.check()
-        api_key = _server_key(settings, database, embedded=postgres is not None)
         journal = loading.journal(settings)
-        service = _wire(settings, database, postgres, api_key, notify, journal)
-        Restored(database, service.erase, journal).compare()
-        return service
+        restored(settings, database, journal).compare()
+        api_key = _server_key(settings, database, embedded=postgres is not None)
+        return _wire(settings, database, postgres, api_key, notify, journal)
     except BaseException:
         if database is not None:
             database.close()
@@ -179,7 +178,7 @@ def build_runner(settings: Settings) -> Runner:
 
 
 def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
-    """For a process that serves nothing, and has nothing but files in its data folder to forget."""
+    """For a process that serves nothing yet, and has nothing but files in its data folder to forget."""
     folder = loading.data_dir(settings)
     snapshots = SnapshotFolder(folder / "indexes", settings.index.snapshot_bytes)
     erase = Erase(database, snapshots.discard, discard=loading.caches(settings).discard, journal=journal)

@@ -85,8 +85,9 @@ def of(connection: sa.Connection, space: Namespace, erased: Erased) -> Standing:
 
 def keys(connection: sa.Connection, tenant_id: uuid.UUID, erased: Erased) -> list[str]:
     """Ids of the tenant's keys that went with an erasure of it."""
-    statement = sa.select(_K.c.id).where(_K.c.tenant_id == tenant_id)
-    return [key for key in connection.execute(statement).scalars() if tombstones.key_digest(tenant_id, key) in erased]
+    rows = connection.execute(sa.select(_K.c.id, _K.c.created_at).where(_K.c.tenant_id == tenant_id))
+    ends = [(row, erased.get(tombstones.key_digest(tenant_id, row.id))) for row in rows]
+    return [row.id for row, end in ends if end is not None and row.created_at <= end]
 
 
 def _is_written_since(connection: sa.Connection, space: Namespace, at: dt.datetime) -> bool:
