@@ -70,15 +70,15 @@ class Restored:
 
     def _lacked(self, tenant_id: uuid.UUID, own: Sequence[Noted], *, confirms: bool) -> dict[bytes, dt.datetime]:
         """Digest -> when it was erased, of those that the database lacks."""
-        at: dict[bytes, dt.datetime] = {}
+        at: dict[bytes, str] = {}
         for each in own:
             if each.stands:
-                for digest, time in each.times().items():
+                for digest, time in each.at.items():
                     at[digest] = max(time, at.get(digest, time))
         with self._database.tenant(tenant_id) as connection:
             gone = tombstones.missing(connection, tenant_id, at)
             left = [each for each in own if not each.stands]
-            committed = [each for each in left if not tombstones.missing(connection, tenant_id, each.times())]
+            committed = [each for each in left if not tombstones.missing(connection, tenant_id, each.at)]
         for each in committed if confirms else ():
             self._journal.confirm(each)
-        return {digest: at[digest] for digest in gone}
+        return {digest: dt.datetime.fromisoformat(at[digest]) for digest in gone}

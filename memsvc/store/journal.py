@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
+import functools
 import json
 import os
 import secrets
@@ -36,8 +37,8 @@ _FROM_THE_END = len(b"0}\n")
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An erasure as the journal has it; `stands` once it is known to have been committed. The place of the mark for
-    that is in `file`, so many bytes from its beginning.
+    """An erasure as the journal has it: digest -> when, in UTC (ISO 8601). `stands` once it is known to have been
+    committed; the place of the mark for that is in `file`, so many bytes from its beginning.
     """
 
     tenant_id: uuid.UUID
@@ -47,10 +48,6 @@ class Noted:
     file: Path
     place: int
 
-    def times(self) -> dict[bytes, dt.datetime]:
-        """Digest -> when it was erased."""
-        return {digest: dt.datetime.fromisoformat(at) for digest, at in self.at.items()}
-
 
 @dataclass(frozen=True, slots=True)
 class _Open:
@@ -59,7 +56,7 @@ class _Open:
     file: Path
     place: int
     tenant_id: uuid.UUID
-    at: Mapping[bytes, dt.datetime]
+    at: Mapping[bytes, str]
 
 
 class Journal:
@@ -143,7 +140,7 @@ class Journal:
                 file, place = self._append(self.folder, block)
         except OSError as error:
             raise _unwritable(self.folder, error, "Nothing was erased; send it again then.") from error
-        return _Open(file, place + len(block) - _FROM_THE_END, tenant_id, erased)
+        return _Open(file, place + len(block) - _FROM_THE_END, tenant_id, dict.fromkeys(erased, _instant(at)))
 
     def _append(self, folder: Path, block: bytes) -> tuple[Path, int]:
         """The file, and where it stands there. Raises OSError."""
@@ -215,7 +212,7 @@ def _read(file: Path, content: bytes) -> Iterator[Noted]:
             if "stands" not in row:
                 tenant = tenant or (row["tenant"], row["since"])
                 damaged = damaged or tenant != (row["tenant"], row["since"])
-                at[bytes.fromhex(row["digest"])] = row["at"]
+                at[bytes.fromhex(row["digest"])] = _time(row["at"])
                 continue
             damaged = damaged or tenant is None or row["digests"] != number - first
             stands = bool(row["stands"])
@@ -255,6 +252,12 @@ def _put(path: Path, data: bytes, place: int) -> None:
         while left:
             left = left[file.write(left) :]
         os.fsync(file.fileno())
+
+
+@functools.lru_cache(maxsize=1)
+def _time(told: str) -> str:
+    """In the one form that is sent on and compared. Raises ValueError."""
+    return _instant(dt.datetime.fromisoformat(told))
 
 
 def _instant(at: dt.datetime) -> str:

@@ -111,17 +111,17 @@ def namespace_erased_at(connection: sa.Connection, namespace: Namespace) -> dt.d
     return connection.execute(statement).scalar_one_or_none()
 
 
-def missing(connection: sa.Connection, tenant_id: uuid.UUID, at: Mapping[bytes, dt.datetime]) -> set[bytes]:
-    """Which of these digests the database does not have, or has of an erasure before the one of that time."""
+def missing(connection: sa.Connection, tenant_id: uuid.UUID, at: Mapping[bytes, str]) -> set[bytes]:
+    """Which of these digests the database does not have, or has of an erasure before the one then (ISO 8601)."""
     found: set[bytes] = set()
     given = list(at)
     for start in range(0, len(given), _BATCH):
         part = given[start : start + _BATCH]
-        statement = sa.select(_T.c.digest, _T.c.erased_at).where(
-            _T.c.tenant_id == tenant_id, _T.c.digest == sa.any_(sa.literal(part, _DIGESTS))
-        )
-        there = {bytes(row.digest): row.erased_at for row in connection.execute(statement)}
-        found.update(each for each in part if each not in there or there[each] < at[each])
+        # Two texts: an array is sent item by item, which takes ten times as long.
+        digests = ",".join(f'"\\\\x{each.hex()}"' for each in part)
+        times = ",".join(f'"{at[each]}"' for each in part)
+        values = {"tenant": tenant_id, "digests": f"{{{digests}}}", "times": f"{{{times}}}"}
+        found.update(bytes(each) for each in connection.execute(_MISSING, values).scalars())
     return found
 
 
@@ -169,6 +169,11 @@ def _digest(tenant_id: uuid.UUID, *fields: str) -> bytes:
 
 _DIGESTS: Any = sa.ARRAY(sa.LargeBinary)
 _TIMES: Any = sa.ARRAY(sa.DateTime(timezone=True))
+_MISSING = sa.text(
+    "SELECT given.digest FROM unnest(CAST(:digests AS bytea[]), CAST(:times AS timestamptz[])) AS given (digest, at)"
+    " LEFT JOIN tombstone t ON t.tenant_id = :tenant AND t.digest = given.digest"
+    " WHERE t.digest IS NULL OR t.erased_at < given.at"
+)
 _ALL = sql.SQL(
     "SELECT t.id, t.created_at, e.digest, e.erased_at FROM tombstone e JOIN tenant t ON t.id = e.tenant_id"
     " ORDER BY t.id, e.erased_at"

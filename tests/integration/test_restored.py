@@ -56,7 +56,7 @@ def killed(self, *given):
         real(self, *given)
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(Journal, sys.argv[2], killed)
-service.erase.part(service.tenant_id, "test", "home", Selection(By.MESSAGE, "m-message"))
+service.erase.part(service.tenant_id, "test", "home", Selection(By.MESSAGE, sys.argv[3]))
 """
 
 
@@ -284,12 +284,12 @@ def test_a_kill_between_journal_and_commit_erases_nothing_and_one_behind_the_com
         say(client, "home", "message", f"My project is called {WORDS['message']}.")
         say(client, "home", "kept", "I have played the violin since 2011.")
     copy(folder, backup)
-    assert killed(folder, "_note") == -signal.SIGKILL
+    assert killed(folder, "_note", "m-kept") == -signal.SIGKILL
     assert marks(folder) == [0]
     for _ in range(2):  # nor at the next start
         with running(folder) as (service, client):
             assert [message.id for message in client.namespace("home").messages()] == ["m-message", "m-kept"]
-    assert killed(folder, "_stand") == -signal.SIGKILL
+    assert killed(folder, "_stand", "m-message") == -signal.SIGKILL
     assert sorted(marks(folder)) == [0, 0]
     with running(folder) as (service, client):
         assert rows_with(service, service.tenant_id, WORDS["message"]) == {}
@@ -300,8 +300,8 @@ def test_a_kill_between_journal_and_commit_erases_nothing_and_one_behind_the_com
         assert [message.id for message in client.namespace("home").messages()] == ["m-kept"]
 
 
-def killed(folder: Path, where: str) -> int:
-    return subprocess.run([sys.executable, "-c", KILLED, str(folder), where], check=False).returncode
+def killed(folder: Path, where: str, message_id: str) -> int:
+    return subprocess.run([sys.executable, "-c", KILLED, str(folder), where, message_id], check=False).returncode
 
 
 def marks(folder: Path) -> list[int]:
