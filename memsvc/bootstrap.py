@@ -270,7 +270,7 @@ def _wire(
     postgres: EmbeddedPostgres | None,
     api_key: str,
     notify: Callable[[], None],
-    journal: Journal,
+    journal: Journal | None = None,
 ) -> Service:
     text_encoder = loading.encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
