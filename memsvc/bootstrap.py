@@ -53,6 +53,7 @@ from memsvc.services.records import Records
 from memsvc.services.redistil import Redistil
 from memsvc.services.reencode import Reencode
 from memsvc.services.refine import Refine
+from memsvc.services.restored import Restored
 from memsvc.services.revise import Revise
 from memsvc.services.summarise import Summarise
 from memsvc.services.transfer import Transfer
@@ -62,6 +63,7 @@ from memsvc.settings import Settings
 from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres, kept
+from memsvc.store.journal import Journal
 
 _SERVER_KEY = "server"
 # Behind every write, and soon done.
@@ -117,7 +119,8 @@ class Service:
 
 
 def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Service:
-    """Start or reach the database, bring its schema up to date, load the encoder, wire the services.
+    """Start or reach the database, bring its schema up to date, load the encoder, wire the services; erase again what
+    a restored database has of the erased.
 
     `notify` tells workers in other processes that there is work.
 
@@ -137,18 +140,12 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
         schema.upgrade(owner_url, rooms.root() / "migrations")
         if settings.index.promote_units:
             schema.require_vectors(owner_url)
-        database = Database(
-            app_url,
-            pool_size=settings.database.pool_size,
-            connect_timeout_s=settings.database.connect_timeout_s,
-            port=postgres.port if postgres else None,
-            secrets=settings.server.secrets,
-            pooled=settings.database.pooled,
-            one_of_many=settings.cells.name is not None,
-        )
+        database = reach(settings, app_url, postgres.port if postgres else None, settings.database.pool_size)
         database.check()
+        journal = loading.journal(settings)
+        restored(settings, database, journal).compare()
         api_key = _server_key(settings, database, embedded=postgres is not None)
-        return _wire(settings, database, postgres, api_key, notify)
+        return _wire(settings, database, postgres, api_key, notify, journal)
     except BaseException:
         if database is not None:
             database.close()
@@ -168,14 +165,8 @@ def build_runner(settings: Settings) -> Runner:
         raise errors.Invalid(
             "A worker needs a PostgreSQL that the service uses too.", "Set MEMSVC_DATABASE_URL for both."
         )
-    database = Database(
-        settings.database.app_url or settings.database.url,
-        pool_size=max(4, settings.database.pool_size // 2),
-        connect_timeout_s=settings.database.connect_timeout_s,
-        secrets=settings.server.secrets,
-        pooled=settings.database.pooled,
-        one_of_many=settings.cells.name is not None,
-    )
+    url = settings.database.app_url or settings.database.url
+    database = reach(settings, url, pool_size=max(4, settings.database.pool_size // 2))
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)
     text_encoder = loading.encoder(settings)
@@ -186,7 +177,29 @@ def build_runner(settings: Settings) -> Runner:
         database, loading.caches(settings), reader, [functools.partial(consolidation.sweep, database)]
     )
     forgotten.start()
-    return Runner(database, handlers, settings.jobs, beside=forgotten.close, apart=_APART)
+    first = restored(settings, database, loading.journal(settings)).compare
+    return Runner(database, handlers, settings.jobs, beside=forgotten.close, apart=_APART, first=first)
+
+
+def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
+    """For a process that serves nothing yet, and has nothing but files in its data folder to forget."""
+    folder = loading.data_dir(settings)
+    snapshots = SnapshotFolder(folder / "indexes", settings.index.snapshot_bytes)
+    erase = Erase(database, snapshots.discard, discard=loading.caches(settings).discard, journal=journal)
+    return Restored(database, erase, journal)
+
+
+def reach(settings: Settings, url: str, port: Callable[[], int] | None = None, pool_size: int = 4) -> Database:
+    """The database, with what the settings say of it; nothing is sent to it."""
+    return Database(
+        url,
+        pool_size=pool_size,
+        connect_timeout_s=settings.database.connect_timeout_s,
+        port=port,
+        secrets=settings.server.secrets,
+        pooled=settings.database.pooled,
+        one_of_many=settings.cells.name is not None,
+    )
 
 
 def _consolidation(
@@ -267,6 +280,7 @@ def _wire(
     postgres: EmbeddedPostgres | None,
     api_key: str,
     notify: Callable[[], None],
+    journal: Journal | None = None,
 ) -> Service:
     text_encoder = loading.encoder(settings)
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
@@ -305,11 +319,11 @@ def _wire(
         maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
         namespaces=Namespaces(database, text_encoder, discard),
         revise=Revise(database, text_encoder, discard),
-        records=Records(database, text_encoder),
+        records=Records(database, text_encoder, journal),
         aliases=Aliases(database, runner.kick),
         directory=Directory(database, one_of_many=settings.cells.name is not None),
         cells=Cells(database, settings.cells.name) if settings.cells.name else None,
-        erase=Erase(database, indexes, runner.kick, postgres.scrub if postgres else None, discard),
+        erase=Erase(database, indexes.drop, runner.kick, postgres.scrub if postgres else None, discard, journal),
         quarantine=Quarantine(database, runner.kick, discard),
         transfer=Transfer(database, text_encoder, runner.kick),
         runner=runner,

@@ -16,7 +16,7 @@ import rich
 import typer
 from rich import markup
 
-from memsvc import __version__, administration, cells, errors, evaluation, loading
+from memsvc import __version__, administration, cells, erasures, errors, evaluation, loading
 from memsvc.settings import ServerSettings, Settings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ app.add_typer(evaluation.app, name="eval")
 app.add_typer(administration.keys, name="keys")
 app.add_typer(administration.tenants, name="tenants")
 app.add_typer(cells.app, name="cells")
+app.add_typer(erasures.app, name="erasures")
 app.command("scrub")(administration.scrub)
 app.command("export")(administration.export)
 app.command("import")(administration.load)

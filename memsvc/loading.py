@@ -19,11 +19,22 @@ from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker as rankers
 from memsvc.retrieval.reading import Read
 from memsvc.settings import Settings
+from memsvc.store.journal import Journal
 
 
 def data_dir(settings: Settings) -> Path:
     """The data folder: as set, or the user's own."""
     return (settings.server.data_dir or Path(platformdirs.user_data_dir("memsvc"))).expanduser().resolve()
+
+
+def journal(settings: Settings) -> Journal:
+    """The journal of erasures: in the folder as set, which must be there; in embedded mode in the data folder, else
+    none. Raises Invalid, Unavailable, StorageFull.
+    """
+    folder = settings.server.erasures_dir
+    if folder is not None:
+        return Journal(folder.expanduser().resolve())
+    return Journal.made(data_dir(settings) / "erasures") if settings.database.url is None else Journal(None)
 
 
 def encoder(settings: Settings) -> TextEncoder:

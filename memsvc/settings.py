@@ -23,6 +23,11 @@ class ServerSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8377, ge=0, le=65535, description="0 takes a free one")
     data_dir: Path | None = Field(None, description="default: the user's data directory")
+    erasures_dir: Path | None = Field(
+        None,
+        description="the journal of erasures, best on another disk than the database's; default: in embedded mode "
+        "erasures in the data folder, else none",
+    )
     api_key: str | None = Field(None, min_length=8, description="embedded mode: made at the first start when not given")
     allowed_hosts: str = Field("", description="further names of this service in a Host header, by comma; * is any")
     allowed_origins: str = Field("", description="web pages that may call it, by comma: https://app.example.com")

@@ -48,7 +48,9 @@ REVIEWED = {
     "store/namespaces.py:by_ids": "the namespaces of a page of changes or jobs",
     "store/namespaces.py:lock_all": "the erasure of a tenant",
     "store/secrets.py:of_namespaces": "where secrets stand in the namespaces of a page",
+    "store/standing.py:spaces": "a database that was restored, where something erased may stand anywhere",
     "store/tenants.py:keep_quota": "what a tenant holds, where a quota bounds it",
+    "store/tombstones.py:of_all_tenants": "the operator's: the tombstones of an installation, for a file",
 }
 
 _NO_PLACE = "no "

@@ -1,5 +1,5 @@
 """Erase: a message, a session, a person, what came from one source, a namespace, a tenant; in one transaction each,
-with a receipt that was checked.
+with a receipt that was checked, and what was erased before again, in a database that was restored.
 
 With the messages go their units with all versions, vectors, links, episodes and the records beside them, and the
 units next behind them, which may hold words of theirs: those are distilled again from what is left. Tombstones keep
@@ -19,9 +19,8 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
-from memsvc.services import consolidate, redistil
+from memsvc.services import consolidate, follow_ups, redistil
 from memsvc.services.causes import BY_HAND
-from memsvc.services.indexes import Indexes
 from memsvc.store import (
     aliases,
     audit,
@@ -30,12 +29,17 @@ from memsvc.store import (
     jobs,
     namespaces,
     partitions,
+    records,
     selections,
+    standing,
     tenants,
     tombstones,
 )
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
+from memsvc.store.journal import Journal
+from memsvc.store.standing import Erased, Standing
+from memsvc.store.tombstones import Mark
 
 _NOTHING = "Nothing was erased."
 
@@ -49,20 +53,24 @@ class Erasure:
 
 
 class Erase:
-    """`rewrite` makes the database's files forget what was deleted, None where they are the operator's own; `discard`
-    forgets what a reader has read.
+    """`drop` forgets this process's index of a namespace and its file; `rewrite` makes the database's files forget what
+    was deleted, None where they are the operator's own; `discard` forgets what a reader has read.
+
+    Whatever erases raises StorageFull or Unavailable when the journal cannot be written.
     """
 
     def __init__(
         self,
         database: Database,
-        indexes: Indexes,
+        drop: Callable[[uuid.UUID], object],
         kick: Callable[[], None] = lambda: None,
         rewrite: Callable[[], None] | None = None,
         discard: Callable[[uuid.UUID, Collection[str] | None], object] = lambda namespace_id, unit_ids: None,
+        journal: Journal | None = None,
     ) -> None:
         self._database = database
-        self._indexes = indexes
+        self._drop = drop
+        self._journal = journal or Journal(None)
         self._kick = kick
         self._rewrite = rewrite
         self._discard = discard
@@ -85,17 +93,17 @@ class Erase:
 
     def namespace(self, tenant_id: uuid.UUID, actor: str, name: str) -> Erasure:
         """Raises NotFound when there is no such namespace. A later write under the name starts an empty one."""
-        with self._database.tenant(tenant_id) as connection:
+        with self._journal.erasing(self._database, tenant_id) as (connection, marks):
             space = namespaces.lock_existing(connection, tenant_id, name)
             if space is None:
                 raise errors.NotFound(f"There is no namespace {name!r}.", _NOTHING)
-            done = self._whole(connection, actor, space)
+            done = self._whole(connection, actor, space, marks)
         self._forget(space)
         return done
 
     def part(self, tenant_id: uuid.UUID, actor: str, name: str, selection: Selection) -> Erasure:
         """Raises NotFound when the namespace is not there, or holds nothing of the selection."""
-        with self._database.tenant(tenant_id) as connection:
+        with self._journal.erasing(self._database, tenant_id) as (connection, marks):
             space = namespaces.lock_existing(connection, tenant_id, name)
             chosen = selections.messages(connection, space, selection) if space else []
             if space is None or not chosen:
@@ -103,9 +111,12 @@ class Erase:
             by_name = selection.by is By.SUBJECT
             named = selections.naming_units(connection, space, selection.value) if by_name else []
             counts = remove(connection, space, chosen, named)
+            marks += tombstones.of_messages(space, chosen)
             left = selections.remaining(connection, space, selection, chosen)
             if by_name:
-                counts["alias"] = aliases.delete_of(connection, space, selection.value)
+                others = aliases.delete_of(connection, space, selection.value)
+                marks += tombstones.of_aliases(space, others)
+                counts["alias"] = len(others)
             # A person's name is content; which message or source it was, its tombstone knows.
             target = f"namespace:{space.id}"
             audit.add(connection, tenant_id, actor, f"erase.{selection.by}", target, counts)
@@ -115,15 +126,17 @@ class Erase:
 
     def tenant(self, tenant_id: uuid.UUID, actor: str) -> Erasure:
         """Every namespace of the tenant, and every key but the one that asks; its audit trail and its name stay."""
-        with self._database.tenant(tenant_id) as connection:
+        with self._journal.erasing(self._database, tenant_id) as (connection, marks):
             counts: collections.Counter[str] = collections.Counter()
             left = 0
             spaces = namespaces.lock_all(connection, tenant_id)
             for space in spaces:
-                done = self._whole(connection, actor, space)
+                done = self._whole(connection, actor, space, marks)
                 counts.update(done.erased)
                 left += done.remaining
-            counts["api_key"] = api_keys.delete_others(connection, tenant_id, actor)
+            gone = api_keys.delete_others(connection, tenant_id, actor)
+            marks += tombstones.of_keys(tenant_id, gone)
+            counts["api_key"] = len(gone)
             audit.add(connection, tenant_id, actor, "erase.tenant", f"tenant:{tenant_id}", counts)
         for space in spaces:
             self._forget(space)
@@ -133,12 +146,41 @@ class Erase:
         """This process's index held the words, and its reader may have read them: both forget before the erasure
         returns. Other processes look for what was erased themselves (`forgotten`).
         """
-        self._indexes.drop(space.id)
+        self._drop(space.id)
         self._discard(space.id, None)
 
-    def _whole(self, connection: sa.Connection, actor: str, space: Namespace) -> Erasure:
+    def again(self, tenant_id: uuid.UUID, erased: Erased, *, dry_run: bool = False) -> dict[str, int]:
+        """Erase what stands though it was erased, and bring its tombstones back; how many things of each kind stood.
+        A transaction a namespace: where it breaks off, the next run goes on.
+        """
+        counts: collections.Counter[str] = collections.Counter()
+        with self._database.tenant(tenant_id) as connection:
+            ids = standing.spaces(connection, tenant_id)
+        for namespace_id in ids:
+            with self._database.tenant(tenant_id) as connection:
+                space = namespaces.lock_by_id(connection, tenant_id, namespace_id)
+                if space is None:
+                    continue
+                stood = standing.of(connection, space, erased)
+                if not dry_run:
+                    _again(connection, space, stood)
+            counts.update(stood.counts())
+            if not dry_run and any(stood.counts().values()):
+                self._forget(space)
+        with self._database.tenant(tenant_id) as connection:
+            keys = standing.keys(connection, tenant_id, erased)
+            counts[tombstones.KEY] = len(keys)
+            if not dry_run:
+                api_keys.delete(connection, tenant_id, keys)
+                tombstones.put(connection, tenant_id, erased)
+                if keys:
+                    audit.add(connection, tenant_id, None, "erase.again", f"tenant:{tenant_id}", {"api_key": len(keys)})
+        self._kick()
+        return dict(counts)
+
+    def _whole(self, connection: sa.Connection, actor: str, space: Namespace, marks: list[Mark]) -> Erasure:
         erased = namespaces.erase(connection, space)
-        tombstones.put_namespace(connection, space)
+        marks.append(tombstones.of_namespace(space))
         audit.add(connection, space.tenant_id, actor, "erase.namespace", f"namespace:{space.id}", erased)
         return Erasure(erased, namespaces.remaining(connection, space))
 
@@ -162,7 +204,6 @@ def remove(
     erasure.forget_gained(connection, space, words)
     counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
     counts.update(erasure.delete_messages(connection, space, message_ids))
-    tombstones.put_messages(connection, space, message_ids)
     counts["job"] = erasure.interrupt_jobs(connection, space)
     # Nobody writes to the partition now.
     partitions.forget(connection, space, [*own, *spoilt, *message_ids, *followers])
@@ -173,6 +214,25 @@ def remove(
     )  # fmt: skip
     remake(connection, space, head, decided)
     return counts
+
+
+def _again(connection: sa.Connection, space: Namespace, stood: Standing) -> None:
+    """In the transaction that found it, under the namespace's lock."""
+    if not any(stood.counts().values()):
+        return
+    counts: collections.Counter[str] = collections.Counter()
+    if stood.whole:
+        counts.update(namespaces.erase(connection, space))
+    if stood.messages:
+        counts.update(remove(connection, space, stood.messages))
+        _, now = tombstones.moment(connection, space.tenant_id)
+        marks = tombstones.of_messages(space, stood.messages)
+        tombstones.put(connection, space.tenant_id, {mark.digest: now for mark in marks})
+    if stood.aliases:
+        counts["alias"] += aliases.delete(connection, space, stood.aliases)
+        follow_ups.rebuild(connection, space)
+    counts["record"] += sum(records.delete(connection, space, path, key) for path, key in stood.records)
+    audit.add(connection, space.tenant_id, None, "erase.again", f"namespace:{space.id}", counts)
 
 
 def remake(connection: sa.Connection, space: Namespace, head: int, decided: Sequence[Mapping[str, Any]] = ()) -> None:

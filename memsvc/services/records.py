@@ -18,8 +18,9 @@ from memsvc.models.encoder import TextEncoder, Vectors
 from memsvc.services import follow_ups, secrecy, writing
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
-from memsvc.store import namespaces, records, tenants, trust, unencoded
+from memsvc.store import namespaces, records, tenants, tombstones, trust, unencoded
 from memsvc.store.database import Database
+from memsvc.store.journal import Journal
 
 KIND = follow_ups.SWEEP
 Operation = Put | Delete | Get | Search | Paths
@@ -30,9 +31,11 @@ Result = Record | Found | list[tuple[str, ...]] | None
 class Records:
     """A namespace that is not there holds no records: reading it finds nothing, the first write makes it."""
 
-    def __init__(self, database: Database, encoder: TextEncoder) -> None:
+    def __init__(self, database: Database, encoder: TextEncoder, journal: Journal | None = None) -> None:
+        """What is deleted is noted in `journal`, as every erasure is."""
         self._database = database
         self._encoder = encoder
+        self._journal = journal or Journal(None)
 
     def batch(
         self, tenant_id: uuid.UUID, name: str, operations: Sequence[Operation], *, writer: Writer
@@ -115,7 +118,7 @@ class Records:
         puts = [op for op in writes if isinstance(op, Put)]
         rows = iter(writing.encode_texts(self._encoder, [op.texts for op in puts]))
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
-        with self._database.tenant(tenant_id) as connection:
+        with self._journal.erasing(self._database, tenant_id) as (connection, marks):
             space = (
                 namespaces.lock(connection, fresh) if puts else namespaces.lock_existing(connection, tenant_id, name)
             )
@@ -135,6 +138,8 @@ class Records:
                 else records.delete(connection, space, op.path, op.key)
                 for op in writes
             ]
+            gone = [(op.path, op.key) for op, what in zip(writes, done, strict=True) if what is True]
+            marks += tombstones.of_records(space, gone)
             ends = [op.ttl_s for op in puts if op.ttl_s is not None]
             if ends:
                 follow_ups.sweep(connection, space, min(ends))

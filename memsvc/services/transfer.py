@@ -140,6 +140,9 @@ class Transfer:
         if not erased:
             return space.head
         erase.remove(connection, space, sorted(erased))
+        _, now = tombstones.moment(connection, space.tenant_id)
+        marks = tombstones.of_messages(space, erased)
+        tombstones.put(connection, space.tenant_id, {mark.digest: now for mark in marks})
         found = namespaces.find(connection, space.tenant_id, space.name)
         assert found is not None
         return found.head

@@ -118,9 +118,10 @@ class Runner:
         notify: Callable[[], None] = lambda: None,
         beside: Callable[[], object] = lambda: None,
         apart: Collection[str] = (),
+        first: Callable[[], object] = lambda: None,
     ) -> None:
         """`notify` tells other processes that there is work; it must return at once and never raise. `beside` ends
-        what else works in a process of its own, when this is stopped.
+        what else works in a process of its own, when this is stopped. No job is taken before `first` has gone through.
         """
         self._database = database
         self._notify = notify
@@ -128,6 +129,8 @@ class Runner:
         self._handlers = dict(handlers)
         self._settings = settings
         self._stopping = threading.Event()
+        self._first: Callable[[], object] | None = first
+        self._beginning = threading.Lock()
         lanes = (self._handlers.keys() - set(apart), self._handlers.keys() & set(apart))
         self._lanes = [_Lane(kinds) for kinds in lanes if kinds]
 
@@ -202,6 +205,7 @@ class Runner:
         pruned_at = -_PRUNE_EVERY_S
         while not self._stopping.is_set():
             try:
+                self._begin()
                 if lane is self._lanes[0] and time.monotonic() - pruned_at > _PRUNE_EVERY_S:
                     self.prune()
                     pruned_at = time.monotonic()
@@ -210,6 +214,12 @@ class Runner:
                 _log.warning("jobs cannot be looked for", error=str(error))
             lane.wake.wait(self._settings.poll_s)
             lane.wake.clear()
+
+    def _begin(self) -> None:
+        with self._beginning:
+            if self._first is not None:
+                self._first()
+                self._first = None
 
     def _run(self, due: jobs.Due, lane: _Lane) -> bool:
         """Whether the job was this worker's to run."""

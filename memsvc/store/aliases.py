@@ -32,11 +32,13 @@ def delete(connection: sa.Connection, namespace: Namespace, aliases: Collection[
     return connection.execute(named).rowcount
 
 
-def delete_of(connection: sa.Connection, namespace: Namespace, name: str) -> int:
-    """Take back all aliases of the person of this name; the number of them."""
+def delete_of(connection: sa.Connection, namespace: Namespace, name: str) -> list[str]:
+    """Take back all aliases of the person of this name; these."""
     declared = of(connection, namespace)
     person = Names(declared).of(name)
-    return delete(connection, namespace, [item.alias for item in declared if item.name == person])
+    gone = [item.alias for item in declared if item.name == person]
+    delete(connection, namespace, gone)
+    return gone
 
 
 def called(connection: sa.Connection, namespace: Namespace, name: str) -> set[str]:

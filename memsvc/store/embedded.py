@@ -58,6 +58,11 @@ class EmbeddedPostgres:
         """For the service: owns nothing, bound by row-level security."""
         return self._url(APP_ROLE, self._secrets["app_password"])
 
+    @property
+    def superuser_url(self) -> str:
+        """For the operator: sees the rows of all tenants."""
+        return self._url("postgres", self._secrets["superuser_password"])
+
     def start(self) -> None:
         """Take the folder and start PostgreSQL, which is started again when it dies, until `stop`.
 

@@ -153,9 +153,14 @@ def revoke_others(database: Database, tenant_id: uuid.UUID, key: str, label: str
         connection.execute(sa.update(_K).where(*_here(tenant_id, key_id(key))).values(revoked_at=None, expires_at=None))
 
 
-def delete_others(connection: sa.Connection, tenant_id: uuid.UUID, kept_id: str) -> int:
-    """Delete the tenant's keys except one; the number of them."""
-    return connection.execute(sa.delete(_K).where(_K.c.tenant_id == tenant_id, _K.c.id != kept_id)).rowcount
+def delete_others(connection: sa.Connection, tenant_id: uuid.UUID, kept_id: str) -> list[str]:
+    """Delete the tenant's keys except one; their ids."""
+    others = sa.delete(_K).where(_K.c.tenant_id == tenant_id, _K.c.id != kept_id)
+    return list(connection.execute(others.returning(_K.c.id)).scalars())
+
+
+def delete(connection: sa.Connection, tenant_id: uuid.UUID, ids: Collection[str]) -> None:
+    connection.execute(sa.delete(_K).where(_K.c.tenant_id == tenant_id, tables.any_of(_K.c.id, ids)))
 
 
 def authenticate(database: Database, key: str) -> Principal | None:

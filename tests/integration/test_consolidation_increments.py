@@ -164,7 +164,7 @@ def test_an_erasure_lets_the_process_that_computes_forget_the_namespace_at_once(
         space = space_of(service, memory)
         assert space.id in aside.run(ids_kept)
         discard = bootstrap._discard(loading.caches(service.settings), job)
-        erase = Erase(service.database, service.indexes, discard=discard)
+        erase = Erase(service.database, service.indexes.drop, discard=discard)
         if what == "all":
             erase.namespace(service.tenant_id, "test", memory.name)
         else:

@@ -34,7 +34,8 @@ def erase_while(service: Service, memory: Namespace, write: Callable[[], object]
             until(lambda: connection.execute(waiting).scalar_one() or done.done())
             assert not done.done()
             namespaces.erase(connection, space)
-            tombstones.put_namespace(connection, space)
+            _, now = tombstones.moment(connection, service.tenant_id)
+            tombstones.put(connection, service.tenant_id, {tombstones.of_namespace(space).digest: now})
         return done.result(LIMIT_S)
 
 

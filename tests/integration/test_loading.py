@@ -131,18 +131,18 @@ def test_what_is_erased_is_in_no_file_when_the_erasure_returns(
     memory: Namespace, service: Service, tmp_path: Path, start: contextlib.ExitStack
 ) -> None:
     say(memory)
-    mine, kept = process(service, tmp_path, start), service.erase._indexes
+    mine, kept = process(service, tmp_path, start), service.erase._drop
     mine.texts(memory.name)
     space_id = found(service, memory).id
     facts = mine.folder.facts(space_id)
     (index,) = [mine.pool.get(space) for space in mine.pool.held()]
     assert facts is not None and b"bandicoot" in (tmp_path / f"{space_id.hex}.index").read_bytes()
     begun = mine.folder.begin(space_id)
-    service.erase._indexes = mine.indexes
+    service.erase._drop = mine.indexes.drop
     try:
         memory.erase_part("message", "m0")
     finally:
-        service.erase._indexes = kept
+        service.erase._drop = kept
     assert files(tmp_path) == []
     # One that was being written then does not come after it either, nor one whose index is of before.
     assert not mine.folder.put(begun, facts, index)
