@@ -44,6 +44,7 @@ from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.namespaces import Namespaces
+from memsvc.services.others import Others
 from memsvc.services.quarantine import Quarantine
 from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.recall import Recall
@@ -52,6 +53,7 @@ from memsvc.services.redistil import Redistil
 from memsvc.services.reencode import Reencode
 from memsvc.services.refine import Refine
 from memsvc.services.revise import Revise
+from memsvc.services.shares import Shares
 from memsvc.services.summarise import Summarise
 from memsvc.services.transfer import Transfer
 from memsvc.services.verdicts import Verdicts
@@ -90,7 +92,8 @@ class Service:
     records: Records
     aliases: Aliases
     directory: Directory
-    cells: Cells | None
+    others: Others | None
+    shares: Shares | None
     quarantine: Quarantine
     transfer: Transfer
     runner: Runner
@@ -98,6 +101,11 @@ class Service:
     tenant_id: uuid.UUID
     api_key: str
     postgres: EmbeddedPostgres | None
+
+    @property
+    def cells(self) -> Cells | None:
+        """None where this is the only one."""
+        return self.others.cells if self.others is not None else None
 
     def close(self) -> bool:
         """Stop everything. False when a thread is still in a model's call: the process must then be left without the
@@ -108,6 +116,8 @@ class Service:
         self.forgotten.close()
         self.indexes.close()
         self.aside.close()
+        if self.others is not None:
+            self.others.close()
         self.database.close()
         if self.postgres is not None:
             self.postgres.stop()
@@ -140,7 +150,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
             port=postgres.port if postgres else None,
             secrets=settings.server.secrets,
             pooled=settings.database.pooled,
-            one_of_many=settings.cells.name is not None,
+            cell=settings.cells.name,
         )
         database.check()
         api_key = _server_key(settings, database, embedded=postgres is not None)
@@ -170,7 +180,7 @@ def build_runner(settings: Settings) -> Runner:
         connect_timeout_s=settings.database.connect_timeout_s,
         secrets=settings.server.secrets,
         pooled=settings.database.pooled,
-        one_of_many=settings.cells.name is not None,
+        cell=settings.cells.name,
     )
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)
@@ -235,7 +245,13 @@ def _handlers(
     return handlers
 
 
-def _ingest(settings: Settings, database: Database, text_encoder: TextEncoder, kick: Callable[[], None]) -> Ingest:
+def _ingest(
+    settings: Settings,
+    database: Database,
+    text_encoder: TextEncoder,
+    kick: Callable[[], None],
+    shares: Shares | None,
+) -> Ingest:
     return Ingest(
         database,
         text_encoder,
@@ -244,7 +260,14 @@ def _ingest(settings: Settings, database: Database, text_encoder: TextEncoder, k
         kick,
         southern=settings.distill.southern,
         inline_bytes=settings.limits.distil_inline_bytes,
+        shares=shares,
     )
+
+
+def _others(settings: Settings, database: Database, api_key: str) -> Others | None:
+    """None where this is the only cell."""
+    name = settings.cells.name
+    return Others(Cells(database, name), api_key, settings.cells) if name else None
 
 
 def _depth(settings: Settings) -> Depth:
@@ -259,6 +282,8 @@ def _wire(
     notify: Callable[[], None],
 ) -> Service:
     text_encoder = loading.encoder(settings)
+    others = _others(settings, database, api_key)
+    shares = Shares(database, others, settings.cells.patience_s) if others else None
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
     snapshots = SnapshotFolder(loading.data_dir(settings) / "indexes", settings.index.snapshot_bytes)
     indexes = Indexes(database, pool, text_encoder, snapshots)
@@ -286,22 +311,23 @@ def _wire(
         generator=text_generator,
         pool=pool,
         indexes=indexes,
-        ingest=_ingest(settings, database, text_encoder, runner.kick),
+        ingest=_ingest(settings, database, text_encoder, runner.kick, shares),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
         forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),
         inspect=Inspect(database),
         maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
-        namespaces=Namespaces(database, text_encoder, discard),
+        namespaces=Namespaces(database, text_encoder, discard, shares),
         revise=Revise(database, text_encoder, discard),
-        records=Records(database, text_encoder),
+        records=Records(database, text_encoder, shares),
         aliases=Aliases(database, runner.kick),
         directory=Directory(database, one_of_many=settings.cells.name is not None),
-        cells=Cells(database, settings.cells.name) if settings.cells.name else None,
+        others=others,
+        shares=shares,
         erase=Erase(database, indexes, runner.kick, postgres.scrub if postgres else None, discard),
         quarantine=Quarantine(database, runner.kick, discard),
-        transfer=Transfer(database, text_encoder, runner.kick),
+        transfer=Transfer(database, text_encoder, runner.kick, shares),
         runner=runner,
         aside=aside,
         tenant_id=tenants.DEFAULT,

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from memsvc import errors
 from memsvc.domain.cell import Cell
 from memsvc.store import tables
-from memsvc.store.database import ONE_OF_MANY
+from memsvc.store.database import CELL
 
 _C = tables.cell
 _P = tables.placement
@@ -34,7 +34,7 @@ def own(tenant_id: uuid.UUID, name: str) -> Iterator[None]:
 
 def require_own(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> None:
     """Of a name that this cell has no namespace of. Raises Elsewhere where another one may have it."""
-    if connection.get_execution_options().get(ONE_OF_MANY) and (tenant_id, name) not in _own.get():
+    if connection.get_execution_options().get(CELL) and (tenant_id, name) not in _own.get():
         raise errors.Elsewhere(name)
 
 
