@@ -45,6 +45,7 @@ REVIEWED = {
     "store/jobs.py:prune": "jobs that ended long ago, of a tenant",
     "store/jobs.py:tenants_to_prune": "who has such",
     "store/namespaces.py:by_ids": "the namespaces of a page of changes or jobs",
+    "store/namespaces.py:leaving": "what is asked of all of a tenant's namespaces, where there are several cells",
     "store/namespaces.py:lock_all": "the erasure of a tenant",
     "store/secrets.py:of_namespaces": "where secrets stand in the namespaces of a page",
     "store/shares.py:held": "what a tenant holds, where a quota bounds it",

@@ -14,7 +14,8 @@ from memsvc.services.cells import Cells
 from memsvc.settings import CellSettings
 
 # Where cells ask each other; `api.routes.cells` answers. None of them asks another one before it answers, but GRANT.
-GRANT, GIVE, SPACES = "/v1/cells/grant", "/v1/cells/give", "/v1/cells/spaces"
+GRANT, GIVE = "/v1/cells/grant", "/v1/cells/give"
+SPACES, MEMORIES = "/v1/cells/spaces", "/v1/cells/memories"
 # Asked of at once.
 _THREADS = 8
 
@@ -24,20 +25,20 @@ class Others:
 
     def __init__(self, cells: Cells, key: str, settings: CellSettings) -> None:
         self.cells = cells
-        timeout = httpx.Timeout(settings.patience_s, connect=settings.connect_timeout_s)
-        self._client = httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=timeout)
+        self._timeout = httpx.Timeout(settings.patience_s, connect=settings.connect_timeout_s)
+        self._client = httpx.Client(headers={"Authorization": f"Bearer {key}"})
         self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, "cells")
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
-    def ask(self, cell: Cell, path: str, asked: Mapping[str, Any]) -> Any:
+    def ask(self, cell: Cell, path: str, asked: Mapping[str, Any], timeout: httpx.Timeout | None = None) -> Any:
         """What the cell replies to this JSON, as JSON. Raises what it refused with where that is the caller's fault,
         and Unavailable where it does not answer, or cannot.
         """
         try:
-            reply = self._client.post(f"{cell.url.rstrip('/')}{path}", json=asked)
+            reply = self._client.post(f"{cell.url.rstrip('/')}{path}", json=asked, timeout=timeout or self._timeout)
             told = reply.json()
         except (httpx.HTTPError, ValueError) as error:
             raise _silent(cell, type(error).__name__) from error
@@ -48,11 +49,16 @@ class Others:
             raise errors.Invalid(detail, told.get("next_step") or "")
         raise _silent(cell, detail or str(reply.status_code))
 
-    def all(self, path: str, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[errors.Unavailable]]:
-        """What each of the others replies, by its name, and why some do not. Raises Invalid where one refuses so."""
+    def all(
+        self, path: str, asked: Mapping[str, Any], *, is_long: bool = False
+    ) -> tuple[dict[str, Any], list[errors.Unavailable]]:
+        """What each of the others replies, by its name, and why some do not; what `is_long` takes as long as it takes.
+        Raises Invalid where one refuses so.
+        """
         own = self.cells.name
+        timeout = httpx.Timeout(None, connect=self._timeout.connect) if is_long else None
         begun = {
-            cell.name: self._threads.submit(self.ask, cell, path, asked)
+            cell.name: self._threads.submit(self.ask, cell, path, asked, timeout)
             for cell in self.cells.all()
             if cell.name != own
         }

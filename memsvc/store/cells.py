@@ -22,6 +22,29 @@ _P = tables.placement
 _own: contextvars.ContextVar[frozenset[tuple[uuid.UUID, str]]] = contextvars.ContextVar("own", default=frozenset())
 
 
+# What is done is done in each cell, of what that one has.
+_alone: contextvars.ContextVar[bool] = contextvars.ContextVar("alone", default=False)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Meanwhile there is what this cell has, and nothing else."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+def is_alone() -> bool:
+    return _alone.get()
+
+
+def moving(name: str) -> errors.Unavailable:
+    """What is said of a namespace that is between two cells."""
+    return errors.Unavailable(f"The namespace {name!r} is on its way to another cell.", "Send it again in a moment.")
+
+
 @contextlib.contextmanager
 def own(tenant_id: uuid.UUID, name: str) -> Iterator[None]:
     """Meanwhile the name is this cell's: where there is no such namespace, there is none."""
@@ -34,6 +57,8 @@ def own(tenant_id: uuid.UUID, name: str) -> Iterator[None]:
 
 def require_own(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> None:
     """Of a name that this cell has no namespace of. Raises Elsewhere where another one may have it."""
+    if _alone.get():
+        return
     if connection.get_execution_options().get(CELL) and (tenant_id, name) not in _own.get():
         raise errors.Elsewhere(name)
 

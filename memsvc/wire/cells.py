@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
@@ -19,6 +19,23 @@ class Ask(Request):
     messages: int = Field(ge=0, le=_MOST, description="To hold at all.")
     cell: str = Field(max_length=63, description="Who asks.")
     number: int = Field(ge=0, le=_MOST, description="Of the share that it has.")
+
+
+class Spaces(Request):
+    """A page of a tenant's namespaces, those of this cell."""
+
+    tenant_id: _Id
+    after: str = Field("", max_length=400)
+    limit: int = Field(ge=1, le=1_000)
+
+
+class Memories(Request):
+    """What a client of mem0's asks of all cells, of the part that is in this one."""
+
+    tenant_id: _Id
+    key_id: str = Field(max_length=64)
+    call: Literal["search", "list", "users", "delete"]
+    asked: dict[str, Any]
 
 
 class GiveBack(Request):
