@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from memsvc.domain.share import Amount, Share
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import ApiError
-from memsvc.store import keys, tenants
+from memsvc.store import keys, shares, tenants
 from memsvc.store.tenants import Quota
 from tests.cells import Installation, installed
 from tests.waiting import until
@@ -136,13 +137,48 @@ def test_a_lower_quota_takes_back_what_cells_had_of_the_higher_one(installation:
     assert sum(tenant.write("south", space) for space in SPACES) == 0
 
 
+def test_words_on_a_share_that_arrive_late_change_nothing(installation: Installation) -> None:
+    tenant = Tenant(installation, Quota(max_messages=100))
+    north, south = (installation.cells[name].service for name in ("north", "south"))
+    assert north is not None and north.shares is not None and south is not None and south.shares is not None
+    assert south.shares.more(tenant.id, Amount(0, 10))
+
+    def own() -> Share:
+        with south.database.tenant(tenant.id) as connection:
+            found = shares.own(connection, tenant.id, "south")
+        assert found is not None
+        return found
+
+    def at_home() -> int:
+        return tenant.told("north", "SELECT messages FROM share WHERE tenant_id = %s AND cell = 'south'")
+
+    def note(told: Share) -> None:
+        with north.database.tenant(tenant.id) as connection:
+            shares.note(connection, tenant.id, "south", told)
+
+    # A grant, before whose reply the cell gave back what it did not use.
+    before = own()
+    granted = north.shares.grant(tenant.id, "south", before.number, Amount(0, 90))
+    note(south.shares.give(tenant.id, before.quota_number, Amount(0, 100)))
+    with south.database.tenant(tenant.id) as connection:
+        shares.take(connection, tenant.id, "south", before.number, granted)
+    assert own().amount.messages == at_home() == 0
+    # What the cell said of itself, behind which it was granted more.
+    told = south.shares.give(tenant.id, before.quota_number, Amount(0, 100))
+    assert south.shares.more(tenant.id, Amount(0, 40))
+    note(told)
+    assert own().amount.messages == at_home() >= 40
+
+
 def test_a_namespace_that_moves_carries_its_count_with_it(installation: Installation) -> None:
     tenant = Tenant(installation, Quota(max_messages=40))
     assert tenant.write("north", "mover", 20) == 20
     source = tenant.holder("mover")
     target = next(name for name in installation.cells if name != source)
+    before = tenant.share(source)
     installation.move("mover", source, target, tenant.id)
     assert tenant.held()[target] == 20 and tenant.held()[source] == 0
+    assert tenant.share(source) == before - 20
     written = sum(tenant.write("west", space, 6) for space in SPACES)
     assert written == 20 and sum(tenant.held().values()) == 40
     assert tenant.write("north", "mover") == 0
