@@ -37,7 +37,7 @@ def test_nothing_is_granted_while_it_is_not_known_what_a_cell_holds() -> None:
     quota = Quota(None, 100, 3)
     found = granted(quota, {"north": Amount(0, 5)}, CELLS, "north", Amount(0, 6))
     assert isinstance(found, Lacking)
-    assert (found.unknown, found.quota_number) == ({"south", "west"}, 3)
+    assert (found.unknown, found.quota_number) == (frozenset({"south", "west"}), 3)
     assert granted(quota, {"north": Amount(0, 5)}, CELLS, "north", Amount(0, 5)) == Amount(0, 5)
 
 
