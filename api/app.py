@@ -34,6 +34,7 @@ from api.routes import (
     records,
     transfer,
 )  # fmt: skip
+from api.routes import cells as between
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -98,12 +99,13 @@ def create(service: Service) -> FastAPI:
     app.state.authenticator = Authenticator(service.database, service.settings.limits)
     app.state.chat_model = chat.model_of(service)
     app.state.embedding_turn = anyio.CapacityLimiter(1)
+    app.state.cell_turns = anyio.CapacityLimiter(between.THREADS)
     problems.install(app)
     app.state.metrics = Metrics(service)
     others = cells.connected(service.settings.cells) if service.cells is not None else None
     _stand_guard(app, service, others)
     app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
-    for router in (*_ROUTERS, *([placements.router] if service.cells is not None else [])):
+    for router in (*_ROUTERS, *([placements.router, between.router] if service.cells is not None else [])):
         app.include_router(router)
     protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)
     return app

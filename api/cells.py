@@ -41,6 +41,8 @@ _OF_HOME = re.compile(r"/v1/keys(/|$)")
 _JOBS = re.compile(r"/v1/jobs/?$")
 # What has an id that says nothing of where it is: jobs, and memories and events of mem0's.
 _BY_ID = re.compile(r"/v1/(jobs/[^/]+(/\w+)?|memories/(?!search/)[^/]+/(history/)?|event/[^/]+/)$")
+# What cells ask each other, and each answers for itself.
+_OF_CELLS = re.compile(r"/v1/cells/")
 _TENANT = re.compile(r"/v1/tenant/?$")
 # Of one connection, not of the request.
 _HOPS = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "origin"})
@@ -110,6 +112,9 @@ class OfMany:
         path, handed_on = scope["path"], HOP in Headers(scope=scope)
         if STREAMED.fullmatch(path):
             await self._stream(scope, receive, send, handed_on=handed_on)
+            return
+        if _OF_CELLS.match(path):
+            await self._app(scope, receive, send)
             return
         body = await _whole(receive)
         own = await anyio.to_thread.run_sync(self._cells.own)

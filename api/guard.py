@@ -27,8 +27,8 @@ _REMEMBERED = 10_000
 # Who asks again at once would keep the service busy with refusals.
 PAUSE_S = 0.25
 _LIMITED = re.compile(r"/(v\d+|admin|mcp)\b")
-# /mcp calls /v1, which takes the place.
-_PLACED = re.compile(r"/(v\d+|admin)\b")
+# /mcp calls /v1, which takes the place. What another cell waits for takes none: whoever has one may wait for that.
+_PLACED = re.compile(r"/(v\d+(?!/cells/)|admin)\b")
 # A key is about for so long after its last request.
 _ABOUT_S = 1.0
 # What takes longer waits for a model or a disk rather than takes the processor from others.

@@ -7,27 +7,15 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from memsvc import errors, loading, rooms, safety
-from memsvc.distill.compose import Depth
+from memsvc import errors, handlers, loading, rooms, safety
 from memsvc.index.pool import IndexPool
 from memsvc.index.snapshots import SnapshotFolder
-from memsvc.models import local
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import EndpointGenerator, TextGenerator
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.services import (
-    answer,
-    consolidate,
-    contexts,
-    forget,
-    promote,
-    records,
-    redistil,
-    reencode,
     refine,
-    summarise,
-    verdicts,
 )
 from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
@@ -35,30 +23,23 @@ from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
 from memsvc.services.cells import Cells
 from memsvc.services.consolidate import Consolidate
-from memsvc.services.contexts import Contexts
 from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
-from memsvc.services.forget import Forget
 from memsvc.services.forgotten import Forgotten
 from memsvc.services.indexes import Indexes
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.namespaces import Namespaces
-from memsvc.services.promote import Promote
+from memsvc.services.others import Others
 from memsvc.services.quarantine import Quarantine
-from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.recall import Recall
 from memsvc.services.records import Records
-from memsvc.services.redistil import Redistil
-from memsvc.services.reencode import Reencode
-from memsvc.services.refine import Refine
 from memsvc.services.restored import Restored
 from memsvc.services.revise import Revise
-from memsvc.services.summarise import Summarise
+from memsvc.services.shares import Shares
 from memsvc.services.transfer import Transfer
-from memsvc.services.verdicts import Verdicts
-from memsvc.services.work import Handler, Runner
+from memsvc.services.work import Runner
 from memsvc.settings import Settings
 from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
@@ -66,9 +47,6 @@ from memsvc.store.embedded import EmbeddedPostgres, kept
 from memsvc.store.journal import Journal
 
 _SERVER_KEY = "server"
-# Behind every write, and soon done.
-_APART = (contexts.KIND,)
-_DRY_KINDS = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +72,8 @@ class Service:
     records: Records
     aliases: Aliases
     directory: Directory
-    cells: Cells | None
+    others: Others | None
+    shares: Shares | None
     quarantine: Quarantine
     transfer: Transfer
     runner: Runner
@@ -102,6 +81,11 @@ class Service:
     tenant_id: uuid.UUID
     api_key: str
     postgres: EmbeddedPostgres | None
+
+    @property
+    def cells(self) -> Cells | None:
+        """None where this is the only one."""
+        return self.others.cells if self.others is not None else None
 
     def close(self) -> bool:
         """Stop everything. False when a thread is still in a model's call: the process must then be left without the
@@ -112,6 +96,8 @@ class Service:
         self.forgotten.close()
         self.indexes.close()
         self.aside.close()
+        if self.others is not None:
+            self.others.close()
         self.database.close()
         if self.postgres is not None:
             self.postgres.stop()
@@ -170,15 +156,15 @@ def build_runner(settings: Settings) -> Runner:
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)
     text_encoder = loading.encoder(settings)
-    consolidation = _consolidation(settings, text_encoder, text_generator)
-    handlers = _handlers(settings, text_encoder, text_generator, reader, consolidation)
+    consolidation = handlers.consolidation(settings, text_encoder, text_generator)
+    made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation)
     # A worker keeps what it has read, and no request that erases reaches it.
     forgotten = Forgotten(
         database, loading.caches(settings), reader, [functools.partial(consolidation.sweep, database)]
     )
     forgotten.start()
     first = restored(settings, database, loading.journal(settings)).compare
-    return Runner(database, handlers, settings.jobs, beside=forgotten.close, apart=_APART, first=first)
+    return Runner(database, made, settings.jobs, beside=forgotten.close, apart=handlers.APART, first=first)
 
 
 def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
@@ -198,80 +184,33 @@ def reach(settings: Settings, url: str, port: Callable[[], int] | None = None, p
         port=port,
         secrets=settings.server.secrets,
         pooled=settings.database.pooled,
-        one_of_many=settings.cells.name is not None,
+        cell=settings.cells.name,
     )
 
 
-def _consolidation(
-    settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
-) -> Consolidate:
-    """With `aside` long computation does not stand in the way of requests."""
-    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
-    judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
-    return Consolidate(
-        text_encoder.width,
-        aside,
-        daily=[forget.KIND] if settings.jobs.forget_faded else [],
-        after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
-        after_doubts=[verdicts.KIND] if judges else [],
-        encoder=text_encoder.name,
-        most_bytes=settings.jobs.kept_bytes,
-    )
-
-
-def _handlers(
+def _ingest(
     settings: Settings,
+    database: Database,
     text_encoder: TextEncoder,
-    text_generator: TextGenerator | None,
-    reader: LazyReader | None,
-    consolidation: Consolidate,
-) -> dict[str, Handler]:
-    """Job kind -> what does it."""
-    if settings.distill.with_model and text_generator is None:
-        raise errors.Invalid(
-            "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
-        )
-    distilling = Redistil(text_encoder, _depth(settings), southern=settings.distill.southern)
-    handlers: dict[str, Handler] = {
-        consolidate.KIND: consolidation.run,
-        consolidate.REBUILD_KIND: consolidation.rebuild,
-        redistil.KIND: distilling.run,
-        redistil.STATEMENTS: distilling.run,
-        reencode.KIND: Reencode(text_encoder).run,
-        forget.KIND: Forget(daily=settings.jobs.forget_faded).run,
-        records.KIND: records.sweep,
-    }
-    if settings.index.promote_units:
-        limits = settings.index.promote_units, settings.index.partitions
-        promotion = Promote(text_encoder.width, text_encoder.name, *limits)
-        handlers[promote.KIND] = promotion.run
-        handlers[contexts.KIND] = Contexts(text_encoder, behind=promotion.consider).run
-    else:
-        handlers[contexts.KIND] = Contexts(text_encoder).run
-    if reader is not None:
-        handlers[answer.KIND] = ReadAhead(reader, settings.reader.episode_tokens).run
-    if text_generator is not None:
-        bounds = settings.generator
-        handlers[refine.KIND] = Refine(text_encoder, text_generator, bounds.timeout_s, bounds.max_tokens).run
-        handlers[summarise.KIND] = Summarise(text_generator, bounds.timeout_s, bounds.max_tokens).run
-        handlers[verdicts.KIND] = Verdicts(text_generator, bounds.timeout_s, bounds.max_tokens).run
-    return handlers
-
-
-def _ingest(settings: Settings, database: Database, text_encoder: TextEncoder, kick: Callable[[], None]) -> Ingest:
+    kick: Callable[[], None],
+    shares: Shares | None,
+) -> Ingest:
     return Ingest(
         database,
         text_encoder,
-        _depth(settings),
+        handlers.depth(settings),
         [refine.KIND] if settings.distill.with_model else [],
         kick,
         southern=settings.distill.southern,
         inline_bytes=settings.limits.distil_inline_bytes,
+        shares=shares,
     )
 
 
-def _depth(settings: Settings) -> Depth:
-    return Depth(settings.distill.reply_share)
+def _others(settings: Settings, database: Database, api_key: str) -> Others | None:
+    """None where this is the only cell."""
+    name = settings.cells.name
+    return Others(Cells(database, name), api_key, settings.cells) if name else None
 
 
 def _wire(
@@ -283,6 +222,8 @@ def _wire(
     journal: Journal | None = None,
 ) -> Service:
     text_encoder = loading.encoder(settings)
+    others = _others(settings, database, api_key)
+    shares = Shares(database, others, settings.cells.patience_s) if others else None
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
     snapshots = SnapshotFolder(loading.data_dir(settings) / "indexes", settings.index.snapshot_bytes)
     indexes = Indexes(database, pool, text_encoder, snapshots)
@@ -290,15 +231,13 @@ def _wire(
     accesses = Accesses(database)
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)
-    consolidation = _consolidation(settings, text_encoder, text_generator, aside)
-    handlers = _handlers(settings, text_encoder, text_generator, reader, consolidation)
+    consolidation = handlers.consolidation(settings, text_encoder, text_generator, aside)
+    made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation)
     unset = settings.reader.model is None
     endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = loading.caches(settings)
     discard = _discard(reader if reader is not None else read, consolidation)
-    runner = Runner(database, handlers, settings.jobs, notify, apart=_APART)
-    # Of a consolidation's pairs, of a write: they are queued behind them.
-    by_hand = handlers.keys() - {verdicts.KIND, redistil.STATEMENTS, contexts.KIND}
+    runner = Runner(database, made, settings.jobs, notify, apart=handlers.APART)
     recall = Recall(
         text_encoder, indexes, settings.recall, loading.ranker(settings), loading.cross_encoder(settings),
         accesses.note, southern=settings.distill.southern,
@@ -310,22 +249,23 @@ def _wire(
         generator=text_generator,
         pool=pool,
         indexes=indexes,
-        ingest=_ingest(settings, database, text_encoder, runner.kick),
+        ingest=_ingest(settings, database, text_encoder, runner.kick, shares),
         recall=recall,
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
         forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),
         inspect=Inspect(database),
-        maintain=Maintain(database, by_hand, _DRY_KINDS, runner.kick, {reencode.KIND: Reencode(text_encoder).wanted()}),
-        namespaces=Namespaces(database, text_encoder, discard),
+        maintain=handlers.maintain(database, text_encoder, made, runner.kick),
+        namespaces=Namespaces(database, text_encoder, discard, shares),
         revise=Revise(database, text_encoder, discard),
-        records=Records(database, text_encoder, journal),
+        records=Records(database, text_encoder, journal, shares),
         aliases=Aliases(database, runner.kick),
         directory=Directory(database, one_of_many=settings.cells.name is not None),
-        cells=Cells(database, settings.cells.name) if settings.cells.name else None,
+        others=others,
+        shares=shares,
         erase=Erase(database, indexes.drop, runner.kick, postgres.scrub if postgres else None, discard, journal),
         quarantine=Quarantine(database, runner.kick, discard),
-        transfer=Transfer(database, text_encoder, runner.kick),
+        transfer=Transfer(database, text_encoder, runner.kick, shares),
         runner=runner,
         aside=aside,
         tenant_id=tenants.DEFAULT,

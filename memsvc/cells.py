@@ -138,7 +138,7 @@ def _move(tenant_id: uuid.UUID, namespace: str, source: str, target: str) -> int
 
     with _home() as (home, _), contextlib.ExitStack() as stack:
         here, there = (stack.enter_context(moving.connected(_database(name))) for name in (source, target))
-        return moving.Move(home, here, there, _database(source), target, tenant_id, namespace).run()
+        return moving.Move(home, here, there, _database(source), source, target, tenant_id, namespace).run()
 
 
 def _holder(tenant_id: uuid.UUID, namespace: str) -> str | None:

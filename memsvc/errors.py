@@ -4,6 +4,7 @@ MemsvcError
 ├── Invalid            the request cannot be carried out as it stands (422)
 ├── Unauthorized       no key, or one that is not known (401)
 ├── Forbidden          a live key that may not do this, or a quota that is used up (403)
+│   └── Short          this cell's share of the quota is, and the others' may not be
 ├── NotFound           nothing of that name in this tenant (404)
 ├── Conflict           the same id or key stands for something else (409)
 ├── TooSlow            the request did not arrive in time (408)
@@ -57,6 +58,17 @@ class Forbidden(MemsvcError):
     status = 403
     type = "forbidden"
     title = "Not allowed"
+
+
+class Short(Forbidden):
+    """The tenant holds, with what was to be written, so much in this cell: more than the cell's share of its quota.
+    Where it is the share's fault alone, more of the quota is asked for; else it is the quota's.
+    """
+
+    def __init__(self, detail: str, next_step: str = "", *, namespaces: int = 0, messages: int = 0) -> None:
+        super().__init__(detail, next_step)
+        self.namespaces = namespaces
+        self.messages = messages
 
 
 class NotFound(MemsvcError):

@@ -101,7 +101,7 @@ class Installation:
         self._stack.enter_context(served(create(cell.service), port=port))
         return cell
 
-    def move(self, name: str, source: str, target: str) -> int:
+    def move(self, name: str, source: str, target: str, tenant_id: uuid.UUID | None = None) -> int:
         service = self.cells[source].service
         assert service is not None
         urls = [
@@ -110,7 +110,7 @@ class Installation:
         ]
         with contextlib.ExitStack() as stack:
             home, here, there = (stack.enter_context(moving.connected(url)) for url in urls)
-            return Move(home, here, there, urls[1], target, service.tenant_id, name).run()
+            return Move(home, here, there, urls[1], source, target, tenant_id or service.tenant_id, name).run()
 
 
 class Writers:

@@ -24,7 +24,7 @@ from memsvc.store import tables
 
 _OURS = str(rooms.root() / "memsvc") + "/"
 # The owner's and the superuser's: they run on each machine by itself.
-_OPERATOR = ("store/embedded.py", "store/schema.py", "store/moving.py")
+_OPERATOR = ("store/embedded.py", "store/schema.py", "store/moving.py", "store/carried.py")
 SPREAD_BY = {table.name: "namespace_id" for table in tables.NAMESPACE_TABLES} | {
     "namespace": "id", "audit": "tenant_id", "tombstone": "tenant_id",
 }  # fmt: skip
@@ -46,11 +46,12 @@ REVIEWED = {
     "store/jobs.py:prune": "jobs that ended long ago, of a tenant",
     "store/jobs.py:tenants_to_prune": "who has such",
     "store/namespaces.py:by_ids": "the namespaces of a page of changes or jobs",
+    "store/namespaces.py:leaving": "what is asked of all of a tenant's namespaces, where there are several cells",
     "store/namespaces.py:lock_all": "the erasure of a tenant",
     "store/secrets.py:of_namespaces": "where secrets stand in the namespaces of a page",
     "store/standing.py:spaces": "a database that was restored, where something erased may stand anywhere",
-    "store/tenants.py:keep_quota": "what a tenant holds, where a quota bounds it",
     "store/tombstones.py:of_all_tenants": "the operator's: the tombstones of an installation, for a file",
+    "store/shares.py:held": "what a tenant holds, where a quota bounds it",
 }
 
 _NO_PLACE = "no "

@@ -14,6 +14,7 @@ from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.domain.job import State
 from memsvc.domain.unit import Kind, Status
+from memsvc.services import everywhere
 from memsvc.services.directory import MarkedUnit
 from memsvc.store.units import Sought
 
@@ -59,10 +60,20 @@ def namespaces(
     request: Request, session: signing.Reader, service: Services, after: Annotated[str, Query(max_length=400)] = ""
 ) -> Response:
     _storable(after)
-    found = service.directory.spaces(session.principal.tenant_id, after, _SPACES + 1)
-    spaces = found[:_SPACES]
-    following = spaces[-1].name if len(found) > _SPACES else None
-    return pages.show(request, "namespaces.html", session, spaces=spaces, first=not after, following=following)
+    found, missing = everywhere.spaces(
+        service.directory, service.others, session.principal.tenant_id, after, _SPACES + 1
+    )
+    shown = found[:_SPACES]
+    return pages.show(
+        request,
+        "namespaces.html",
+        session,
+        placed=shown,
+        missing=missing,
+        cell=service.settings.cells.name,
+        first=not after,
+        following=shown[-1].space.name if len(found) > _SPACES else None,
+    )
 
 
 @router.get("/namespaces/{namespace}")

@@ -114,8 +114,8 @@ class Memories:
         """The best memories that pass the filters and reach `threshold`, in the order of a recall; of several
         namespaces by their scores, which are comparable: each is how likely it is that this memory answers.
         """
-        wanted = _filter(body)
-        top_k = body.top_k or body.limit or _DEFAULT_TOP_K
+        wanted = wanted_of(body)
+        top_k = most(body)
         asked = filters.moment(body.reference_date) if body.reference_date is not None else dt.datetime.now(dt.UTC)
         found: list[dict[str, Any]] = []
         names = self._namespaces(wanted)
@@ -125,14 +125,14 @@ class Memories:
             found.sort(key=lambda item: -item["score"])
         if body.threshold is not None:
             found = [item for item in found if item["score"] >= body.threshold]
-        return [_fields(item, body.fields) for item in found[:top_k]]
+        return [fields(item, body.fields) for item in found[:top_k]]
 
     def listed(self, body: bodies.Listing) -> list[dict[str, Any]]:
         """All memories that pass the filters, the newest first."""
-        wanted = _filter(body)
+        wanted = wanted_of(body)
         found = [item for name in self._namespaces(wanted) for item in self._listed(name, wanted, body)]
-        found.sort(key=_newest, reverse=True)
-        return [_fields(item, body.fields) for item in found]
+        found.sort(key=newest, reverse=True)
+        return [fields(item, body.fields) for item in found]
 
     def _listed(self, name: str, wanted: Filter, body: bodies.Listing) -> list[dict[str, Any]]:
         statuses = _WITH_OLDER if body.latest_only is False else _LATEST
@@ -253,7 +253,7 @@ class Memories:
         if body.show_expired:  # no recall finds them
             known = {item["id"] for item in passed}
             over = [item for item in self._listed(name, wanted, body) if _expired(item) and item["id"] not in known]
-            passed += [item | {"score": 0.0} for item in sorted(over, key=_newest, reverse=True)]
+            passed += [item | {"score": 0.0} for item in sorted(over, key=newest, reverse=True)]
         return passed[:top_k]
 
     def _wide(self) -> Recall:
@@ -338,7 +338,12 @@ def _written(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat()
 
 
-def _filter(body: bodies.Listing) -> Filter:
+def most(body: bodies.Search) -> int:
+    """How many memories a search brings."""
+    return body.top_k or body.limit or _DEFAULT_TOP_K
+
+
+def wanted_of(body: bodies.Listing) -> Filter:
     """All that a request asks of a memory. Raises Invalid when it names no user, agent, app or run."""
     parts = [filters.parse(body.filters or {}), filters.parse(dict(body.ids))]
     if body.metadata:
@@ -372,7 +377,7 @@ def _end_of(day: dt.date | None) -> dt.datetime | None:
     return dt.datetime.combine(day, dt.time.max, dt.UTC) if day else None
 
 
-def _newest(item: dict[str, Any]) -> tuple[str, str]:
+def newest(item: dict[str, Any]) -> tuple[str, str]:
     return item["created_at"], item["id"]
 
 
@@ -381,7 +386,7 @@ def _expired(item: dict[str, Any]) -> bool:
     return date is not None and dt.date.fromisoformat(date) < dt.datetime.now(dt.UTC).date()
 
 
-def _fields(item: dict[str, Any], wanted: Sequence[str] | None) -> dict[str, Any]:
+def fields(item: dict[str, Any], wanted: Sequence[str] | None) -> dict[str, Any]:
     return (
         {name: value for name, value in item.items() if name in {"id", "memory", "score", *wanted}} if wanted else item
     )

@@ -16,6 +16,7 @@ from api.auth import Author, Caller, Reader
 from api.deps import Services
 from api.mem0 import absent, bodies, entities
 from api.mem0.memories import Memories
+from api.mem0.over import Everywhere
 from memsvc import errors
 from memsvc.wire.base import Text
 
@@ -90,13 +91,13 @@ def event(event_id: MemoryId, memories: Held) -> dict[str, Any]:
 @router.post("/v1/memories/search/")
 def search_plain(body: bodies.Search, memories: Seen) -> list[dict[str, Any]]:
     """As the JavaScript client asks, unless told otherwise."""
-    return memories.search(body)
+    return Everywhere(memories).search(body)
 
 
 @router.post("/v2/memories/search/")
 @router.post("/v3/memories/search/")
 def search(body: bodies.Search, memories: Seen) -> dict[str, Any]:
-    return {"results": memories.search(body)}
+    return {"results": Everywhere(memories).search(body)}
 
 
 @router.get("/v1/memories/")
@@ -104,7 +105,7 @@ def get_all_plain(
     request: Request, memories: Held, body: Annotated[bodies.Asked, Query()]
 ) -> list[dict[str, Any]] | dict[str, Any]:
     """All of them, or a page where one is asked for."""
-    found = memories.listed(body)
+    found = Everywhere(memories).listed(body)
     if body.page is None and body.page_size is None:
         return found
     return _page(request, found, body.page or 1, body.page_size or 100)
@@ -115,7 +116,7 @@ def get_all_plain(
 def get_all(
     request: Request, body: bodies.Listing, memories: Seen, page: Page = 1, page_size: PageSize = 100
 ) -> dict[str, Any]:
-    return _page(request, memories.listed(body), page, page_size)
+    return _page(request, Everywhere(memories).listed(body), page, page_size)
 
 
 def _page(request: Request, found: list[dict[str, Any]], page: int, page_size: int) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def delete_all(memories: Held, ids: Annotated[bodies.Scoped, Query()]) -> dict[s
     """Erase all of a user, an agent, an app, a run, or of several of them together; `*` is whoever has one."""
     if not ids.ids:
         raise errors.Invalid("delete_all needs to know whose.", "Give user_id, agent_id, app_id or run_id.")
-    return {"message": f"Memories deleted successfully! ({entities.delete(memories, ids.ids)})"}
+    return {"message": f"Memories deleted successfully! ({Everywhere(memories).delete(ids.ids)})"}
 
 
 @router.put("/v1/batch/")
@@ -164,14 +165,14 @@ def batch_delete(body: bodies.BatchDelete, memories: Changed) -> dict[str, Any]:
 
 @router.get("/v1/entities/")
 def users(memories: Held) -> dict[str, Any]:
-    found = entities.listed(memories)
+    found = Everywhere(memories).users()
     return {"count": len(found), "next": None, "previous": None, "results": found}
 
 
 @router.delete("/v1/entities/{entity}/{name:path}/")
 @router.delete("/v2/entities/{entity}/{name:path}/")
 def delete_entity(entity: str, name: EntityName, memories: Held) -> dict[str, Any]:
-    entities.delete(memories, entities.named(entity, name))
+    Everywhere(memories).delete(entities.named(entity, name))
     return {"message": "Entity deleted successfully!"}
 
 

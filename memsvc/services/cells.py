@@ -16,11 +16,11 @@ _REMEMBER_S = 2.0
 
 
 class Cells:
-    """`own` is the name of this cell."""
+    """`name` is that of this cell."""
 
-    def __init__(self, database: Database, own: str) -> None:
+    def __init__(self, database: Database, name: str) -> None:
         self._database = database
-        self._own = own
+        self.name = name
         self._listed: tuple[float, list[Cell]] = (-_REMEMBER_S, [])
         self._lock = threading.Lock()
 
@@ -32,14 +32,14 @@ class Cells:
                 with self._database.tenant(uuid.UUID(int=0)) as connection:
                     found = cells.listed(connection)
                 self._listed = time.monotonic(), found
-        if all(cell.name != self._own for cell in found):
+        if all(cell.name != self.name for cell in found):
             raise errors.Unavailable(
-                f"This cell, {self._own!r}, is not among the installation's.", "Add it with memsvc cells add."
+                f"This cell, {self.name!r}, is not among the installation's.", "Add it with memsvc cells add."
             )
         return found
 
     def own(self) -> Cell:
-        return next(cell for cell in self.all() if cell.name == self._own)
+        return next(cell for cell in self.all() if cell.name == self.name)
 
     def home(self) -> Cell:
         return next(cell for cell in self.all() if cell.is_home)

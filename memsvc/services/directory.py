@@ -10,11 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import Status
 from memsvc.services import secrecy
-from memsvc.store import directory, exchanges, namespaces, units
+from memsvc.store import cells, directory, exchanges, namespaces, units
 from memsvc.store.database import Database
 
 _PAGE = 1_000
@@ -32,7 +31,7 @@ class MarkedUnit:
 
 
 class Directory:
-    """`one_of_many`: there are other cells, and what is asked of all namespaces cannot be answered here."""
+    """`one_of_many`: there are other cells, which may have what this one has not."""
 
     def __init__(self, database: Database, *, one_of_many: bool = False) -> None:
         self._database = database
@@ -43,10 +42,12 @@ class Directory:
         with self._database.tenant(tenant_id) as connection:
             return namespaces.find(connection, tenant_id, name) is not None
 
-    def spaces(self, tenant_id: uuid.UUID, after: str, limit: int) -> list[directory.Space]:
-        """A page of the namespaces by name, with what each holds; `after` is the cursor, a name."""
+    def spaces(self, tenant_id: uuid.UUID, after: str, limit: int, *, by_bytes: bool = False) -> list[directory.Space]:
+        """A page of this cell's namespaces by name, with what each holds; `after` is the cursor, a name. `by_bytes`: in
+        an order that is the same in every database.
+        """
         with self._database.tenant(tenant_id, snapshot=True) as connection:
-            return directory.spaces(connection, tenant_id, after, limit)
+            return directory.spaces(connection, tenant_id, after, limit, by_bytes=by_bytes)
 
     def overview(self, tenant_id: uuid.UUID, limit: int) -> tuple[dict[uuid.UUID, int], list[directory.Space]]:
         """Id of each namespace -> how many messages it holds; and those that were written to last."""
@@ -59,13 +60,14 @@ class Directory:
             return directory.names(connection, tenant_id, ids)
 
     def sessions(self, tenant_id: uuid.UUID, names: Sequence[str] | None = None) -> list[directory.Session]:
-        """All sessions of these namespaces, or of all, the oldest first. Raises Invalid for all of several cells."""
-        if names is None and self._one_of_many:
-            raise errors.Invalid(
-                "What is asked of all users at once is not answered by an installation of several cells.",
-                "Name the user, the agent or the run.",
-            )
+        """All sessions of these namespaces, or of all that this cell has, the oldest first. Raises Elsewhere for one
+        that another cell may have, and Unavailable where one is on its way to another cell.
+        """
         with self._database.tenant(tenant_id, snapshot=True) as connection:
+            if self._one_of_many and names is None and (left := namespaces.leaving(connection, tenant_id)) is not None:
+                raise cells.moving(left)
+            for name in names or () if self._one_of_many else ():
+                namespaces.find(connection, tenant_id, name)
             return directory.sessions(connection, tenant_id, names)
 
     def growth(

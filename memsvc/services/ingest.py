@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import math
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,7 +28,9 @@ from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import admission, follow_ups, secrecy, writing
+from memsvc.services import shares as shared
 from memsvc.services.admission import Admission
+from memsvc.services.shares import Shares
 from memsvc.store import (
     exchanges,
     feed,
@@ -80,7 +83,9 @@ class Ingest:
         *,
         southern: bool = False,
         inline_bytes: float = math.inf,
+        shares: Shares | None = None,
     ) -> None:
+        self._shares = shares
         self._inline_bytes = inline_bytes
         self._database = database
         self._encoder = encoder
@@ -114,9 +119,10 @@ class Ingest:
                 is_long = _size(admitted) > self._inline_bytes
                 context = {} if is_long else _context(connection, space, admitted)
             distilled = [_undistilled(item) for item in admitted] if is_long else self._distil(space, admitted, context)
-            receipt = self._store(
-                space, distilled, idempotency_key, request_hash, is_new=found is None, is_long=is_long
+            store = functools.partial(
+                self._store, space, distilled, idempotency_key, request_hash, is_new=found is None, is_long=is_long
             )
+            receipt = shared.kept(self._shares, tenant_id, store)
             if receipt:
                 self._kick()
                 return receipt

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Collection
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
+from memsvc.services import shares as shared
+from memsvc.services.shares import Shares
 from memsvc.store import audit, namespaces, tenants, trust
 from memsvc.store.database import Database
 
@@ -20,7 +23,9 @@ class Namespaces:
         database: Database,
         encoder: TextEncoder,
         discard: Callable[[uuid.UUID, Collection[str] | None], object] = lambda namespace_id, unit_ids: None,
+        shares: Shares | None = None,
     ) -> None:
+        self._shares = shares
         self._database = database
         self._encoder = encoder
         self._discard = discard
@@ -42,6 +47,12 @@ class Namespaces:
         """
         # It bears on every memory.
         trust.require(writer, 1.0, "To say what is done about secrets")
+        space = shared.kept(self._shares, tenant_id, functools.partial(self._set, tenant_id, name, mode, writer))
+        # What a reader read before it read word for word.
+        self._discard(space.id, None)
+        return self.find(tenant_id, name)
+
+    def _set(self, tenant_id: uuid.UUID, name: str, mode: str, writer: Writer) -> Namespace:
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
         with self._database.tenant(tenant_id) as connection:
             space = namespaces.lock(connection, fresh)
@@ -49,6 +60,4 @@ class Namespaces:
             if space.id == fresh.id:
                 tenants.keep_quota(connection, tenant_id, fresh_namespace=True, fresh_messages=False)
             audit.add(connection, tenant_id, writer.actor, f"namespace.secrets.{mode}", f"namespace:{space.id}")
-        # What a reader read before it read word for word.
-        self._discard(space.id, None)
-        return self.find(tenant_id, name)
+        return space

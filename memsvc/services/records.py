@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import itertools
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,9 @@ from memsvc.domain.exchange import Namespace, Writer
 from memsvc.domain.record import Delete, Found, Get, Paths, Put, Record, Search
 from memsvc.models.encoder import TextEncoder, Vectors
 from memsvc.services import follow_ups, secrecy, writing
+from memsvc.services import shares as shared
 from memsvc.services.ingest import require_encoder
+from memsvc.services.shares import Shares
 from memsvc.services.work import Lease
 from memsvc.store import namespaces, records, tenants, tombstones, trust, unencoded
 from memsvc.store.database import Database
@@ -31,8 +34,15 @@ Result = Record | Found | list[tuple[str, ...]] | None
 class Records:
     """A namespace that is not there holds no records: reading it finds nothing, the first write makes it."""
 
-    def __init__(self, database: Database, encoder: TextEncoder, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        encoder: TextEncoder,
+        journal: Journal | None = None,
+        shares: Shares | None = None,
+    ) -> None:
         """What is deleted is noted in `journal`, as every erasure is."""
+        self._shares = shares
         self._database = database
         self._encoder = encoder
         self._journal = journal or Journal(None)
@@ -115,8 +125,19 @@ class Records:
         self, tenant_id: uuid.UUID, name: str, writes: Sequence[Put | Delete], writer: Writer
     ) -> list[Record | bool]:
         """In one transaction: the records written, and of a deletion whether there was one."""
-        puts = [op for op in writes if isinstance(op, Put)]
-        rows = iter(writing.encode_texts(self._encoder, [op.texts for op in puts]))
+        texts = writing.encode_texts(self._encoder, [op.texts for op in writes if isinstance(op, Put)])
+        store = functools.partial(self._store, tenant_id, name, writes, texts, writer)
+        return shared.kept(self._shares, tenant_id, store)
+
+    def _store(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        writes: Sequence[Put | Delete],
+        texts: Sequence[bytes],
+        writer: Writer,
+    ) -> list[Record | bool]:
+        puts, rows = [op for op in writes if isinstance(op, Put)], iter(texts)
         fresh = Namespace(tenant_id, uuid.uuid4(), name, 0, self._encoder.name)
         with self._journal.erasing(self._database, tenant_id) as (connection, marks):
             space = (

@@ -19,8 +19,10 @@ from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import erase, follow_ups, secrecy
+from memsvc.services import shares as shared
 from memsvc.services.arrivals import Arrivals
 from memsvc.services.ingest import require_encoder
+from memsvc.services.shares import Shares
 from memsvc.store import audit, jobs, namespaces, secrets, tables, tenants, tombstones, transfer, trust, unencoded
 from memsvc.store.database import Database
 
@@ -33,7 +35,14 @@ _N = tables.namespace
 
 
 class Transfer:
-    def __init__(self, database: Database, encoder: TextEncoder, kick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        encoder: TextEncoder,
+        kick: Callable[[], None] = lambda: None,
+        shares: Shares | None = None,
+    ) -> None:
+        self._shares = shares
         self._database = database
         self._encoder = encoder
         self._kick = kick
@@ -72,6 +81,18 @@ class Transfer:
         Raises Conflict when the namespace is there, or was encoded by another encoder, and Invalid for a file that is
         not whole or not ours; nothing is stored then.
         """
+        begin = file.tell() if self._shares is not None else 0
+
+        def load() -> dict[str, int]:
+            if self._shares is not None:
+                file.seek(begin)
+            return self._load(tenant_id, writer, name, file)
+
+        counts = shared.kept(self._shares, tenant_id, load)
+        self._kick()
+        return counts
+
+    def _load(self, tenant_id: uuid.UUID, writer: Writer, name: str, file: IO[bytes]) -> dict[str, int]:
         lines = _Lines(file)
         header = lines.header()
         with self._database.tenant(tenant_id) as connection:
@@ -92,7 +113,6 @@ class Transfer:
                 erase.remake(connection, space, head)
             else:
                 _go_on(connection, space, header["statements"])
-        self._kick()
         return counts
 
     def _begin(self, connection: sa.Connection, tenant_id: uuid.UUID, name: str, header: dict[str, Any]) -> Namespace:

@@ -18,6 +18,8 @@ tenant = sa.Table(
     # Quotas; null is no limit.
     sa.Column("max_namespaces", sa.Integer),
     sa.Column("max_messages", sa.BigInteger),
+    # How often they were set: what cells hold of an earlier one is no share of this one.
+    sa.Column("quota_number", sa.Integer, nullable=False, server_default="1"),
 )
 
 api_key = sa.Table(
@@ -69,6 +71,20 @@ placement = sa.Table(
     sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
     sa.Column("digest", BYTEA, primary_key=True),
     sa.Column("cell", sa.Text, nullable=False),
+)
+
+# How much of its tenant's quota a cell may use. A cell has its own row; home's rows say what it granted to each.
+share = sa.Table(
+    "share",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=True), sa.ForeignKey("tenant.id"), primary_key=True),
+    sa.Column("cell", sa.Text, primary_key=True),
+    sa.Column("namespaces", sa.BigInteger, nullable=False),
+    sa.Column("messages", sa.BigInteger, nullable=False),
+    # Of the change in the cell that made it so.
+    sa.Column("number", sa.BigInteger, nullable=False),
+    # The quota that it is a share of; 0 says that home does not know what the cell holds.
+    sa.Column("quota_number", sa.Integer, nullable=False),
 )
 
 # What was erased, as digests; nothing brings it back.

@@ -14,12 +14,35 @@ from sqlalchemy.dialects.postgresql import insert
 from memsvc import errors
 from memsvc.domain.cell import Cell
 from memsvc.store import tables
-from memsvc.store.database import ONE_OF_MANY
+from memsvc.store.database import CELL
 
 _C = tables.cell
 _P = tables.placement
 # Names that are known to be this cell's own, while something is done.
 _own: contextvars.ContextVar[frozenset[tuple[uuid.UUID, str]]] = contextvars.ContextVar("own", default=frozenset())
+
+
+# What is done is done in each cell, of what that one has.
+_alone: contextvars.ContextVar[bool] = contextvars.ContextVar("alone", default=False)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Meanwhile there is what this cell has, and nothing else."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+def is_alone() -> bool:
+    return _alone.get()
+
+
+def moving(name: str) -> errors.Unavailable:
+    """What is said of a namespace that is between two cells."""
+    return errors.Unavailable(f"The namespace {name!r} is on its way to another cell.", "Send it again in a moment.")
 
 
 @contextlib.contextmanager
@@ -34,7 +57,9 @@ def own(tenant_id: uuid.UUID, name: str) -> Iterator[None]:
 
 def require_own(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> None:
     """Of a name that this cell has no namespace of. Raises Elsewhere where another one may have it."""
-    if connection.get_execution_options().get(ONE_OF_MANY) and (tenant_id, name) not in _own.get():
+    if _alone.get():
+        return
+    if connection.get_execution_options().get(CELL) and (tenant_id, name) not in _own.get():
         raise errors.Elsewhere(name)
 
 

@@ -17,8 +17,8 @@ from memsvc.store.together import Prepared
 APP_ROLE = "memsvc_app"
 # The option of every connection that says what is done about secrets where a namespace sets nothing.
 DEFAULT_SECRETS = "memsvc_secrets"
-# And the one that says that names may be those of another cell's namespaces.
-ONE_OF_MANY = "memsvc_one_of_many"
+# And the one that names the cell, where there are several: names may be those of another one's namespaces.
+CELL = "memsvc_cell"
 
 
 class Database:
@@ -37,12 +37,12 @@ class Database:
         port: Callable[[], int] | None = None,
         secrets: str = "keep",
         pooled: bool = False,
-        one_of_many: bool = False,
+        cell: str | None = None,
     ) -> None:
         """`port` is asked before each connection where the database listens now, and raises Unavailable, with the
         reason, when it does not. `secrets` is what is done about them in a namespace that sets nothing. `pooled`:
-        behind `url` stands a pooler that may give each transaction another connection of the database. `one_of_many`:
-        it is one cell's, and what it has not may be another's.
+        behind `url` stands a pooler that may give each transaction another connection of the database. `cell`: it is
+        that cell's, and what it has not may be another's.
         """
         self.pooled = pooled
         # What names have been found to stand for: an id is one namespace's for ever, so that a stale one finds nothing.
@@ -57,7 +57,7 @@ class Database:
             pool_timeout=30.0,
             # An error's text must not carry what was to be stored.
             hide_parameters=True,
-            execution_options={DEFAULT_SECRETS: secrets, ONE_OF_MANY: one_of_many},
+            execution_options={DEFAULT_SECRETS: secrets, CELL: cell},
             connect_args={
                 "connect_timeout": max(2, round(connect_timeout_s)),
                 "application_name": "memsvc",

@@ -56,10 +56,18 @@ class Space:
     written_at: dt.datetime | None
 
 
-def spaces(connection: sa.Connection, tenant_id: uuid.UUID, after: str, limit: int) -> list[Space]:
-    """A page of the tenant's namespaces by name, `after` is the cursor: the last name of the page before."""
-    page = sa.select(_N).where(_N.c.tenant_id == tenant_id, _N.c.name > after).order_by(_N.c.name).limit(limit)
-    return _held(connection, page, lambda named, _: named.c.name)
+def spaces(
+    connection: sa.Connection, tenant_id: uuid.UUID, after: str, limit: int, *, by_bytes: bool = False
+) -> list[Space]:
+    """A page of the tenant's namespaces by name, `after` is the cursor: the last name of the page before. `by_bytes`:
+    by those of the name, whatever the database's collation.
+    """
+
+    def order(named: Any) -> Any:
+        return sa.collate(named.c.name, "C") if by_bytes else named.c.name
+
+    page = sa.select(_N).where(_N.c.tenant_id == tenant_id, order(_N) > after).order_by(order(_N)).limit(limit)
+    return _held(connection, page, lambda named, _: order(named))
 
 
 def last_written(connection: sa.Connection, tenant_id: uuid.UUID, limit: int) -> list[Space]:

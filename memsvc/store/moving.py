@@ -25,7 +25,7 @@ from psycopg.rows import dict_row
 
 from memsvc import errors
 from memsvc.domain.cell import Cell
-from memsvc.store import cells, tables
+from memsvc.store import carried, cells, tables
 from memsvc.store.database import APP_ROLE
 
 HERE, LEFT = "here", "left"
@@ -163,6 +163,8 @@ def remove(home: Connection, other: Connection | None, name: str) -> None:
             raise errors.Conflict(f"The cell {name!r} has namespaces.", f"Run memsvc cells drain {name} first.")
         if other.execute("SELECT 1 FROM pg_subscription WHERE subname = %s", [_HOME]).fetchone():
             other.execute(sql.SQL("DROP SUBSCRIPTION {}").format(sql.Identifier(_HOME)))
+        other.execute("DELETE FROM share")
+    home.execute("DELETE FROM share WHERE cell = %s", [name])
     # Home keeps its log for who follows it.
     home.execute(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", [_slot(name)]
@@ -190,6 +192,7 @@ class Move:
     source: Connection
     target: Connection
     source_url: str
+    source_name: str
     target_name: str
     tenant_id: uuid.UUID
     name: str
@@ -272,6 +275,7 @@ class Move:
             _insert(self.target, "namespace", [row | {"is_moved": False, "partitioned": None}])
             _insert(self.target, "job", jobs)
             _insert(self.target, "tombstone", erased)
+            carried.arrived(self.target, self.tenant_id, self.target_name)
             self.target.execute(
                 "INSERT INTO directory (tenant_id, name, namespace_id) VALUES (%s, %s, %s)"
                 " ON CONFLICT (tenant_id, name) DO UPDATE SET namespace_id = excluded.namespace_id, moved_to = NULL",
@@ -291,16 +295,19 @@ class Move:
 
     def _place(self) -> None:
         """Home says where it is from now on."""
-        self.home.execute(
-            "INSERT INTO placement (tenant_id, digest, cell) VALUES (%s, %s, %s)"
-            " ON CONFLICT (tenant_id, digest) DO UPDATE SET cell = excluded.cell",
-            [self.tenant_id, cells.digest(self.tenant_id, self.name), self.target_name],
-        )
+        with self.home.transaction():
+            self.home.execute(
+                "INSERT INTO placement (tenant_id, digest, cell) VALUES (%s, %s, %s)"
+                " ON CONFLICT (tenant_id, digest) DO UPDATE SET cell = excluded.cell",
+                [self.tenant_id, cells.digest(self.tenant_id, self.name), self.target_name],
+            )
+            carried.placed(self.home, self.target, self.tenant_id, self.target_name)
 
     def _clear(self, space: uuid.UUID) -> int:
         """Nothing of it is left at the source but where its name leads."""
         self._unlink(space)
         with self.source.transaction():
+            carried.gone(self.source, self.tenant_id, self.source_name, space)
             return self._delete(self.source, space)
 
     def _unlink(self, space: uuid.UUID) -> None:

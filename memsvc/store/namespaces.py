@@ -195,6 +195,12 @@ def remaining(connection: sa.Connection, namespace: Namespace) -> int:
     return int(connection.execute(sa.select(total)).scalar_one())
 
 
+def leaving(connection: sa.Connection, tenant_id: uuid.UUID) -> str | None:
+    """A namespace of the tenant that goes from this cell to another one just now."""
+    statement = sa.select(_T.c.name).where(_T.c.tenant_id == tenant_id, _T.c.is_moved).limit(1)
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def set_secrets(connection: sa.Connection, namespace: Namespace, mode: str | None) -> None:
     """What is done about secrets in it from now on; None as the service's default says."""
     own = sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
@@ -215,7 +221,12 @@ def _named(connection: sa.Connection, tenant_id: uuid.UUID, name: str) -> uuid.U
 def _here(connection: sa.Connection, tenant_id: uuid.UUID, name: str, row: Any | None) -> uuid.UUID | None:
     """The id that the directory's row tells, if there is one. Raises Elsewhere where another cell may have it."""
     if row is not None and row.moved_to is not None:
-        raise errors.Elsewhere(name)
+        if not cells.is_alone():
+            raise errors.Elsewhere(name)
+        own = sa.select(sa.literal(1)).where(_T.c.tenant_id == tenant_id, _T.c.id == row.namespace_id)
+        if connection.execute(own).one_or_none() is not None:
+            raise cells.moving(name)
+        return None
     if row is None:
         cells.require_own(connection, tenant_id, name)
         return None

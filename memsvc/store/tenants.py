@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
-from memsvc.store import audit, tables
-from memsvc.store.database import Database
+from memsvc.domain.share import Quota as Bound
+from memsvc.store import audit, shares, tables
+from memsvc.store.database import CELL, Database
 
 _T = tables.tenant
 # The tenant that an installation starts with; the same everywhere, so that a restored dump finds its own.
@@ -37,7 +38,8 @@ def ensure(database: Database, name: str, quota: Quota | None = None) -> uuid.UU
         connection.execute(insert(_T).values(id=tenant_id, name=name).on_conflict_do_nothing())
         if quota is not None:
             limits = {"max_namespaces": quota.max_namespaces, "max_messages": quota.max_messages}
-            connection.execute(sa.update(_T).where(_T.c.id == tenant_id).values(limits))
+            number = {"quota_number": _T.c.quota_number + 1}
+            connection.execute(sa.update(_T).where(_T.c.id == tenant_id).values(limits | number))
             set_ = {name: limit for name, limit in limits.items() if limit is not None}
             audit.add(connection, tenant_id, None, "tenant.quota", f"tenant:{tenant_id}", set_)
     return tenant_id
@@ -54,25 +56,31 @@ def existing(database: Database, name: str) -> uuid.UUID:
 
 
 def keep_quota(connection: sa.Connection, tenant_id: uuid.UUID, *, fresh_namespace: bool, fresh_messages: bool) -> None:
-    """Raises Forbidden when the tenant, with what this transaction adds, holds more than its quota.
+    """Raises Forbidden when the tenant, with what this transaction adds, holds more than its quota; Short when it is
+    more than this cell's share of that.
 
     The last statement of a write. Where a limit is set it locks the tenant's row until the commit: of two writes at
     the same moment the later one counts what the earlier one stored.
     """
     limited = sa.or_(_T.c.max_namespaces.is_not(None), _T.c.max_messages.is_not(None))
-    statement = sa.select(_T.c.max_namespaces, _T.c.max_messages).where(_T.c.id == tenant_id, limited)
+    statement = sa.select(_T.c.max_namespaces, _T.c.max_messages, _T.c.quota_number).where(
+        _T.c.id == tenant_id, limited
+    )
     # NO KEY UPDATE: rows that refer to the tenant can be inserted meanwhile.
-    limits = connection.execute(statement.with_for_update(key_share=True)).one_or_none()
-    if limits is None:
+    row = connection.execute(statement.with_for_update(key_share=True)).one_or_none()
+    if row is None:
         return
-    n = tables.namespace
-    held = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(n.c.messages), 0)).where(n.c.tenant_id == tenant_id)
-    namespaces, messages = connection.execute(held).one()
-    for fresh, count, limit, what in (
-        (fresh_namespace, namespaces, limits.max_namespaces, "namespaces"),
-        (fresh_messages, messages, limits.max_messages, "messages"),
-    ):
-        if fresh and limit is not None and count > limit:
-            raise errors.Forbidden(
-                f"The tenant's quota of {what} is used up.", "Erase what is not needed, or ask the operator for more."
-            )
+    held, quota = shares.held(connection, tenant_id), Bound(*row)
+    cell = connection.get_execution_options().get(CELL)
+    bound = shares.bound(connection, tenant_id, cell, quota) if cell else quota
+    over = {
+        what: count
+        for what, fresh, count, limit in zip(
+            ("namespaces", "messages"), (fresh_namespace, fresh_messages), held, bound[:2], strict=True
+        )
+        if fresh and limit is not None and count > limit
+    }
+    if over:
+        told = f"The tenant's quota of {next(iter(over))} is used up."
+        next_step = "Erase what is not needed, or ask the operator for more."
+        raise errors.Short(told, next_step, **over) if cell else errors.Forbidden(told, next_step)

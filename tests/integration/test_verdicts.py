@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from memsvc import bootstrap, loading
+from memsvc import handlers, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.judgement import Judgement
@@ -365,9 +365,9 @@ def test_a_configured_model_is_asked_in_the_background_where_that_is_set_and_it_
     settings.distill = DistillSettings(with_model=with_model)
     endpoint.behave = judges("ends")
     model_of = loading.generator(settings)
-    consolidation = bootstrap._consolidation(settings, service.encoder, model_of)
-    handlers = bootstrap._handlers(settings, service.encoder, model_of, None, consolidation)
-    kinds = {kind: handlers[kind] for kind in (consolidate.KIND, verdicts.KIND)}
+    consolidation = handlers.consolidation(settings, service.encoder, model_of)
+    made = handlers.handlers(settings, service.encoder, model_of, None, consolidation)
+    kinds = {kind: made[kind] for kind in (consolidate.KIND, verdicts.KIND)}
     for _ in range(3):
         with service.database.tenant(service.tenant_id) as connection:
             here = {"id": space_of(service, memory).id}

@@ -1,0 +1,116 @@
+"""What does the background's jobs, as the settings have it: for the server and for workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from memsvc import errors
+from memsvc.distill.compose import Depth
+from memsvc.models import local
+from memsvc.models.encoder import TextEncoder
+from memsvc.models.generator import TextGenerator
+from memsvc.reader.lazy import LazyReader
+from memsvc.services import (
+    answer,
+    consolidate,
+    contexts,
+    forget,
+    promote,
+    records,
+    redistil,
+    reencode,
+    refine,
+    summarise,
+    verdicts,
+)
+from memsvc.services.aside import Aside
+from memsvc.services.consolidate import Consolidate
+from memsvc.services.contexts import Contexts
+from memsvc.services.forget import Forget
+from memsvc.services.maintain import Maintain
+from memsvc.services.promote import Promote
+from memsvc.services.read_ahead import ReadAhead
+from memsvc.services.redistil import Redistil
+from memsvc.services.reencode import Reencode
+from memsvc.services.refine import Refine
+from memsvc.services.summarise import Summarise
+from memsvc.services.verdicts import Verdicts
+from memsvc.services.work import Handler
+from memsvc.settings import Settings
+from memsvc.store.database import Database
+
+# Behind every write, and soon done.
+APART = (contexts.KIND,)
+# Those that can say what they would do.
+DRY = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
+# Of a consolidation's pairs, of a write: they are queued behind them, and nobody asks for one.
+QUEUED = (verdicts.KIND, redistil.STATEMENTS, contexts.KIND)
+
+
+def consolidation(
+    settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
+) -> Consolidate:
+    """With `aside` long computation does not stand in the way of requests."""
+    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
+    judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
+    return Consolidate(
+        text_encoder.width,
+        aside,
+        daily=[forget.KIND] if settings.jobs.forget_faded else [],
+        after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
+        after_doubts=[verdicts.KIND] if judges else [],
+        encoder=text_encoder.name,
+        most_bytes=settings.jobs.kept_bytes,
+    )
+
+
+def handlers(
+    settings: Settings,
+    text_encoder: TextEncoder,
+    text_generator: TextGenerator | None,
+    reader: LazyReader | None,
+    consolidating: Consolidate,
+) -> dict[str, Handler]:
+    """Job kind -> what does it."""
+    if settings.distill.with_model and text_generator is None:
+        raise errors.Invalid(
+            "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
+        )
+    distilling = Redistil(text_encoder, depth(settings), southern=settings.distill.southern)
+    made: dict[str, Handler] = {
+        consolidate.KIND: consolidating.run,
+        consolidate.REBUILD_KIND: consolidating.rebuild,
+        redistil.KIND: distilling.run,
+        redistil.STATEMENTS: distilling.run,
+        reencode.KIND: Reencode(text_encoder).run,
+        forget.KIND: Forget(daily=settings.jobs.forget_faded).run,
+        records.KIND: records.sweep,
+    }
+    if settings.index.promote_units:
+        limits = settings.index.promote_units, settings.index.partitions
+        promotion = Promote(text_encoder.width, text_encoder.name, *limits)
+        made[promote.KIND] = promotion.run
+        made[contexts.KIND] = Contexts(text_encoder, behind=promotion.consider).run
+    else:
+        made[contexts.KIND] = Contexts(text_encoder).run
+    if reader is not None:
+        made[answer.KIND] = ReadAhead(reader, settings.reader.episode_tokens).run
+    if text_generator is not None:
+        bounds = settings.generator
+        made[refine.KIND] = Refine(text_encoder, text_generator, bounds.timeout_s, bounds.max_tokens).run
+        made[summarise.KIND] = Summarise(text_generator, bounds.timeout_s, bounds.max_tokens).run
+        made[verdicts.KIND] = Verdicts(text_generator, bounds.timeout_s, bounds.max_tokens).run
+    return made
+
+
+def maintain(
+    database: Database, text_encoder: TextEncoder, made: Mapping[str, Handler], kick: Callable[[], None]
+) -> Maintain:
+    """What may be asked of these by hand."""
+    asked = {reencode.KIND: Reencode(text_encoder).wanted()}
+    return Maintain(database, made.keys() - set(QUEUED), DRY, kick, asked)
+
+
+def depth(settings: Settings) -> Depth:
+    """Of what is distilled."""
+    return Depth(settings.distill.reply_share)
