@@ -10,7 +10,7 @@ import numpy as np
 
 from eval import report, service
 from eval.capacity import filling, place, watch
-from eval.capacity.place import Figures, Place, Side
+from eval.capacity.place import Figures, Place, Side, Unsettled
 from eval.talk import Talk
 from memsvc.sdk import Namespace
 
@@ -19,6 +19,7 @@ _QUESTIONS = 40
 # The nearest that must be found again, and how many answers are compared by their scores.
 NEAREST, _FIRST = 50, 10
 _SEEDED = 1_000
+_POLL_S = 0.1
 _PROMOTES = {"MEMSVC_INDEX_PROMOTE_UNITS": "1"}
 
 
@@ -39,8 +40,7 @@ def run(messages: int, folder: Path, patience_s: float = 3 * 3600.0) -> dict[str
         here.close()
         there.restart()
         start, spent = time.perf_counter(), there.processor_s()
-        there.client.namespace(SPACE).maintain("promote")
-        there.settle()
+        _promote(there)
         took = {"promotion_s": time.perf_counter() - start, "promotion_cpu_s": there.processor_s() - spent}
         after, second = _asked(there, questions)
     finally:
@@ -51,6 +51,16 @@ def run(messages: int, folder: Path, patience_s: float = 3 * 3600.0) -> dict[str
         "messages": stats.messages, "units": stats.units.get("active", 0), "memory": before, "partition": after,
         "promotion": took, "agreement": agreement(first, second),
     }  # fmt: skip
+
+
+def _promote(there: Place) -> None:
+    """Raises Unsettled where it is not done within the patience of the run."""
+    job, give_up = there.client.namespace(SPACE).maintain("promote"), time.monotonic() + there.patience_s
+    while job.state in ("queued", "running") and time.monotonic() < give_up:
+        time.sleep(_POLL_S)
+        job = there.client.job(job.id)
+    if job.state != "done":
+        raise Unsettled(f"The promotion is {job.state}: {job.last_error or 'it takes too long'}.")
 
 
 def agreement(first: list[list[dict[str, Any]]], second: list[list[dict[str, Any]]]) -> Figures:

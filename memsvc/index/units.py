@@ -53,7 +53,7 @@ class Units:
     def put(self, entry: UnitEntry, cited: list[int]) -> int:
         """A unit that is not there yet, with the slots of the messages that it cites; its slot. It has no row yet."""
         slot = self._mention(entry.id)
-        searched = entry.status in _SEARCHED and entry.kind not in _NOT_SEARCHED
+        searched = is_searched(entry)
         starts = [moment for moment in (entry.t_start, entry.t_mention) if moment is not None]
         leader = by = -1
         if entry.superseded_by is not None:
@@ -245,6 +245,11 @@ class Units:
         """Whether it was superseded, as far as that was known at `known_at`."""
         known = True if query.known_at is None else superseded <= micros(query.known_at)
         return (superseded > NEVER) & known
+
+
+def is_searched(entry: UnitEntry) -> bool:
+    """Whether questions may find it."""
+    return entry.status in _SEARCHED and entry.kind not in _NOT_SEARCHED
 
 
 def _is_over(ends: NDArray[np.int64], at: dt.datetime) -> Mask:

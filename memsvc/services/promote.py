@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 import sqlalchemy as sa
 
-from memsvc.domain.change import ALL, OWN, STATEMENT, Batch
+from memsvc.domain.change import ALL, OWN, STATEMENT, Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.unit import STANDING_KINDS
+from memsvc.index.units import is_searched
 from memsvc.services import follow_ups
 from memsvc.services.work import GivingWay, Lease
 from memsvc.store import feed, jobs, partitions, unencoded, units
@@ -95,7 +97,7 @@ class Promote:
             if rows:
                 found[ref, OWN], found[ref, ALL] = np.frombuffer(rows, dtype="<f4").reshape(2, self._width)
         for unit in batch.units:
-            if unit.embedding:
+            if unit.embedding and _belongs(unit):
                 found[unit.id, STATEMENT] = np.frombuffer(unit.embedding, dtype="<f4")[: self._width]
         return found
 
@@ -108,4 +110,10 @@ def _gone(batch: Batch) -> list[tuple[str, int]]:
     """What has no vector at the end of the batch."""
     mute = [message.id for message in batch.messages if not batch.vectors.get(message.id)]
     gone = [(ref, part) for ref in (*batch.removed_messages, *mute) for part in (OWN, ALL)]
-    return gone + [(ref, STATEMENT) for ref in (*batch.removed_units, *(u.id for u in batch.units if not u.embedding))]
+    left = [unit.id for unit in batch.units if not (unit.embedding and _belongs(unit))]
+    return gone + [(ref, STATEMENT) for ref in (*batch.removed_units, *left)]
+
+
+def _belongs(unit: UnitEntry) -> bool:
+    """What is not searched would be in the way, and what may stand is in memory always."""
+    return is_searched(unit) and unit.kind not in STANDING_KINDS

@@ -7,8 +7,10 @@ precision, the inner product of unit vectors being their cosine.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -17,8 +19,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc.domain.change import STATEMENT
 from memsvc.domain.exchange import Namespace
-from memsvc.store import tables
+from memsvc.store import tables, together
 from memsvc.store.tables import any_of
+from memsvc.store.together import Prepared
 
 _N = tables.namespace
 # Of a vector as pgvector sends it: two numbers before its values.
@@ -99,53 +102,70 @@ def count(connection: sa.Connection, space: Namespace) -> int:
 
 
 class Partition:
-    """A namespace's partition in a transaction: memsvc.index.far.Far."""
+    """A namespace's partition in a transaction: memsvc.index.far.Far. Each call is one round trip."""
 
     def __init__(self, connection: sa.Connection, space: Namespace, width: int) -> None:
         self._connection = connection
         self._width = width
-        self._table = _table(space)
-        self._here = self._table.c.namespace_id == space.id
+        self._asked = _asked(space.id.hex)
+        self._here = {"space": space.id}
 
     def nearest(self, vector: NDArray[np.float32], count: int) -> Near:
         looked_at = min(max(count, _LEAST_LOOKED_AT), _MOST_LOOKED_AT)
-        for name, value in (
-            ("hnsw.ef_search", looked_at),
+        local = {
+            "hnsw.ef_search": str(looked_at),
             # Beyond those it goes on, nearest first, until there are enough.
-            ("hnsw.iterative_scan", "strict_order" if count > looked_at else "off"),
-            ("hnsw.max_scan_tuples", _MOST_SCANNED),
-        ):
-            self._connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
-        return self._near(self._table, vector, count, self._here)
+            "hnsw.iterative_scan": "strict_order" if count > looked_at else "off",
+            "hnsw.max_scan_tuples": str(_MOST_SCANNED),
+        }
+        return self._near(self._asked.nearest, {"asked": _written(vector), "count": count}, local)
 
     def among(self, vector: NDArray[np.float32], units: Sequence[str], messages: Sequence[str], count: int) -> Near:
-        t = self._table
-        of_units = sa.and_(t.c.part == STATEMENT, any_of(t.c.ref, units))
-        of_messages = sa.and_(t.c.part != STATEMENT, any_of(t.c.ref, messages))
-        # By their keys: in the order of the vectors all others would be passed on the way.
-        these = sa.select(t).where(self._here, sa.or_(of_units, of_messages)).cte("these").prefix_with("MATERIALIZED")
-        return self._near(these, vector, count)
+        given = {"asked": _written(vector), "count": count, "units": list(units), "messages": list(messages)}
+        return self._near(self._asked.among, given)
 
     def vectors(self, refs: Sequence[str], parts: Sequence[int]) -> NDArray[np.float32]:
-        found = np.zeros((len(refs), self._width), dtype=np.float32)
-        t = self._table
-        statement = sa.select(t.c.ref, t.c.part, sa.func.halfvec_send(t.c.vector, type_=sa.LargeBinary)).where(
-            self._here, any_of(t.c.ref, list(dict.fromkeys(refs)))
-        )
-        rows = {(ref, part): sent for ref, part, sent in self._connection.execute(statement)} if refs else {}
-        for place, key in enumerate(zip(refs, parts, strict=True)):
-            if key in rows:
-                found[place] = np.frombuffer(rows[key], dtype=">f2", offset=_HEAD_BYTES)
-        return found
+        if not refs:
+            return np.zeros((0, self._width), dtype=np.float32)
+        blank = np.zeros(self._width, dtype=">f2").tobytes()
+        given = self._here | {"refs": list(refs), "parts": list(parts), "blank": blank}
+        ((row,),) = together.ask(self._connection, [self._asked.vectors], given, by_key=True)
+        return np.frombuffer(row.vectors, dtype=">f2").astype(np.float32).reshape(len(refs), self._width)
 
     def _near(
-        self, place: sa.FromClause, vector: NDArray[np.float32], count: int, *conditions: sa.ColumnElement[bool]
+        self, statement: Prepared, given: Mapping[str, Any], local: Mapping[str, str] = MappingProxyType({})
     ) -> Near:
-        apart = place.c.vector.op("<#>", return_type=sa.Float)(sa.cast(sa.literal(_written(vector)), _Half))
-        statement = sa.select(place.c.ref, place.c.part, apart).where(*conditions).order_by(apart).limit(count)
-        rows = self._connection.execute(statement).all()
+        (rows,) = together.ask(self._connection, [statement], {**self._here, **given}, local=local)
         refs, parts, products = zip(*rows, strict=True) if rows else ((), (), ())
         return refs, np.array(parts, dtype=np.int64), -np.array(products, dtype=np.float32)
+
+
+class _Asked(NamedTuple):
+    nearest: Prepared
+    among: Prepared
+    vectors: Prepared
+
+
+@functools.lru_cache(maxsize=256)
+def _asked(number: str) -> _Asked:
+    """What is asked of the partition of the namespace of this number, compiled."""
+    table = f"vectors_{number}"
+    best = "SELECT ref, part, vector <#> CAST(:asked AS halfvec) AS product FROM {} ORDER BY product LIMIT :count"
+    # By their keys: in the order of the vectors all others would be passed on the way.
+    these = (
+        f"(SELECT ref, part, vector FROM {table} WHERE namespace_id = :space AND (part = {STATEMENT} AND"
+        f" ref = ANY(CAST(:units AS text[])) OR part <> {STATEMENT} AND ref = ANY(CAST(:messages AS text[]))) OFFSET 0)"
+        " AS these"
+    )
+    # All in one value, with zeros for what is not there: a row each would take several times as long to read.
+    vectors = (
+        f"SELECT string_agg(coalesce(substr(halfvec_send(v.vector), {_HEAD_BYTES + 1}), CAST(:blank AS bytea)), ''"
+        " ORDER BY asked.number) AS vectors FROM"
+        " unnest(CAST(:refs AS text[]), CAST(:parts AS smallint[])) WITH ORDINALITY AS asked (ref, part, number)"
+        f" LEFT JOIN {table} AS v ON v.namespace_id = :space AND v.ref = asked.ref AND v.part = asked.part"
+    )
+    nearest = best.format(f"{table} WHERE namespace_id = :space")
+    return _Asked(*(Prepared(sa.text(statement)) for statement in (nearest, best.format(these), vectors)))
 
 
 def _table(space: Namespace) -> sa.TableClause:
