@@ -53,6 +53,8 @@ class Authenticator:
     def __init__(self, database: Database, limits: LimitSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._brake = buckets.Buckets(limits.failed_keys / 60, limits.failed_keys, clock)
+        # Of all processes, where they share one: it is asked in threads alone.
+        self._brake_of_all = buckets.of(limits, "keys", limits.failed_keys / 60, limits.failed_keys)
         self._clock = clock
         self._good: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._bad: OrderedDict[bytes, float] = OrderedDict()
@@ -78,14 +80,7 @@ class Authenticator:
         with self._lock:
             if _digest(key) in self._good:
                 return False
-        wait_s = self._brake.wait_s(address)
-        if wait_s > 0:
-            seconds = math.ceil(wait_s)
-            raise errors.TooMany(
-                "Too many unknown keys came from this address.",
-                f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
-                retry_after_s=seconds,
-            )
+        _require_calm(self._brake.wait_s(address))
         return True
 
     def principal(self, key: str, address: str) -> Principal:
@@ -98,7 +93,8 @@ class Authenticator:
         with self._lane:
             found = self.remembered(key)
             if found is None:
-                self.stranger(key, address)
+                if self.stranger(key, address) and self._brake_of_all.waits:
+                    _require_calm(self._brake_of_all.wait_s(address))
                 found = self._looked_up(key, address)
             return found
 
@@ -114,6 +110,8 @@ class Authenticator:
                 _put(self._good, digest, (now, found))
         if found is None:
             self._brake.take(address)
+            if self._brake_of_all.waits:
+                self._brake_of_all.take(address)
             raise _unknown()
         return found
 
@@ -127,6 +125,17 @@ def _put(kept: OrderedDict[bytes, _T], digest: bytes, value: _T) -> None:
     kept.move_to_end(digest)
     if len(kept) > _REMEMBERED:
         kept.popitem(last=False)
+
+
+def _require_calm(wait_s: float) -> None:
+    """Raises TooMany where an address has so long to wait."""
+    if wait_s > 0:
+        seconds = math.ceil(wait_s)
+        raise errors.TooMany(
+            "Too many unknown keys came from this address.",
+            f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
+            retry_after_s=seconds,
+        )
 
 
 def _unknown() -> errors.Unauthorized:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import anyio
+import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +35,8 @@ _PLACED = re.compile(r"/(v\d+(?!/cells/)|admin)\b")
 _ABOUT_S = 1.0
 # What takes longer waits for a model or a disk rather than takes the processor from others.
 _LONG_S = 0.5
+# That ask Redis at once.
+_RATE_THREADS = 8
 
 
 class Origin:
@@ -81,14 +85,16 @@ class Rate:
     """Refuses what comes faster than `limits` allow, and more requests under way of one than half the connections there
     may be: by the key, or where none was verified by the address.
 
-    Counted in this process: several servers allow as many times the rate.
+    The rate is that of all processes where MEMSVC_LIMIT_REDIS_URL is set, else of each.
     """
 
-    def __init__(self, app: ASGIApp, limits: LimitSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: ASGIApp, limits: LimitSettings, rates: buckets.Buckets | None = None) -> None:
         self._app = app
         self._rate = limits.requests_per_s
         self._at_once = max(1, limits.connections // 2)
-        self._buckets = buckets.Buckets(limits.requests_per_s, limits.burst, clock)
+        self._buckets = rates or buckets.of(limits, "rate", limits.requests_per_s, limits.burst)
+        # Threads of their own: to be refused must not wait for what is worked on.
+        self._turns = anyio.CapacityLimiter(_RATE_THREADS)
         self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +102,7 @@ class Rate:
             await self._app(scope, receive, send)
             return
         who = buckets.asker(scope)
-        refused = self._refused(who)
+        refused = self._refused(who, await self._wait_s(who))
         if refused:
             await asyncio.sleep(PAUSE_S)
             await problems.response(refused)(scope, receive, send)
@@ -109,8 +115,12 @@ class Rate:
             if not self._under_way[who]:
                 del self._under_way[who]
 
-    def _refused(self, who: str) -> errors.TooMany | None:
-        wait_s = self._buckets.take(who)
+    async def _wait_s(self, who: str) -> float:
+        if not self._buckets.waits:
+            return self._buckets.take(who)
+        return await anyio.to_thread.run_sync(self._buckets.take, who, limiter=self._turns)
+
+    def _refused(self, who: str, wait_s: float) -> errors.TooMany | None:
         if wait_s > 0:
             return errors.TooMany(
                 f"This key sends more than {self._rate:g} requests a second.",

@@ -206,7 +206,8 @@ class LimitSettings(BaseSettings):
     distil_inline_bytes: int = Field(
         64 * 1024, ge=0, description="of a write's new words (UTF-8); the statements of a longer one follow in a job"
     )
-    requests_per_s: float = Field(500.0, gt=0, description="of one key, in one process")
+    requests_per_s: float = Field(500.0, gt=0, description="of one key, in one process, or in all that share a Redis")
+    redis_url: str | None = Field(None, description="where the processes count together: redis://host:6379/0")
     burst: int = Field(1000, ge=1, description="requests that a key may send at once after a rest")
     buffered_bytes: int = Field(
         64 * 1024**2, ge=1024, description="of all bodies that arrive or are worked on, in one process; a key has half"

@@ -61,7 +61,7 @@ def test_only_its_own_names_and_allowed_pages_reach_the_service(host: str, origi
 
 def test_what_comes_too_fast_is_told_when_to_come_again_key_by_key() -> None:
     now = 0.0
-    app = guard.Rate(fine, LimitSettings(requests_per_s=0.5, burst=2), lambda: now)
+    app = guard.Rate(fine, LimitSettings(requests_per_s=0.5, burst=2), buckets.Buckets(0.5, 2, lambda: now))
 
     async def run() -> None:
         nonlocal now
