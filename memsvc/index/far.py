@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 Near = tuple[Sequence[str], NDArray[np.int64], NDArray[np.float32]]
 
 
+class Behind(Exception):
+    """An index was settled by a later state of the partition than the one that is asked: read again."""
+
+
 class Far(Protocol):
-    """One namespace's partition, as it is in one transaction."""
+    """One namespace's partition, as it is in one transaction: it stands for the feed up to `at`."""
+
+    @property
+    def at(self) -> int: ...
 
     def nearest(self, vector: NDArray[np.float32], count: int) -> Near:
         """The `count` nearest to a (d,) unit vector, nearest first: nearly all of them (pgvector's HNSW)."""

@@ -21,7 +21,7 @@ from memsvc.index import dense, entries, lexical, words
 from memsvc.index.closeness import Closeness, cosines, known, measured, unmeasured
 from memsvc.index.columns import Ints, Mask, State, each, joined, part
 from memsvc.index.entries import Entry
-from memsvc.index.far import Far
+from memsvc.index.far import Behind, Far
 from memsvc.index.holdings import Holdings
 from memsvc.index.messages import Messages
 from memsvc.index.moment import Moment
@@ -104,9 +104,11 @@ class NamespaceIndex:
         most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
         are left out, and so is what was put away or has run out, what does not meet the `conditions`, and what came
         behind `until` in the feed, where the reader sees no more: others may have brought the index further. `far` is
-        the partition of one that is `settled`.
+        the partition of one that is `settled`. Raises Behind where that is not what the index was settled by.
         """
         with self._lock:
+            if self.settled is not None and (far is None or far.at < self.settled):
+                raise Behind
             until = until if until is not None and until < self.applied else None
             view = viewed(self._messages, self._units, self._held, moment or Moment(), conditions, until)
             vector = None if self._units.bare else vector

@@ -21,6 +21,7 @@ from memsvc.domain.message import Role
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored, Unsaid
 from memsvc.domain.timespan import TimeSpan
+from memsvc.index.far import Behind
 from memsvc.index.moment import Moment
 from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.view import Conditions
@@ -168,9 +169,27 @@ class Recall:
         """The read path in order: encode, follow, analyse, candidates, fusion, ranking, words. With `everything` also
         the scores of all that the namespace holds. What sweeps, and what is left to us to size, is spread.
         """
-        settings = self._settings
         vector = self._encoder.encode_query(query.text)
         clock.lap("encoding")
+        while True:
+            try:
+                return self._read_path(tenant_id, name, query, vector, limit, clock, most, everything=everything)
+            except Behind:  # others have brought the index to a later state of its partition
+                continue
+
+    def _read_path(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        vector: NDArray[np.float32],
+        limit: int | None,
+        clock: _Clock,
+        most: int,
+        *,
+        everything: bool,
+    ) -> _Run:
+        settings = self._settings
         with self._indexes.reading(tenant_id, name) as (connection, space, index):
             degraded = _degraded(space, index, self._encoder.name)
             clock.lap("following")
@@ -196,7 +215,7 @@ class Recall:
             # Whoever sweeps wants width, which an order by the pair of question and memory would undo.
             read = None if query.sweep else self._read
             chosen = ranked[: max(count, settings.cross_encoder_first if read else 0)]
-            every = search.best(len(index) if search.far is None else _MOST_EXPLAINED) if everything else []
+            every = search.best(len(index) if index.settled is None else _MOST_EXPLAINED) if everything else []
             memories = _words(connection, space, index, asked, chosen, scored)
             clock.lap("reading")
         read_in_time = True
@@ -224,7 +243,7 @@ class Recall:
             messages = self._matching.messages(connection, space, metadata) if metadata else None
             # What is not trusted is left out of the search: in numbers it must not push the rest away.
             conditions = Conditions(query.only, messages, distrusted)
-        far = None if index.settled is None else Partition(connection, space, index.width)
+        far = None if space.partitioned is None else Partition(connection, space, index.width)
         limit = self._settings.query_term_limit
         return _Search(index, query, vector, limit, distrusted, conditions, space.head, far)
 

@@ -102,9 +102,12 @@ def count(connection: sa.Connection, space: Namespace) -> int:
 
 
 class Partition:
-    """A namespace's partition in a transaction: memsvc.index.far.Far. Each call is one round trip."""
+    """A namespace's partition in a transaction, in which `space` was read: memsvc.index.far.Far. Each call is one round
+    trip.
+    """
 
     def __init__(self, connection: sa.Connection, space: Namespace, width: int) -> None:
+        self.at = -1 if space.partitioned is None else space.partitioned
         self._connection = connection
         self._width = width
         self._asked = _asked(space.id.hex)

@@ -9,6 +9,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -185,6 +186,29 @@ def test_what_changed_since_a_promotion_counts_at_once(
         first = promoted(service, memory)
         say(memory, "later", ("n3", "Ben", "The beehive is in good hands with Clara."))
     assert space_of(service, memory).partitioned == first.partitioned
+
+
+def test_a_question_whose_index_is_settled_by_a_later_one_meanwhile_is_asked_again(
+    memory: Namespace, service: Service, settle: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk(memory)
+    settle()
+    recall, asked = apart(service), []
+    before = found(recall, service, memory)
+    search = Recall._search
+
+    def searched(self: Recall, *given: Any) -> Any:
+        made = search(self, *given)
+        asked.append(given[0])
+        if len(asked) == 1:  # others promote and ask in between
+            promoted(service, memory)
+            found(recall, service, memory)
+        return made
+
+    monkeypatch.setattr(Recall, "_search", searched)
+    assert_same(found(recall, service, memory), before)
+    assert len(asked) == 2 * len(QUESTIONS) + 1
+    assert settled(recall, space_of(service, memory)) is not None
 
 
 def test_an_index_that_relies_on_more_than_the_partition_has_is_made_anew(
