@@ -6,6 +6,7 @@ import functools
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from memsvc import errors, loading, rooms, safety
 from memsvc.distill.compose import Depth
@@ -64,6 +65,7 @@ from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres, kept
 from memsvc.store.journal import Journal
+from memsvc.store.replica import Replica, Replicated
 
 _SERVER_KEY = "server"
 # Behind every write, and soon done.
@@ -140,7 +142,8 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
         schema.upgrade(owner_url, rooms.root() / "migrations")
         if settings.index.promote_units:
             schema.require_vectors(owner_url)
-        database = reach(settings, app_url, postgres.port if postgres else None, settings.database.pool_size)
+        port, size = postgres.port if postgres else None, settings.database.pool_size
+        database = reach(settings, app_url, port, size, replica_url=settings.database.replica_url)
         database.check()
         journal = loading.journal(settings)
         restored(settings, database, journal).compare()
@@ -189,17 +192,25 @@ def restored(settings: Settings, database: Database, journal: Journal) -> Restor
     return Restored(database, erase, journal)
 
 
-def reach(settings: Settings, url: str, port: Callable[[], int] | None = None, pool_size: int = 4) -> Database:
+def reach(
+    settings: Settings,
+    url: str,
+    port: Callable[[], int] | None = None,
+    pool_size: int = 4,
+    *,
+    replica_url: str | None = None,
+) -> Database:
     """The database, with what the settings say of it; nothing is sent to it."""
-    return Database(
-        url,
-        pool_size=pool_size,
-        connect_timeout_s=settings.database.connect_timeout_s,
-        port=port,
-        secrets=settings.server.secrets,
-        pooled=settings.database.pooled,
-        one_of_many=settings.cells.name is not None,
-    )
+    given: dict[str, Any] = {
+        "pool_size": pool_size,
+        "connect_timeout_s": settings.database.connect_timeout_s,
+        "secrets": settings.server.secrets,
+        "pooled": settings.database.pooled,
+        "one_of_many": settings.cells.name is not None,
+    }
+    if replica_url is None:
+        return Database(url, port=port, **given)
+    return Replicated(url, Replica(replica_url, **given), port=port, **given)
 
 
 def _consolidation(
