@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.auth import Admin
+from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.store import jobs
+from memsvc.store.replica import Replicated
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 router = APIRouter(tags=["health"])
@@ -45,11 +47,29 @@ class _State(Collector):
         yield GaugeMetricFamily("memsvc_index_bytes", "Memory of the indexes.", value=pool.resident_bytes())
         yield GaugeMetricFamily("memsvc_indexes", "Namespaces whose index is in memory.", value=len(pool))
         yield GaugeMetricFamily("memsvc_connections_used", "Database connections in use.", value=database.in_use())
+        if isinstance(database, Replicated):
+            yield from _replica(database)
         queued = GaugeMetricFamily("memsvc_jobs", "Background jobs.", labels=["kind", "state"])
         with database.dispatch() as connection:
             for kind, state, count in jobs.census(connection):
                 queued.add_metric([kind, state], count)
         yield queued
+
+
+def _replica(database: Replicated) -> Iterable[Metric]:
+    """Without its lag where it is not to be read now."""
+    read = CounterMetricFamily("memsvc_heavy_reads", "Exports and lists, by where they were read.", labels=["from"])
+    for place, count in database.reads.items():
+        read.add_metric([place], count)
+    yield read
+    try:
+        lag = database.lag()
+    except errors.MemsvcError:
+        yield GaugeMetricFamily("memsvc_replica_up", "Whether the replica follows the database.", value=0)
+        return
+    yield GaugeMetricFamily("memsvc_replica_up", "Whether the replica follows the database.", value=1)
+    yield GaugeMetricFamily("memsvc_replica_lag_bytes", "Of the log, not replayed yet.", value=lag.bytes)
+    yield GaugeMetricFamily("memsvc_replica_lag_seconds", "Since what it replayed last.", value=lag.seconds)
 
 
 @router.get(

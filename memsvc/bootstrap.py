@@ -6,6 +6,7 @@ import functools
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from memsvc import errors, handlers, loading, rooms, safety
 from memsvc.index.pool import IndexPool
@@ -45,6 +46,7 @@ from memsvc.store import keys, schema, tenants
 from memsvc.store.database import Database
 from memsvc.store.embedded import EmbeddedPostgres, kept
 from memsvc.store.journal import Journal
+from memsvc.store.replica import Replica, Replicated
 
 _SERVER_KEY = "server"
 
@@ -126,7 +128,8 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
         schema.upgrade(owner_url, rooms.root() / "migrations")
         if settings.index.promote_units:
             schema.require_vectors(owner_url)
-        database = reach(settings, app_url, postgres.port if postgres else None, settings.database.pool_size)
+        port, size = postgres.port if postgres else None, settings.database.pool_size
+        database = reach(settings, app_url, port, size, replica_url=settings.database.replica_url)
         database.check()
         journal = loading.journal(settings)
         restored(settings, database, journal).compare()
@@ -175,17 +178,25 @@ def restored(settings: Settings, database: Database, journal: Journal) -> Restor
     return Restored(database, erase, journal)
 
 
-def reach(settings: Settings, url: str, port: Callable[[], int] | None = None, pool_size: int = 4) -> Database:
+def reach(
+    settings: Settings,
+    url: str,
+    port: Callable[[], int] | None = None,
+    pool_size: int = 4,
+    *,
+    replica_url: str | None = None,
+) -> Database:
     """The database, with what the settings say of it; nothing is sent to it."""
-    return Database(
-        url,
-        pool_size=pool_size,
-        connect_timeout_s=settings.database.connect_timeout_s,
-        port=port,
-        secrets=settings.server.secrets,
-        pooled=settings.database.pooled,
-        cell=settings.cells.name,
-    )
+    given: dict[str, Any] = {
+        "pool_size": pool_size,
+        "connect_timeout_s": settings.database.connect_timeout_s,
+        "secrets": settings.server.secrets,
+        "pooled": settings.database.pooled,
+        "cell": settings.cells.name,
+    }
+    if replica_url is None:
+        return Database(url, port=port, **given)
+    return Replicated(url, Replica(replica_url, **given), port=port, **given)
 
 
 def _ingest(

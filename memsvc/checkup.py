@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from memsvc import errors, loading, rooms
+from memsvc import errors, loading, rooms, safety
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.settings import Settings
 from memsvc.store import embedded, schema
 from memsvc.store.database import Database
+from memsvc.store.replica import Replica, Replicated
 
 # Mother, water, house, in the scripts that most people write.
 _SAMPLES = {
@@ -47,6 +48,7 @@ def findings(settings: Settings) -> list[Finding]:
     looks: dict[str, Callable[[Settings], str]] = {
         "rooms": lambda _: f"server code and migrations in {rooms.root()}",
         "database": _database,
+        **({"replica": _replica} if settings.database.replica_url else {}),
         "encoder": _encoder,
         "token counter": lambda _: f"{tokens.NAME}, {tokens.count('ready')} token for 'ready'",
         "sentence-transformers": _sentence_transformers,
@@ -77,6 +79,20 @@ def _database(settings: Settings) -> str:
     finally:
         database.close()
     return "the PostgreSQL of MEMSVC_DATABASE_URL answers"
+
+
+def _replica(settings: Settings) -> str:
+    safety.check(settings)
+    chosen = settings.database
+    assert chosen.url is not None and chosen.replica_url is not None
+    replica = Replica(chosen.replica_url, pool_size=1, pooled=chosen.pooled)
+    database = Replicated(chosen.app_url or chosen.url, replica, pool_size=1, pooled=chosen.pooled)
+    try:
+        replica.check()
+        behind = database.lag()
+    finally:
+        database.close()
+    return f"the replica of MEMSVC_DATABASE_REPLICA_URL is {behind.bytes} bytes and {behind.seconds:.1f} s behind"
 
 
 def _encoder(settings: Settings) -> str:

@@ -45,6 +45,11 @@ def check(settings: Settings) -> None:
                 f"MEMSVC_API_KEY has under {_MIN_KEY_CHARS} characters, and the service would listen on {server.host}.",
                 "Make one with: openssl rand -hex 32.",
             )
+    if settings.database.replica_url is not None and settings.database.url is None:
+        raise errors.Invalid(
+            "MEMSVC_DATABASE_REPLICA_URL is set, and the embedded database has no replica.",
+            "Set MEMSVC_DATABASE_URL to the primary of that replica, or unset it.",
+        )
     if settings.telemetry.otlp_url is not None:
         endpoint("MEMSVC_TELEMETRY_OTLP_URL", settings.telemetry.otlp_url, carries_key=False)
     if settings.generator.url is not None:

@@ -48,6 +48,9 @@ class DatabaseSettings(BaseSettings):
 
     url: str | None = Field(None, description="the owner's URL of a PostgreSQL; without it the embedded one is used")
     app_url: str | None = Field(None, description="URL of a role apart from the owner; default: url, as memsvc_app")
+    replica_url: str | None = Field(
+        None, description="of a streaming replica, for what reads much; the role is that of app_url"
+    )
     pooled: bool = Field(False, description="a pooler in transaction mode stands before it, as pgbouncer")
     pool_size: int = Field(10, ge=1)
     connect_timeout_s: float = Field(10.0, gt=0)

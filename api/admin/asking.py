@@ -40,7 +40,7 @@ def recall(
             tenant_id, namespace, Question(asked.query, moment, asked.as_of), limit, trace=True, explain=asked.explain
         )
     else:
-        service.inspect.stats(tenant_id, namespace)  # a namespace that is not there is told
+        service.namespaces.find(tenant_id, namespace)  # a namespace that is not there is told
     return pages.show(
         request,
         "recall.html",

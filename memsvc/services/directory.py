@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from memsvc.services import secrecy
 from memsvc.store import cells, directory, exchanges, namespaces, units
 from memsvc.store.database import Database
 
+ResultT = TypeVar("ResultT")
 _PAGE = 1_000
 
 
@@ -46,13 +48,15 @@ class Directory:
         """A page of this cell's namespaces by name, with what each holds; `after` is the cursor, a name. `by_bytes`: in
         an order that is the same in every database.
         """
-        with self._database.tenant(tenant_id, snapshot=True) as connection:
-            return directory.spaces(connection, tenant_id, after, limit, by_bytes=by_bytes)
+        page = functools.partial(directory.spaces, tenant_id=tenant_id, after=after, limit=limit, by_bytes=by_bytes)
+        return self._heavily(tenant_id, page)
 
     def overview(self, tenant_id: uuid.UUID, limit: int) -> tuple[dict[uuid.UUID, int], list[directory.Space]]:
         """Id of each namespace -> how many messages it holds; and those that were written to last."""
-        with self._database.tenant(tenant_id, snapshot=True) as connection:
-            return directory.held(connection, tenant_id), directory.last_written(connection, tenant_id, limit)
+        return self._heavily(
+            tenant_id,
+            lambda there: (directory.held(there, tenant_id), directory.last_written(there, tenant_id, limit)),
+        )
 
     def names(self, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Namespace id -> its name, of those that are there."""
@@ -74,9 +78,12 @@ class Directory:
         self, tenant_id: uuid.UUID, name: str, steps: int
     ) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
         """How the active memories of the namespace became so many; as the store has it."""
-        with self._database.tenant(tenant_id, snapshot=True) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            return directory.growth(connection, space, steps) if space else (None, [])
+
+        def read(there: sa.Connection) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
+            space = namespaces.find(there, tenant_id, name)
+            return directory.growth(there, space, steps) if space else (None, [])
+
+        return self._heavily(tenant_id, read)
 
     def namespace_of_unit(self, tenant_id: uuid.UUID, unit_id: str) -> str | None:
         with self._database.tenant(tenant_id) as connection:
@@ -117,6 +124,15 @@ class Directory:
             if space is None:
                 return []
             return _marked(connection, space, [item for item in held if item.unit.status in statuses])
+
+    def _heavily(self, tenant_id: uuid.UUID, read: Callable[[sa.Connection], ResultT]) -> ResultT:
+        """For the pages of the admin alone: the lists of mem0 stand in the way of searches and erasures too."""
+
+        def opened(place: Database) -> ResultT:
+            with place.tenant(tenant_id, snapshot=True) as connection:
+                return read(connection)
+
+        return self._database.heavy(opened)
 
 
 def _marked(connection: sa.Connection, space: Namespace, held: Sequence[units.StoredUnit]) -> list[MarkedUnit]:

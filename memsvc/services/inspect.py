@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -34,6 +35,8 @@ from memsvc.store import (
     versions,
 )
 from memsvc.store.database import Database
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,11 @@ class Inspect:
 
     def messages(self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int) -> Page:
         """Up to `limit` messages stored after `after_seq`, in the order they were stored. Raises NotFound."""
-        with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = _told(connection, space, exchanges.page(connection, space, after_seq, limit + 1))
+        found = self._heavily(
+            tenant_id,
+            namespace_name,
+            lambda there, space: _told(there, space, exchanges.page(there, space, after_seq, limit + 1)),
+        )
         more = len(found) > limit
         return Page(tuple(found[:limit]), found[limit - 1].message.seq if more else None)
 
@@ -127,9 +133,12 @@ class Inspect:
         """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all memories of
         every status. Raises NotFound.
         """
-        with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = units.page(connection, space, after_seq, limit + 1, sought)
-            shown = secrecy.veil(connection, space)(found[:limit])
+
+        def read(there: sa.Connection, space: Namespace) -> tuple[list[units.StoredUnit], list[units.StoredUnit]]:
+            page = units.page(there, space, after_seq, limit + 1, sought)
+            return page, secrecy.veil(there, space)(page[:limit])
+
+        found, shown = self._heavily(tenant_id, namespace_name, read)
         contains = sought.contains.casefold() if sought and sought.contains else ""
         # What is hidden is not found by its letters either.
         told = tuple(
@@ -194,8 +203,9 @@ class Inspect:
 
     def episodes(self, tenant_id: uuid.UUID, namespace_name: str) -> list[Episode]:
         """What the consolidation has gathered so far, the earliest first. Raises NotFound."""
-        with self._reading(tenant_id, namespace_name) as (connection, space):
-            return secrecy.veil(connection, space)(links.episodes(connection, space))
+        return self._heavily(
+            tenant_id, namespace_name, lambda there, space: secrecy.veil(there, space)(links.episodes(there, space))
+        )
 
     def profiles(
         self, tenant_id: uuid.UUID, namespace_name: str, subject: str | None, as_of: dt.datetime | None = None
@@ -203,11 +213,14 @@ class Inspect:
         """What holds of each person now, or held at `as_of`, and what was so before; `subject` for the one of this
         name. Raises NotFound.
         """
-        with self._reading(tenant_id, namespace_name) as (connection, space):
-            base = consolidation.base(connection, space)
-            names = names_in(base, aliases.of(connection, space))
-            doubted = links.doubted(connection, space, None, BY_HAND) if as_of is None else {}
-            veil = secrecy.veil(connection, space)
+
+        def read(there: sa.Connection, space: Namespace) -> tuple[list[Any], Any, dict[str, Any], secrecy.Veil]:
+            base = consolidation.base(there, space)
+            names = names_in(base, aliases.of(there, space))
+            doubted = links.doubted(there, space, None, BY_HAND) if as_of is None else {}
+            return base, names, doubted, secrecy.veil(there, space)
+
+        base, names, doubted, veil = self._heavily(tenant_id, namespace_name, read)
         said = [
             profile.Statement(
                 trait_of(item, names), item.valid_to, item.merged_into, item.superseded_by,
@@ -219,14 +232,24 @@ class Inspect:
 
     def stats(self, tenant_id: uuid.UUID, namespace_name: str) -> Stats:
         """Counts of everything. Raises NotFound."""
-        with self._reading(tenant_id, namespace_name) as (connection, space):
-            return Stats(
+        return self._heavily(
+            tenant_id,
+            namespace_name,
+            lambda there, space: Stats(
                 space.head,
-                exchanges.tally(connection, space),
-                units.tally(connection, space),
-                jobs.counts(connection, space),
-                unencoded.unknown_share(connection, space),
-            )
+                exchanges.tally(there, space),
+                units.tally(there, space),
+                jobs.counts(there, space),
+                unencoded.unknown_share(there, space),
+            ),
+        )
+
+    def _heavily(self, tenant_id: uuid.UUID, name: str, read: Callable[[sa.Connection, Namespace], ResultT]) -> ResultT:
+        def opened(place: Database) -> ResultT:
+            with namespaces.reading(place, tenant_id, name) as found:
+                return read(*found)
+
+        return self._database.heavy(opened)
 
     @contextlib.contextmanager
     def _reading(self, tenant_id: uuid.UUID, name: str) -> Iterator[tuple[sa.Connection, Namespace]]:

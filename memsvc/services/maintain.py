@@ -72,14 +72,18 @@ class Maintain:
         self, tenant_id: uuid.UUID, states: Sequence[State], namespace_name: str | None, limit: int
     ) -> list[Job]:
         """The newest jobs, of all states when none is given. Raises NotFound for a namespace that is not there."""
-        with self._database.tenant(tenant_id) as connection:
-            space = None
-            if namespace_name is not None:
-                space = namespaces.find(connection, tenant_id, namespace_name)
-                if space is None:
-                    raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "List all jobs instead.")
-            found = jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
-            return _shown(connection, tenant_id, found)
+
+        def read(place: Database) -> list[Job]:
+            with place.tenant(tenant_id, snapshot=True) as connection:
+                space = None
+                if namespace_name is not None:
+                    space = namespaces.find(connection, tenant_id, namespace_name)
+                    if space is None:
+                        raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "List all jobs instead.")
+                found = jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
+                return _shown(connection, tenant_id, found)
+
+        return self._database.heavy(read)
 
     def retry(self, tenant_id: uuid.UUID, actor: str | None, job_id: uuid.UUID) -> Job:
         """Let a dead or cancelled job run again. Raises NotFound, and Conflict in any other state."""

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import IO, Any
 
 import sqlalchemy as sa
@@ -59,21 +59,16 @@ class Transfer:
             if space is not None:
                 _require_all(space, may_see_all)
                 audit.add(connection, tenant_id, actor, "export", f"namespace:{space.id}")
-        with self._database.tenant(tenant_id, snapshot=True) as connection:
-            space = namespaces.find(connection, tenant_id, name)
-            if space is None:
-                raise errors.NotFound(f"There is no namespace {name!r}.", "Nothing was exported.")
-            _require_all(space, may_see_all)
-            digest, count = hashlib.sha256(), 0
-            line = _line(_header(connection, space))
-            digest.update(line)
-            yield line
-            for table, row in transfer.rows(connection, space):
-                line = _line({"table": table, "row": row})
-                digest.update(line)
-                count += 1
-                yield line
-            yield _line({"rows": count, "sha256": digest.hexdigest()})
+
+        def lines(place: Database) -> Generator[bytes]:
+            with place.tenant(tenant_id, snapshot=True) as connection:
+                space = namespaces.find(connection, tenant_id, name)
+                if space is None:
+                    raise errors.NotFound(f"There is no namespace {name!r}.", "Nothing was exported.")
+                _require_all(space, may_see_all)
+                yield from _lines(connection, space)
+
+        yield from self._database.stream(lines)
 
     def load(self, tenant_id: uuid.UUID, writer: Writer, name: str, file: IO[bytes]) -> dict[str, int]:
         """Rows per table. Nothing in the file is trusted more than the writer; what was erased here stays erased.
@@ -179,6 +174,20 @@ def _go_on(connection: sa.Connection, space: Namespace, statements: Sequence[tup
         follow_ups.statements(connection, space, after, to)
     if bare is not None:
         follow_ups.contexts(connection, space, space.head)
+
+
+def _lines(connection: sa.Connection, space: Namespace) -> Iterator[bytes]:
+    """The file: its header, its rows, its end."""
+    digest, count = hashlib.sha256(), 0
+    line = _line(_header(connection, space))
+    digest.update(line)
+    yield line
+    for table, row in transfer.rows(connection, space):
+        line = _line({"table": table, "row": row})
+        digest.update(line)
+        count += 1
+        yield line
+    yield _line({"rows": count, "sha256": digest.hexdigest()})
 
 
 def _require_all(space: Namespace, may_see_all: bool) -> None:

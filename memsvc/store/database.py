@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from memsvc import errors
 from memsvc.store import failures, together
 from memsvc.store.together import Prepared
 
+ResultT = TypeVar("ResultT")
 APP_ROLE = "memsvc_app"
 # The option of every connection that says what is done about secrets where a namespace sets nothing.
 DEFAULT_SECRETS = "memsvc_secrets"
@@ -34,15 +35,16 @@ class Database:
         *,
         pool_size: int = 10,
         connect_timeout_s: float = 10.0,
+        wait_s: float = 30.0,
         port: Callable[[], int] | None = None,
         secrets: str = "keep",
         pooled: bool = False,
         cell: str | None = None,
     ) -> None:
-        """`port` is asked before each connection where the database listens now, and raises Unavailable, with the
-        reason, when it does not. `secrets` is what is done about them in a namespace that sets nothing. `pooled`:
-        behind `url` stands a pooler that may give each transaction another connection of the database. `cell`: it is
-        that cell's, and what it has not may be another's.
+        """`wait_s`: for a connection of the pool to come free. `port` is asked before each connection where the
+        database listens now, and raises Unavailable, with the reason, when it does not. `secrets` is what is done about
+        them in a namespace that sets nothing. `pooled`: behind `url` stands a pooler that may give each transaction
+        another connection of the database. `cell`: it is that cell's, and what it has not may be another's.
         """
         self.pooled = pooled
         # What names have been found to stand for: an id is one namespace's for ever, so that a stale one finds nothing.
@@ -54,7 +56,7 @@ class Database:
             self._url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=30.0,
+            pool_timeout=wait_s,
             # An error's text must not carry what was to be stored.
             hide_parameters=True,
             execution_options={DEFAULT_SECRETS: secrets, CELL: cell},
@@ -93,6 +95,16 @@ class Database:
         setting = "app.tenant", str(tenant_id), snapshot
         with self._transaction(*setting, stores=not snapshot, first=[first], values=values) as (connection, (rows,)):
             yield connection, rows
+
+    def heavy(self, read: Callable[[Database], ResultT]) -> ResultT:
+        """What `read` finds in the database that it is given, which is this one, or a replica with all that this one
+        had when it was asked. It reads much, in one snapshot, and may be called twice. Never for what follows from it.
+        """
+        return read(self)
+
+    def stream(self, read: Callable[[Database], Generator[bytes]]) -> Generator[bytes]:
+        """As `heavy`, in parts."""
+        return read(self)
 
     @contextlib.contextmanager
     def key_lookup(self, key_id: str) -> Iterator[sa.Connection]:

@@ -34,9 +34,9 @@ BEGIN
         RETURN false;
     END IF;
     -- Wide vectors too stand in the rows themselves, where a search reads them at once.
-    EXECUTE format('CREATE TABLE %I (namespace_id UUID NOT NULL CHECK (namespace_id = %L), ref TEXT COLLATE "C" NOT NULL,
-        part SMALLINT NOT NULL, vector halfvec(%s) NOT NULL, PRIMARY KEY (namespace_id, ref, part)) WITH (toast_tuple_target = 8160)',
-        place, space, width);
+    EXECUTE format('CREATE TABLE %I (namespace_id UUID NOT NULL CHECK (namespace_id = %L),
+        ref TEXT COLLATE "C" NOT NULL, part SMALLINT NOT NULL, vector halfvec(%s) NOT NULL,
+        PRIMARY KEY (namespace_id, ref, part)) WITH (toast_tuple_target = 8160)', place, space, width);
     EXECUTE format('CREATE INDEX ON %I USING hnsw (vector halfvec_ip_ops)', place);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', place);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', place);
