@@ -20,7 +20,7 @@ import pytest
 from memsvc import errors
 from memsvc.sdk import MemoryClient, NotFound
 from memsvc.sdk.errors import ApiError, MemsvcClientError
-from memsvc.store import keys, moving, tenants
+from memsvc.store import keys, moving, namespaces, partitions, tenants
 from tests.cells import KEY, Cell, Installation, Writers, installed
 from tests.waiting import LIMIT_S, until
 
@@ -66,7 +66,11 @@ def test_a_namespace_that_is_moved_is_found_where_it_was(
     source = holder(installation, "mover")
     target = next(name for name in installation.cells if name != source)
     before = [(unit.id, unit.text) for unit in memory.units()]
+    assert partition(installation.cells[source], "mover", make=True) == (True, 0)
     assert installation.move("mover", source, target) > 10
+    # Its vectors' partition is a copy: it goes, and the target makes its own.
+    assert partition(installation.cells[target], "mover") == (False, None)
+    assert not partitions_of(installation.cells[source])
     for client in clients.values():
         assert [(unit.id, unit.text) for unit in client.namespace("mover").units()] == before
     clients[source].namespace("mover").add("I sold a canoe.", session_id="s")
@@ -79,6 +83,27 @@ def holder(installation: Installation, name: str) -> str:
     """The cell that has the namespace."""
     (found,) = [cell.name for cell in installation.cells.values() if cell.has(name)]
     return found
+
+
+def partitions_of(cell: Cell) -> int:
+    with cell.postgres._superuser("memsvc") as connection:
+        found = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'vectors_%' AND relkind = 'r'")
+        (count,) = found.fetchone() or (0,)
+    return int(count)
+
+
+def partition(cell: Cell, name: str, *, make: bool = False) -> tuple[bool, int | None]:
+    """Whether there are partitions in the cell, and up to where that of the namespace is."""
+    service = cell.service
+    assert service is not None
+    with service.database.tenant(service.tenant_id) as connection:
+        space = namespaces.lock_existing(connection, service.tenant_id, name)
+        assert space is not None
+        if make:
+            assert partitions.make(connection, space, service.encoder.width, 10)
+            space = namespaces.by_id(connection, service.tenant_id, space.id)
+            assert space is not None
+    return partitions_of(cell) > 0, space.partitioned
 
 
 @pytest.mark.slow
