@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from eval.cells import sizes, spread
+from eval import markdown
+from eval.cells import page, sizes, spread
 from eval.cells.costs import Bill
 from memsvc.domain.cell import chosen
 from memsvc.store.tenants import DEFAULT
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_page_of_cells_shows_its_recorded_run_and_nothing_else() -> None:
+    shown = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    figures = json.loads((ROOT / "docs" / "results" / "cells.json").read_text(encoding="utf-8"))
+    assert markdown.placed(shown, page.tables(figures)) == shown
 
 
 def test_of_many_names_a_fourth_cell_takes_a_quarter_and_no_other_changes_its_place() -> None:
