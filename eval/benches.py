@@ -64,6 +64,23 @@ def of_promotion(messages: str, folder: Path | None, json_out: Path | None) -> i
         return _failed(error)
 
 
+def of_cells(json_out: Path | None) -> int:
+    """Three cells beside one: what requests cost, a cell that is killed, a namespace that moves; the exit status."""
+    from eval.capacity.place import Unsettled
+    from eval.cells import run
+    from eval.cells.outages import Stuck
+    from eval.cells.servers import CommandFailed
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="memsvc-bench-") as temporary:
+            return _told(run.run(Path(temporary)), json_out)
+    except (
+        Stuck, CommandFailed, Unsettled, service.ServiceFailed, MemsvcError, MemsvcClientError, httpx.HTTPError,
+        OSError,
+    ) as error:  # fmt: skip
+        return _failed(error)
+
+
 def _sizes(given: str, option: str) -> list[int]:
     """The numbers in an option, ascending; none in an empty one. Raises BadSizes."""
     parts = [part.strip() for part in given.split(",") if part.strip()]

@@ -19,6 +19,7 @@ from eval import retrieval as measurement
 from eval.adapters import product
 from eval.adapters.product import ProductFailed
 from eval.capacity import page as capacity
+from eval.cells import page as cells
 from eval.datasets import read
 from eval.datasets.model import BadDataset, Dataset
 from eval.journal import Journal, JournalRefused
@@ -176,6 +177,7 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             results += found if isinstance(found, list) else [found]
         of_readers = [result for result in results if "peaks" in result]
         of_machines = [result for result in results if "namespaces" in result]
+        of_cells = [result for result in results if "touched" in result]
         summaries = [result for result in results if "contestants" in result]
         judged = [result for result in results if "verdicts" in result]
         results = [result for result in results if "overall" in result]
@@ -183,6 +185,7 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
             [
                 *([markdown.figures(results)] if results else []), *map(markdown.answers, summaries),
                 *map(markdown.verdicts, judged), *map(markdown.reading, of_readers), *map(capacity.tables, of_machines),
+                *map(cells.tables, of_cells),
             ]
         )  # fmt: skip
         if not text:

@@ -61,14 +61,15 @@ def running(data: Path | None = None, peak: Peak | None = None, **settings: str)
 
 @contextlib.contextmanager
 def of(
-    data: Path, settings: Mapping[str, str], checkout: Path | None = None, timeout_s: float = 300.0
-) -> Iterator[Running]:
-    """A service on the folder `data`, of the code that runs now or of another checkout's with the same packages; its
-    client waits `timeout_s` for a reply. Raises ServiceFailed.
+    data: Path, settings: Mapping[str, str], checkout: Path | None = None, timeout_s: float = 300.0,
+    *, key: str | None = None, port: int | None = None,
+) -> Iterator[Running]:  # fmt: skip
+    """A service on the folder `data`, of the code that runs now or of another checkout's with the same packages, with
+    this key and on this port where they are told; its client waits `timeout_s` for a reply. Raises ServiceFailed.
     """
     with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as folder:
-        key = secrets.token_hex(16)
-        port = _free_port()
+        key = key or secrets.token_hex(16)
+        port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         command = [
             sys.executable, "-m", "memsvc.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
@@ -173,7 +174,7 @@ def _await_ready(client: MemoryClient, process: subprocess.Popen[bytes], log: Pa
         time.sleep(0.2)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

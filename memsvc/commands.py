@@ -229,10 +229,10 @@ def version() -> None:
 @app.command()
 def bench(
     what: Annotated[
-        Literal["capacity", "promote", "reader", "batches", "chunks"],
+        Literal["capacity", "promote", "cells", "reader", "batches", "chunks"],
         typer.Argument(
-            help="how far one machine goes; a namespace with its vectors in the database; the model that answers; two "
-            "experiments with what it reads."
+            help="how far one machine goes; a namespace with its vectors in the database; three cells beside one; the "
+            "model that answers; two experiments with what it reads."
         ),
     ] = "capacity",
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
@@ -265,6 +265,8 @@ def bench(
         sys.exit(benches.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
     if what == "promote":
         sys.exit(benches.of_promotion(messages, folder, json_out))
+    if what == "cells":
+        sys.exit(benches.of_cells(json_out))
     models = loading.data_dir(Settings()) / "models"
     if what == "reader":
         sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))

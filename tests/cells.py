@@ -12,22 +12,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from api.app import create
 from memsvc import bootstrap, rooms
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import ApiError, ConnectionFailed
 from memsvc.settings import CellSettings, DatabaseSettings, JobSettings, ServerSettings, Settings
-from memsvc.store import moving, postmaster, schema, tables
+from memsvc.store import moving, schema, tables
 from memsvc.store.embedded import EmbeddedPostgres
 from memsvc.store.moving import Move
+from tests import pooler
 from tests.serving import free_port, served
 from tests.waiting import LIMIT_S, until
 
 KEY = "the-key-of-all-cells"
-_FOLLOWED = {
+# What docs/scale.md asks of a server, and room for many moves.
+FOLLOWED = {
     "wal_level": "logical", "max_wal_senders": "20", "max_replication_slots": "20", "max_worker_processes": "24",
     "max_logical_replication_workers": "16", "max_sync_workers_per_subscription": "4",
 }  # fmt: skip
@@ -39,12 +39,6 @@ class Cell:
     url: str
     postgres: EmbeddedPostgres
     service: Service | None = None
-
-    def start(self) -> None:
-        """The database, which others can follow."""
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(postmaster, "_SETTINGS", postmaster._SETTINGS | _FOLLOWED)
-            self.postgres.start()
 
     def may_copy(self) -> None:
         """What docs/scale.md asks of the owner of a cell's database."""
@@ -70,17 +64,18 @@ class Cell:
 
 
 class Installation:
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, *, is_pooled: bool = False) -> None:
         self._folder = folder
         self._stack = stack
+        self._is_pooled = is_pooled
         self.cells: dict[str, Cell] = {}
 
     def add(self, name: str) -> Cell:
         """One cell more, which answers."""
         port = free_port()
-        cell = Cell(name, f"http://127.0.0.1:{port}", EmbeddedPostgres(self._folder / name, 600))
-        cell.start()
+        cell = Cell(name, f"http://127.0.0.1:{port}", EmbeddedPostgres(self._folder / name, 600, FOLLOWED))
         postgres = cell.postgres
+        postgres.start()
         self._stack.callback(postgres.stop)
         cell.may_copy()
         schema.upgrade(postgres.owner_url, rooms.root() / "migrations")
@@ -93,13 +88,32 @@ class Installation:
                 with moving.connected(postgres.owner_url) as other:
                     moving.add(first, home, other, name, cell.url)
         settings = Settings(ServerSettings(data_dir=self._folder / name, api_key=KEY))
-        settings.database = DatabaseSettings(url=postgres.owner_url, app_url=postgres.app_url)
+        app_url = self._stack.enter_context(pooler.pooled(postgres.app_url)) if self._is_pooled else postgres.app_url
+        settings.database = DatabaseSettings(url=postgres.owner_url, app_url=app_url, pooled=self._is_pooled)
         settings.cells = CellSettings(name=name, patience_s=3)
         settings.jobs = JobSettings(in_server=False)
         cell.service = bootstrap.build(settings)
         self._stack.callback(cell.service.close)
         self._stack.enter_context(served(create(cell.service), port=port))
         return cell
+
+    def close(self, *names: str) -> None:
+        """New namespaces come to the other cells only. Returns when all know."""
+        with moving.connected(next(iter(self.cells.values())).postgres.owner_url) as home:
+            for name in names:
+                moving.set_open(home, name, is_open=False)
+        for cell in self.cells.values():
+            assert cell.service is not None and cell.service.cells is not None
+            known = cell.service.cells
+            until(lambda known=known: not any(c.is_open for c in known.all() if c.name in names))  # type: ignore[misc]
+
+    def wait_for_copies(self) -> None:
+        """From now on home's database acknowledges what is done when every other cell has its copy of it."""
+        with next(iter(self.cells.values())).postgres._superuser("memsvc") as connection:
+            others = len(self.cells) - 1
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = 'FIRST {others} (memsvc_home)'")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+            connection.execute("SELECT pg_reload_conf()")
 
     def move(self, name: str, source: str, target: str, tenant_id: uuid.UUID | None = None) -> int:
         service = self.cells[source].service
@@ -180,9 +194,10 @@ class Writers:
 
 
 @contextlib.contextmanager
-def installed(folder: Path, *names: str) -> Iterator[Installation]:
+def installed(folder: Path, *names: str, is_pooled: bool = False) -> Iterator[Installation]:
+    """Cells of these names, the first of them home; each behind a pgbouncer where that is wanted."""
     with contextlib.ExitStack() as stack:
-        installation = Installation(folder, stack)
+        installation = Installation(folder, stack, is_pooled=is_pooled)
         for name in names:
             installation.add(name)
         yield installation

@@ -22,6 +22,7 @@ from memsvc.settings import DatabaseSettings, JobSettings, LogSettings, ServerSe
 from memsvc.store.database import psycopg_url
 from memsvc.store.embedded import EmbeddedPostgres
 from tests import pooler, statements
+from tests.cells import Installation, installed
 from tests.serving import served
 from tests.waiting import LIMIT_S
 
@@ -35,12 +36,29 @@ def plain_logs() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pooled", action="store_true", help="the service behind a pgbouncer in transaction mode")
+    parser.addoption(
+        "--cells", action="store_true", help="three cells behind poolers: the one that is asked has nothing"
+    )
+
+
+@pytest.fixture(scope="session")
+def cells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation | None]:
+    """With --cells: three of them. Namespaces come to the first, where the tests look into the database."""
+    if not request.config.getoption("--cells"):
+        yield None
+        return
+    with installed(tmp_path_factory.mktemp("cells"), "north", "south", "west", is_pooled=True) as made:
+        made.close("south", "west")
+        # A test makes a key, and asks another cell with it the next moment.
+        made.wait_for_copies()
+        yield made
 
 
 @pytest.fixture(scope="session")
 def service(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, gate: statements.Gate
-) -> Iterator[Service]:
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, gate: statements.Gate,
+    cells: Installation | None,
+) -> Iterator[Service]:  # fmt: skip
     folder = tmp_path_factory.mktemp("data")
     with contextlib.ExitStack() as stack:
         postgres = None
@@ -53,13 +71,18 @@ def service(
             settings.server = ServerSettings(data_dir=folder, api_key=secrets.token_urlsafe(32))
         # Tests run the jobs that they are about, when they are about them.
         settings.jobs = JobSettings(in_server=False)
-        built = bootstrap.build(settings)
+        if cells is None:
+            built = bootstrap.build(settings)
+            stack.callback(built.close)
+        else:
+            home = cells.cells["north"]
+            assert home.service is not None
+            built, postgres = home.service, home.postgres
         built = dataclasses.replace(built, postgres=built.postgres or postgres)
         with built.database.tenant(built.tenant_id) as connection:
             volatile = connection.execute(sa.text("SELECT proname FROM pg_proc WHERE provolatile = 'v'"))
             gate.volatile = frozenset(volatile.scalars())
         yield built
-        built.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,7 +108,10 @@ def gate() -> Iterator[statements.Gate]:
 
 
 @pytest.fixture(scope="session")
-def base_url(service: Service) -> Iterator[str]:
+def base_url(service: Service, cells: Installation | None) -> Iterator[str]:
+    if cells is not None:
+        yield cells.cells["south"].url
+        return
     with served(create(service)) as url:
         yield url
 

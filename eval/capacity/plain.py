@@ -77,7 +77,7 @@ def inserts(data: Path, pid: int, namespace: str, message: str, count: int) -> d
     """Figures of inserting the rows that the message made, so many times, a transaction each, into tables of the same
     shape in the same PostgreSQL: ms, processor ms of PostgreSQL and of the client together.
     """
-    with psycopg.connect(_address(data)) as connection:
+    with psycopg.connect(address(data)) as connection:
         connection.execute("DROP SCHEMA IF EXISTS plain CASCADE")
         connection.execute("CREATE SCHEMA plain")
         rows = [row for table, where in _ROWS for row in _statements(connection, table, where, namespace, message)]
@@ -122,11 +122,11 @@ def _statements(
 
 def analyse(data: Path) -> None:
     """Let PostgreSQL look at its tables now, not when it comes to it."""
-    with psycopg.connect(_address(data), autocommit=True) as connection:
+    with psycopg.connect(address(data), autocommit=True) as connection:
         connection.execute("ANALYZE")
 
 
-def _address(data: Path) -> str:
+def address(data: Path) -> str:
     """Of the embedded PostgreSQL in the data folder, for its superuser."""
     password = json.loads((data / "postgres-secrets.json").read_text())["superuser_password"]
     port = (data / "postgres" / "postmaster.pid").read_text().splitlines()[3]

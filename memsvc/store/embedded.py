@@ -15,8 +15,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -39,14 +40,21 @@ _OLDER = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AN
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL in `folder`. Raises DataFolderBusy at start when another live server owns the folder."""
+    """One PostgreSQL in `folder`, with `settings` of PostgreSQL's beside ours. Raises DataFolderBusy at start when
+    another live server owns the folder.
+    """
 
-    def __init__(self, folder: Path, start_timeout_s: float = START_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        start_timeout_s: float = START_TIMEOUT_S,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._folder = folder
         self._cluster = folder / "postgres"
         self._lock: IO[str] | None = None
         self._secrets: dict[str, str] = {}
-        self._postmaster = Postmaster(self._cluster, folder / "postgres.log", start_timeout_s)
+        self._postmaster = Postmaster(self._cluster, folder / "postgres.log", start_timeout_s, settings)
 
     @property
     def owner_url(self) -> str:

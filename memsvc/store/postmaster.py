@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,10 +71,11 @@ class Found(NamedTuple):
 
 
 class Postmaster:
-    """The PostgreSQL of `cluster`, which says what it has to say in `log`."""
+    """The PostgreSQL of `cluster`, which says what it has to say in `log`; `settings` are more of its own."""
 
-    def __init__(self, cluster: Path, log: Path, start_timeout_s: float) -> None:
+    def __init__(self, cluster: Path, log: Path, start_timeout_s: float, settings: Mapping[str, str]) -> None:
         self._cluster = cluster
+        self._settings = _SETTINGS | dict(settings)
         self._log = log
         self._start_timeout_s = start_timeout_s
         self._pid = 0
@@ -195,7 +196,7 @@ class Postmaster:
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
         # The same port as before, so that who has the address finds it again.
         self._port = _free_port(self._port)
-        options = [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
+        options = [item for name, value in self._settings.items() for item in ("-c", f"{name}={value}")]
         argv = [str(binary("postgres")), "-D", str(self._cluster), "-p", str(self._port), *options]
         prefix, kwargs = _unprivileged((self._cluster,))
         with self._log.open("ab") as log:

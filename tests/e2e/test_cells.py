@@ -296,7 +296,7 @@ def test_while_the_database_of_one_cell_is_away_the_others_go_on_and_nothing_is_
                 assert memory.recall("Who am I?").results
         assert "west" in where.values()
     finally:
-        lost.start()
+        lost.postgres.start()
     for space in spaces:
         until(lambda space=space: answers(clients["west"], space))  # type: ignore[misc]
         assert next(m.id for m in clients["north"].namespace(space).messages()) == "first"

@@ -18,7 +18,7 @@ import pytest
 from memsvc.sdk import MemoryClient
 from memsvc.store.embedded import EmbeddedPostgres
 from tests import pooler
-from tests.cells import Cell, Writers
+from tests.cells import FOLLOWED, Cell, Writers
 from tests.e2e import test_front
 from tests.e2e.test_process import KEY, Process
 from tests.serving import free_port
@@ -43,8 +43,8 @@ def test_cells_with_a_pooler_each_behind_an_nginx_lose_nothing_while_one_is_kill
     with contextlib.ExitStack() as stack:
         cells = {}
         for name in _NAMES:
-            cell = Cell(name, f"http://127.0.0.1:{free_port()}", EmbeddedPostgres(tmp_path / name, 600))
-            cell.start()
+            cell = Cell(name, f"http://127.0.0.1:{free_port()}", EmbeddedPostgres(tmp_path / name, 600, FOLLOWED))
+            cell.postgres.start()
             stack.callback(cell.postgres.stop)
             cell.may_copy()
             cells[name] = cell

@@ -107,7 +107,7 @@ def test_of_a_cell_that_is_away_it_is_said_and_the_rest_is_done(installation: In
                 assert told.status_code == 503 and "west" in told.text
             assert "Of what was to be deleted" in told.text
     finally:
-        lost.start()
+        lost.postgres.start()
     left = [f"user:{user}" for user in USERS if where[user] == "west"]
     with _talking(installation.cells["south"]) as http:
         until(lambda: http.get("/v1/entities/").status_code == 200)

@@ -218,7 +218,7 @@ def test_while_home_is_away_a_cell_goes_on_within_its_share_and_then_says_why_no
             assert refused.value.status == 503 and "north" in str(refused.value)
             assert tenant.held_in("south") == tenant.share("south")
         finally:
-            installation.cells["north"].start()
+            installation.cells["north"].postgres.start()
         until(lambda: _writes(client, mine))
     assert sum(tenant.held().values()) <= 100
 
@@ -242,7 +242,7 @@ def test_a_cell_that_is_away_may_have_what_is_left_and_nobody_uses_it_meanwhile(
         held = tenant.held_in("north") + tenant.held_in("south")
         assert held == 40 - share
     finally:
-        away.start()
+        away.postgres.start()
     with installation.cells["south"].client(tenant.key) as client:
         until(lambda: _writes(client, mine))
     tenant.write("north", mine, 60)

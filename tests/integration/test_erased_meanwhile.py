@@ -13,7 +13,7 @@ from memsvc.domain.query import Query
 from memsvc.domain.selection import By, Selection
 from memsvc.sdk import Namespace
 from memsvc.services.ingest import NOBODY
-from memsvc.store import namespaces, tables, tombstones
+from memsvc.store import cells, namespaces, tables, tombstones
 from tests.integration.test_erasure import process, say
 from tests.waiting import LIMIT_S, until
 
@@ -60,11 +60,12 @@ def test_a_write_that_meets_an_erasure_begins_a_new_namespace_and_other_processe
 def test_a_record_that_meets_an_erasure_begins_a_new_namespace(memory: Namespace, service: Service) -> None:
     say(memory, "s", ("m1", "Ana", "I adopted a numbat."))
     old = found(service, memory)
-    erase_while(
-        service,
-        memory,
-        lambda: service.records.put(service.tenant_id, memory.name, ["a"], "k", {"n": 1}, writer=NOBODY),
-    )
+
+    def put() -> None:
+        with cells.own(service.tenant_id, memory.name):
+            service.records.put(service.tenant_id, memory.name, ["a"], "k", {"n": 1}, writer=NOBODY)
+
+    erase_while(service, memory, put)
     new = found(service, memory)
     assert old is not None and new is not None and new.id != old.id
     assert list(service.records.find(service.tenant_id, memory.name, ["a"], ["k"])) == ["k"]

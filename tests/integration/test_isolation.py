@@ -67,7 +67,7 @@ def test_without_a_tenant_or_with_another_one_no_row_is_visible_or_writable(
     memory: Namespace, service: Service
 ) -> None:
     memory.add("A secret.", session_id="s")
-    for table in tables.metadata.tables:
+    for table in tables.metadata.tables.keys() - {"cell"}:  # which cells there are is seen by all
         with service.database.tenant(uuid.uuid4()) as connection:
             assert connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
         with service.database.key_lookup("nobody") as connection:

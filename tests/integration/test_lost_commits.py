@@ -79,7 +79,7 @@ def behind(service: Service, wire: Wire) -> Iterator[str]:
     """The address of a server whose writes go over the wire."""
     assert service.postgres is not None
     url = sa.make_url(service.postgres.app_url).set(port=wire.port).render_as_string(hide_password=False)
-    database = Database(url, pool_size=2)
+    database = Database(url, pool_size=2, cell=service.settings.cells.name)
     with served(create(dataclasses.replace(service, ingest=Ingest(database, service.encoder)))) as address:
         yield address
     database.close()

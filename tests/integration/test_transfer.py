@@ -16,7 +16,7 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Writer
 from memsvc.sdk import Namespace
 from memsvc.services.arrivals import Arrivals
-from memsvc.store import keys, tenants, transfer
+from memsvc.store import cells, keys, tenants, transfer
 from memsvc.wire.exchanges import NewExchange, NewMessage
 from tests.waiting import LIMIT_S
 
@@ -319,7 +319,9 @@ def test_large_rows_go_to_the_database_in_batches_of_bounded_size(
 
     monkeypatch.setattr(transfer, "insert", noted)
     monkeypatch.setattr("memsvc.services.transfer._BATCH_BYTES", 1)
-    counts = service.transfer.load(service.tenant_id, Writer("key", 1.0), f"{lived.name}-anew", io.BytesIO(before))
+    anew = f"{lived.name}-anew"
+    with cells.own(service.tenant_id, anew):
+        counts = service.transfer.load(service.tenant_id, Writer("key", 1.0), anew, io.BytesIO(before))
     assert set(sent) == {1}
     assert len(sent) == sum(counts.values()) > 20
 
