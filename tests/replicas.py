@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 import sqlalchemy as sa
 
 from memsvc.store import postmaster
@@ -23,18 +22,9 @@ _FOLLOWING = _FOLLOWED | {"log_statement": "all", "max_standby_streaming_delay":
 
 
 @contextlib.contextmanager
-def set_to(settings: dict[str, str]) -> Iterator[None]:
-    """Servers that start meanwhile have these settings too."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(postmaster, "_SETTINGS", postmaster._SETTINGS | settings)
-        yield
-
-
-@contextlib.contextmanager
 def primary(folder: Path) -> Iterator[EmbeddedPostgres]:
-    postgres = EmbeddedPostgres(folder, 600)
-    with set_to(_FOLLOWED):
-        postgres.start()
+    postgres = EmbeddedPostgres(folder, 600, _FOLLOWED)
+    postgres.start()
     try:
         yield postgres
     finally:
@@ -52,9 +42,8 @@ class Follower:
             touches=(folder,),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        self.postmaster = Postmaster(folder, self.log, 600)
-        with set_to(_FOLLOWING):
-            self.postmaster.start()
+        self.postmaster = Postmaster(folder, self.log, 600, _FOLLOWING)
+        self.postmaster.start()
 
     def url(self, role_url: str) -> str:
         """Of a role that has `role_url` on the primary."""
@@ -75,15 +64,14 @@ class Follower:
     def kill(self) -> None:
         """And return when it is back: it is started again."""
         before = self.ask("SELECT pg_postmaster_start_time()")
-        with set_to(_FOLLOWING):
-            self.postmaster._process.kill()  # type: ignore[union-attr]
+        self.postmaster._process.kill()  # type: ignore[union-attr]
 
-            def is_back() -> bool:
-                with contextlib.suppress(Exception):
-                    return bool(self.ask("SELECT pg_postmaster_start_time()") != before)
-                return False
+        def is_back() -> bool:
+            with contextlib.suppress(Exception):
+                return bool(self.ask("SELECT pg_postmaster_start_time()") != before)
+            return False
 
-            until(is_back)
+        until(is_back)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
