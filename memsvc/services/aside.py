@@ -82,7 +82,16 @@ class Aside:
 
 
 def _step_back() -> None:
+    threading.Thread(target=_end_with_parent, name="memsvc-aside", daemon=True).start()
     # Nearly all that it makes lives on, and none of it is in cycles that hold much.
     gc.set_threshold(*_COLLECT)
     if hasattr(os, "nice"):
         os.nice(_NICE)
+
+
+def _end_with_parent() -> None:
+    """Of a parent that was killed it would wait for work for ever, with all that it keeps."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
