@@ -15,6 +15,8 @@ from tests.waiting import LIMIT_S, until
 
 USERS = [f"farmer{number}" for number in range(9)]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
@@ -92,7 +94,6 @@ def test_the_pages_list_the_namespaces_of_all_cells_in_order(
             assert all(where == _holder(installation, name.removeprefix("user:")) for name, where in seen)
 
 
-@pytest.mark.slow
 def test_of_a_cell_that_is_away_it_is_said_and_the_rest_is_done(installation: Installation) -> None:
     where = {user: _holder(installation, user) for user in USERS}
     lost = installation.cells["west"]

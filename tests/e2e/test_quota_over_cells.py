@@ -18,6 +18,8 @@ from tests.waiting import until
 
 SPACES = [f"user-{number}" for number in range(9)]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
@@ -184,7 +186,6 @@ def test_a_namespace_that_moves_carries_its_count_with_it(installation: Installa
     assert tenant.write("north", "mover") == 0
 
 
-@pytest.mark.slow
 def test_writers_beside_a_move_never_pass_the_quota(installation: Installation) -> None:
     tenant = Tenant(installation, Quota(max_messages=80))
     assert tenant.write("north", "mover", 30) == 30
@@ -201,7 +202,6 @@ def test_writers_beside_a_move_never_pass_the_quota(installation: Installation) 
     assert written == 80 == sum(tenant.held().values())
 
 
-@pytest.mark.slow
 def test_while_home_is_away_a_cell_goes_on_within_its_share_and_then_says_why_not(installation: Installation) -> None:
     tenant = Tenant(installation, Quota(max_messages=100))
     spaces = [f"lake-{number}" for number in range(12)]
@@ -223,7 +223,6 @@ def test_while_home_is_away_a_cell_goes_on_within_its_share_and_then_says_why_no
     assert sum(tenant.held().values()) <= 100
 
 
-@pytest.mark.slow
 def test_a_cell_that_is_away_may_have_what_is_left_and_nobody_uses_it_meanwhile(installation: Installation) -> None:
     tenant = Tenant(installation, Quota(max_messages=40))
     spaces = [f"lake-{number}" for number in range(12)]
@@ -249,7 +248,6 @@ def test_a_cell_that_is_away_may_have_what_is_left_and_nobody_uses_it_meanwhile(
     assert sum(tenant.held().values()) == 40
 
 
-@pytest.mark.slow
 def test_writers_in_all_cells_at_once_never_pass_the_quota_and_use_all_of_it(installation: Installation) -> None:
     tenant = Tenant(installation, Quota(max_messages=60))
     with concurrent.futures.ThreadPoolExecutor(9) as pool:
