@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eval.capacity import run, steps
+from eval.capacity import promotion, run, steps
 from eval.journal import Journal, JournalRefused
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +85,16 @@ def _noted(seen: list[str], name: str, step: steps.Step) -> Callable[..., dict[s
         return step(place, of)
 
     return noted
+
+
+@pytest.mark.slow
+def test_a_namespace_is_asked_before_and_behind_its_promotion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "_QUESTIONS", 4)
+    monkeypatch.setattr(promotion, "_SEEDED", 40)
+    found = promotion.run(80, tmp_path)
+    assert found["messages"] == 80
+    assert found["partition"].keys() == found["memory"].keys()
+    assert 0 < found["partition"]["grown_index_bytes"] < found["memory"]["grown_index_bytes"]
+    assert found["promotion"]["promotion_s"] > 0
+    assert found["agreement"]["first_10"] > 0.9
+    assert {path.name for path in tmp_path.iterdir()} == {"seed-40"}
