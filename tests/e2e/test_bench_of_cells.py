@@ -34,7 +34,9 @@ def test_a_request_touches_one_database_and_nothing_is_lost_while_a_cell_is_away
     assert (found["moved"]["lost"], found["moved"]["twice"]) == (0, 0)
     assert found["moved"]["longest_wait_s"] > 0
     postgres = found["taken"]["postgres"]
-    assert postgres["message"]["rows"] > 0 and postgres["all"]["indexes"] > postgres["message"]["indexes"]
+    # Of so little the indexes need not have grown.
+    assert 0 < postgres["message"]["rows"] < postgres["all"]["rows"]
+    assert 0 <= postgres["message"]["indexes"] <= postgres["all"]["indexes"]
     assert found["taken"]["index_bytes_a_unit"] > 0 and found["taken"]["file_bytes_a_unit"] > 0
     assert found["taken"]["bytes_a_name"]["placement"] > 0
     assert 0.1 < found["added"]["share_taken"] < 0.4 and found["added"]["share_elsewhere"] == 0
