@@ -66,6 +66,7 @@ def service(
         if request.config.getoption("--pooled"):
             postgres = EmbeddedPostgres(folder, 600)
             postgres.start()
+            stack.callback(postgres.stop)
             app_url = stack.enter_context(pooler.pooled(postgres.app_url))
             settings.database = DatabaseSettings(url=postgres.owner_url, app_url=app_url, pooled=True)
             settings.server = ServerSettings(data_dir=folder, api_key=secrets.token_urlsafe(32))
