@@ -1,5 +1,5 @@
 FROM python:3.11-slim
-RUN useradd --create-home memsvc && install -d -o memsvc /data
+RUN useradd --create-home memsvc && install -d -o memsvc /data /erasures
 WORKDIR /srv/memsvc
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt

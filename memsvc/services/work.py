@@ -180,6 +180,7 @@ class Runner:
         return self._run_due(_Lane(self._handlers))
 
     def _run_due(self, lane: _Lane) -> int:
+        self._begin()
         count = 0
         while not self._stopping.is_set():
             with self._database.dispatch() as connection:
@@ -205,7 +206,6 @@ class Runner:
         pruned_at = -_PRUNE_EVERY_S
         while not self._stopping.is_set():
             try:
-                self._begin()
                 if lane is self._lanes[0] and time.monotonic() - pruned_at > _PRUNE_EVERY_S:
                     self.prune()
                     pruned_at = time.monotonic()

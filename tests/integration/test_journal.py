@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from memsvc import errors
+from memsvc import bootstrap, errors
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.selection import By, Selection
 from memsvc.sdk import Namespace
 from memsvc.services.erase import Erase
 from memsvc.services.restored import Compared, Restored
+from memsvc.services.work import _Lane
+from memsvc.settings import DatabaseSettings, ServerSettings, Settings
 from memsvc.store import journal as journals
 from memsvc.store import namespaces, tombstones
 from memsvc.store.journal import Journal
@@ -192,6 +194,24 @@ def test_what_the_journal_could_not_tell_behind_a_commit_the_next_erasure_tells(
     with pytest.raises(errors.NotFound):
         erase.part(service.tenant_id, "test", memory.name, MESSAGE)
     assert [noted.stands for noted in Journal(folder).read()] == [True]
+
+
+def test_a_worker_erases_again_before_it_looks_for_a_job(
+    service: Service, memory: Namespace, folder: Path, tmp_path: Path
+) -> None:
+    memory.add("I like figs.", session_id="s", id="m1")
+    memory.add("I like dates.", session_id="t", id="m2")
+    note(service, folder, tombstones.of_messages(space_of(service, memory), ["m1"]), moment(service)[1])
+    assert service.postgres is not None
+    settings = Settings(ServerSettings(data_dir=tmp_path, erasures_dir=folder))
+    settings.database = DatabaseSettings(url=service.postgres.owner_url, app_url=service.postgres.app_url)
+    runner = bootstrap.build_runner(settings)
+    try:
+        assert runner._run_due(_Lane(())) == 0  # of no kind, so that it looks and finds nothing to do
+    finally:
+        runner.stop()
+        runner._database.close()
+    assert ids(memory) == ["m2"]
 
 
 @pytest.mark.slow

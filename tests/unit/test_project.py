@@ -71,6 +71,9 @@ def test_the_compose_file_is_complete() -> None:
     assert all("stop_grace_period" in service for service in services.values())
     assert all("healthcheck" in services[name] for name in ("database", "redis"))
     assert all(port.startswith("127.0.0.1:") for port in services["api"]["ports"])
+    folder = services["api"]["environment"]["MEMSVC_ERASURES_DIR"]
+    assert services["api"]["volumes"] == services["worker"]["volumes"] == [f"erasures:{folder}"]
+    assert f"install -d -o memsvc /data {folder}\n" in (ROOT / "Dockerfile").read_text()
 
 
 def test_kubernetes_takes_the_manifests_and_their_parts_find_each_other() -> None:
@@ -89,6 +92,13 @@ def test_kubernetes_takes_the_manifests_and_their_parts_find_each_other() -> Non
         for group in vars(Settings()).values() for field in type(group).model_fields
     }  # fmt: skip
     assert set(named) <= known
+    (claim,) = [document for document in documents if document["kind"] == "PersistentVolumeClaim"]
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume
+    }  # fmt: skip
+    assert claims[mounted[given["MEMSVC_ERASURES_DIR"]]] == claim["metadata"]["name"]
     hosts = {probe["httpGet"]["httpHeaders"][0]["value"] for name, probe in container.items() if name.endswith("Probe")}
     assert hosts <= set(given["MEMSVC_ALLOWED_HOSTS"].split(","))
     for wrong in ({"replicas": "two"}, {"replica": 2}):
@@ -109,6 +119,7 @@ def test_the_compose_file_of_cells_sets_each_up_before_its_service_begins() -> N
         assert services[f"{cell}-pooler"]["environment"]["DB_HOST"] == f"{cell}-database"
         assert "wal_level=logical" in services[f"{cell}-database"]["command"]
         assert f"{cell} --url http://{cell}:8377" in told
+        assert services[cell]["volumes"] == [f"erasures:{given['MEMSVC_ERASURES_DIR']}"]
     shipped = (ROOT / "deploy" / "nginx.conf").read_text()
     for changed in re.findall(r"-e 's/([^/]+)/", services["front"]["command"][-1]):
         assert changed in shipped
