@@ -23,6 +23,7 @@ from memsvc.domain.unit import MemoryUnit
 from memsvc.settings import DatabaseSettings, ServerSettings, Settings
 from memsvc.store import idempotency, namespaces, schema, tables
 from memsvc.store.database import Database, psycopg_url
+from memsvc.store.embedded import EmbeddedPostgres
 from tests.waiting import LIMIT_S
 
 
@@ -301,3 +302,20 @@ def test_a_database_of_a_newer_version_is_left_as_it_is_and_every_command_says_w
             assert "Traceback" not in said
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
         assert connection.execute("SELECT count(*) FROM tenant").fetchone() == (0,)
+
+
+def test_an_owner_that_makes_the_services_role_itself_serves_as_that(tmp_path: Path) -> None:
+    postgres = EmbeddedPostgres(tmp_path / "server", 600)
+    postgres.start()
+    try:
+        with postgres._superuser() as connection:
+            connection.execute("DROP DATABASE memsvc")
+            connection.execute("DROP ROLE memsvc_app")
+            connection.execute("CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'secret'")
+            connection.execute("CREATE DATABASE own OWNER boss")
+        url = sa.make_url(postgres.owner_url).set(username="boss", password="secret", database="own")
+        settings = Settings(ServerSettings(data_dir=tmp_path, api_key="my-own-key-1234"))
+        settings.database = DatabaseSettings(url=url.render_as_string(hide_password=False))
+        bootstrap.build(settings).close()
+    finally:
+        postgres.stop()
