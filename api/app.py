@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from api import body, cells, guard, health, mcp, metrics, observe, problems, tracing
 from api.admin import routes as admin
+from api.admin import signing
 from api.auth import Authenticator, Identify
 from api.chat import embeddings
 from api.chat import routes as chat
@@ -97,6 +98,7 @@ def create(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.authenticator = Authenticator(service.database, service.settings.limits)
+    app.state.invitation = signing.Invitation()
     app.state.chat_model = chat.model_of(service)
     app.state.embedding_turn = anyio.CapacityLimiter(1)
     app.state.cell_turns = anyio.CapacityLimiter(between.THREADS)

@@ -116,9 +116,7 @@ def build(settings: Settings, notify: Callable[[], None] = lambda: None) -> Serv
     """
     safety.check(settings)
     postgres = (
-        None
-        if settings.database.url
-        else EmbeddedPostgres(loading.data_dir(settings), settings.database.start_timeout_s)
+        None if settings.database.url else EmbeddedPostgres(settings.server.folder, settings.database.start_timeout_s)
     )
     database = None
     try:
@@ -172,7 +170,7 @@ def build_runner(settings: Settings) -> Runner:
 
 def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
     """For a process that serves nothing yet, and has nothing but files in its data folder to forget."""
-    folder = loading.data_dir(settings)
+    folder = settings.server.folder
     snapshots = SnapshotFolder(folder / "indexes", settings.index.snapshot_bytes)
     erase = Erase(database, snapshots.discard, discard=loading.caches(settings).discard, journal=journal)
     return Restored(database, erase, journal)
@@ -236,7 +234,7 @@ def _wire(
     others = _others(settings, database, api_key)
     shares = Shares(database, others, settings.cells.patience_s) if others else None
     pool = IndexPool(text_encoder.width, settings.index.budget_bytes, settings.index.vectors)
-    snapshots = SnapshotFolder(loading.data_dir(settings) / "indexes", settings.index.snapshot_bytes)
+    snapshots = SnapshotFolder(settings.server.folder / "indexes", settings.index.snapshot_bytes)
     indexes = Indexes(database, pool, text_encoder, snapshots)
     aside = Aside(idle_s=600.0)
     accesses = Accesses(database)
@@ -318,7 +316,7 @@ def _server_key(settings: Settings, database: Database, *, embedded: bool) -> st
             raise errors.Invalid(
                 "No API key is set.", "Set MEMSVC_API_KEY; every server of one database needs the same."
             )
-        key = kept(loading.data_dir(settings) / "api-key", keys.new_key)
+        key = kept(settings.server.folder / "api-key", keys.new_key)
     if settings.cells.name is not None and not _is_home(database, settings.cells.name):
         return key  # home's keys come by themselves
     tenants.ensure(database, "default")

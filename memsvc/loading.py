@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
-
 from memsvc.models import encoder as encoders
 from memsvc.models import generator as generators
 from memsvc.models import local
@@ -22,11 +20,6 @@ from memsvc.settings import Settings
 from memsvc.store.journal import Journal
 
 
-def data_dir(settings: Settings) -> Path:
-    """The data folder: as set, or the user's own."""
-    return (settings.server.data_dir or Path(platformdirs.user_data_dir("memsvc"))).expanduser().resolve()
-
-
 def journal(settings: Settings) -> Journal:
     """The journal of erasures: in the folder as set, which must be there; in embedded mode in the data folder, else
     none. Raises Invalid, Unavailable, StorageFull.
@@ -34,7 +27,7 @@ def journal(settings: Settings) -> Journal:
     folder = settings.server.erasures_dir
     if folder is not None:
         return Journal(folder.expanduser().resolve())
-    return Journal.made(data_dir(settings) / "erasures") if settings.database.url is None else Journal(None)
+    return Journal.made(settings.server.folder / "erasures") if settings.database.url is None else Journal(None)
 
 
 def encoder(settings: Settings) -> TextEncoder:
@@ -58,7 +51,7 @@ def generator(settings: Settings) -> TextGenerator | None:
         device=chosen.device,
         dtype=chosen.dtype,
         threads=chosen.threads,
-        folder=data_dir(settings) / "models",
+        folder=settings.server.folder / "models",
     )
 
 
@@ -73,7 +66,7 @@ def reader(settings: Settings, text_generator: TextGenerator | None) -> LazyRead
     if chosen.model is not None:
         model = LocalGenerator(
             chosen.model, device=chosen.device, dtype=chosen.dtype, threads=chosen.threads,
-            folder=data_dir(settings) / "models",
+            folder=settings.server.folder / "models",
         )  # fmt: skip
     elif isinstance(text_generator, LocalGenerator) and text_generator.name != local.SMALL_MODEL:
         model = text_generator
@@ -86,7 +79,7 @@ def reader(settings: Settings, text_generator: TextGenerator | None) -> LazyRead
 
 def caches(settings: Settings) -> CacheFolder:
     """What readers have read, in the data folder."""
-    return CacheFolder(data_dir(settings) / "caches", settings.reader.disk_bytes, settings.reader.disk_codec)
+    return CacheFolder(settings.server.folder / "caches", settings.reader.disk_bytes, settings.reader.disk_codec)
 
 
 def ranker(settings: Settings) -> Trees | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memsvc.retrieval import support
@@ -39,6 +40,11 @@ class ServerSettings(BaseSettings):
     secrets: Literal["keep", "mask", "refuse"] = Field(
         "keep", description="what is done about keys, tokens and passwords where a namespace sets nothing"
     )
+
+    @property
+    def folder(self) -> Path:
+        """The data folder: as set, or the user's own."""
+        return (self.data_dir or Path(platformdirs.user_data_dir("memsvc"))).expanduser().resolve()
 
 
 class DatabaseSettings(BaseSettings):
@@ -257,3 +263,14 @@ class Settings:
         self.limits = LimitSettings()
         self.logs = LogSettings()
         self.telemetry = TelemetrySettings()
+
+
+def refusal(error: ValidationError) -> str | None:
+    """What is wrong with which environment variable; None where it was none of the settings that was not valid."""
+    group = next((kind for kind in BaseSettings.__subclasses__() if kind.__name__ == error.title), None)
+    if group is None:
+        return None
+    prefix = group.model_config.get("env_prefix", "")
+    return " ".join(
+        f"{prefix}{'.'.join(map(str, item['loc']))}".upper() + f": {item['msg']}." for item in error.errors()
+    )

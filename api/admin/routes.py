@@ -20,8 +20,21 @@ Fields = Annotated[Mapping[str, str], Depends(signing.fields)]
 
 
 @own.get("/sign-in")
-def sign_in_page(request: Request, next: Annotated[str, Query()] = signing.PATH) -> Response:
-    return pages.show(request, "sign-in.html", None, next=pages.target(next), refused=None)
+def sign_in_page(
+    request: Request, next: Annotated[str, Query()] = signing.PATH, once: Annotated[str | None, Query()] = None
+) -> Response:
+    """The form; or, by the link that the service printed at its start, the page behind it."""
+    goal = pages.target(next)
+    refused = None
+    if once is not None:
+        reply = RedirectResponse(goal, 303)
+        try:
+            signing.begin_invited(request, once, reply)
+        except (errors.Unauthorized, errors.TooMany) as error:
+            refused = error
+        else:
+            return reply
+    return pages.show(request, "sign-in.html", None, refused.status if refused else 200, next=goal, refused=refused)
 
 
 @own.post("/sign-in")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl
@@ -29,6 +30,7 @@ from memsvc.store.keys import Principal
 COOKIE = "memsvc_admin"
 PATH = "/admin"
 LASTS_S = 8 * 3600
+INVITED_S = 3600
 SHOWN = "memsvc_shown_once"
 # From the reply to a form to the page behind it.
 _CARRIED_S = 60
@@ -42,6 +44,38 @@ class Session:
     principal: Principal
     csrf: str
     ends_at: int
+
+
+class Invitation:
+    """The link that the service prints at its start: it signs one browser in, once, within an hour, with the service's
+    own key. Only this process knows it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._ends_at_s = 0.0
+
+    def link(self) -> str:
+        """Its path and query; a link that was made before ends."""
+        with self._lock:
+            self._token, self._ends_at_s = secrets.token_urlsafe(32), self._clock() + INVITED_S
+            return f"{PATH}/sign-in?once={self._token}"
+
+    def take(self, token: str) -> None:
+        """Raises Unauthorized for another link than the last, for a used one and an old one."""
+        with self._lock:
+            held = self._token if self._clock() < self._ends_at_s else None
+            if held is None or not hmac.compare_digest(held.encode(), token.encode()):
+                raise errors.Unauthorized("This link was used, or has ended.", "Sign in with an API key.")
+            self._token = None
+
+
+def begin_invited(request: Request, token: str, response: Response) -> None:
+    """Sign in by the service's link. Raises Unauthorized, and TooMany."""
+    request.app.state.invitation.take(token)
+    begin(request, request.app.state.service.api_key, response)
 
 
 def begin(request: Request, key: str, response: Response) -> None:

@@ -25,7 +25,7 @@ class CrossEncoder:
             import torch
         except ImportError as error:
             raise errors.Unavailable(
-                f"The cross-encoder {model} needs sentence-transformers.", 'Run pip install "memsvc[server]".'
+                f"The cross-encoder {model} needs sentence-transformers.", 'Run pip install "memsvc[encoders]".'
             ) from error
         torch.set_num_threads(threads)
         try:

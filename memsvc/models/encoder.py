@@ -274,7 +274,7 @@ class _SentenceTransformers:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise errors.Unavailable(
-                f"The encoder {model} needs sentence-transformers.", 'Run pip install "memsvc[server]".'
+                f"The encoder {model} needs sentence-transformers.", 'Run pip install "memsvc[encoders]".'
             ) from error
         torch.set_num_threads(threads)
         try:

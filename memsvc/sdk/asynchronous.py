@@ -12,7 +12,7 @@ import httpx
 
 from memsvc.sdk import account, calls, naming, records
 from memsvc.sdk.calls import Pages
-from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
+from memsvc.sdk.transport import Call, Retries, options
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class AsyncMemoryClient:
 
     def __init__(
         self,
-        base_url: str = DEFAULT_URL,
+        base_url: str | None = None,
         api_key: str | None = None,
         *,
         timeout_s: float = 30.0,

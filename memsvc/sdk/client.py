@@ -12,7 +12,7 @@ import httpx
 
 from memsvc.sdk import account, calls, naming, records
 from memsvc.sdk.calls import Pages
-from memsvc.sdk.transport import DEFAULT_URL, Call, Retries, options
+from memsvc.sdk.transport import Call, Retries, options
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,14 +37,15 @@ def _lists(describe: Callable[P, Pages[T]]) -> Callable[Concatenate[MemoryClient
 class MemoryClient:
     """A connection to a memsvc service; thread-safe, reuses its connections, closes them at the end of `with`.
 
-    `api_key` defaults to the environment's MEMSVC_API_KEY. A call that fails for a passing reason (no connection,
-    time-out, 429, 503) is repeated up to `max_retries` times; a repeated write is never stored twice. Raises
-    BadArgument for an address or a key that cannot work; the calls raise the errors of memsvc.sdk.errors.
+    `base_url` and `api_key` default to the environment's MEMSVC_URL (else http://127.0.0.1:8377) and MEMSVC_API_KEY. A
+    call that fails for a passing reason (no connection, time-out, 429, 503) is repeated up to `max_retries` times; a
+    repeated write is never stored twice. Raises BadArgument for an address or a key that cannot work; the calls raise
+    the errors of memsvc.sdk.errors.
     """
 
     def __init__(
         self,
-        base_url: str = DEFAULT_URL,
+        base_url: str | None = None,
         api_key: str | None = None,
         *,
         timeout_s: float = 30.0,

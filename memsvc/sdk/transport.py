@@ -140,8 +140,9 @@ def _asked_s(value: str) -> float | None:
     return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())
 
 
-def options(base_url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
+def options(base_url: str | None, api_key: str | None, timeout_s: float) -> dict[str, Any]:
     """What both kinds of HTTP client are made with. Raises BadArgument for an address or a key that cannot work."""
+    base_url = base_url if base_url is not None else os.environ.get("MEMSVC_URL") or DEFAULT_URL
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError) as error:

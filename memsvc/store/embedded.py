@@ -266,4 +266,4 @@ def version() -> str:
     done = subprocess.run(
         [str(postmaster.binary("postgres")), "--version"], capture_output=True, text=True, check=False
     )
-    return done.stdout.strip().removeprefix("postgres ").strip("() ")
+    return done.stdout.strip().removeprefix("postgres (PostgreSQL) ").strip()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from memsvc import commands
 from memsvc.bootstrap import Service
+from memsvc.cli import app as commands
 from memsvc.sdk import MemoryClient, Namespace, Unauthorized
 from memsvc.store import keys
 

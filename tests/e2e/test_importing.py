@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from memsvc import commands
 from memsvc.bootstrap import Service
+from memsvc.cli import app as commands
 from memsvc.importing import formats, writing
 from memsvc.sdk import Conflict, Namespace, NotFound
 from tests.unit.importing import test_chatgpt, test_claude, test_telegram, test_whatsapp

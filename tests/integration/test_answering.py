@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from api.app import create
-from memsvc import bootstrap, loading
+from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.models.local import LocalGenerator
 from memsvc.reader.disk import CacheFolder
@@ -150,7 +150,7 @@ def test_whatever_takes_a_memory_away_takes_every_cache_that_saw_it(
     ask(http, bees)
     run(reading)
     assert ask(http, bees)["path"] == "episode_cache"
-    folder = loading.data_dir(reading.settings) / "caches"
+    folder = reading.settings.server.folder / "caches"
     before = set(folder.rglob("*.safetensors"))
     assert before
     unit = next(unit.id for unit in bees.units() if "sugar" in unit.text)
@@ -178,7 +178,7 @@ def test_an_erasure_while_the_words_are_read_leaves_no_cache_behind(
     from memsvc.reader.reader import Reader
 
     prepare = Reader.prepare
-    folder = loading.data_dir(reading.settings) / "caches"
+    folder = reading.settings.server.folder / "caches"
     before = set(folder.rglob("*.safetensors"))
 
     def slow(self: Reader, *given: Any, **more: Any) -> Any:

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from api.app import create
-from memsvc import bootstrap, errors, following, loading
+from memsvc import bootstrap, errors, loading
 from memsvc.bootstrap import Service
+from memsvc.cli import following
 from memsvc.domain.exchange import NewExchange, NewMessage
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query

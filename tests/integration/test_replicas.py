@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from api.app import create
-from memsvc import bootstrap, checkup, errors, rooms
+from memsvc import bootstrap, errors, rooms
 from memsvc.bootstrap import Service
+from memsvc.cli import checkup
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import DatabaseSettings, JobSettings, ServerSettings, Settings
 from memsvc.store import replica, schema

@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from api.app import create
-from memsvc import bootstrap, commands, errors
+from memsvc import bootstrap, errors
 from memsvc.bootstrap import Service
+from memsvc.cli import app as commands
 from memsvc.index.pool import IndexPool
 from memsvc.index.snapshots import SnapshotFolder
 from memsvc.sdk import MemoryClient
@@ -42,7 +43,8 @@ OTHER = "another-tenant"
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from memsvc import bootstrap, commands, errors
+from memsvc import bootstrap, errors
+from memsvc.cli import app as commands
 from memsvc.domain.selection import By, Selection
 from memsvc.services.indexes import Indexes
 from memsvc.settings import JobSettings, ServerSettings, Settings

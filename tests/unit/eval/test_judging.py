@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from eval import cli, html, judging, markdown
 from eval.journal import Journal
-from memsvc import commands
+from memsvc.cli import app as commands
 from memsvc.errors import Invalid
 from memsvc.models.generator import EndpointGenerator, GeneratorFailed
 from tests.unit.models.test_generator import Endpoint, answers, says

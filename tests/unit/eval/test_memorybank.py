@@ -17,7 +17,7 @@ from eval import retrieval as measurement
 from eval.datasets import memorybank
 from eval.datasets.made import chinese, english
 from eval.datasets.model import BadDataset, Conversation, Dataset, Question
-from memsvc import evaluation
+from memsvc.cli import evaluating
 from memsvc.retrieval import features, ranker
 
 ANA = {
@@ -200,6 +200,6 @@ def test_the_published_talk_gives_enough_questions(shared_data: Path) -> None:
 
 @pytest.mark.parametrize("command", ["retrieval", "memorybank", "answers", "train", "distillation", "compression"])
 def test_the_help_of_data_names_every_set_that_is_read(command: str) -> None:
-    shown = CliRunner().invoke(evaluation.app, [command, "--help"], env={"COLUMNS": "200"}).output
+    shown = CliRunner().invoke(evaluating.app, [command, "--help"], env={"COLUMNS": "200"}).output
     said = shown.partition("--data")[2].partition("--out")[0]
     assert all(name in said for name in ("LoCoMo", "LongMemEval", "BEAM", "MemoryBank")), shown

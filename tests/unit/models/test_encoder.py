@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from memsvc import checkup, errors
+from memsvc import errors
+from memsvc.cli import checkup
 from memsvc.models import encoder, tokens
 from memsvc.models.encoder import TextEncoder
 

@@ -67,9 +67,9 @@ def _look(part: str, look: Callable[[Settings], str], settings: Settings) -> Fin
 
 def _database(settings: Settings) -> str:
     if settings.database.url is None:
-        folder = loading.data_dir(settings)
+        folder = settings.server.folder
         state = "holds data" if (folder / "postgres").exists() else "will be made"
-        return f"embedded PostgreSQL ({embedded.version()}) in {folder}, which {state}"
+        return f"embedded PostgreSQL {embedded.version()} in {folder}, which {state}"
     schema.check(settings.database.url, rooms.root() / "migrations")
     database = Database(
         settings.database.app_url or settings.database.url, pool_size=1, pooled=settings.database.pooled
@@ -111,9 +111,7 @@ def scripts(encoder: TextEncoder) -> str:
 
 def _sentence_transformers(_: Settings) -> str:
     if importlib.util.find_spec("sentence_transformers") is None:
-        raise errors.Invalid(
-            "Not installed; only the default encoder can run.", 'Run pip install "memsvc[server]" for other models.'
-        )
+        return 'not installed, and not needed by the default encoder; for others pip install "memsvc[encoders]"'
     return "installed; other encoders can be set with MEMSVC_ENCODER_MODEL"
 
 
@@ -124,9 +122,7 @@ def _generator(settings: Settings) -> str:
         return "none set; units are made by rule (MEMSVC_GENERATOR_MODEL)"
     where = f"at {urlsplit(settings.generator.url).hostname}" if settings.generator.url else "on this machine"
     if settings.generator.url is None:
-        for package in ("torch", "transformers"):
-            if importlib.util.find_spec(package) is None:
-                raise errors.Invalid(f"{package} is not installed.", 'Run pip install "memsvc[server,generator]".')
+        _require_local()
     use = (
         "rewrites units and judges doubtful pairs in the background"
         if settings.distill.with_model
@@ -135,11 +131,19 @@ def _generator(settings: Settings) -> str:
     return f"{chosen.name} {where}; {use}"
 
 
+def _require_local() -> None:
+    """Raises Invalid where no model can run on this machine."""
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise errors.Invalid(f"{package} is not installed.", 'Run pip install "memsvc[server,generator]".')
+
+
 def _reader(settings: Settings) -> str:
     """Says which model would answer; loads nothing."""
     written = loading.generator(settings)
     chosen = loading.reader(settings, written)
     if chosen is not None:
+        _require_local()
         return f"{chosen.name} on this machine answers; loaded beside the start"
     if settings.generator.url is not None and written is not None and settings.reader.model is None:
         return f"{written.name} at its address answers, without a cache"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import platformdirs
 import typer
 
-from memsvc import errors, loading
+from memsvc import errors
 from memsvc.settings import Settings
 
 app = typer.Typer(help="Measure recall on published conversations.", no_args_is_help=True)
@@ -132,7 +132,7 @@ def answers(
     """Answers of one reader (MEMSVC_GENERATOR_MODEL, …_URL; else the small local model) given nothing, recent turns,
     all, a hybrid, and memsvc.
     """
-    from memsvc import rooms
+    from memsvc import loading, rooms
     from memsvc.models import local
 
     settings = Settings()
@@ -160,7 +160,7 @@ def judge(
     out: Annotated[Path | None, typer.Option(help="Folder for the verdicts [RUN/judged-MODEL].")] = None,
 ) -> None:
     """What a language model thinks of answers, under three prompts side by side (key: MEMSVC_GENERATOR_API_KEY)."""
-    from memsvc import rooms
+    from memsvc import loading, rooms
     from memsvc.models.generator import GeneratorFailed
 
     settings = Settings()
@@ -264,3 +264,48 @@ def pairs(
     from eval.pairs import measuring
 
     sys.exit(measuring.pairs(data, out, json_out, cross=cross))
+
+
+def bench(
+    what: Annotated[
+        Literal["capacity", "promote", "cells", "reader", "batches", "chunks"],
+        typer.Argument(
+            help="how far one machine goes; a namespace with its vectors in the database; three cells beside one; the "
+            "model that answers; two experiments with what it reads."
+        ),
+    ] = "capacity",
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
+    messages: Annotated[
+        str, typer.Option(help="capacity: sizes of one namespace, by comma; promote: one.")
+    ] = "1000,10000",
+    namespaces: Annotated[str, typer.Option(help="capacity: numbers of namespaces, by comma.")] = "10,1000",
+    repeats: Annotated[int, typer.Option(min=1, help="capacity: of each measurement; medians are told.")] = 3,
+    folder: Annotated[
+        Path | None, typer.Option(help="capacity: what is found so far; the same command goes on there.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="capacity: a checkout's folder or a commit, measured in turn; ratios are told.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="of the model: a folder or a name; default: the small one.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="reader, chunks: a set whose talk is read; default: made up.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="capacity, reader: folder for plots (PNG).")] = None,
+    quick: Annotated[bool, typer.Option(help="reader: fewer sizes, questions and histories.")] = False,
+) -> None:
+    """Speed and size of the service beside plain libraries; of answers; of prefixes read together, or of lines."""
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval import benches
+
+    if what == "capacity":
+        sys.exit(benches.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
+    if what == "promote":
+        sys.exit(benches.of_promotion(messages, folder, json_out))
+    if what == "cells":
+        sys.exit(benches.of_cells(json_out))
+    models = Settings().server.folder / "models"
+    if what == "reader":
+        sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))
+    sys.exit(benches.of_experiment(what, model, models, data, json_out))

@@ -1,4 +1,9 @@
-"""The command line: memsvc serve | doctor | eval."""
+"""The command line. Here is its entry point; a file for each group of commands, app.py puts them together.
+
+asking: add, recall, context, answer, profile, changes, status, tail.  serving: serve, worker, mcp, doctor.  moving:
+import, export.  accounts: keys, tenants, scrub.  distilling: distill, reencode.  cells.  erasures.  evaluating: eval,
+bench.  connection.py is what those share that ask a running service.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +24,12 @@ def main() -> None:
     # takes a quarter of the time of a read of all.
     gc.set_threshold(*_COLLECT)
     try:
-        from memsvc import commands
+        from memsvc.cli import app
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("memsvc"):
             raise
         sys.exit(
             f"This installation holds the SDK only (no {error.name}). "
-            'For the service and its commands: pip install "memsvc[server]".'
+            'For the commands: pip install "memsvc[cli]"; for the service too: pip install "memsvc[server]".'
         )
-    commands.run()
-
-
-if __name__ == "__main__":
-    main()
+    app.run()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memsvc import errors, loading
+from memsvc import errors
 from memsvc.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def apply(
     The database gets the tables of this version first, as at the start of the service. Jobs of the service make anew
     what was made from the erased.
     """
-    from memsvc import bootstrap
+    from memsvc import bootstrap, loading
 
     settings = Settings()
     if not files and settings.database.url is not None and settings.server.erasures_dir is None:
@@ -77,7 +77,7 @@ def _reached(settings: Settings) -> Iterator[tuple[str, Database]]:
         if settings.database.url is None:
             from memsvc.store.embedded import EmbeddedPostgres
 
-            postgres = EmbeddedPostgres(loading.data_dir(settings), settings.database.start_timeout_s)
+            postgres = EmbeddedPostgres(settings.server.folder, settings.database.start_timeout_s)
             stack.callback(postgres.stop)
             postgres.start()
             owner_url, operator_url, app_url = postgres.owner_url, postgres.superuser_url, postgres.app_url

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from memsvc import errors, preview
+from memsvc import errors
+from memsvc.cli import preview
 from memsvc.settings import DistillSettings
 
 MESSAGES = [
