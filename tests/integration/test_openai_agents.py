@@ -194,6 +194,20 @@ def test_without_remember_nothing_is_written_but_the_items(run: Any) -> None:
     run(use)
 
 
+def test_where_a_namespace_masks_secrets_items_are_masked_and_stay_whole(run: Any) -> None:
+    async def use(place: Place) -> None:
+        await place.memory.set_secrets("mask")
+        secret = "ghp_" + "aB3dE5gH7jK9" * 3
+        session = place.session()
+        given = {"type": "message", "role": "user", "content": f'Line\n{secret}\n"end"'}
+        await session.add_items(items(given))
+        kept = await session.get_items()
+        assert written(kept) == written([{**given, "content": given["content"].replace(secret, "*" * len(secret))}])
+        assert written([await session.pop_item()]) == written(kept)
+
+    run(use)
+
+
 class Scripted(Model):
     """Calls the tool at "look up", else says how many items it was shown."""
 
