@@ -12,13 +12,6 @@ from memsvc.sdk import MemoryClient, Namespace, Unauthorized
 from memsvc.store import keys
 
 
-@pytest.fixture
-def cli(service: Service, base_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    monkeypatch.setenv("MEMSVC_URL", base_url)
-    monkeypatch.setenv("MEMSVC_API_KEY", service.api_key)
-    return CliRunner()
-
-
 def run(cli: CliRunner, *arguments: str) -> str:
     done = cli.invoke(commands.app, list(arguments))
     assert done.exit_code == 0, done.output

@@ -10,19 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from memsvc.bootstrap import Service
 from memsvc.cli import app as commands
 from memsvc.importing import formats, writing
 from memsvc.sdk import Conflict, Namespace, NotFound
 from tests.unit.importing import test_chatgpt, test_claude, test_telegram, test_whatsapp
 from tests.unit.importing.files import write, zipped
-
-
-@pytest.fixture
-def cli(service: Service, base_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    monkeypatch.setenv("MEMSVC_URL", base_url)
-    monkeypatch.setenv("MEMSVC_API_KEY", service.api_key)
-    return CliRunner()
 
 
 def run(cli: CliRunner, memory: Namespace, *arguments: str | Path) -> list[str]:

@@ -11,8 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
+from api.admin import signing
+from memsvc import errors
 from memsvc.sdk import MemoryClient
 from memsvc.sdk.errors import MemsvcClientError
 from tests.waiting import LIMIT_S, until
@@ -21,13 +24,12 @@ KEY = "test-key-for-the-process"
 
 
 class Process:
-    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, key: str | None = KEY, **environment: str) -> None:
         self.log = folder.with_suffix(".log")
         command = [sys.executable, "-m", "memsvc.cli", "serve", "--port", "0", "--data-dir", str(folder), *arguments]
         with self.log.open("wb") as output:
-            self.handle = subprocess.Popen(
-                command, stdout=output, stderr=output, env=os.environ | {"MEMSVC_API_KEY": KEY} | environment
-            )
+            given = {"MEMSVC_API_KEY": key} if key else {}
+            self.handle = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | given | environment)
 
     def url(self) -> str:
         give_up = time.monotonic() + LIMIT_S
@@ -48,8 +50,7 @@ def test_a_server_runs_its_background_jobs_and_a_namespace_is_distilled_again_by
     process = Process(tmp_path / "data")
     url = process.url()
     with MemoryClient(url, KEY) as client:
-        until(lambda: client.jobs(namespace="demo", state="done"))
-        assert client.namespace("demo").episodes()
+        until(lambda: client.jobs(namespace="demo", state="done") and client.namespace("demo").episodes())
     command = [sys.executable, "-m", "memsvc.cli", "distill", "--namespace", "demo", "--url", url]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"MEMSVC_API_KEY": KEY}
@@ -135,19 +136,6 @@ def test_a_second_server_on_the_folder_is_refused_clearly_and_a_stop_leaves_no_d
         os.kill(pid, 0)
 
 
-def test_the_curl_that_the_service_prints_works_when_pasted(tmp_path: Path) -> None:
-    process = Process(tmp_path / "data")
-    process.url()
-    try:
-        while "curl" not in process.log.read_text():
-            time.sleep(0.05)
-        line = next(line for line in process.log.read_text().splitlines() if line.startswith("curl"))
-        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=LIMIT_S, check=True)
-        assert "vegetarian" in done.stdout
-    finally:
-        assert process.end(signal.SIGTERM) == 0
-
-
 def test_a_taken_port_and_a_missing_part_are_told_in_a_line(tmp_path: Path) -> None:
     process = Process(tmp_path / "data")
     port = process.url().rsplit(":", 1)[1]
@@ -167,3 +155,60 @@ def test_the_doctor_finds_everything_that_the_default_needs(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert "embedded PostgreSQL" in " ".join(done.stdout.split())
     assert "missing" not in done.stdout
+
+
+def test_the_first_start_shows_its_key_a_link_that_signs_in_once_and_a_question_with_a_short_answer(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data"
+    process = Process(folder, key=None)
+    url = process.url()
+    try:
+        greeting = process.log.read_text()
+        key = (folder / "api-key").read_text().strip()
+        assert f"API key  {key}   (shown this once; kept in {folder / 'api-key'})" in greeting
+        (link,) = re.findall(r"http://\S+/admin/sign-in\?once=\S+", greeting)
+        for forged in (link[:-1], f"{link}x", f"{url}/admin/sign-in?once=", f"{url}/admin/sign-in?once=%C3%A9"):
+            assert httpx.get(forged).status_code == 401
+        with httpx.Client(follow_redirects=True, timeout=LIMIT_S) as browser:
+            page = browser.get(link)
+            assert (page.status_code, page.url.path, "demo" in page.text) == (200, "/admin", True)
+        with httpx.Client(follow_redirects=True, timeout=LIMIT_S) as other:
+            page = other.get(link)
+            assert (page.status_code, page.url.path) == (401, "/admin/sign-in")
+            assert "This link was used, or has ended." in page.text
+            assert other.get(f"{url}/admin").url.path == "/admin/sign-in"
+        command = re.search(r"^  (MEMSVC_URL=.*)$", greeting, re.MULTILINE)
+        assert command is not None
+        typed = command.group(1).replace(" memsvc ", f" {sys.executable} -m memsvc.cli ")
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("MEMSVC_")}
+        done = subprocess.run(typed, shell=True, capture_output=True, text=True, check=False, env=bare, timeout=LIMIT_S)
+        assert done.returncode == 0, done.stderr
+        answer = done.stdout.strip().split("\n")
+        assert answer[0] == "Ana: I have been vegetarian since 2019, and walnuts make my throat swell."
+        assert answer[1].strip() == "said by Ana on 4 March 2024, session demo-kitchen"
+        assert len(answer) == 3 and max(map(len, answer)) < 100
+    finally:
+        process.end(signal.SIGTERM)
+    again = Process(folder, key=None)
+    try:
+        again.url()
+        assert key not in again.log.read_text()
+        assert f"API key  in {folder / 'api-key'}" in again.log.read_text()
+    finally:
+        again.end(signal.SIGTERM)
+
+
+def test_the_link_of_the_start_ends_after_an_hour_and_with_the_next_one() -> None:
+    now = 100.0
+    invitation = signing.Invitation(lambda: now)
+    first, second = (invitation.link().split("once=")[1] for _ in range(2))
+    with pytest.raises(errors.Unauthorized):
+        invitation.take(first)
+    now += signing.INVITED_S
+    with pytest.raises(errors.Unauthorized):
+        invitation.take(second)
+    third = invitation.link().split("once=")[1]
+    invitation.take(third)
+    with pytest.raises(errors.Unauthorized):
+        invitation.take(third)
