@@ -4,6 +4,11 @@ Every route under /v1 takes one of `Caller`, `Reader`, `Author`, `Eraser`, `Admi
 `Caller` goes by the method: GET reads, DELETE erases, anything else writes. What `Sender` needs is in what it sends:
 the route asks for it by `require`. What a route gives back of what it did not get needs the scope read too: another
 test calls them all, and looks for words that were written by others.
+
+A key that is granted to namespaces must have the scope in the one that the path names, and is refused where none is
+named. Where the namespace is known by what is sent, or by what an id stands for, the route takes `AnyCaller`,
+`AnyReader` or `AnyAuthor`, which let in who has the scope in some namespace, and asks by `require` for that one; a test
+calls them all with a key that is granted to another one.
 """
 
 from __future__ import annotations
@@ -188,24 +193,44 @@ def _key(authorization: str) -> str | None:
 
 
 class Allowed:
-    """A dependency that gives the principal of a key with a scope: `scope`, or by the request's method."""
+    """A dependency that gives the principal of a key with a scope: `scope`, or by the request's method. It needs it in
+    the namespace of the path, or in the whole account; `anywhere`, in some namespace.
+    """
 
-    def __init__(self, scope: str | None = None) -> None:
+    def __init__(self, scope: str | None = None, *, anywhere: bool = False) -> None:
         self.scope = scope
+        self.anywhere = anywhere
 
     async def __call__(
         self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
         principal: Principal = request.state.principal
-        if self.scope != BY_CONTENT:
-            require(principal, self.scope or scope_of(request.method))
+        namespace: str | None = request.path_params.get("namespace")
+        scope = self.scope or scope_of(request.method)
+        if scope == BY_CONTENT:
+            if namespace is None or not principal.sees(namespace):
+                require(principal, "read", namespace)
+        elif not (self.anywhere and principal.may_somewhere(scope)):
+            require(principal, scope, namespace)
         return principal
 
 
-def require(principal: Principal, scope: str) -> None:
-    """Raises Forbidden when the key has not got the scope."""
-    if not principal.may(scope):
+def require(principal: Principal, scope: str, namespace: str | None = None) -> None:
+    """Raises Forbidden when the key has not got the scope in the namespace, or in the whole account where none is
+    named. What is said is the same whether there is such a namespace or not.
+    """
+    if principal.may(scope, namespace):
+        return
+    if principal.grants is None or scope == "admin":
         raise errors.Forbidden(f"This key may not {scope}.", f"Use a key with the scope {scope}.")
+    if namespace is None:
+        raise errors.Forbidden(
+            f"This key may not {scope} beyond the namespaces that it is granted.",
+            f"Use a key with the scope {scope}, or ask about a namespace of this one.",
+        )
+    raise errors.Forbidden(
+        f"This key may not {scope} in the namespace {namespace!r}.", f"Use a key that is granted {scope} there."
+    )
 
 
 def scope_of(method: str) -> str:
@@ -213,9 +238,9 @@ def scope_of(method: str) -> str:
     return _BY_METHOD.get(method, "write")
 
 
-def _needs(scope: str | None = None) -> Any:
+def _needs(scope: str | None = None, *, anywhere: bool = False) -> Any:
     """A key with this scope, which the OpenAPI document tells too."""
-    return Security(Allowed(scope), scopes=[scope] if scope else [])
+    return Security(Allowed(scope, anywhere=anywhere), scopes=[scope] if scope else [])
 
 
 _BY_METHOD = {"GET": "read", "HEAD": "read", "DELETE": "erase"}
@@ -228,3 +253,7 @@ Author = Annotated[Principal, _needs("write")]
 Eraser = Annotated[Principal, _needs("erase")]
 Admin = Annotated[Principal, _needs("admin")]
 Sender = Annotated[Principal, _needs(BY_CONTENT)]
+# Where the path does not name the namespace.
+AnyCaller = Annotated[Principal, _needs(anywhere=True)]
+AnyReader = Annotated[Principal, _needs("read", anywhere=True)]
+AnyAuthor = Annotated[Principal, _needs("write", anywhere=True)]

@@ -22,7 +22,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
-from api.auth import ASKED
+from api.auth import ASKED, require, scope_of
 from api.body import STREAMED
 from memsvc import errors
 from memsvc.domain.cell import Cell
@@ -173,6 +173,8 @@ class OfMany:
     async def _stream(self, scope: Scope, receive: Receive, send: Send, *, handed_on: bool) -> None:
         """A body that is not kept goes to where its namespace is, which its path tells."""
         tenant_id, name = _principal(scope).tenant_id, _name(scope["path"])
+        # Before the name is given a place.
+        require(_principal(scope), scope_of(scope["method"]), name)
         if await anyio.to_thread.run_sync(self._cells.has, tenant_id, name):
             await self._app(scope, receive, send)
             return

@@ -62,7 +62,7 @@ def create(request: Request, session: signing.Admin, said: signing.Form, service
             "Go back and mend the form.",
         ) from None
     principal = session.principal
-    given = (wanted.scopes, wanted.label, principal.key_id, wanted.max_trust)
+    given = (wanted.scopes or (), wanted.label, principal.key_id, wanted.max_trust)
     whole, _ = store.create(service.database, principal.tenant_id, *given, own_trust=principal.max_trust)
     return signing.show_once(session, _KEYS, whole, secure=request.url.scheme == "https")
 

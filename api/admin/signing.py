@@ -81,7 +81,7 @@ def begin_invited(request: Request, token: str, response: Response) -> None:
 def begin(request: Request, key: str, response: Response) -> None:
     """Sign in with an API key.
 
-    Raises Unauthorized for one that is not known, Forbidden for one that may not read, and TooMany.
+    Raises Unauthorized for one that is not known, Forbidden for one that may not read the whole account, and TooMany.
     """
     service: Service = request.app.state.service
     authenticator: Authenticator = request.app.state.authenticator
@@ -93,6 +93,11 @@ def begin(request: Request, key: str, response: Response) -> None:
     let_in = principal.may("read")
     _note(service, principal, "sign-in" if let_in else "sign-in.refused")
     if not let_in:
+        if principal.grants is not None:
+            raise errors.Forbidden(
+                "This key is granted to some namespaces; the pages show the whole account.",
+                "Sign in with a key that has the scope read or admin.",
+            )
         raise errors.Forbidden("This key may not read.", "Sign in with a key that has the scope read or admin.")
     claim = f"{principal.key_id}.{int(time.time()) + LASTS_S}.{secrets.token_urlsafe(18)}"
     value = f"{claim}.{_sign(service, stored, 'session', claim)}"

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from api.auth import Reader
+from api.auth import AnyReader
 from api.chat.body import words_or_list
 from api.deps import Services
 from memsvc import errors
@@ -96,7 +96,7 @@ class EmbeddingList(BaseModel):
 
 
 @router.post("/v1/embeddings", response_model=EmbeddingList)
-async def embed(body: EmbeddingRequest, request: Request, caller: Reader, service: Services) -> Response:
+async def embed(body: EmbeddingRequest, request: Request, caller: AnyReader, service: Services) -> Response:
     """OpenAI's embeddings, by the encoder that the memory is searched with; nothing is stored, nor told of what is. A
     text longer than the encoder reads at once has the mean of its parts.
     """

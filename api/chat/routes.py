@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Send
 
-from api.auth import Caller, Reader, require
+from api.auth import AnyCaller, AnyReader, require
 from api.chat import responses
 from api.chat.answer import Endpoint, Local, Model, Upstream
 from api.chat.body import Completion
@@ -77,13 +77,13 @@ class Shape(Protocol):
 
 
 @router.get("/v1/models")
-async def models(request: Request, caller: Caller) -> dict[str, Any]:
+async def models(request: Request, caller: AnyCaller) -> dict[str, Any]:
     """The model that this service answers with, under the name "memsvc" too, and its text encoder."""
     return {"object": "list", "data": [_model(name) for name in _names(request)]}
 
 
 @router.get("/v1/models/{name:path}")
-async def model(name: str, request: Request, caller: Caller) -> dict[str, Any]:
+async def model(name: str, request: Request, caller: AnyCaller) -> dict[str, Any]:
     if name not in _names(request):
         raise errors.NotFound(f"There is no model {name}.", "GET /v1/models lists those that there are.")
     return _model(name)
@@ -100,7 +100,7 @@ def _model(name: str) -> dict[str, Any]:
 
 @router.post("/v1/chat/completions")
 async def complete(
-    body: Completion, request: Request, caller: Reader, service: Services, namespace: SpaceName = None
+    body: Completion, request: Request, caller: AnyReader, service: Services, namespace: SpaceName = None
 ) -> Response:
     """Answer with what is remembered, and remember, which needs the scope write too."""
     wants_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -113,7 +113,7 @@ async def complete(
     responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )
 async def respond(
-    body: ResponseRequest, request: Request, caller: Reader, service: Services, namespace: SpaceName = None
+    body: ResponseRequest, request: Request, caller: AnyReader, service: Services, namespace: SpaceName = None
 ) -> Response:
     """OpenAI's responses: what is remembered is added to what is asked, a language model replies, and both are kept,
     which needs the scope write too (`"memsvc": {"remember": false}` keeps nothing).
@@ -123,7 +123,7 @@ async def respond(
 
 
 @router.get("/v1/responses/{response_id}")
-async def response(response_id: str, caller: Caller) -> Response:
+async def response(response_id: str, caller: AnyCaller) -> Response:
     """OpenAI's clients fetch a response again; here only what was said is kept, as memory."""
     raise errors.NotFound(
         "No responses are kept here.", "Keep what POST /v1/responses replied; send the conversation in input."
@@ -133,9 +133,10 @@ async def response(response_id: str, caller: Caller) -> Response:
 async def _answered(
     body: Completion, request: Request, caller: Principal, service: Service, namespace: str | None, shape: Shape
 ) -> Response:
-    if body.memsvc.remember:
-        require(caller, "write")
     about = talk(service, caller, body, namespace)
+    require(caller, "read", about.namespace)
+    if body.memsvc.remember:
+        require(caller, "write", about.namespace)
     model: Model | None = Grounded(about) if about.grounded else request.app.state.chat_model
     if model is None:
         raise errors.Invalid(

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from api import auth
 from api.mem0 import scope
 from api.mem0.memories import Memories
 from memsvc import errors
@@ -17,6 +18,8 @@ def listed(memories: Memories) -> list[dict[str, Any]]:
     """Every user, agent, app and run with a memory, the first seen first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for session in memories.service.directory.sessions(memories.tenant_id):
+        if not memories.caller.may("read", session.namespace):
+            continue
         ids = scope.of_marks(session.marks, session.namespace).ids
         for field, name in ids.items():
             entity = field.removesuffix("_id")
@@ -31,8 +34,16 @@ def listed(memories: Memories) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def require(memories: Memories, ids: Mapping[str, str]) -> None:
+    """Raises Forbidden where the key may not erase what these ids are named for; `*` is what it may."""
+    first = next(ids[field] for field in scope.FIELDS if field in ids)
+    if first != "*":
+        auth.require(memories.caller, "erase", scope.Scope(ids).namespace)
+
+
 def delete(memories: Memories, ids: Mapping[str, str]) -> int:
-    """Erase all that was said and made under these ids (`*`: whoever has one); how many memories there were.
+    """Erase all that was said and made under these ids (`*`: whoever has one), where the key may; how many memories
+    there were.
 
     What belongs to the one that a namespace is named for goes as a whole, of another's namespace the sessions that have
     the ids. Whoever is gone already is deleted.
@@ -74,7 +85,7 @@ def _places(memories: Memories, ids: Mapping[str, str]) -> dict[str, list[Sessio
         held = scope.of_marks(session.marks, session.namespace).ids
         if all(field in held and value in ("*", held[field]) for field, value in ids.items()):
             found.setdefault(session.namespace, []).append(session)
-    return found
+    return {name: sessions for name, sessions in found.items() if memories.caller.may("erase", name)}
 
 
 def named(entity: str, name: str) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api import auth
 from api.mem0 import bodies, filters, scope
+from api.mem0.beside import Beside
 from api.mem0.filters import Filter
 from memsvc import errors
 from memsvc.bootstrap import Service
@@ -52,6 +53,16 @@ class Memories:
     def tenant_id(self) -> uuid.UUID:
         return self.caller.tenant_id
 
+    @property
+    def _sees(self) -> Callable[[str], bool] | None:
+        """Where the key may do anything at all: what is elsewhere is not there for it. None: everywhere."""
+        return None if self.caller.grants is None else self.caller.sees
+
+    def require_named(self, body: bodies.Listing) -> None:
+        """Raises Forbidden where the key may not read the memories of a user that is asked for by name."""
+        for name in sorted(filters.owners(wanted_of(body)) or ()):
+            auth.require(self.caller, "read", name)
+
     def add(self, body: bodies.Add) -> dict[str, Any]:
         """Store the messages that have words, but for what the session ends with already: the memories that came of
         them (`ADD`), those that were known (`NOOP`), how many messages were `skipped`. Memories may hold words said
@@ -63,6 +74,7 @@ class Memories:
         if not ids or not all(isinstance(value, str) and value for value in ids.values()):
             raise errors.Invalid("An add needs at least one id.", "Give user_id, agent_id, app_id or run_id.")
         place = scope.Scope({field: ids[field] for field in scope.FIELDS if field in ids})
+        auth.require(self.caller, "write", place.namespace)
         mark: dict[str, Any] = {"scope": dict(place.ids), "metadata": body.metadata or {}}
         occurred_at = filters.moment(body.timestamp) if body.timestamp is not None else None
         # Facts are handed in one by one, and each must be there to be listed, changed and deleted.
@@ -90,10 +102,11 @@ class Memories:
 
     def event(self, event_id: str) -> dict[str, Any]:
         """What came of an add: it is done when it is answered. Raises NotFound and Invalid."""
-        found = self.service.directory.exchange(self.tenant_id, event_id)
+        found = self.service.directory.exchange(self.tenant_id, event_id, self._sees)
         if found is None:
             raise _absent("event", event_id)
         written, units = found
+        auth.require(self.caller, "read", written.namespace)
         at = _written(written.recorded_at)
         results = self._told(written.namespace, units, dict.fromkeys((item.stored.unit.id for item in units), "ADD"))
         return {
@@ -104,7 +117,7 @@ class Memories:
     def _told(self, name: str, units: Sequence[MarkedUnit], events: Mapping[str, str]) -> list[dict[str, Any]]:
         """What happened to memories; of those that are still there."""
         there = [item for item in units if _is_there(item)]
-        if not self.caller.may("read"):
+        if not self.caller.may("read", name):
             return [{"event": events[item.stored.unit.id], "id": item.stored.unit.id} for item in there]
         return [
             {"event": events[item["id"]], "data": {"memory": item["memory"]}} | item for item in self._form(name, there)
@@ -151,6 +164,7 @@ class Memories:
     def get(self, memory_id: str) -> dict[str, Any]:
         """Raises NotFound."""
         name, _ = self.where(memory_id)
+        auth.require(self.caller, "read", name)
         return self._read(name, [memory_id])[0]
 
     def update(self, memory_id: str, body: bodies.Update) -> dict[str, Any]:
@@ -177,11 +191,12 @@ class Memories:
             self.service.revise.expire(self.tenant_id, name, memory_id, at, None, self.caller.writer)
         if body.text is not None:
             self.service.revise.edit(self.tenant_id, name, memory_id, body.text, None, self.caller.writer)
-        return self.get(memory_id) if self.caller.may("read") else {"id": memory_id}
+        return self.get(memory_id) if self.caller.may("read", name) else {"id": memory_id}
 
     def delete(self, memory_id: str, *, linked: bool = False) -> None:
         """Put a memory away, with those that it superseded if `linked`. Raises NotFound."""
         name, _ = self.where(memory_id)
+        auth.require(self.caller, "write", name)
         gone = [memory_id]
         if linked:
             older: dict[str, list[str]] = {}
@@ -198,12 +213,13 @@ class Memories:
         where they are refused.
         """
         name, _ = self.where(memory_id)
+        auth.require(self.caller, "write", name)
         given = {"text": body.text, "metadata": body.metadata} if body else None
         self.service.revise.require(self.tenant_id, name, [memory_id], self.caller.writer, given)
 
     def where(self, memory_id: str) -> tuple[str, MarkedUnit]:
         """The namespace and the unit of a memory. Raises NotFound for one that is not there or was deleted."""
-        name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
+        name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id, self._sees)
         found = self.service.directory.units(self.tenant_id, name, [memory_id]) if name else []
         if name is None or not found or not _is_there(found[0]):
             raise _absent("memory", memory_id)
@@ -211,9 +227,10 @@ class Memories:
 
     def history(self, memory_id: str) -> list[dict[str, Any]]:
         """What became of a memory, from its first words on; a deleted one has its history still. Raises NotFound."""
-        name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id)
+        name = self.service.directory.namespace_of_unit(self.tenant_id, memory_id, self._sees)
         if name is None:
             raise _absent("memory", memory_id)
+        auth.require(self.caller, "read", name)
         (unit,) = self.service.directory.units(self.tenant_id, name, [memory_id])
         base = dict(scope.of_marks(unit.marks, name).ids) | {"memory_id": memory_id}
         created_at = _written(unit.stored.created_at)
@@ -277,6 +294,7 @@ class Memories:
                 for session in sessions
                 if filters.possible(wanted, scope.of_marks(session.marks, session.namespace).ids)
             ))  # fmt: skip
+        names = self.caller.readable(names)
         if len(names) > _MAX_NAMESPACES:
             raise errors.Invalid(
                 f"The filters leave {len(names)} memory spaces to search; {_MAX_NAMESPACES} is the most.",
@@ -297,7 +315,7 @@ class Memories:
         formed = []
         for item in found:
             unit, held = item.stored.unit, beside.get(item.stored.unit.id)
-            said = _Beside.of({**scope.mark(item.marks), **(held.value if held else {})})
+            said = Beside.of({**scope.mark(item.marks), **(held.value if held else {})})
             changed = max([item.stored.recorded_at, *([held.updated_at] if held else [])])
             ends = unit.expires_at.astimezone(dt.UTC).date() if unit.expires_at else said.expiration_date
             ids = dict.fromkeys(scope.FIELDS) | dict(scope.of_marks(item.marks, name).ids)
@@ -308,30 +326,6 @@ class Memories:
                 "expiration_date": ends.isoformat() if ends else None, "immutable": False,
             })  # fmt: skip
         return formed
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What stands beside a memory's words: in the metadata of its message, or in its record. An `expiration_date` is
-    there only of before it was the memory's own end.
-    """
-
-    metadata: dict[str, Any]
-    created_at: dt.datetime | None
-    expiration_date: dt.date | None
-
-    @classmethod
-    def of(cls, held: Mapping[str, Any]) -> _Beside:
-        """Both may have been written by anybody, so what has another form than ours counts as absent."""
-        metadata = held.get("metadata")
-        created_at = expiration_date = None
-        with contextlib.suppress(errors.Invalid):
-            created_at = filters.moment(held["created_at"]) if held.get("created_at") else None
-        with contextlib.suppress(ValueError):
-            expiration_date = (
-                dt.date.fromisoformat(str(held["expiration_date"])) if held.get("expiration_date") else None
-            )
-        return cls(metadata if isinstance(metadata, dict) else {}, created_at, expiration_date)
 
 
 def _written(moment: dt.datetime) -> str:

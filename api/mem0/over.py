@@ -10,6 +10,7 @@ from typing import Any
 from api.mem0 import bodies, entities, filters
 from api.mem0.memories import Memories, fields, most, newest, wanted_of
 from memsvc import errors
+from memsvc.domain import grant
 from memsvc.services import others
 from memsvc.store import cells
 
@@ -40,6 +41,7 @@ class Everywhere:
 
     def search(self, body: bodies.Search) -> _Found:
         """The best of all cells by their scores."""
+        self.memories.require_named(body)
         if self._is_of_one(body):
             return self.memories.search(body)
         now = dt.datetime.now(dt.UTC).isoformat()
@@ -50,6 +52,7 @@ class Everywhere:
 
     def listed(self, body: bodies.Listing) -> _Found:
         """All of all cells, the newest first."""
+        self.memories.require_named(body)
         if self._is_of_one(body):
             return self.memories.listed(body)
         asked = body.model_dump(mode="json", exclude_none=True, exclude={"fields", "page", "page_size"})
@@ -73,6 +76,7 @@ class Everywhere:
         """As `entities.delete`, in every cell where more than one user may be meant. Where a cell does not answer, the
         others have deleted theirs, and what is raised says so.
         """
+        entities.require(self.memories, ids)
         service = self.memories.service
         if service.others is None or ids.get("user_id") not in (None, "*"):
             return entities.delete(self.memories, ids)
@@ -99,7 +103,10 @@ class Everywhere:
     def _parts(self, call: str, asked: Mapping[str, Any]) -> tuple[_Found, list[errors.Unavailable]]:
         service, caller = self.memories.service, self.memories.caller
         assert service.others is not None
-        given = {"tenant_id": str(caller.tenant_id), "key_id": caller.key_id, "call": call, "asked": dict(asked)}
+        given: dict[str, Any] = {"tenant_id": str(caller.tenant_id), "key_id": caller.key_id}
+        given |= {"call": call, "asked": dict(asked)}
+        if caller.grants is not None:
+            given["grants"] = grant.written(caller.grants)
         told, silent = service.others.all(others.MEMORIES, given, is_long=True)
         own = part(self.memories, call, asked)
         return [*own, *(item for reply in told.values() for item in reply["found"])], silent

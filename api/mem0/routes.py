@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from api import problems
-from api.auth import Author, Caller, Reader
+from api.auth import AnyAuthor, AnyCaller, AnyReader
 from api.deps import Services
 from api.mem0 import absent, bodies, entities
 from api.mem0.memories import Memories
@@ -48,15 +48,15 @@ class Route(APIRoute):
 router = APIRouter(include_in_schema=False, route_class=Route)
 
 
-def _memories(caller: Caller, service: Services) -> Memories:
+def _memories(caller: AnyCaller, service: Services) -> Memories:
     return Memories(service, caller)
 
 
-def _read(caller: Reader, service: Services) -> Memories:
+def _read(caller: AnyReader, service: Services) -> Memories:
     return Memories(service, caller)
 
 
-def _changed(caller: Author, service: Services) -> Memories:
+def _changed(caller: AnyAuthor, service: Services) -> Memories:
     return Memories(service, caller)
 
 
@@ -72,7 +72,7 @@ PageSize = Annotated[bodies.PageSize, Query()]
 
 
 @router.get("/v1/ping/")
-def ping(caller: Caller) -> dict[str, Any]:
+def ping(caller: AnyCaller) -> dict[str, Any]:
     """The first call of every client: is the key good? 1.0.x cannot be made without an organisation and a project."""
     return {"status": "ok", "org_id": str(caller.tenant_id), "project_id": "default", "user_email": None}
 
@@ -197,7 +197,7 @@ def delete(memory_id: MemoryId, memories: Changed, delete_linked: bool = False) 
     return {"message": "Memory deleted successfully!"}
 
 
-def refuse(request: Request, caller: Caller) -> None:
+def refuse(request: Request, caller: AnyCaller) -> None:
     """What mem0's clients ask for and this service has not."""
     raise absent.refusal(request.scope["route"].path)
 

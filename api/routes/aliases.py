@@ -21,7 +21,7 @@ def declare(namespace: NamespaceName, body: wire.NewAliases, caller: Caller, ser
     """Declare that names are one person's, beside what was declared before. Memories of all of them are consolidated
     as of one from then on, those that are there included.
     """
-    require(caller, "read")  # it is told all that were declared
+    require(caller, "read", namespace)  # it is told all that were declared
     return _list(service.aliases.declare(caller.tenant_id, namespace, body.name, body.aliases, caller.writer))
 
 

@@ -14,6 +14,7 @@ from api.mem0 import over
 from api.mem0.memories import Memories
 from memsvc import errors
 from memsvc.bootstrap import Service
+from memsvc.domain.grant import read as granted
 from memsvc.domain.share import Amount, Share
 from memsvc.services import everywhere, others, shares
 from memsvc.store import tenants
@@ -53,9 +54,13 @@ async def spaces(body: wire.Spaces, request: Request, caller: Admin, service: Se
 
 @router.post(others.MEMORIES)
 async def memories(body: wire.Memories, request: Request, caller: Admin, service: Services) -> dict[str, Any]:
-    """What this cell has of what a client of mem0's asks of all; whether its key may, was asked where it came."""
+    """What this cell has of what a client of mem0's asks of all; whether its key may, was asked where it came, but for
+    what it is granted of the namespaces that are here.
+    """
     _require_cell(caller)
-    asking = Memories(service, Principal(body.tenant_id, body.key_id, frozenset({"read", "erase"})))
+    scopes = frozenset({"read", "erase"}) if body.grants is None else frozenset[str]()
+    grants = granted(body.model_dump()["grants"])
+    asking = Memories(service, Principal(body.tenant_id, body.key_id, scopes, grants=grants))
     found = functools.partial(over.part, asking, body.call, body.asked)
     return {"found": await anyio.to_thread.run_sync(found, limiter=request.app.state.cell_turns)}
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.auth import Caller
+from api.auth import AnyCaller, Caller, require
 from api.deps import Limit, NamespaceName, Services
+from memsvc.bootstrap import Service
 from memsvc.domain.job import Job, State
+from memsvc.services import maintain
 from memsvc.store.keys import Principal
 from memsvc.wire import base
 from memsvc.wire import jobs as wire
@@ -34,12 +36,13 @@ def ask(
     ] = False,
 ) -> wire.JobResult:
     """Queue a maintenance job, or give the one of this kind that has not ended yet."""
-    return _result(service.maintain.ask(caller.tenant_id, caller.key_id, namespace, kind, dry_run=dry_run), caller)
+    found = service.maintain.ask(caller.tenant_id, caller.key_id, namespace, kind, dry_run=dry_run)
+    return _result(found, caller, namespace)
 
 
 @router.get("/jobs", response_model=wire.JobList)
 def listed(
-    caller: Caller,
+    caller: AnyCaller,
     service: Services,
     state: Annotated[list[State] | None, Query(description="Only these states; may be repeated.")] = None,
     namespace: Annotated[
@@ -47,32 +50,55 @@ def listed(
     ] = None,
     limit: Limit = 100,
 ) -> wire.JobList:
-    """The newest jobs, newest first."""
-    found = service.maintain.listed(caller.tenant_id, state or [], namespace, limit)
-    return wire.JobList(jobs=[_result(job, caller) for job in found])
+    """The newest jobs, newest first; of a key that is granted to namespaces those of what it may read."""
+    if namespace is not None:
+        require(caller, "read", namespace)
+    readable = None if caller.grants is None else caller.readable
+    found = service.maintain.listed(caller.tenant_id, state or [], namespace, limit, readable)
+    return wire.JobList(jobs=[_told(job, reads=True) for job in found])
 
 
 @router.get("/jobs/{job_id}", response_model=wire.JobResult)
-def job(job_id: JobId, caller: Caller, service: Services) -> wire.JobResult:
+def job(job_id: JobId, caller: AnyCaller, service: Services) -> wire.JobResult:
     """One job: its state, how far it is, what came of it, or why it failed."""
-    return _result(service.maintain.find(caller.tenant_id, job_id), caller)
+    namespace = _namespace(job_id, "read", caller, service)
+    return _result(service.maintain.find(caller.tenant_id, job_id), caller, namespace)
 
 
 @router.post("/jobs/{job_id}/retry", response_model=wire.JobResult)
-def retry(job_id: JobId, caller: Caller, service: Services) -> wire.JobResult:
+def retry(job_id: JobId, caller: AnyCaller, service: Services) -> wire.JobResult:
     """Let a dead or cancelled job run again, with all its attempts."""
-    return _result(service.maintain.retry(caller.tenant_id, caller.key_id, job_id), caller)
+    namespace = _namespace(job_id, "write", caller, service)
+    return _result(service.maintain.retry(caller.tenant_id, caller.key_id, job_id), caller, namespace)
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=wire.JobResult)
-def cancel(job_id: JobId, caller: Caller, service: Services) -> wire.JobResult:
+def cancel(job_id: JobId, caller: AnyCaller, service: Services) -> wire.JobResult:
     """Stop a job. What it has done stays; nothing it still does is written."""
-    return _result(service.maintain.cancel(caller.tenant_id, caller.key_id, job_id), caller)
+    namespace = _namespace(job_id, "write", caller, service)
+    return _result(service.maintain.cancel(caller.tenant_id, caller.key_id, job_id), caller, namespace)
 
 
-def _result(found: Job, caller: Principal) -> wire.JobResult:
+def _namespace(job_id: uuid.UUID, scope: str, caller: Principal, service: Service) -> str | None:
+    """The namespace of a job, where what the key may do goes by it. Raises NotFound as for no job where the key may do
+    nothing there, and Forbidden where it has not got the scope.
+    """
+    if caller.grants is None:
+        return None
+    space = service.maintain.find(caller.tenant_id, job_id).namespace_id
+    namespace = service.directory.names(caller.tenant_id, [space]).get(space)
+    if namespace is None or not caller.sees(namespace):
+        raise maintain.absent(job_id)
+    require(caller, scope, namespace)
+    return namespace
+
+
+def _result(found: Job, caller: Principal, namespace: str | None) -> wire.JobResult:
+    return _told(found, reads=caller.may("read", namespace))
+
+
+def _told(found: Job, *, reads: bool) -> wire.JobResult:
     """What came of it, and why it failed, may hold words of the memory: for those who may read."""
-    reads = caller.may("read")
     return wire.JobResult(
         id=str(found.id),
         kind=found.kind,

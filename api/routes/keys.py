@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path
 
 from api.auth import Admin
 from api.deps import Cursor, Limit, Services
+from memsvc.domain import grant
 from memsvc.store import audit, keys
 from memsvc.wire import keys as wire
 
@@ -27,9 +28,12 @@ def listed(caller: Admin, service: Services) -> wire.KeyList:
 
 @router.post("/keys", status_code=201, response_model=wire.KeyResult)
 def create(body: wire.NewKey, caller: Admin, service: Services) -> wire.KeyResult:
-    """A new key, whole: it is shown this once. It is trusted no more than the key that makes it."""
-    given = (body.scopes, body.label, caller.key_id, body.max_trust)
-    whole, key = keys.create(service.database, caller.tenant_id, *given, own_trust=caller.max_trust)
+    """A new key, whole: it is shown this once. It is trusted no more than the key that makes it. With `scopes` it acts
+    in the whole account; with `grants` in the namespaces that they cover, as far as they say, and nowhere else.
+    """
+    given = (body.scopes or (), body.label, caller.key_id, body.max_trust)
+    grants = grant.read(body.model_dump()["grants"])
+    whole, key = keys.create(service.database, caller.tenant_id, *given, own_trust=caller.max_trust, grants=grants)
     return _result(key, whole)
 
 
@@ -70,4 +74,5 @@ def trail(
 
 
 def _result(key: keys.Key, whole: str | None = None) -> wire.KeyResult:
-    return wire.KeyResult(**dataclasses.asdict(key) | {"scopes": list(key.scopes), "key": whole})
+    told = {"scopes": list(key.scopes), "grants": grant.written(key.grants), "key": whole}
+    return wire.KeyResult(**dataclasses.asdict(key) | told)

@@ -54,7 +54,7 @@ def batch(
     of each: read, write, or erase for a deletion.
     """
     for scope in sorted({_SCOPES.get(item.op, "read") for item in body.operations}):
-        require(caller, scope)
+        require(caller, scope, namespace)
     done = service.records.batch(
         caller.tenant_id, namespace, [_operation(item) for item in body.operations], writer=caller.writer
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,14 +17,33 @@ tenants = typer.Typer(help="Tenants of a service with a PostgreSQL of its own.",
 
 @keys.command("create")
 def create_key(
-    scope: Annotated[list[str], typer.Option(help="read, write, erase or admin; may be repeated.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read, write, erase or admin, in the whole account; may be repeated.")
+    ] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="In place of scopes, what it may do in some namespaces: 'team-*=read,write'; may be repeated."
+        ),
+    ] = None,
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
     max_trust: Annotated[float, typer.Option(min=0, max=1, help="Trust in what is written with it.")] = 1.0,
     url: Url = URL,
 ) -> None:
     """Make a key and print it: it is shown this once."""
-    made = send(url, "POST", "/v1/keys", {"scopes": scope, "label": label, "max_trust": max_trust})
+    if bool(scope) == bool(grant):
+        raise errors.Invalid("A key has scopes or grants.", "Give --scope or --grant, each as often as needed.")
+    may = {"grants": [_granted(item) for item in grant]} if grant else {"scopes": scope}
+    made = send(url, "POST", "/v1/keys", {**may, "label": label, "max_trust": max_trust})
     print(made["key"])
+
+
+def _granted(told: str) -> dict[str, Any]:
+    """A grant from `PATTERN=SCOPE,SCOPE`. Raises Invalid."""
+    namespaces, is_told, scopes = told.partition("=")
+    if not is_told or not namespaces or not scopes:
+        raise errors.Invalid(f"{told!r} is no grant.", "Write it as 'team-*=read,write'.")
+    return {"namespaces": namespaces, "scopes": scopes.split(",")}
 
 
 @keys.command("list")
@@ -32,7 +51,8 @@ def list_keys(url: Url = URL) -> None:
     """All keys of the tenant, without their secrets: a line each, its fields parted by tabs."""
     for key in send(url, "GET", "/v1/keys")["keys"]:
         ends = key["revoked_at"] or key["expires_at"] or "never"
-        scopes = ",".join(key["scopes"])
+        granted = [f"{item['namespaces']}={','.join(item['scopes'])}" for item in key.get("grants") or ()]
+        scopes = " ".join(granted) or ",".join(key["scopes"])
         print(f"{key['id']}\t{scopes}\ttrust {key['max_trust']:g}\tends {ends[:19]}\t{key['label']}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from memsvc.sdk.calls import Page, Pages, dump, get, segment
 from memsvc.sdk.transport import Call
@@ -43,11 +43,21 @@ def listed_keys() -> Call[list[keys.KeyResult]]:
     return get(keys.KeyList, "/v1/keys").then(lambda reply: reply.keys)
 
 
-def create_key(scopes: Sequence[keys.Scope], *, label: str = "", max_trust: float = 1.0) -> Call[keys.KeyResult]:
+def create_key(
+    scopes: Sequence[keys.Scope] | None = None,
+    *,
+    grants: Mapping[str, Sequence[keys.GrantScope]] | None = None,
+    label: str = "",
+    max_trust: float = 1.0,
+) -> Call[keys.KeyResult]:
     """A new API key; its field `key` is the whole key, shown this once. What it writes is trusted no more than
-    `max_trust` (0..1).
+    `max_trust` (0..1). With `scopes` it acts in the whole account, with `grants` in some namespaces alone: name, or
+    pattern with `*` -> what it may do there.
     """
-    body = keys.NewKey(scopes=list(scopes), label=label, max_trust=max_trust)
+    given = None
+    if grants is not None:
+        given = [keys.NewGrant(namespaces=name, scopes=list(granted)) for name, granted in grants.items()]
+    body = keys.NewKey(scopes=None if scopes is None else list(scopes), grants=given, label=label, max_trust=max_trust)
     return Call("POST", "/v1/keys", keys.KeyResult.model_validate_json, dump(body), repeatable=False)
 
 

@@ -85,14 +85,19 @@ class Directory:
 
         return self._heavily(tenant_id, read)
 
-    def namespace_of_unit(self, tenant_id: uuid.UUID, unit_id: str) -> str | None:
+    def namespace_of_unit(
+        self, tenant_id: uuid.UUID, unit_id: str, sees: Callable[[str], bool] | None = None
+    ) -> str | None:
+        """The namespace that holds this memory, of those that one `sees`."""
         with self._database.tenant(tenant_id) as connection:
-            return directory.namespace_of_unit(connection, tenant_id, unit_id)
+            return directory.namespace_of_unit(connection, tenant_id, unit_id, sees)
 
-    def exchange(self, tenant_id: uuid.UUID, exchange_id: str) -> tuple[directory.Written, list[MarkedUnit]] | None:
-        """What was written in one exchange, and the memories that came of it."""
+    def exchange(
+        self, tenant_id: uuid.UUID, exchange_id: str, sees: Callable[[str], bool] | None = None
+    ) -> tuple[directory.Written, list[MarkedUnit]] | None:
+        """What was written in one exchange, and the memories that came of it; in a namespace that one `sees`."""
         with self._database.tenant(tenant_id, snapshot=True) as connection:
-            written = directory.exchange(connection, tenant_id, exchange_id)
+            written = directory.exchange(connection, tenant_id, exchange_id, sees)
             space = namespaces.find(connection, tenant_id, written.namespace) if written else None
             if written is None or space is None:
                 return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.job import Job, State
 from memsvc.services import secrecy
-from memsvc.store import audit, jobs, namespaces
+from memsvc.store import audit, directory, jobs, namespaces
 from memsvc.store.database import Database
 
 
@@ -69,9 +69,16 @@ class Maintain:
         return job
 
     def listed(
-        self, tenant_id: uuid.UUID, states: Sequence[State], namespace_name: str | None, limit: int
+        self,
+        tenant_id: uuid.UUID,
+        states: Sequence[State],
+        namespace_name: str | None,
+        limit: int,
+        readable: Callable[[Iterable[str]], list[str]] | None = None,
     ) -> list[Job]:
-        """The newest jobs, of all states when none is given. Raises NotFound for a namespace that is not there."""
+        """The newest jobs, of all states when none is given, of those namespaces that are `readable`. Raises NotFound
+        for a namespace that is not there.
+        """
 
         def read(place: Database) -> list[Job]:
             with place.tenant(tenant_id, snapshot=True) as connection:
@@ -80,7 +87,11 @@ class Maintain:
                     space = namespaces.find(connection, tenant_id, namespace_name)
                     if space is None:
                         raise errors.NotFound(f"There is no namespace {namespace_name!r}.", "List all jobs instead.")
-                found = jobs.listed(connection, tenant_id, [state.value for state in states], space, limit)
+                among = None
+                if readable is not None:
+                    ids = directory.ids(connection, tenant_id)
+                    among = [ids[name] for name in readable(ids)]
+                found = jobs.listed(connection, tenant_id, [state.value for state in states], space, limit, among)
                 return _shown(connection, tenant_id, found)
 
         return self._database.heavy(read)
@@ -112,8 +123,13 @@ class Maintain:
 def _found(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
     found = jobs.find(connection, tenant_id, job_id)
     if found is None:
-        raise errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
+        raise absent(job_id)
     return found
+
+
+def absent(job_id: uuid.UUID) -> errors.NotFound:
+    """What is said where there is no such job."""
+    return errors.NotFound(f"There is no job {job_id}.", "Jobs that ended long ago are forgotten.")
 
 
 def _shown(connection: sa.Connection, tenant_id: uuid.UUID, found: Sequence[Job]) -> list[Job]:

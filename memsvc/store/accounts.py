@@ -37,6 +37,8 @@ api_key = sa.Table(
     sa.Column("expires_at", columns.instant),
     # No message written with this key is trusted more.
     sa.Column("max_trust", sa.Float, nullable=False, server_default="1"),
+    # What the key may do in some namespaces: then it has no scopes. NULL: its scopes hold in all.
+    sa.Column("grants", JSONB(none_as_null=True)),
 )
 
 # Which namespace a name stands for: the one place where names are unique. Small, and read before any namespace is.

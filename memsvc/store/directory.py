@@ -131,6 +131,13 @@ def names(connection: sa.Connection, tenant_id: uuid.UUID, ids: Collection[uuid.
     return {row.namespace_id: row.name for row in connection.execute(statement)}
 
 
+def ids(connection: sa.Connection, tenant_id: uuid.UUID) -> dict[str, uuid.UUID]:
+    """Name of each of the tenant's namespaces -> its id."""
+    known = tables.directory.c
+    statement = sa.select(known.name, known.namespace_id).where(known.tenant_id == tenant_id)
+    return {row.name: row.namespace_id for row in connection.execute(statement)}
+
+
 def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[str] | None) -> list[Session]:
     """All sessions of these namespaces, or of all when `names` is None, the oldest first."""
     same = (_M.c.tenant_id == _S.c.tenant_id, _M.c.namespace_id == _S.c.namespace_id, _M.c.session_id == _S.c.id)
@@ -181,23 +188,32 @@ def growth(
     return first, grown
 
 
-def namespace_of_unit(connection: sa.Connection, tenant_id: uuid.UUID, unit_id: str) -> str | None:
-    """The namespace that holds this memory. One look into the key of each, rather than a walk over all units."""
+def namespace_of_unit(
+    connection: sa.Connection, tenant_id: uuid.UUID, unit_id: str, sees: Callable[[str], bool] | None = None
+) -> str | None:
+    """The namespace that holds this memory, of those that one `sees`. One look into the key of each, rather than a walk
+    over all units.
+    """
     same = (_U.c.tenant_id == _N.c.tenant_id, _U.c.namespace_id == _N.c.id, _U.c.id == unit_id, units.IS_MEMORY)
     held = sa.select(sa.literal(1)).where(*same).limit(1).lateral("held")
-    statement = sa.select(_N.c.name).join(held, sa.true()).where(_N.c.tenant_id == tenant_id).limit(1)
-    return connection.execute(statement).scalar_one_or_none()
+    statement = sa.select(_N.c.name).join(held, sa.true()).where(_N.c.tenant_id == tenant_id)
+    found = connection.execute(statement.limit(1) if sees is None else statement).scalars()
+    return next((name for name in found if sees is None or sees(name)), None)
 
 
-def exchange(connection: sa.Connection, tenant_id: uuid.UUID, exchange_id: str) -> Written | None:
-    """The exchange of this id, by one look into the key of each namespace; the first of those that clients named."""
+def exchange(
+    connection: sa.Connection, tenant_id: uuid.UUID, exchange_id: str, sees: Callable[[str], bool] | None = None
+) -> Written | None:
+    """The exchange of this id, by one look into the key of each namespace; the first of those that clients named, in a
+    namespace that one `sees`.
+    """
     same = (_E.c.tenant_id == _N.c.tenant_id, _E.c.namespace_id == _N.c.id, _E.c.id == exchange_id)
     statement = (
         sa.select(_N.c.name, _E.c.message_ids, _E.c.recorded_at)
         .join(_E, sa.and_(*same))
         .where(_N.c.tenant_id == tenant_id)
         .order_by(_E.c.recorded_at)
-        .limit(1)
     )
-    row = connection.execute(statement).one_or_none()
+    found = connection.execute(statement.limit(1) if sees is None else statement)
+    row = next((row for row in found if sees is None or sees(row.name)), None)
     return Written(row.name, tuple(row.message_ids), row.recorded_at) if row else None

@@ -276,14 +276,22 @@ def find(connection: sa.Connection, tenant_id: uuid.UUID, job_id: uuid.UUID) -> 
 
 
 def listed(
-    connection: sa.Connection, tenant_id: uuid.UUID, states: Collection[str], namespace: Namespace | None, limit: int
+    connection: sa.Connection,
+    tenant_id: uuid.UUID,
+    states: Collection[str],
+    namespace: Namespace | None,
+    limit: int,
+    among: Collection[uuid.UUID] | None = None,
 ) -> list[Job]:
-    """The newest jobs of the tenant in these states, of one namespace or of all."""
+    """The newest jobs of the tenant in these states, of one namespace, of those with these ids, or of all."""
     statement = sa.select(_J).where(_J.c.tenant_id == tenant_id).order_by(_J.c.ordinal.desc()).limit(limit)
     if states:
         statement = statement.where(_J.c.state.in_(states))
     if namespace is not None:
         statement = statement.where(_J.c.namespace_id == namespace.id)
+    if among is not None:
+        given = sa.literal(list(among), sa.ARRAY(sa.UUID(as_uuid=True)))
+        statement = statement.where(_J.c.namespace_id == sa.any_(given))
     return [_job(row) for row in connection.execute(statement)]
 
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
+from memsvc.domain import grant
 from memsvc.domain.exchange import Writer
+from memsvc.domain.grant import Grant
 from memsvc.store import audit, tables, trust
 from memsvc.store.database import Database
 
@@ -26,15 +28,35 @@ SCOPES = ("read", "write", "erase", "admin")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for. What it writes is trusted no more than `max_trust` (0..1)."""
+    """Who a request acts for. What it writes is trusted no more than `max_trust` (0..1). With `grants` it may do what
+    they say in the namespaces that they cover, and nothing else; without, what its scopes say in all of the account.
+    """
 
     tenant_id: uuid.UUID
     key_id: str
     scopes: frozenset[str]
     max_trust: float = 1.0
+    grants: tuple[Grant, ...] | None = None
 
-    def may(self, scope: str) -> bool:
-        return scope in self.scopes or "admin" in self.scopes
+    def may(self, scope: str, namespace: str | None = None) -> bool:
+        """Whether the key may do this in the namespace, be there one of that name or not; in the whole account where
+        none is named. All that a key may do is decided here.
+        """
+        if self.grants is None:
+            return scope in self.scopes or "admin" in self.scopes
+        return namespace is not None and any(scope in item.scopes and item.covers(namespace) for item in self.grants)
+
+    def may_somewhere(self, scope: str) -> bool:
+        """Whether there may be a namespace in which the key may do this."""
+        return self.may(scope) or any(scope in item.scopes for item in self.grants or ())
+
+    def sees(self, namespace: str) -> bool:
+        """Whether the key may do anything in the namespace: else it is not told whether there is one."""
+        return any(self.may(scope, namespace) for scope in SCOPES)
+
+    def readable(self, names: Iterable[str]) -> list[str]:
+        """Those of the namespaces that the key may read, in their order."""
+        return [name for name in names if self.may("read", name)]
 
     @property
     def writer(self) -> Writer:
@@ -52,6 +74,7 @@ class Key:
     created_at: dt.datetime
     expires_at: dt.datetime | None
     revoked_at: dt.datetime | None
+    grants: tuple[Grant, ...] | None = None
 
 
 def new_key() -> str:
@@ -76,20 +99,31 @@ def create(
     max_trust: float = 1.0,
     *,
     own_trust: float = 1.0,
+    grants: Sequence[Grant] | None = None,
 ) -> tuple[str, Key]:
-    """A new key, whole: it is shown this once. `own_trust` is that of the key that makes it.
+    """A new key, whole: it is shown this once. It has scopes or grants. `own_trust` is that of the key that makes it.
 
-    Raises Invalid for scopes that do not exist, Forbidden for more trust than its own.
+    Raises Invalid for scopes that do not exist or go with grants, Forbidden for more trust than its own.
     """
     trust.require(Writer(actor, own_trust), max_trust, f"To make a key of max_trust {max_trust:g}")
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
-        raise errors.Invalid(f"There are no such scopes: {unknown}.", f"Give some of {', '.join(SCOPES)}.")
+    if grants is None:
+        _require_scopes(scopes, SCOPES)
+    elif scopes or not grants:
+        raise errors.Invalid("A key has scopes or grants.", "Give scopes, or at least one grant and no scopes.")
+    for item in grants or ():
+        _require_scopes(item.scopes, grant.SCOPES)
     key = new_key()
     with database.tenant(tenant_id) as connection:
-        _insert(connection, tenant_id, key, [s for s in SCOPES if s in scopes], label, max_trust)
+        _insert(connection, tenant_id, key, [s for s in SCOPES if s in scopes], label, max_trust, grants)
         audit.add(connection, tenant_id, actor, "key.create", f"key:{key_id(key)}")
         return key, _one(connection, tenant_id, key_id(key))
+
+
+def _require_scopes(scopes: Collection[str], known: Sequence[str]) -> None:
+    """Raises Invalid where there are none, or others than the known ones."""
+    unknown = sorted(set(scopes) - set(known))
+    if unknown or not scopes:
+        raise errors.Invalid(f"There are no such scopes: {unknown}.", f"Give some of {', '.join(known)}.")
 
 
 def listed(database: Database, tenant_id: uuid.UUID) -> list[Key]:
@@ -113,7 +147,7 @@ def rotate(
         trust.require(Writer(actor, own_trust), old.max_trust, f"To rotate the key {old_id}")
         if old.revoked_at is not None or old.expires_at is not None:
             raise errors.Conflict(f"The key {old_id} was rotated or revoked before.", "Rotate its successor.")
-        _insert(connection, tenant_id, key, list(old.scopes), old.label, old.max_trust)
+        _insert(connection, tenant_id, key, list(old.scopes), old.label, old.max_trust, old.grants)
         connection.execute(sa.update(_K).where(*_here(tenant_id, old_id)).values(expires_at=sa.func.now() + grace))
         audit.add(connection, tenant_id, actor, "key.rotate", f"key:{old_id}")
         return key, _one(connection, tenant_id, key_id(key))
@@ -176,16 +210,24 @@ def live(database: Database, wanted: str) -> tuple[Principal, bytes] | None:
         row = connection.execute(sa.select(_K).where(_K.c.id == wanted, alive)).one_or_none()
     if row is None:
         return None
-    return Principal(row.tenant_id, row.id, frozenset(row.scopes), row.max_trust), bytes(row.hash)
+    grants = grant.read(row.grants)
+    return Principal(row.tenant_id, row.id, frozenset(row.scopes), row.max_trust, grants), bytes(row.hash)
 
 
 def _insert(
-    connection: sa.Connection, tenant_id: uuid.UUID, key: str, scopes: list[str], label: str, max_trust: float
+    connection: sa.Connection,
+    tenant_id: uuid.UUID,
+    key: str,
+    scopes: list[str],
+    label: str,
+    max_trust: float,
+    grants: Sequence[Grant] | None = None,
 ) -> bool:
     """Whether it was not there before."""
+    given = {"scopes": scopes, "label": label, "max_trust": max_trust, "grants": grant.written(grants)}
     statement = (
         insert(_K)
-        .values(tenant_id=tenant_id, id=key_id(key), hash=_digest(key), scopes=scopes, label=label, max_trust=max_trust)
+        .values(tenant_id=tenant_id, id=key_id(key), hash=_digest(key), **given)
         .on_conflict_do_nothing()
         .returning(_K.c.id)
     )
@@ -205,7 +247,8 @@ def _here(tenant_id: uuid.UUID, wanted: str) -> tuple[sa.ColumnElement[bool], sa
 
 
 def _key(row: Any) -> Key:
-    return Key(row.id, row.label, tuple(row.scopes), row.max_trust, row.created_at, row.expires_at, row.revoked_at)
+    ends = (row.created_at, row.expires_at, row.revoked_at)
+    return Key(row.id, row.label, tuple(row.scopes), row.max_trust, *ends, grant.read(row.grants))
 
 
 def _digest(key: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict
 
 from memsvc.wire.base import Request, Response
+from memsvc.wire.keys import NewGrant
 
 _MOST = 2**62
 _Id = Annotated[uuid.UUID, Strict(False)]
@@ -36,6 +37,7 @@ class Memories(Request):
     key_id: str = Field(max_length=64)
     call: Literal["search", "list", "users", "delete"]
     asked: dict[str, Any]
+    grants: list[NewGrant] | None = Field(None, description="Of the client's key; null: it acts in all namespaces.")
 
 
 class GiveBack(Request):

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from memsvc.bootstrap import Service
 from memsvc.cli import app as commands
-from memsvc.sdk import MemoryClient, Namespace, Unauthorized
+from memsvc.sdk import Forbidden, MemoryClient, Namespace, Unauthorized
 from memsvc.store import keys
 
 
@@ -33,6 +33,28 @@ def test_a_key_is_made_listed_rotated_and_revoked_from_the_command_line(
     refused = cli.invoke(commands.app, ["keys", "revoke", "nobody"])
     assert refused.exit_code == 2
     assert "no key 'nobody'" in " ".join(refused.stderr.split())
+
+
+def test_a_key_with_grants_is_made_and_listed_from_the_command_line(
+    cli: CliRunner, base_url: str, memory: Namespace
+) -> None:
+    memory.add("I row.", session_id="s")
+    made = run(cli, "keys", "create", "--grant", f"{memory.name}=read", "--grant", "team-*=read,write")
+    (line,) = (line for line in run(cli, "keys", "list").splitlines() if line.startswith(keys.key_id(made)))
+    assert line.split("\t")[1] == f"{memory.name}=read team-*=read,write"
+    with MemoryClient(base_url, made, max_retries=0) as client:
+        client.namespace(memory.name).recall("row")
+        with pytest.raises(Forbidden):
+            client.namespace("elsewhere").recall("row")
+    for given in (
+        [],
+        ["--scope", "read", "--grant", "a=read"],
+        ["--grant", "a"],
+        ["--grant", "a="],
+        ["--grant", "=read"],
+    ):
+        refused = cli.invoke(commands.app, ["keys", "create", *given])
+        assert refused.exit_code != 0, given
 
 
 def test_a_namespace_goes_to_a_file_and_back(

@@ -44,6 +44,21 @@ def admin(service: Service) -> str:
     return keys.create(service.database, tenant_id, keys.SCOPES, "operator's", "operator")[0]
 
 
+def test_a_key_is_made_with_grants_and_kept_to_them(ask: Ask, admin: str) -> None:
+    made = ask(admin, lambda client: client.create_key(grants={"team-*": ["read", "write"], "ana": ["read"]}))
+    assert made.scopes == []
+    assert [(grant.namespaces, grant.scopes) for grant in made.grants] == [
+        ("team-*", ["read", "write"]),
+        ("ana", ["read"]),
+    ]
+    ask(made.key, lambda client: client.namespace("team-1").add("I row.", session_id="s"))
+    with pytest.raises(Forbidden, match="write in the namespace 'ana'"):
+        ask(made.key, lambda client: client.namespace("ana").add("I row.", session_id="s"))
+    assert [key.grants for key in ask(admin, lambda client: client.api_keys())] == [None, made.grants]
+    with pytest.raises(ValueError, match="give scopes"):
+        ask(admin, lambda client: client.create_key(["read"], grants={"ana": ["read"]}))
+
+
 def test_a_key_is_made_used_rotated_revoked_and_all_of_it_is_in_the_trail(ask: Ask, admin: str) -> None:
     made = ask(admin, lambda client: client.create_key(["read"], label="chatbot", max_trust=0.5))
     assert (made.scopes, made.label, made.max_trust) == (["read"], "chatbot", 0.5)

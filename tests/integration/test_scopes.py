@@ -38,7 +38,7 @@ UPDATE = {"memories": [{"memory_id": "{memory_id}", "text": "I row."}]}
 BODIES: dict[tuple[str, str], list[Any]] = {
     ("PUT", N): [{"secrets": "mask"}],
     ("POST", f"{N}/exchanges"): [{"exchanges": [SAID]}],
-    ("POST", f"{N}/recall"): [ASK | {"trace": True, "explain": True}],
+    ("POST", f"{N}/recall"): [ASK | {"trace": True, "explain": "{unit_id}"}],
     ("POST", f"{N}/context"): [ASK],
     ("POST", f"{N}/answer"): [ASK, ASK | {"stream": True}],
     ("PATCH", f"{N}/units/{{unit_id}}"): [

@@ -34,6 +34,8 @@ def plain(client: MemoryClient) -> None:
     assert_type(memory.export(), bytes)
     assert_type(memory.load(b""), ImportReceipt)
     client.create_key(["owner"])  # type: ignore[list-item]
+    assert_type(client.create_key(grants={"team-*": ["read"]}), KeyResult)
+    client.create_key(grants={"team-*": ["admin"]})  # type: ignore[list-item]
     memory.recall("diet", limt=3)  # type: ignore[call-arg]
     memory.add("I am vegetarian.")  # type: ignore[call-arg]
     memory.add("I am vegetarian.", session_id="s", role="owner")  # type: ignore[arg-type]
