@@ -381,11 +381,11 @@ def test_long_and_foreign_ids_keep_their_memories_apart_and_are_read_back(mem0: 
 
 
 @pytest.mark.parametrize("version", CLIENTS)
-def test_the_quick_start_of_the_readme_runs_as_it_stands(
+def test_the_quick_start_of_the_page_runs_as_it_stands(
     version: str, base_url: str, service: Service, tmp_path: Path
 ) -> None:
-    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
-    (script,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "from mem0" in block)
+    page = (Path(__file__).parent.parent.parent / "docs" / "mem0.md").read_text()
+    (script,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "from mem0" in block)
     script = script.replace("YOUR KEY", service.api_key).replace("http://127.0.0.1:8377", base_url)
     environment = os.environ | {
         "PYTHONPATH": str(Path(sys.prefix) / "mem0" / version), "MEM0_TELEMETRY": "False", "MEM0_DIR": str(tmp_path),

@@ -1,4 +1,4 @@
-"""The README's figures are those of a run that is recorded beside it."""
+"""The evaluation page's figures are those of a run that is recorded beside it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[3]
 RUN = ROOT / "docs" / "results" / "retrieval.json"
 
 
-def test_the_readme_shows_the_recorded_run_and_nothing_else() -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_the_evaluation_shows_the_recorded_run_and_nothing_else() -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     assert markdown.placed(page, markdown.figures(json.loads(RUN.read_text(encoding="utf-8")))) == page
 
 
