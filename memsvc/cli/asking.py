@@ -121,7 +121,9 @@ def answer(
         for message in [memory.message(cited) for cited in dict.fromkeys(c.message_id for c in reply.citations)]:
             who = message.speaker or message.role
             console.print(f"  said by {who} on {_day(message.occurred_at)}, session {message.session_id}", style="dim")
-    how = {"quote": "word for word", "abstain": "left unanswered"}.get(reply.path, "in a model's words")
+    if reply.abstained:
+        return console.print("  left unanswered; `memsvc recall` shows what comes nearest", style="dim")
+    how = "word for word" if reply.path == "quote" else "in a model's words"
     sure = f"{reply.support.answerable:.0%} likely that the memory holds the answer"
     console.print(f"  {how}; {sure}", style="dim")
 

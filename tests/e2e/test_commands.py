@@ -63,6 +63,8 @@ def test_what_is_added_is_recalled_answered_and_put_into_a_context_with_its_sour
     assert len(answer) == 3
     assert "goats near Bergen" in answer[0]
     assert answer[1].strip() == "said by Nils on 8 May 2024, session farm"
+    nothing = run(cli, "answer", "What is the phone number of the vet?", *here).split("\n")
+    assert nothing[1].strip() == "left unanswered; `memsvc recall` shows what comes nearest"
 
 
 def test_standard_input_is_added_as_it_is_and_what_makes_no_statement_is_said_to_be_kept(
