@@ -49,8 +49,8 @@ class Pins:
         """
         doubts = {} if query.as_of is not None else links.doubted(connection, space, None, BY_HAND)
         may = self._may_hold(connection, space)
-        # What took the place of another one is told, and so is what may have.
-        ids = {*may, *filter(None, may.values()), *(later for later, _ in doubts.values())}
+        # What took the place of another one is told, and so is what may have, for the sake of that one.
+        ids = {*may, *filter(None, may.values()), *doubts, *(later for later, _ in doubts.values())}
         base = consolidation.base(connection, space, ids=ids)
         names = names_in(base, aliases.of(connection, space))
         stand = current([item.id for item in base])

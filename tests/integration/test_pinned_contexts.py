@@ -7,12 +7,16 @@ import datetime as dt
 import hashlib
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from memsvc.bootstrap import Service
+from memsvc.cli import app as commands
+from memsvc.consolidate import judge
+from memsvc.consolidate.trait import Trait
 from memsvc.domain.query import Query
 from memsvc.models import tokens
 from memsvc.retrieval import packing
@@ -20,13 +24,13 @@ from memsvc.sdk import AsyncMemoryClient, MemoryClient, Namespace
 from memsvc.services.recall import Recall
 from memsvc.store import keys, namespaces, tenants
 from memsvc.wire.questions import ContextResponse, RecallFilter
-from tests.integration.test_consolidation import START, say
+from tests.integration.test_consolidation import START, run, say
 from tests.integration.test_doubts import AFTER, BEFORE, doubted
 
 __all__ = ["doubted"]
 
 DAY = dt.timedelta(days=1)
-HOME, TEA, FRENCH = "I live in Oslo.", "I prefer tea to coffee.", "Please always answer me in French."
+HOME, TEA, SHORT = "I live in Oslo.", "I prefer tea to coffee.", "Please always keep your answers short."
 UNRELATED = "The canoe was built by Leif."
 QUESTIONS = ("What do I drink?", "Where was the canoe built, and by whom?", "Summarise everything.", "??", "Oslo")
 NOTHING = hashlib.sha256(b"").hexdigest()
@@ -58,7 +62,7 @@ def unit(memory: Namespace, words: str) -> str:
 
 @pytest.fixture
 def lived(memory: Namespace) -> Namespace:
-    for day, words in enumerate((HOME, "I bought a red canoe.", TEA, UNRELATED, FRENCH)):
+    for day, words in enumerate((HOME, "I bought a red canoe.", TEA, UNRELATED, SHORT)):
         say(memory, words, day)
     return memory
 
@@ -69,11 +73,11 @@ def test_what_holds_stands_first_oldest_first_and_is_not_said_again(lived: Names
     held = part(reply)
     assert held.splitlines() == [
         packing.PINNED_PREAMBLE, "10 January 2024:", f"[1] Ana: {HOME}", "12 January 2024:", f"[2] Ana: {TEA}",
-        "14 January 2024:", f"[3] Ana: {FRENCH}", "</memsvc>",
+        "14 January 2024:", f"[3] Ana: {SHORT}", "</memsvc>",
     ]  # fmt: skip
     rest = reply.text.removeprefix(held)
     assert rest.startswith(f"{packing.PREAMBLE}\n11 January 2024:\n[4] Ana: I bought a red canoe.\n")
-    assert not [words for words in (HOME, TEA, FRENCH) if words in rest]
+    assert not [words for words in (HOME, TEA, SHORT) if words in rest]
     plain = lived.context(question)
     assert (plain.pinned_sha256, plain.pinned_chars, plain.pinned_tokens, plain.pinned_unchanged) == (None,) * 4
     assert HOME in plain.text
@@ -108,7 +112,7 @@ def test_it_is_the_same_where_the_index_was_built_anew(service: Service, lived: 
         lambda memory: say(memory, "I prefer cats to dogs.", 9),
         lambda memory: say(memory, "Always call me Captain in your replies.", 9),
         lambda memory: memory.edit(unit(memory, TEA), "Ana prefers water to coffee."),
-        lambda memory: memory.invalidate(unit(memory, FRENCH)),
+        lambda memory: memory.invalidate(unit(memory, SHORT)),
         lambda memory: memory.expire(unit(memory, TEA), dt.datetime.now(dt.UTC) - DAY),
         lambda memory: memory.erase_unit(unit(memory, TEA)),
         lambda memory: memory.erase_part("session", "day0"),
@@ -146,12 +150,13 @@ def test_a_value_that_another_takes_the_place_of_leaves_and_what_was_before_can_
     moved = pinned(lived)
     assert "Porto" in moved and "Oslo" not in moved
     settle()
-    assert pinned(lived) == moved
+    settled = pinned(lived)
+    assert "Porto" in settled and "Oslo" not in settled
     then = pinned(lived, as_of=START + 20 * DAY)
     assert then == before
     assert pinned(lived, as_of=START - DAY) == ""
     at_first = pinned(lived, as_of=START + DAY / 2)
-    assert [words for words in (HOME, TEA, FRENCH) if words in at_first] == [HOME]
+    assert [words for words in (HOME, TEA, SHORT) if words in at_first] == [HOME]
     assert pinned(lived, as_of=START + 50 * DAY) == moved
     assert pinned(lived, known_at=START) == ""
 
@@ -177,12 +182,32 @@ def test_a_fact_in_doubt_says_so_whatever_is_asked(memory: Namespace, doubted: l
     texts = {pinned(memory, question) for question in ("Who plays the cello?", "Who used to play the cello?", "Tea?")}
     assert len(texts) == 1
     told = texts.pop()
+    # As in the profile the later one is told.
     assert AFTER in told
-    assert f"{BEFORE}\n" not in told
+    assert BEFORE not in told
+
+
+def test_a_wish_in_doubt_is_told_with_since_when(
+    memory: Namespace, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unsure:
+        network = None
+
+        def scores(self, given: Sequence[tuple[Trait, Trait]], vectors: object) -> list[float]:
+            return [0.4 for _ in given]
+
+    monkeypatch.setattr(judge, "shipped", lambda encoder: Unsure())
+    for day, words in enumerate((TEA, "I gave up tea in spring.")):
+        say(memory, words, 30 * day)
+    run(service, memory)
+    told = {pinned(memory, question) for question in QUESTIONS}
+    assert len(told) == 1
+    assert "[1] Ana: I prefer tea to coffee. (perhaps no longer so since 9 February 2024)\n" in told.pop()
+    assert "(perhaps" not in pinned(memory, as_of=START + 90 * DAY)
 
 
 def test_what_a_filter_or_trust_keeps_out_is_not_pinned(memory: Namespace) -> None:
-    said = [(TEA, 1.0, "Ana"), (FRENCH, 0.2, "Ana"), ("I prefer cats to dogs.", 1.0, "Ben")]
+    said = [(TEA, 1.0, "Ana"), (SHORT, 0.2, "Ana"), ("I prefer cats to dogs.", 1.0, "Ben")]
     for number, (words, trust, speaker) in enumerate(said):
         message = {"role": "user", "speaker": speaker, "content": words, "trust": trust}
         memory.write([{"session_id": f"s{number}", "messages": [message], "metadata": {"app": speaker}}])
@@ -206,8 +231,8 @@ def test_it_stays_within_its_share_and_the_whole_within_the_budget(lived: Namesp
     assert reply.tokens <= budget
     assert (reply.pinned_tokens or 0) <= budget * packing.PINNED_SHARE
     # What an assistant must do comes before what is so, and that before what is liked.
-    kept = [words for words in (FRENCH, HOME, TEA) if words in held]
-    assert kept == [FRENCH, HOME, TEA][: len(kept)]
+    kept = [words for words in (SHORT, HOME, TEA) if words in held]
+    assert kept == [SHORT, HOME, TEA][: len(kept)]
     if budget <= 24:
         assert held == ""
     if budget >= 300:
@@ -278,9 +303,9 @@ def test_of_two_hundred_persons_the_first_are_pinned_and_one_more_moves_none(mem
     assert towns == [str(n) for n in range(len(towns))] and 5 < len(towns) < 200
     say(memory, "I live in Elsewhere.", 500, speaker="Latecomer")
     assert pinned(memory, budget_tokens=600) == first
-    say(memory, FRENCH, 501)
+    say(memory, SHORT, 501)
     ordered = pinned(memory, budget_tokens=600)
-    assert FRENCH in ordered
+    assert SHORT in ordered
     left = re.findall(r"Town(\d+)", ordered)
     assert left == towns[: len(left)] and len(left) >= len(towns) - 3
 
@@ -295,7 +320,7 @@ def test_two_tenants_with_one_name_of_a_namespace_have_each_their_own(
         space = other.namespace(lived.name)
         say(space, "I prefer cats to dogs.", 0)
         assert "cats" in pinned(space)
-        assert not [words for words in (HOME, TEA, FRENCH) if words in pinned(space)]
+        assert not [words for words in (HOME, TEA, SHORT) if words in pinned(space)]
     assert pinned(lived) == first
 
 
@@ -309,3 +334,20 @@ def test_the_asynchronous_client_asks_the_same(service: Service, base_url: str, 
     reply = asyncio.run(ask())
     assert part(reply) == pinned(lived)
     assert reply.pinned_unchanged is False
+
+
+def test_the_command_prints_the_pinned_part_and_leaves_it_out_since(
+    service: Service, base_url: str, lived: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMSVC_URL", base_url)
+    monkeypatch.setenv("MEMSVC_API_KEY", service.api_key)
+
+    def printed(*options: str) -> str:
+        done = CliRunner().invoke(commands.app, ["context", QUESTIONS[1], "--namespace", lived.name, *options])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    held = pinned(lived)
+    whole, rest = printed("--pinned"), printed("--since", hashlib.sha256(held.encode()).hexdigest())
+    assert whole == held + rest
+    assert "canoe" in rest and packing.PINNED_PREAMBLE not in rest + printed()
