@@ -127,7 +127,7 @@ def test_what_is_pinned_stands_before_the_conversation_and_the_rest_before_the_l
     memory = client.namespace(name)
     memory.add("I prefer tea to coffee.", session_id="a", speaker="Ana")
     memory.add("My daughter Ines studies botany in Porto.", session_id="b", speaker="Ana")
-    talk = [{"role": "system", "content": "Be brief."}]
+    talk: list[Any] = [{"role": "system", "content": "Be brief."}]
     with chat(over_endpoint, service, name) as ai:
         for question in ("What does Ines study?", "Where does Ines study?"):
             talk += say(question)

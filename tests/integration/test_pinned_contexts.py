@@ -8,6 +8,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import httpx
 import pytest
@@ -36,9 +37,9 @@ QUESTIONS = ("What do I drink?", "Where was the canoe built, and by whom?", "Sum
 NOTHING = hashlib.sha256(b"").hexdigest()
 
 
-def pinned(memory: Namespace, question: str = "What about the canoe?", **asked: object) -> str:
+def pinned(memory: Namespace, question: str = "What about the canoe?", **asked: Any) -> str:
     """The pinned part, held to all that is said of it."""
-    return part(memory.context(question, pinned=True, **asked))  # type: ignore[arg-type]
+    return part(memory.context(question, pinned=True, **asked))
 
 
 def part(reply: ContextResponse) -> str:
@@ -212,7 +213,7 @@ def test_what_a_filter_or_trust_keeps_out_is_not_pinned(memory: Namespace) -> No
         message = {"role": "user", "speaker": speaker, "content": words, "trust": trust}
         memory.write([{"session_id": f"s{number}", "messages": [message], "metadata": {"app": speaker}}])
 
-    def held(**asked: object) -> set[int]:
+    def held(**asked: Any) -> set[int]:
         text = pinned(memory, **asked)
         return {number for number, (words, _, _) in enumerate(said) if words in text}
 
