@@ -81,6 +81,11 @@ class Memory(BaseModel):
     budget_tokens: Annotated[int, Field(ge=0, le=32_768)] = Field(
         1_024, description="How many tokens of what is remembered are added at most; below 16 nothing is."
     )
+    pinned: bool = Field(
+        False,
+        description="What holds whatever is asked is a system message behind the client's own, the same bytes until it "
+        "changes, and what bears on the question one before the user's last words: so that a prompt cache is hit.",
+    )
     remember: bool = Field(True, description="Keep the user's last words and the reply; needs the scope write.")
     grounded: bool | None = Field(
         None, description="Reply from the memory and nothing else; by default where the small model would reply."

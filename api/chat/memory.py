@@ -15,6 +15,7 @@ from typing import Any
 from api.chat.body import Completion, Message
 from memsvc import errors
 from memsvc.bootstrap import Service
+from memsvc.domain.context import Context
 from memsvc.domain.exchange import NewExchange, NewMessage, Writer
 from memsvc.domain.message import Role
 from memsvc.domain.query import Query
@@ -44,13 +45,21 @@ class Talk:
     grounded: bool
 
     def messages(self) -> list[dict[str, Any]]:
-        """The client's messages, with what is remembered as one more system message behind its own."""
+        """The client's messages, with what is remembered as one more system message behind its own. Where it is pinned
+        what holds whatever is asked stands there, and the rest before the user's last words: what stands before that
+        was sent before, and is in the prompt cache of whoever replies.
+        """
         given = [message.model_dump(mode="json", exclude_unset=True) for message in self.body.messages]
         remembered = self._context()
-        if not remembered:
+        if remembered is None:
             return given
-        place = next((n for n, m in enumerate(self.body.messages) if m.role not in ("system", "developer")), len(given))
-        return [*given[:place], {"role": "system", "content": _FRAME + remembered}, *given[place:]]
+        roles = [message.role for message in self.body.messages]
+        behind = next((n for n, role in enumerate(roles) if role not in ("system", "developer")), len(given))
+        if not self.body.memsvc.pinned:
+            return [*given[:behind], *_system(remembered.text), *given[behind:]]
+        last = max(behind, len(roles) - 1 - roles[::-1].index("user"))
+        held, rest = _system(remembered.pinned), _system(remembered.rest)
+        return [*given[:behind], *held, *given[behind:last], *rest, *given[last:]]
 
     def keep(self, reply: str, *, whole: bool) -> bool:
         """Store the last words of the user and the reply to them, as far as it came, of a grounded chat the user's
@@ -101,14 +110,14 @@ class Talk:
         question = _asked(self.body.messages).strip()
         return Query(question[-MAX_QUESTION_CHARS:], dt.datetime.now(dt.UTC)) if question else None
 
-    def _context(self) -> str:
-        query, budget = self.query(), self.body.memsvc.budget_tokens
+    def _context(self) -> Context | None:
+        query, budget, pinned = self.query(), self.body.memsvc.budget_tokens, self.body.memsvc.pinned
         if query is None or budget < 16:
-            return ""
+            return None
         try:
-            return self.service.recall.context(self.tenant_id, self.namespace, query, budget).context.text
+            return self.service.recall.context(self.tenant_id, self.namespace, query, budget, pinned=pinned).context
         except errors.NotFound:
-            return ""  # nothing has been said in it yet
+            return None  # nothing has been said in it yet
 
 
 def talk(service: Service, caller: Principal, body: Completion, namespace: str | None) -> Talk:
@@ -121,6 +130,11 @@ def talk(service: Service, caller: Principal, body: Completion, namespace: str |
     small = isinstance(service.generator, LocalGenerator) and service.generator.name == local.SMALL_MODEL
     grounded = small if body.memsvc.grounded is None else body.memsvc.grounded
     return Talk(service, caller.tenant_id, name, body.memsvc.session_id, body, caller.writer, grounded)
+
+
+def _system(remembered: str) -> list[dict[str, Any]]:
+    """What is remembered as a message; none where nothing is."""
+    return [{"role": "system", "content": _FRAME + remembered}] if remembered else []
 
 
 def _of_user(user: str) -> str:

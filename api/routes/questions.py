@@ -10,7 +10,8 @@ from fastapi import APIRouter
 from api.auth import Reader
 from api.deps import NamespaceName, Services
 from memsvc.domain import query, served
-from memsvc.domain.context import Memory, SourceRef
+from memsvc.domain.context import Memory, SourceRef, sha256
+from memsvc.models import tokens
 from memsvc.wire import questions as wire
 from memsvc.wire import reads
 
@@ -39,13 +40,24 @@ def recall(
 def context(
     namespace: NamespaceName, body: wire.ContextRequest, caller: Reader, service: Services
 ) -> wire.ContextResponse:
-    """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited."""
-    found = service.recall.context(caller.tenant_id, namespace, query_of(body), body.budget_tokens)
+    """A compact text for a prompt: the memories that fit into `budget_tokens`, oldest first, numbered and cited. With
+    `pinned` it begins with what holds whatever is asked, the same bytes from call to call until that changes, so that a
+    prompt which begins with it is in a model's prompt cache.
+    """
+    asked = query_of(body)
+    found = service.recall.context(caller.tenant_id, namespace, asked, body.budget_tokens, pinned=body.pinned)
+    held = found.context
+    unchanged = None if body.since_sha256 is None else body.since_sha256 == held.pinned_sha256
+    text = held.rest if unchanged else held.text
     return wire.ContextResponse(
         seq=found.seq,
-        text=found.context.text,
-        tokens=found.context.tokens,
-        prefix_sha256=found.context.prefix_sha256,
+        text=text,
+        tokens=tokens.count(text) if unchanged else held.tokens,
+        prefix_sha256=sha256(text),
+        pinned_sha256=held.pinned_sha256 if body.pinned else None,
+        pinned_tokens=held.pinned_tokens if body.pinned else None,
+        pinned_chars=(0 if unchanged else len(held.pinned)) if body.pinned else None,
+        pinned_unchanged=unchanged,
         support=wire.Support(**dataclasses.asdict(found.support)),
         passages=[
             wire.PassageResult(
@@ -54,7 +66,7 @@ def context(
                 unit_ids=list(passage.unit_ids),
                 sources=_sources(passage.sources),
             )
-            for passage in found.context.passages
+            for passage in held.passages
         ],
         timings_ms=found.timings_ms,
         degraded=found.degraded,

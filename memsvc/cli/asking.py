@@ -90,6 +90,13 @@ def context(
     query: Question,
     namespace: Name = "default",
     budget: Annotated[int, typer.Option(min=16, max=32_768, help="At most so many tokens.")] = 1024,
+    pinned: Annotated[
+        bool, typer.Option("--pinned", help="Begin with what holds whatever is asked, for a model's prompt cache.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Of an earlier reply its pinned_sha256: leave the pinned part out if it is the same."),
+    ] = None,
     as_of: AsOf = None,
     asked_at: AskedAt = None,
     as_json: Json = False,
@@ -98,7 +105,8 @@ def context(
     """A cited text for a prompt: what bears on a question, within a budget."""
     with connection.client(url) as client:
         reply = client.namespace(namespace).context(
-            query, budget_tokens=budget, as_of=moment(as_of), asked_at=moment(asked_at)
+            query, budget_tokens=budget, as_of=moment(as_of), asked_at=moment(asked_at), pinned=pinned or bool(since),
+            since_sha256=since,
         )  # fmt: skip
     print(reply.model_dump_json(indent=1) if as_json else reply.text)
 

@@ -88,6 +88,50 @@ def profiles(
     return found
 
 
+def holding(said: Iterable[Statement], as_of: dt.datetime | None = None) -> list[Trait]:
+    """What the profiles of all say, and the instructions that are about nobody: the instructions first, then the
+    attributes of which one has one at a time, the preferences, and what else is so; each the oldest first. What says
+    the same in the same words is told once, by the oldest.
+    """
+    said = list(said)
+    found = profiles(said, as_of=as_of, limit=max(1, len(said)))
+    chosen = {one.unit_id for person in found for one in person.attributes}
+    chosen |= {trait.id for person in found for trait in person.wants}
+    told = [item.trait for item in said if item.trait.id in chosen or _is_nobodys(item, as_of)]
+
+    def rank(trait: Trait) -> int:
+        if trait.kind == Kind.INSTRUCTION:
+            return 0
+        if trait.slot is not None:
+            return 1
+        return 2 if trait.kind == Kind.PREFERENCE else 3
+
+    first: dict[tuple[str, str], Trait] = {}
+    for trait in sorted(told, key=lambda trait: trait.place):
+        first.setdefault((trait.subject, trait.text), trait)
+    return sorted(first.values(), key=lambda trait: (rank(trait), trait.place))
+
+
+def _is_nobodys(item: Statement, as_of: dt.datetime | None) -> bool:
+    """Whether it is an instruction that stands and is about no person."""
+    trait = item.trait
+    return (
+        trait.kind == Kind.INSTRUCTION
+        and not trait.subject
+        and trait.holds
+        and not trait.is_assistants
+        and item.merged_into is None
+        and _is_so(item, as_of)
+    )
+
+
+def may_hold(trait: Trait, *, is_superseded: bool) -> bool:
+    """Whether `holding` may tell it at some moment, or looks at it to tell another one, as far as the unit itself says;
+    what others make of it, as what took the place of it, is another matter.
+    """
+    return is_superseded or trait.kind in (*_WANTED, Kind.STATE) or trait.slot is not None
+
+
 def _attributes(
     told: Sequence[Statement], again: Mapping[str, Sequence[Trait]], as_of: dt.datetime | None
 ) -> tuple[Attribute, ...]:

@@ -55,13 +55,27 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`text` counts `tokens`, at most the budget; passages are in time order, [n] in the text is the n-th."""
+    """`text` counts `tokens`, at most the budget; [n] in it is the n-th of the passages, which are in time order, those
+    of the pinned part first. `pinned` is that part, with which the text begins; it counts `pinned_tokens`.
+    """
 
     text: str
     tokens: int
     passages: tuple[Passage, ...]
+    pinned: str = ""
+    pinned_tokens: int = 0
 
     @property
-    def prefix_sha256(self) -> str:
-        """Hex SHA-256 of the text, the part of a prompt that does not change from question to question."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    def rest(self) -> str:
+        """The text behind its pinned part."""
+        return self.text[len(self.pinned) :]
+
+    @property
+    def pinned_sha256(self) -> str:
+        """Hex SHA-256 of the pinned part."""
+        return sha256(self.pinned)
+
+
+def sha256(text: str) -> str:
+    """Hex SHA-256 of the text's bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -136,6 +136,21 @@ class NamespaceIndex:
             ranks = [[r if r < _UNRANKED else None for r in arm[chosen].tolist()] for arm in (lexical_rank, dense_rank)]
             return self._told(found, chosen, closeness, nearness, view, terms, scores, *ranks)
 
+    def current(
+        self, unit_ids: Iterable[str], moment: Moment, conditions: Conditions | None, until: int | None = None
+    ) -> set[str]:
+        """Those of the units that `candidates` may find at the moment, and whose place nothing has taken by then."""
+        with self._lock:
+            until = until if until is not None and until < self.applied else None
+            view = viewed(self._messages, self._units, self._held, moment, conditions, until)
+            slots = [slot for slot in self._units.ids.of(unit_ids) if view.searched[slot]]
+            ended = self._units.superseded(np.array(slots, dtype=np.int64), view.stands, moment)
+            return {
+                self._units.ids.text(slot)
+                for slot in slots
+                if slot not in ended and len(view.of(each(self._units.linked(slot))))
+            }
+
     def speakers(self) -> Speakers:
         """The named speakers of the namespace, the busiest first; the same object until they are others."""
         with self._lock:

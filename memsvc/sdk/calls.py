@@ -137,13 +137,17 @@ def context(
     only: questions.RecallFilter | None = None,
     min_trust: float = 0.0,
     sweep: bool = False,
+    pinned: bool = False,
+    since_sha256: str | None = None,
 ) -> Call[questions.ContextResponse]:
     """A cited text for a prompt, of at most `budget_tokens`; with None those worth showing, in at most 3,000. With
-    `sweep` ("list all …", "summarise …") spread over messages, matters and sessions.
+    `sweep` ("list all …", "summarise …") spread over messages, matters and sessions. With `pinned` it begins with what
+    holds whatever is asked, the same bytes until that changes; without that part where it is still that of
+    `since_sha256`, the `pinned_sha256` of an earlier reply.
     """
     body = questions.ContextRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only,
-        min_trust=min_trust, sweep=sweep,
+        min_trust=min_trust, sweep=sweep, pinned=pinned, since_sha256=since_sha256,
     )  # fmt: skip
     path = place(namespace, "context")
     return Call("POST", path, questions.ContextResponse.model_validate_json, body.model_dump(mode="json"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,16 +30,20 @@ from memsvc.models.trees import Trees
 from memsvc.retrieval import analysis, expansion, fusion, packing, ranker, reading, support, sweep, tracing
 from memsvc.retrieval.reading import Read
 from memsvc.retrieval.support import Support
-from memsvc.services import evidence, secrecy, wording
+from memsvc.services import wording
+from memsvc.services.clock import Clock
 from memsvc.services.indexes import Indexes
 from memsvc.services.matching import Matching
+from memsvc.services.pins import Pins
 from memsvc.settings import RecallSettings
-from memsvc.store import aliases, shown, trust
+from memsvc.store import aliases, trust
 from memsvc.store.partitions import Partition
 
 # Enough ranked entries to fill a budget: the shortest memory with its number is about this long.
 _MIN_MEMORY_TOKENS = 8
 _CONTEXT_ENTRIES = 200
+# The shortest fact with its number.
+_MIN_FACT_TOKENS = 4
 # The most that is shown to a question whose asker leaves the size to us, and to one that sweeps.
 _MOST = 20
 _MOST_SWEPT = 50
@@ -105,6 +108,7 @@ class Recall:
         self._indexes = indexes
         self._settings = settings
         self._matching = Matching()
+        self._pins = Pins()
 
     def recall(
         self,
@@ -121,7 +125,7 @@ class Recall:
 
         With `trace` what each stage saw; with `explain` how the unit or message of this id fared, found or not.
         """
-        clock = _Clock()
+        clock = Clock()
         most = _MOST_SWEPT if query.sweep else _MOST
         run = self._run(tenant_id, namespace_name, query, limit, clock, most=most, everything=explain is not None)
         self._note(run.space, {memory.unit_id for memory in run.memories if memory.unit_id})
@@ -138,16 +142,27 @@ class Recall:
             run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.support(), run.degraded, run.likely()
         )
 
-    def context(self, tenant_id: uuid.UUID, namespace_name: str, query: Query, budget_tokens: int | None) -> Served:
-        """The best memories that fit into `budget_tokens`, with None those that are worth showing, in time order.
-        Raises NotFound.
+    def context(
+        self,
+        tenant_id: uuid.UUID,
+        namespace_name: str,
+        query: Query,
+        budget_tokens: int | None,
+        *,
+        pinned: bool = False,
+    ) -> Served:
+        """The best memories that fit into `budget_tokens`, with None those that are worth showing, in time order;
+        `pinned` behind what holds whatever is asked. Raises NotFound.
         """
-        clock = _Clock()
+        clock = Clock()
         entries = _CONTEXT_ENTRIES * (_SWEPT_CANDIDATES if query.sweep else 1)
         limit = None if budget_tokens is None else min(entries, budget_tokens // _MIN_MEMORY_TOKENS + 1)
-        run = self._run(tenant_id, namespace_name, query, limit, clock, most=_CONTEXT_ENTRIES)
+        budget = budget_tokens or _MOST_TOKENS
+        facts = int(budget * packing.PINNED_SHARE) // _MIN_FACT_TOKENS if pinned else 0
+        run = self._run(tenant_id, namespace_name, query, limit, clock, most=_CONTEXT_ENTRIES, facts=facts)
         memories = wording.standing(run.memories, run.past(), now=run.asked.asks_now)
-        packed = packing.pack(memories, budget_tokens or _MOST_TOKENS, tokens.count)
+        held = packing.pin(wording.standing(run.held, (), now=query.as_of is None), budget, tokens.count)
+        packed = packing.pack(memories, budget, tokens.count, held)
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
         return Served(
@@ -161,19 +176,23 @@ class Recall:
         name: str,
         query: Query,
         limit: int | None,
-        clock: _Clock,
+        clock: Clock,
         *,
         most: int,
         everything: bool = False,
+        facts: int = 0,
     ) -> _Run:
         """The read path in order: encode, follow, analyse, candidates, fusion, ranking, words. With `everything` also
-        the scores of all that the namespace holds. What sweeps, and what is left to us to size, is spread.
+        the scores of all that the namespace holds, with `facts` so many of what holds whatever is asked. What sweeps,
+        and what is left to us to size, is spread.
         """
         vector = self._encoder.encode_query(query.text)
         clock.lap("encoding")
         while True:
             try:
-                return self._read_path(tenant_id, name, query, vector, limit, clock, most, everything=everything)
+                return self._read_path(
+                    tenant_id, name, query, vector, limit, clock, most, everything=everything, facts=facts
+                )
             except Behind:  # others have brought the index to a later state of its partition
                 continue
 
@@ -184,10 +203,11 @@ class Recall:
         query: Query,
         vector: NDArray[np.float32],
         limit: int | None,
-        clock: _Clock,
+        clock: Clock,
         most: int,
         *,
         everything: bool,
+        facts: int,
     ) -> _Run:
         settings = self._settings
         with self._indexes.reading(tenant_id, name) as (connection, space, index):
@@ -216,7 +236,14 @@ class Recall:
             read = None if query.sweep else self._read
             chosen = ranked[: max(count, settings.cross_encoder_first if read else 0)]
             every = search.best(len(index) if index.settled is None else _MOST_EXPLAINED) if everything else []
-            memories = _words(connection, space, index, asked, chosen, scored)
+            holding = []
+            if facts:
+                holding = self._pins.facts(connection, space, query, search.current)[:facts]
+                clock.lap("pinning")
+            memories, held = wording.served(
+                connection, space, chosen, holding, scored, index.weights(query.text),
+                now=asked.asks_now, facts_now=query.as_of is None,
+            )  # fmt: skip
             clock.lap("reading")
         read_in_time = True
         if read is not None:
@@ -225,7 +252,7 @@ class Recall:
             clock.lap("cross_encoder")
         unsaid = index.unsaid(query.text)
         memories = expansion.newest_first(memories[:count])
-        return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories, every, degraded)
+        return _Run(space, asked, scored, ranked, first, unsaid, read_in_time, memories, held, every, degraded)
 
     def _search(
         self,
@@ -257,7 +284,7 @@ class Recall:
 @dataclass(frozen=True, slots=True)
 class _Run:
     """The values between the stages of one read; `first` are the best before they are spread or read once more;
-    `read_in_time` is False when the cross-encoder was given up.
+    `read_in_time` is False when the cross-encoder was given up; `held` is what holds whatever is asked.
     """
 
     space: Namespace
@@ -268,6 +295,7 @@ class _Run:
     unsaid: Unsaid
     read_in_time: bool
     memories: list[Memory]
+    held: list[Memory]
     everything: list[Candidate]
     degraded: str | None
 
@@ -315,38 +343,17 @@ class _Search:
     far: Partition | None
 
     def best(self, per_arm: int) -> list[Candidate]:
-        moment = Moment(self.query.as_of, self.query.known_at, asked_at=self.query.asked_at)
         return self.index.candidates(
-            self.query.text,
-            self.vector,
-            per_arm,
-            self.term_limit,
-            moment,
-            self.conditions,
-            self.until,
+            self.query.text, self.vector, per_arm, self.term_limit, self._moment(), self.conditions, self.until,
             self.far,
-        )
+        )  # fmt: skip
 
+    def current(self, unit_ids: Iterable[str]) -> set[str]:
+        """Those of the units that `best` may find, and whose place nothing has taken."""
+        return self.index.current(unit_ids, self._moment(), self.conditions, self.until) - self.distrusted
 
-def _words(
-    connection: sa.Connection,
-    space: Namespace,
-    index: NamespaceIndex,
-    asked: Analysis,
-    chosen: Sequence[Ranked],
-    scored: Sequence[Scored],
-) -> list[Memory]:
-    """What is served of the chosen entries, its secrets hidden where they are to be, and what of it is in doubt where
-    it is asked how things are. It ends the transaction.
-    """
-    coverage = {item.candidate.message_id: item.candidate.coverage for item in scored}
-    unit_ids = [entry.unit_id for entry in chosen if entry.unit_id]
-    # Those whose words may be served: without a unit, and where a sentence may say more than the unit does.
-    ids = {e.message_id for e in chosen if e.unit_id is None or coverage.get(e.message_id, 0.0) >= evidence.MORE}
-    found = shown.read(connection, space, unit_ids, ids, hides=secrecy.hides(space))
-    veil = secrecy.veil_of(space, found.said, found.citing)
-    memories = evidence.serve(found, veil(wording.read(found, chosen)), index.weights(asked.query.text), coverage, veil)
-    return wording.doubted(found, memories) if asked.asks_now else memories
+    def _moment(self) -> Moment:
+        return Moment(self.query.as_of, self.query.known_at, asked_at=self.query.asked_at)
 
 
 def _of_persons(connection: sa.Connection, space: Namespace, index: NamespaceIndex, query: Query) -> Query:
@@ -378,19 +385,3 @@ def _spread(ranked: list[Ranked], scored: Sequence[Scored], limit: int | None) -
     worth = len(ranked) if limit is not None else expansion.enough(ranked, len(ranked))
     vectors = {item.candidate.message_id: item.candidate.vector for item in scored}
     return [*sweep.spread(ranked[:worth], vectors), *ranked[worth:]]
-
-
-class _Clock:
-    """Wall time of each stage, in milliseconds."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps[stage] = round(1e3 * (now - self._last), 3)
-        self._last = now
-
-    def timings_ms(self) -> dict[str, float]:
-        return {**self._laps, "total": round(1e3 * (self._last - self._start), 3)}

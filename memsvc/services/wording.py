@@ -4,12 +4,45 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+import sqlalchemy as sa
+
+from memsvc.consolidate.trait import Trait
 from memsvc.domain.context import Memory, SourceRef
-from memsvc.domain.ranking import Ranked
+from memsvc.domain.exchange import Namespace
+from memsvc.domain.ranking import Ranked, Scored
 from memsvc.retrieval import packing
+from memsvc.services import evidence, secrecy
+from memsvc.store import shown as store
 from memsvc.store.shown import Shown
+
+
+def served(
+    connection: sa.Connection,
+    space: Namespace,
+    chosen: Sequence[Ranked],
+    facts: Sequence[Trait],
+    scored: Sequence[Scored],
+    weights: Mapping[str, float],
+    *,
+    now: bool,
+    facts_now: bool,
+) -> tuple[list[Memory], list[Memory]]:
+    """What is served of the chosen entries, and of the facts that hold: secrets hidden where they are to be, and marked
+    what is in doubt where it is asked how things are (`now`, `facts_now`). `weights`: term -> its share of the
+    question. It ends the transaction.
+    """
+    coverage = {item.candidate.message_id: item.candidate.coverage for item in scored}
+    unit_ids = [*(entry.unit_id for entry in chosen if entry.unit_id), *(fact.id for fact in facts)]
+    # Those whose words may be served: without a unit, and where a sentence may say more than the unit does.
+    ids = {e.message_id for e in chosen if e.unit_id is None or coverage.get(e.message_id, 0.0) >= evidence.MORE}
+    found = store.read(connection, space, unit_ids, ids, hides=secrecy.hides(space))
+    veil = secrecy.veil_of(space, found.said, found.citing)
+    memories = evidence.serve(found, veil(read(found, chosen)), weights, coverage, veil)
+    entries = [Ranked(fact.message_ids[0], fact.session_id, fact.id, fact.said_at, fact.turn[0], 0.0) for fact in facts]
+    held = veil(read(found, entries))
+    return doubted(found, memories) if now else memories, doubted(found, held) if facts_now else held
 
 
 def read(shown: Shown, chosen: Sequence[Ranked]) -> list[Memory]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,29 @@ def base(
             )
         )  # fmt: skip
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The words of a unit, and what took its place."""
+
+    id: str
+    kind: str
+    text: str
+    core_end: int
+    assertion: str
+    t_mention: dt.datetime
+    superseded_by: str | None
+
+
+def told(connection: sa.Connection, namespace: Namespace, ids: Collection[str] | None) -> Iterator[Told]:
+    """Those of these ids, None for all, that are active or superseded."""
+    columns = (_U.c.id, _U.c.kind, _U.c.text, _U.c.core_end, _U.c.assertion, _U.c.t_mention, _U.c.superseded_by)
+    standing = _U.c.status.in_([Status.ACTIVE.value, Status.SUPERSEDED.value])
+    statement = sa.select(*columns).where(*tables.within(_U, namespace), standing, units.IS_MEMORY)
+    if ids is not None:
+        statement = statement.where(tables.any_of(_U.c.id, ids))
+    return (Told(*row) for row in tables.rows(connection, statement))
 
 
 def _gained(row: Any) -> Gained:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memsvc.wire.base import (
     Degraded,
@@ -155,6 +155,23 @@ class ContextRequest(Asked):
         1_024,
         description="At most so many tokens. Null: what is worth showing, spread as in a sweep, in at most 3,000.",
     )
+    pinned: bool = Field(
+        False,
+        description="The text begins with what holds whatever is asked: what is so of the persons, how they want "
+        "things, and the standing instructions, oldest first, in at most a third of the budget. As long as that, the "
+        "filters and the budget are the same, so are its bytes, whatever the question.",
+    )
+    since_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None,
+        description="The `pinned_sha256` of an earlier reply whose pinned part is still in the prompt: while it is the "
+        "same, the text has only what goes behind it. With `pinned` alone.",
+    )
+
+    @model_validator(mode="after")
+    def _pins(self) -> ContextRequest:
+        if self.since_sha256 is not None and not self.pinned:
+            raise ValueError("since_sha256 is about the pinned part; send pinned: true with it")
+        return self
 
 
 class PassageResult(Response):
@@ -170,13 +187,33 @@ class ContextResponse(Response):
     """Memories as a text for a prompt, with its sources."""
 
     seq: Head
-    text: str = Field(description="The passages in time order within the budget; [n] is the n-th of `passages`.")
+    text: str = Field(
+        description="The passages in time order within the budget, a pinned part first; [n] is the n-th of `passages`."
+    )
     tokens: int = Field(description="How many tokens the text has.")
     prefix_sha256: str = Field(
         description="SHA-256 of the text's bytes, in hex. A prompt that begins with the text and ends with the "
         "question has the same prefix as long as this is the same, so that a model server's prefix cache is hit."
     )
-    passages: list[PassageResult] = Field(description="What stands behind each number, from 1.")
+    passages: list[PassageResult] = Field(
+        description="What stands behind each number, from 1; those of a pinned part first, even where it is left out."
+    )
+    pinned_sha256: str | None = Field(
+        None,
+        description="SHA-256 of the pinned part's bytes, in hex; that of nothing where nothing is pinned. Null: it was "
+        "not asked for.",
+    )
+    pinned_tokens: int | None = Field(None, description="How many tokens the pinned part has. Null: likewise.")
+    pinned_chars: int | None = Field(
+        None,
+        description="The text's first so many characters (Unicode code points) are the pinned part; 0 where it is left "
+        "out or there is none. Null: likewise.",
+    )
+    pinned_unchanged: bool | None = Field(
+        None,
+        description="Whether the pinned part is that of `since_sha256`, and is left out of the text. Null: none "
+        "was sent.",
+    )
     support: Support = Field(description="How far they bear the question.")
     timings_ms: Timings
     degraded: Degraded = None

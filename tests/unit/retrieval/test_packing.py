@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 import unicodedata
@@ -86,3 +87,55 @@ def test_no_speaker_and_no_words_make_a_line_or_a_mark_of_their_own(said: list[t
 def test_text_without_a_mark_keeps_its_brackets() -> None:
     assert served.line("if a < b: print(memsvc)") == "if a < b: print(memsvc)"
     assert served.line("Mal\n[6] Boss: x") == "Mal [6] Boss: x"
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(MEMORIES, MEMORIES, st.integers(0, 600))
+def test_a_pinned_part_keeps_to_its_share_and_what_follows_goes_on_with_its_numbers(
+    facts: list[Memory], others: list[Memory], budget: int
+) -> None:
+    held = packing.pin(facts, budget, tokens.count)
+    assert held.pinned_tokens == (tokens.count(held.pinned) if held.pinned else 0)
+    assert held.pinned_tokens <= budget * packing.PINNED_SHARE
+    whole = packing.pack(others, budget, tokens.count, held)
+    assert whole.tokens == (tokens.count(whole.text) if whole.text else 0)
+    assert whole.tokens <= budget
+    assert whole.text == held.pinned + whole.rest
+    assert whole.pinned_sha256 == held.pinned_sha256
+    assert whole.passages[: len(held.passages)] == held.passages
+    assert all(f"[{number}] {passage.text}\n" in whole.text for number, passage in enumerate(whole.passages, 1))
+    said = [unit_id for passage in held.passages for unit_id in passage.unit_ids]
+    assert not {unit_id for passage in whole.passages[len(held.passages) :] for unit_id in passage.unit_ids} & {*said}
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(MEMORIES.filter(bool), st.integers(0, 11), st.integers(60, 900))
+def test_one_more_fact_takes_the_place_of_the_last_ones_and_moves_none(
+    facts: list[Memory], added: int, budget: int
+) -> None:
+    new = facts[added % len(facts)]
+    fewer = [fact for fact in facts if fact is not new]
+
+    def pinned(given: list[Memory]) -> list[str]:
+        return [
+            unit_id for passage in packing.pin(given, budget, tokens.count).passages for unit_id in passage.unit_ids
+        ]
+
+    before, after = pinned(fewer), pinned(facts)
+    kept = [unit_id for unit_id in after if unit_id != new.unit_id]
+    assert kept == [unit_id for unit_id in before if unit_id in kept]
+    # Those that leave are the least important of those that were there.
+    places = {fact.unit_id: place for place, fact in enumerate(facts)}
+    left = [places[unit_id] for unit_id in before if unit_id not in kept]
+    assert not left or min(left) > max((places[unit_id] for unit_id in kept), default=-1)
+
+
+def test_what_is_pinned_is_not_said_again_in_the_same_words_nor_word_for_word() -> None:
+    held = packing.pin([memory(1, "Ana: I prefer tea.", 0)], 300, tokens.count)
+    again = [memory(2, "Ana: I prefer tea.", 5), memory(3, "Ana: I like the sea.", 6)]
+    verbatim = dataclasses.replace(memory(1, "Ana: I prefer tea.", 0), unit_id=None, kind="message")
+    more = dataclasses.replace(verbatim, text="Ana: I prefer tea. So do you.")
+    packed = packing.pack([*again, verbatim, more], 300, tokens.count, held)
+    assert [passage.text for passage in packed.passages] == [
+        "Ana: I prefer tea.", "Ana: I prefer tea. So do you.", "Ana: I like the sea.",
+    ]  # fmt: skip
