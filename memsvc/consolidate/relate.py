@@ -9,6 +9,7 @@ import re
 from memsvc.consolidate import judge, trait, whose
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
+from memsvc.domain.unit import STANDING_KINDS, Kind
 
 # Below this two units have nothing to do with each other, and no pair is looked at.
 LOWEST_COSINE = 0.55
@@ -128,17 +129,28 @@ def comparable(later: Trait, earlier: Trait) -> bool:
 
 def judgeable(later: Trait, earlier: Trait) -> bool:
     """Whether the judge is asked: only what is asserted until further notice ends anything, what is supposed or asked
-    cannot be ended, two pieces of an assistant's advice do not conflict, the same words give nothing a new value, and
-    what is so of somebody ends nothing that is so of somebody else.
+    cannot be ended, two pieces of an assistant's advice do not conflict, the same words give nothing a new value, what
+    is so of somebody ends nothing that is so of somebody else, and how somebody wants things nothing that is so
+    otherwise.
     """
     return (
         may_be_ended(earlier)
         and may_end(later)
+        and not _are_apart(later, earlier)
         and not set(later.message_ids) & set(earlier.message_ids)
         and not _has_no_other_word(_written_out(later.text), _written_out(earlier.text))
         # Of people who are named in both somebody may be called otherwise ("my girlfriend Elif", "Elif and I").
         and (bool(later.entities & earlier.entities) or not whose.differs(later.judged, earlier.judged))
     )
+
+
+def _are_apart(later: Trait, earlier: Trait) -> bool:
+    """Whether one says how somebody wants things, the other how things are, with no chief word and no name in common:
+    "Please answer me in French" ends no "I live in Oslo", and a new home no "I prefer tea".
+    """
+    wants = later.kind == Kind.INSTRUCTION and earlier.kind not in STANDING_KINDS
+    is_so = later.slot is not None and earlier.slot is None and earlier.kind in STANDING_KINDS
+    return (wants or is_so) and not (later.entities & earlier.entities or set(later.keywords) & set(earlier.keywords))
 
 
 def may_be_ended(trait: Trait) -> bool:
