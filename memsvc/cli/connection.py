@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,10 @@ def key(url: str) -> str:
     """MEMSVC_API_KEY; of a service on this machine, else, the key that it made in the data folder. Raises Invalid when
     there is none.
     """
-    settings = ServerSettings()
-    if settings.api_key:
-        return settings.api_key
-    kept = settings.folder / "api-key"
+    given = os.environ.get("MEMSVC_API_KEY", "").strip()
+    if given:
+        return given
+    kept = ServerSettings().folder / "api-key"
     try:
         if _is_here(url):
             return kept.read_text().strip()
