@@ -54,6 +54,8 @@ class Corpus:
 
 def corpus_of_all(corpora: Sequence[Corpus]) -> Corpus:
     """Several as one; of the mean idf, which depends on which terms they share, the mean by their messages."""
+    if not corpora:
+        return Corpus(0, 0, {}, 0.0)
     count = sum(corpus.count for corpus in corpora)
     df = {term: sum(corpus.df[term] for corpus in corpora) for term in corpora[0].df}
     mean = sum(corpus.average_idf * corpus.count for corpus in corpora) / max(count, 1)
@@ -267,7 +269,9 @@ class LexicalIndex:
         since its last digits decide between equals, in an index built anew as in one that followed.
         """
         terms = sum(self._df_sizes.values())
-        return sum(_idf(df, self._count) * size for df, size in sorted(self._df_sizes.items())) / terms if terms else 0.0
+        return (
+            sum(_idf(df, self._count) * size for df, size in sorted(self._df_sizes.items())) / terms if terms else 0.0
+        )
 
     def _shift_df(self, number: int, step: int) -> None:
         before = self._df[number]

@@ -37,7 +37,8 @@ def pack(memories: Sequence[Memory], budget_tokens: int, count_tokens: Callable[
         for memory in memories
     ]
     costs = [max(1, count_tokens(memory.text)) for memory in memories]
-    number_cost = count_tokens("[10] ")
+    names = {memory.namespace for memory in memories}
+    number_cost = count_tokens("[10] ") + (max(map(count_tokens, map(_label, names))) if len(names) > 1 else 0)
     order = sorted(range(len(memories)), key=lambda place: -memories[place].score / costs[place] ** _LENGTH_POWER)
     taken: list[Memory] = []
     spent = count_tokens(PREAMBLE) + count_tokens(served.CLOSE)
@@ -74,13 +75,14 @@ def _write(taken: Sequence[Memory], count_tokens: Callable[[str], int]) -> Conte
         return Context("", 0, ())
     lines = [PREAMBLE]
     passages = []
+    is_of_several = len({memory.namespace for memory in taken}) > 1
     day: dt.date | None = None
     for number, group in enumerate(groups.values(), start=1):
         if group[0].t_mention.date() != day:
             day = group[0].t_mention.date()
             lines.append(_date_line(day))
         passages.append(_passage(group))
-        lines.append(f"[{number}] {passages[-1].text}")
+        lines.append(f"[{number}] {_label(group[0].namespace) if is_of_several else ''}{passages[-1].text}")
     text = "\n".join([*lines, served.CLOSE])
     return Context(text, count_tokens(text), tuple(passages))
 
@@ -94,14 +96,19 @@ def _passage(group: Sequence[Memory]) -> Passage:
     best = max(group, key=lambda memory: memory.score)
     sources = tuple(dict.fromkeys(source for memory in group for source in memory.sources))
     unit_ids = tuple(memory.unit_id for memory in group if memory.unit_id)
-    return Passage(text, best.unit_id, sources, group[0].t_mention, unit_ids)
+    return Passage(text, best.unit_id, sources, group[0].t_mention, unit_ids, group[0].namespace)
+
+
+def _label(namespace: str) -> str:
+    """What tells whose a passage is where several namespaces have some. A name has no brackets and no spaces."""
+    return f"({namespace}) "
 
 
 def _group(memory: Memory) -> tuple[str, ...]:
     """What may stand behind one number: statements of one message and one standing, told of the same speaker."""
     own = memory.unit_id or ""
-    first = memory.sources[0].message_id if memory.sources else own
-    return (first, memory.status, speaker) if (speaker := _speaker(memory)) else (first, memory.status, "", own)
+    first = (memory.namespace, memory.sources[0].message_id if memory.sources else own)
+    return (*first, memory.status, speaker) if (speaker := _speaker(memory)) else (*first, memory.status, "", own)
 
 
 def apart(text: str) -> tuple[str, str]:
