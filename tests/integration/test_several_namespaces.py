@@ -17,8 +17,9 @@ import pytest
 from memsvc.bootstrap import Service
 from memsvc.domain.grant import Grant
 from memsvc.models import tokens
-from memsvc.sdk import AsyncMemoryClient, Forbidden, MemoryClient, NotFound
+from memsvc.sdk import AsyncMemoryClient, Forbidden, MemoryClient, Namespace, NotFound
 from memsvc.store import keys, tenants
+from tests.integration.test_partitions import promoted
 from tests.waiting import LIMIT_S
 
 CANARY = "Zanzibarite"
@@ -92,8 +93,8 @@ def test_one_namespace_is_answered_as_by_its_own_route(team: Account) -> None:
     with team.client() as client:
         for name in ALL:
             for more in ({}, {"sweep": True}, {"limit": None}, {"limit": 2}):
-                own = client.namespace(name).recall(QUESTION, **more)  # type: ignore[arg-type]
-                several = client.recall(QUESTION, namespaces=[name], **more)  # type: ignore[arg-type]
+                own = client.namespace(name).recall(QUESTION, **more)
+                several = client.recall(QUESTION, namespaces=[name], **more)
                 told = [result.model_dump(exclude={"namespace"}) for result in several.results]
                 assert told == [result.model_dump() for result in own.results] != []
                 assert (several.support, several.seq) == (own.support, {name: own.seq})
@@ -236,14 +237,22 @@ def test_equal_names_of_two_tenants_are_apart(team: Account, service: Service, b
     assert set(other.ask(other.key(), "/v1/recall", namespaces=["*"]).json()["seq"]) == {"ana"}
 
 
-def test_an_index_that_is_in_the_database_is_searched_too(team: Account, settle: Callable[[], None]) -> None:
-    """The same is found after the indexes were dropped and read again."""
-    with team.client() as client:
-        before = client.recall(QUESTION, namespaces=ALL)
-        for space in team.service.pool.held():
-            team.service.pool.drop(space.id)
-        after = client.recall(QUESTION, namespaces=ALL)
-    assert [(r.text, r.score) for r in after.results] == [(r.text, r.score) for r in before.results]
+def test_a_namespace_whose_vectors_are_in_the_database_is_asked_with_others(
+    client: MemoryClient, memory: Namespace, service: Service, settle: Callable[[], None]
+) -> None:
+    near = client.namespace(f"{memory.name}-near")
+    for space, texts in ((memory, SAID["ana"]), (near, SAID["team-eng"])):
+        for number, text in enumerate(texts):
+            space.add(text, session_id="s", id=f"m{number}")
+    settle()
+    before = client.recall(QUESTION, namespaces=[memory.name, near.name])
+    assert {result.namespace for result in before.results} == {memory.name, near.name}
+    assert promoted(service, memory).partitioned is not None
+    for _ in range(2):
+        found = client.recall(QUESTION, namespaces=[memory.name, near.name], explain="m0")
+        assert [result.text for result in found.results] == [result.text for result in before.results]
+        scores = [result.score for result in before.results]
+        assert [result.score for result in found.results] == pytest.approx(scores, abs=0.02)
 
 
 def test_the_client_for_asyncio_asks_the_same(team: Account) -> None:
