@@ -33,6 +33,7 @@ from api.routes import (
     questions,
     reads,
     records,
+    several,
     transfer,
 )  # fmt: skip
 from api.routes import cells as between
@@ -45,6 +46,7 @@ _ROUTERS = (
     metrics.router,
     exchanges.router,
     questions.router,
+    several.router,
     reads.router,
     changes.router,
     answers.router,

@@ -163,8 +163,9 @@ class OfMany:
                     return
                 if further.namespace != name:
                     raise errors.Invalid(
-                        f"The request is about {name!r} and {further.namespace!r}, which are in two cells.",
-                        "Ask for each in a request of its own.",
+                        f"The request is about {name!r}, which is in the cell {cell.name!r}, and about "
+                        f"{further.namespace!r}, which is in another one.",
+                        "Ask for those of each cell in a request of its own.",
                     )
             if asyncio.get_running_loop().time() > give_up:
                 raise errors.Unavailable(f"The namespace {name!r} is on its way to another cell.", "Send it again.")

@@ -38,6 +38,7 @@ from memsvc.services.recall import Recall
 from memsvc.services.records import Records
 from memsvc.services.restored import Restored
 from memsvc.services.revise import Revise
+from memsvc.services.several import Several
 from memsvc.services.shares import Shares
 from memsvc.services.transfer import Transfer
 from memsvc.services.work import Runner
@@ -63,6 +64,7 @@ class Service:
     indexes: Indexes
     ingest: Ingest
     recall: Recall
+    several: Several
     answers: Answers
     accesses: Accesses
     forgotten: Forgotten
@@ -260,6 +262,7 @@ def _wire(
         indexes=indexes,
         ingest=_ingest(settings, database, text_encoder, runner.kick, shares),
         recall=recall,
+        several=Several(recall.stages, accesses.note),
         answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
         accesses=accesses,
         forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),

@@ -36,6 +36,7 @@ EVERYWHERE = {"tenant", "api_key", "directory"}
 REVIEWED = {
     "store/directory.py:_held": "the list of a tenant's namespaces, a page at a time",
     "store/directory.py:held": "the sizes of all of a tenant's namespaces, for the pages of the admin",
+    "store/directory.py:matching": "the names of a tenant's namespaces that fit a pattern",
     "store/directory.py:sessions": "the sessions of a tenant, for the pages of the admin and mem0's lists of all",
     "store/directory.py:exchange": "a client that has the id of an exchange, and nothing else",
     "store/directory.py:namespace_of_unit": "a client that has the id of a memory, and nothing else",

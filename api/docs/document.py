@@ -98,7 +98,7 @@ _ENDED = re.compile(r"post .*/(retry|cancel|rotate)$")
 # Asked by POST, and nothing is stored.
 _ASKED = re.compile(r"/(recall|context|answer|embeddings)$")
 # What is named in the query or the body, and may not be there.
-_NAMING = ("/v1/jobs", "/v1/embeddings", "/v1/responses")
+_NAMING = ("/v1/jobs", "/v1/embeddings", "/v1/responses", "/v1/recall", "/v1/context")
 
 
 class Documented(FastAPI):

@@ -52,6 +52,14 @@ async def spaces(body: wire.Spaces, request: Request, caller: Admin, service: Se
     return {"spaces": everywhere.as_json(found)}
 
 
+@router.post(others.NAMES)
+async def names(body: wire.Names, request: Request, caller: Admin, service: Services) -> dict[str, Any]:
+    """The tenant's namespaces of this cell whose names fit."""
+    _require_cell(caller)
+    matching = functools.partial(service.directory.matching, body.tenant_id, body.patterns, body.among, body.limit)
+    return {"names": await anyio.to_thread.run_sync(matching, limiter=request.app.state.cell_turns)}
+
+
 @router.post(others.MEMORIES)
 async def memories(body: wire.Memories, request: Request, caller: Admin, service: Services) -> dict[str, Any]:
     """What this cell has of what a client of mem0's asks of all; whether its key may, was asked where it came, but for

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from api.auth import Reader
 from api.deps import NamespaceName, Services
 from memsvc.domain import query, served
-from memsvc.domain.context import Memory, SourceRef, sha256
+from memsvc.domain.context import Memory, Passage, SourceRef, sha256
 from memsvc.models import tokens
 from memsvc.wire import questions as wire
 from memsvc.wire import reads
@@ -29,7 +29,7 @@ def recall(
     response = wire.RecallResponse(
         seq=found.seq,
         support=wire.Support(**dataclasses.asdict(found.support)),
-        results=[_result(memory) for memory in found.memories],
+        results=[result(memory) for memory in found.memories],
         timings_ms=found.timings_ms,
         degraded=found.degraded,
     )
@@ -59,15 +59,7 @@ def context(
         pinned_chars=(0 if unchanged else len(held.pinned)) if body.pinned else None,
         pinned_unchanged=unchanged,
         support=wire.Support(**dataclasses.asdict(found.support)),
-        passages=[
-            wire.PassageResult(
-                text=passage.text,
-                unit_id=passage.unit_id,
-                unit_ids=list(passage.unit_ids),
-                sources=_sources(passage.sources),
-            )
-            for passage in held.passages
-        ],
+        passages=[passage_result(passage) for passage in found.context.passages],
         timings_ms=found.timings_ms,
         degraded=found.degraded,
     )
@@ -86,7 +78,16 @@ def query_of(body: wire.Asked) -> query.Query:
     return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only, body.sweep)
 
 
-def _result(memory: Memory) -> wire.RecallResult:
+def passage_result(passage: Passage) -> wire.PassageResult:
+    return wire.PassageResult(
+        text=passage.text,
+        unit_id=passage.unit_id,
+        unit_ids=list(passage.unit_ids),
+        sources=_sources(passage.sources),
+    )
+
+
+def result(memory: Memory) -> wire.RecallResult:
     return wire.RecallResult(
         unit_id=memory.unit_id,
         text=served.quoted(memory.text),

@@ -17,7 +17,8 @@ from memsvc.cli import connection
 from memsvc.cli.connection import URL, Url
 from memsvc.sdk import MemoryClient, MessageResult, Namespace, NotFound, calls
 from memsvc.wire.changes import ChangeResult
-from memsvc.wire.questions import RecallResult
+from memsvc.wire.questions import ContextResponse, RecallResponse, RecallResult
+from memsvc.wire.several import ContextOfSeveralResponse, NamespacedResult, RecallOfSeveralResponse
 
 _POLL_S = 1.0
 _STEP = 200
@@ -27,6 +28,12 @@ _SHOWN = 5
 Name = Annotated[
     str,
     typer.Option("--namespace", "-n", envvar="MEMSVC_NAMESPACE", help="The memory space: a user, an agent, a team."),
+]
+Names = Annotated[
+    list[str],
+    typer.Option(
+        "--namespace", "-n", envvar="MEMSVC_NAMESPACE", help="The memory space; again for more, or a pattern: 'team-*'."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="The service's reply as JSON.")]
 Question = Annotated[str, typer.Argument(help="In words.")]
@@ -64,7 +71,7 @@ def add(
 
 def recall(
     query: Question,
-    namespace: Name = "default",
+    namespace: Names = ["default"],  # noqa: B006
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=200, help="At most so many.")] = 5,
     as_of: AsOf = None,
     asked_at: AskedAt = None,
@@ -72,23 +79,27 @@ def recall(
     url: Url = URL,
 ) -> None:
     """The memories that bear on a question, the best first, each with where it comes from."""
+    then, at = moment(as_of), moment(asked_at)
+    reply: RecallResponse | RecallOfSeveralResponse
     with connection.client(url) as client:
-        reply = client.namespace(namespace).recall(
-            query, limit=limit, as_of=moment(as_of), asked_at=moment(asked_at)
-        )  # fmt: skip
+        if _are_several(namespace):
+            reply = client.recall(query, namespaces=namespace, limit=limit, as_of=then, asked_at=at)
+        else:
+            reply = client.namespace(namespace[0]).recall(query, limit=limit, as_of=then, asked_at=at)
     if as_json:
         return print(reply.model_dump_json(indent=1))
     console = _console()
     for number, result in enumerate(reply.results, 1):
         console.print(f"{number}. {result.text}")
-        console.print(f"   {_standing(result)}", style="dim")
+        of = f"{result.namespace}; " if isinstance(result, NamespacedResult) else ""
+        console.print(f"   {of}{_standing(result)}", style="dim")
     if not reply.results:
-        console.print(f"Nothing in {namespace} bears on that.")
+        console.print(f"Nothing in {', '.join(namespace)} bears on that.")
 
 
 def context(
     query: Question,
-    namespace: Name = "default",
+    namespace: Names = ["default"],  # noqa: B006
     budget: Annotated[int, typer.Option(min=16, max=32_768, help="At most so many tokens.")] = 1024,
     pinned: Annotated[
         bool, typer.Option("--pinned", help="Begin with what holds whatever is asked, for a model's prompt cache.")
@@ -103,11 +114,17 @@ def context(
     url: Url = URL,
 ) -> None:
     """A cited text for a prompt: what bears on a question, within a budget."""
+    then, at = moment(as_of), moment(asked_at)
+    reply: ContextResponse | ContextOfSeveralResponse
     with connection.client(url) as client:
-        reply = client.namespace(namespace).context(
-            query, budget_tokens=budget, as_of=moment(as_of), asked_at=moment(asked_at), pinned=pinned or bool(since),
-            since_sha256=since,
-        )  # fmt: skip
+        if _are_several(namespace):
+            if pinned or since:
+                raise errors.Invalid("A pinned context is of one namespace.", "Name one, or leave --pinned out.")
+            reply = client.context(query, namespaces=namespace, budget_tokens=budget, as_of=then, asked_at=at)
+        else:
+            reply = client.namespace(namespace[0]).context(
+                query, budget_tokens=budget, as_of=then, asked_at=at, pinned=pinned or bool(since), since_sha256=since
+            )
     print(reply.model_dump_json(indent=1) if as_json else reply.text)
 
 
@@ -247,6 +264,11 @@ def moment(said: str | None) -> dt.datetime | None:
             f"{said!r} is no moment.", "Give one like 2024-05-08, or 2024-05-08T18:00+02:00."
         ) from None
     return read if read.tzinfo else read.replace(tzinfo=dt.UTC)
+
+
+def _are_several(names: list[str]) -> bool:
+    """Whether more than one is meant, or may be."""
+    return len(names) > 1 or "*" in names[0]
 
 
 _JSON: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any)

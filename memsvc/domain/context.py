@@ -19,7 +19,7 @@ class SourceRef:
 class Memory:
     """A ranked entry with its words: what recall returns and packing takes. `time` is what a unit speaks about, `place`
     the character of its message at which it begins; `superseded_by` the unit that took its place at `valid_to`,
-    `doubted_by` the last that may have, said at `doubted_at`.
+    `doubted_by` the last that may have, said at `doubted_at`; `namespace` is named where several are asked, else empty.
     """
 
     unit_id: str | None
@@ -36,6 +36,7 @@ class Memory:
     superseded_by: str | None = None
     doubted_by: str | None = None
     doubted_at: dt.datetime | None = None
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Passage:
     sources: tuple[SourceRef, ...]
     said_at: dt.datetime
     unit_ids: tuple[str, ...] = ()
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

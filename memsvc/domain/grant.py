@@ -19,20 +19,25 @@ class Grant:
 
     def covers(self, namespace: str) -> bool:
         """Whether all of the name fits. In time linear in its length for each `*`, whatever the pattern."""
-        first, *rest = self.namespaces.split("*")
-        if not rest:
-            return namespace == first
-        *middle, last = rest
-        at, end = len(first), len(namespace) - len(last)
-        if at > end or not (namespace.startswith(first) and namespace.endswith(last)):
+        return fits(self.namespaces, namespace)
+
+
+def fits(pattern: str, namespace: str) -> bool:
+    """Whether all of the name fits the pattern."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return namespace == first
+    *middle, last = rest
+    at, end = len(first), len(namespace) - len(last)
+    if at > end or not (namespace.startswith(first) and namespace.endswith(last)):
+        return False
+    for part in middle:
+        # The first place is as good as any: it leaves the most behind it.
+        place = namespace.find(part, at, end)
+        if place < 0:
             return False
-        for part in middle:
-            # The first place is as good as any: it leaves the most behind it.
-            place = namespace.find(part, at, end)
-            if place < 0:
-                return False
-            at = place + len(part)
-        return True
+        at = place + len(part)
+    return True
 
 
 def read(held: Iterable[Mapping[str, Any]] | None) -> tuple[Grant, ...] | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import collections
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,39 @@ _MOST_OWN = (1 << 24) - 1
 # Where so small a part of the messages has a term, they are looked up one by one, and not all gone through.
 _FEW = 32
 _NOTHING = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What BM25 counts over messages: how many there are, the length of all their keys, how many are found by each term
+    of a question, and the mean idf of all terms.
+    """
+
+    count: int
+    length: int
+    df: Mapping[str, int]
+    average_idf: float
+
+
+def corpus_of_all(corpora: Sequence[Corpus]) -> Corpus:
+    """Several as one; of the mean idf, which depends on which terms they share, the mean by their messages."""
+    if not corpora:
+        return Corpus(0, 0, {}, 0.0)
+    count = sum(corpus.count for corpus in corpora)
+    df = {term: sum(corpus.df[term] for corpus in corpora) for term in corpora[0].df}
+    mean = sum(corpus.average_idf * corpus.count for corpus in corpora) / max(count, 1)
+    if len(corpora) == 1:
+        mean = corpora[0].average_idf
+    return Corpus(count, sum(corpus.length for corpus in corpora), df, mean)
+
+
+def weights(df: Mapping[str, int], count: int) -> dict[str, float]:
+    """Term -> its share of all, by idf among `count` messages, of which so many are found by it each. Unknown terms
+    have none.
+    """
+    found = {term: math.log((count + 1) / messages) for term, messages in df.items() if messages}
+    total = sum(found.values())
+    return {term: weight / total for term, weight in found.items()} if total > 0 else {}
 
 
 def unsaid(document_counts: Sequence[int], documents: int) -> Unsaid:
@@ -132,19 +166,18 @@ class LexicalIndex:
         self._said.settle()
         self._postings.settle()
 
-    def weights(self, terms: Iterable[str], count: int) -> dict[str, float]:
-        """Term -> its share of all, by idf among `count` messages. Unknown terms have none."""
-        found = {t: math.log((count + 1) / df) for t in terms if (df := self.df(t))}
-        total = sum(found.values())
-        return {term: weight / total for term, weight in found.items()} if total > 0 else {}
+    def corpus(self, terms: Iterable[str]) -> Corpus:
+        """What is counted here, of these terms."""
+        df = {term: self.df(term) for term in terms}
+        return Corpus(self._count, self._total_length, df, self._average_idf())
 
     def df(self, term: str) -> int:
         """How many messages are found by the term."""
         number = self._terms.get(term)
         return 0 if number is None else self._df[number]
 
-    def scores(self, query: Iterable[str]) -> NDArray[np.float64]:
-        """BM25 of every slot, (n,) float64.
+    def scores(self, query: Iterable[str], corpus: Corpus | None = None) -> NDArray[np.float64]:
+        """BM25 of every slot, (n,) float64, as one of the `corpus`, which knows these terms; None: of this index alone.
 
         A term that stands twice in the query counts twice, as in rank_bm25. Unlike there a term always counts, also
         where half of all documents have it and its idf is 0: in a small memory it may be the only one.
@@ -152,12 +185,14 @@ class LexicalIndex:
         scores = np.zeros(len(self._slots))
         if not self._count:
             return scores
-        norms = K1 * (1 - B + B * self._slots["length"] / (self._total_length / self._count))
-        floor = max(EPSILON * self._average_idf(), MIN_IDF)
-        for term, weight in collections.Counter(query).items():
+        terms = collections.Counter(query)
+        corpus = corpus or self.corpus(terms)
+        norms = K1 * (1 - B + B * self._slots["length"] / (corpus.length / corpus.count))
+        floor = max(EPSILON * corpus.average_idf, MIN_IDF)
+        for term, weight in terms.items():
             df = self.df(term)
             if df:
-                idf = self._idf(df)
+                idf = _idf(corpus.df[term], corpus.count)
                 slots, counts = self._found(self._postings.row(self._terms.of([term])[0]), df)
                 scores[slots] += weight * (idf if idf > 0 else floor) * (counts * (K1 + 1) / (counts + norms[slots]))
         return scores
@@ -229,15 +264,14 @@ class LexicalIndex:
         found = np.flatnonzero(counts)
         return found, counts[found]
 
-    def _idf(self, df: int) -> float:
-        return math.log(self._count - df + 0.5) - math.log(df + 0.5)
-
     def _average_idf(self) -> float:
         """Mean idf over the vocabulary; terms with equal df share one, so this is a short sum. In the order of df,
         since its last digits decide between equals, in an index built anew as in one that followed.
         """
         terms = sum(self._df_sizes.values())
-        return sum(self._idf(df) * size for df, size in sorted(self._df_sizes.items())) / terms if terms else 0.0
+        return (
+            sum(_idf(df, self._count) * size for df, size in sorted(self._df_sizes.items())) / terms if terms else 0.0
+        )
 
     def _shift_df(self, number: int, step: int) -> None:
         before = self._df[number]
@@ -248,3 +282,7 @@ class LexicalIndex:
                 del self._df_sizes[before]
         if after:
             self._df_sizes[after] += 1
+
+
+def _idf(df: int, count: int) -> float:
+    return math.log(count - df + 0.5) - math.log(df + 0.5)

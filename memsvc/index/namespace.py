@@ -23,6 +23,7 @@ from memsvc.index.columns import Ints, Mask, State, each, joined, part
 from memsvc.index.entries import Entry
 from memsvc.index.far import Behind, Far
 from memsvc.index.holdings import Holdings
+from memsvc.index.lexical import Corpus
 from memsvc.index.messages import Messages
 from memsvc.index.moment import Moment
 from memsvc.index.units import Units
@@ -97,6 +98,7 @@ class NamespaceIndex:
         conditions: Conditions | None = None,
         until: int | None = None,
         far: Far | None = None,
+        corpus: Corpus | None = None,
     ) -> list[Candidate]:
         """The best `per_arm` messages of each arm, every one with its exact score in both; the preferences and
         instructions nearest to the question are always among them. `vector` is the query's (d,) float32; with None, and
@@ -104,7 +106,8 @@ class NamespaceIndex:
         most `term_limit` terms of the query are used, rarest first. Messages and units that did not exist at `moment`
         are left out, and so is what was put away or has run out, what does not meet the `conditions`, and what came
         behind `until` in the feed, where the reader sees no more: others may have brought the index further. `far` is
-        the partition of one that is `settled`. Raises Behind where that is not what the index was settled by.
+        the partition of one that is `settled`. Words weigh as in the `corpus`, of this namespace and others, or with
+        None as here alone. Raises Behind where the partition is not what the index was settled by.
         """
         with self._lock:
             if self.settled is not None and (far is None or far.at < self.settled):
@@ -112,8 +115,8 @@ class NamespaceIndex:
             until = until if until is not None and until < self.applied else None
             view = viewed(self._messages, self._units, self._held, moment or Moment(), conditions, until)
             vector = None if self._units.bare else vector
-            terms = dict.fromkeys(words.terms(query_text))
-            scores, lexical_best = self._search_lexical(terms, per_arm, term_limit, view.passing)
+            corpus = corpus or self.corpus(query_text)
+            scores, lexical_best = self._search_lexical(corpus, per_arm, term_limit, view.passing)
             near = each(()) if vector is None else self._search_dense(vector, per_arm, view.passing, far)
             others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
             found = view.of(each(others, near))
@@ -134,7 +137,7 @@ class NamespaceIndex:
             # In an order of their own: that of the arms' rows is another one in an index that was built anew.
             chosen = chosen[np.lexsort((seq[chosen], dense_rank[chosen], lexical_rank[chosen]))]
             ranks = [[r if r < _UNRANKED else None for r in arm[chosen].tolist()] for arm in (lexical_rank, dense_rank)]
-            return self._told(found, chosen, closeness, nearness, view, terms, scores, *ranks)
+            return self._told(found, chosen, closeness, nearness, view, corpus, scores, *ranks)
 
     def current(
         self, unit_ids: Iterable[str], moment: Moment, conditions: Conditions | None, until: int | None = None
@@ -163,14 +166,19 @@ class NamespaceIndex:
 
     def weights(self, query_text: str) -> dict[str, float]:
         """Term of the question -> its share of the question: idf over the sum of all. Unknown terms have none."""
-        with self._lock:
-            return self._lexical.weights(dict.fromkeys(words.terms(query_text)), self._messages.count)
+        corpus = self.corpus(query_text)
+        return lexical.weights(corpus.df, corpus.count)
 
     def unsaid(self, query_text: str) -> Unsaid:
         """The terms of the question that nobody said here."""
+        corpus = self.corpus(query_text)
+        return lexical.unsaid(list(corpus.df.values()), corpus.count)
+
+    def corpus(self, query_text: str) -> Corpus:
+        """What the terms of the question are weighed by."""
         terms = dict.fromkeys(words.terms(query_text))
         with self._lock:
-            return lexical.unsaid([self._lexical.df(term) for term in terms], self._messages.count)
+            return self._lexical.corpus(terms)
 
     def awaiting(self) -> int:
         """How many messages wait for the vectors of their words in context."""
@@ -284,12 +292,11 @@ class NamespaceIndex:
     # Search
 
     def _search_lexical(
-        self, terms: Iterable[str], count: int, term_limit: int, passing: Mask | None
+        self, corpus: Corpus, count: int, term_limit: int, passing: Mask | None
     ) -> tuple[NDArray[np.float64], dict[int, int]]:
         """Scores of all slots (n,) float64, and slot -> rank of the best `count` of those that pass."""
-        known = [term for term in terms if self._lexical.df(term)]
-        known = sorted(known, key=lambda term: (self._lexical.df(term), term))[:term_limit]
-        scores = self._lexical.scores(known)
+        known = sorted((df, term) for term, df in corpus.df.items() if df)[:term_limit]
+        scores = self._lexical.scores([term for _, term in known], corpus)
         scores = np.concatenate([scores, np.zeros(len(self._messages.columns) - len(scores))])
         hits = np.flatnonzero((scores > 0) if passing is None else (scores > 0) & passing)
         if len(hits) > count:
@@ -346,14 +353,14 @@ class NamespaceIndex:
         closeness: Closeness,
         nearness: NDArray[np.float64],
         view: View,
-        terms: Iterable[str],
+        corpus: Corpus,
         scores: NDArray[np.float64],
         lexical_ranks: Sequence[int | None],
         dense_ranks: Sequence[int | None],
     ) -> list[Candidate]:
         """What is told of the `chosen` places of what was `found`, in that order, as are the ranks."""
         slots, units = found[chosen], self._units
-        shares = self._lexical.shares(self._lexical.weights(terms, self._messages.count))
+        shares = self._lexical.shares(lexical.weights(corpus.df, corpus.count))
         before, behind = self._lexical.neighbours(slots)
         begins, ends = closeness.begins[chosen].tolist(), closeness.begins[chosen + 1].tolist()
         held_by = [closeness.units[begin:end].tolist() for begin, end in zip(begins, ends, strict=True)]

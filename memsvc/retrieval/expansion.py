@@ -57,9 +57,13 @@ def newest_first(memories: Sequence[Memory]) -> list[Memory]:
     """Of two that are served, of which the later may have ended the other, the later comes first, with the score of the
     other where that is the higher one.
     """
-    at = {memory.unit_id: place for place, memory in enumerate(memories) if memory.unit_id}
+    at = {(memory.namespace, memory.unit_id): place for place, memory in enumerate(memories) if memory.unit_id}
     scores = [memory.score for memory in memories]
-    doubted = [(place, at[memory.doubted_by]) for place, memory in enumerate(memories) if memory.doubted_by in at]
+    doubted = [
+        (place, at[by])
+        for place, memory in enumerate(memories)
+        if (by := (memory.namespace, memory.doubted_by or "")) in at
+    ]
     # The oldest first: of three the last takes the best score.
     doubted.sort(key=lambda ends: memories[ends[0]].t_mention)
     for older, newer in doubted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from memsvc.domain import served
 from memsvc.domain.context import Context, Memory, Passage
@@ -71,7 +71,8 @@ def pack(
     not said again.
     """
     memories = _unsaid(_lines(memories), pinned.passages)
-    cost = _Cost(count_tokens, pinned.tokens + count_tokens(PREAMBLE) + count_tokens(served.CLOSE))
+    frame = pinned.tokens + count_tokens(PREAMBLE) + count_tokens(served.CLOSE)
+    cost = _Cost(count_tokens, frame, {memory.namespace for memory in memories})
     order = sorted(memories, key=lambda memory: -memory.score / cost.words(memory) ** _LENGTH_POWER)
     taken: list[Memory] = []
     misses = 0
@@ -95,12 +96,14 @@ def pack(
 
 
 class _Cost:
-    """What taken memories cost in tokens: `spent` so far."""
+    """What taken memories cost in tokens: `spent` so far. Those of several `namespaces` stand behind their names."""
 
-    def __init__(self, count_tokens: Callable[[str], int], spent: int) -> None:
+    def __init__(self, count_tokens: Callable[[str], int], spent: int, namespaces: Collection[str] = ()) -> None:
         self.spent = spent
         self._count = count_tokens
         self._number = count_tokens("[10] ")
+        if len(namespaces) > 1:
+            self._number += max(count_tokens(_label(name)) for name in namespaces)
         self._days: set[dt.date] = set()
         self._groups: set[tuple[str, ...]] = set()
         self._words: dict[str, int] = {}
@@ -163,13 +166,14 @@ def _written(taken: Sequence[Memory], preamble: str, first: int) -> tuple[list[s
         groups.setdefault(_group(memory), []).append(memory)
     lines = [preamble]
     passages = []
+    is_of_several = len({memory.namespace for memory in taken}) > 1
     day: dt.date | None = None
     for number, group in enumerate(groups.values(), start=first):
         if group[0].t_mention.date() != day:
             day = group[0].t_mention.date()
             lines.append(_date_line(day))
         passages.append(_passage(group))
-        lines.append(f"[{number}] {passages[-1].text}")
+        lines.append(f"[{number}] {_label(group[0].namespace) if is_of_several else ''}{passages[-1].text}")
     return [*lines, served.CLOSE], tuple(passages)
 
 
@@ -182,14 +186,19 @@ def _passage(group: Sequence[Memory]) -> Passage:
     best = max(group, key=lambda memory: memory.score)
     sources = tuple(dict.fromkeys(source for memory in group for source in memory.sources))
     unit_ids = tuple(memory.unit_id for memory in group if memory.unit_id)
-    return Passage(text, best.unit_id, sources, group[0].t_mention, unit_ids)
+    return Passage(text, best.unit_id, sources, group[0].t_mention, unit_ids, group[0].namespace)
+
+
+def _label(namespace: str) -> str:
+    """What tells whose a passage is where several namespaces have some. A name has no brackets and no spaces."""
+    return f"({namespace}) "
 
 
 def _group(memory: Memory) -> tuple[str, ...]:
     """What may stand behind one number: statements of one message and one standing, told of the same speaker."""
     own = memory.unit_id or ""
-    first = memory.sources[0].message_id if memory.sources else own
-    return (first, memory.status, speaker) if (speaker := _speaker(memory)) else (first, memory.status, "", own)
+    first = (memory.namespace, memory.sources[0].message_id if memory.sources else own)
+    return (*first, memory.status, speaker) if (speaker := _speaker(memory)) else (*first, memory.status, "", own)
 
 
 def apart(text: str) -> tuple[str, str]:

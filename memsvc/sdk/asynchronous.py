@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from memsvc.sdk import account, calls, naming, records
+from memsvc.sdk import account, calls, naming, records, several
 from memsvc.sdk.calls import Pages
 from memsvc.sdk.transport import Call, Retries, options
 
@@ -55,6 +55,8 @@ class AsyncMemoryClient:
         return AsyncNamespace(self, name)
 
     health = _asks(account.health)
+    recall = _asks(several.recall)
+    context = _asks(several.context)
     job = _asks(account.job)
     jobs = _asks(account.listed_jobs)
     retry_job = _asks(account.retry_job)

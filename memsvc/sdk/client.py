@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from memsvc.sdk import account, calls, naming, records
+from memsvc.sdk import account, calls, naming, records, several
 from memsvc.sdk.calls import Pages
 from memsvc.sdk.transport import Call, Retries, options
 
@@ -60,6 +60,8 @@ class MemoryClient:
         return Namespace(self, name)
 
     health = _asks(account.health)
+    recall = _asks(several.recall)
+    context = _asks(several.context)
     job = _asks(account.job)
     jobs = _asks(account.listed_jobs)
     retry_job = _asks(account.retry_job)

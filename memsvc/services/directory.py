@@ -51,6 +51,17 @@ class Directory:
         page = functools.partial(directory.spaces, tenant_id=tenant_id, after=after, limit=limit, by_bytes=by_bytes)
         return self._heavily(tenant_id, page)
 
+    def matching(self, tenant_id: uuid.UUID, patterns: Sequence[str], among: Sequence[str], limit: int) -> list[str]:
+        """The first `limit` of this cell's namespaces that fit one of the patterns, and one of those `among` which they
+        are to be, by the bytes of their names. Raises Unavailable where one is on its way to another cell.
+        """
+        if not patterns or not among:
+            return []
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            if self._one_of_many and (left := namespaces.leaving(connection, tenant_id)) is not None:
+                raise cells.moving(left)
+            return directory.matching(connection, tenant_id, patterns, among, limit)
+
     def overview(self, tenant_id: uuid.UUID, limit: int) -> tuple[dict[uuid.UUID, int], list[directory.Space]]:
         """Id of each namespace -> how many messages it holds; and those that were written to last."""
         return self._heavily(

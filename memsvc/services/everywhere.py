@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from memsvc.domain.cell import Cell
 from memsvc.services.directory import Directory
-from memsvc.services.others import SPACES, Others
+from memsvc.services.others import NAMES, SPACES, Others
 from memsvc.store.directory import Space
 
 _SPACES = TypeAdapter(list[Space])
@@ -39,6 +39,25 @@ def spaces(
     found = {space.name: Placed(space, cells[cell]) for cell, part in parts.items() for space in part}
     ordered = [found[name] for name in sorted(found)]
     return ordered[:limit], [error.detail for error in silent]
+
+
+def matching(
+    directory: Directory,
+    others: Others | None,
+    tenant_id: uuid.UUID,
+    patterns: Sequence[str],
+    among: Sequence[str],
+    limit: int,
+) -> list[str]:
+    """As `Directory.matching`, over all cells. Raises Unavailable where one does not say."""
+    found = set(directory.matching(tenant_id, patterns, among, limit))
+    if others is not None and patterns and among:
+        asked = {"tenant_id": str(tenant_id), "patterns": list(patterns), "among": list(among), "limit": limit}
+        told, silent = others.all(NAMES, asked)
+        if silent:
+            raise silent[0]
+        found.update(name for part in told.values() for name in part["names"])
+    return sorted(found)[:limit]
 
 
 def as_json(found: Sequence[Space]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from memsvc.settings import CellSettings
 
 # Where cells ask each other; `api.routes.cells` answers. None of them asks another one before it answers, but GRANT.
 GRANT, GIVE = "/v1/cells/grant", "/v1/cells/give"
-SPACES, MEMORIES = "/v1/cells/spaces", "/v1/cells/memories"
+SPACES, NAMES, MEMORIES = "/v1/cells/spaces", "/v1/cells/names", "/v1/cells/memories"
 # Asked of at once.
 _THREADS = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,6 +137,25 @@ def ids(connection: sa.Connection, tenant_id: uuid.UUID) -> dict[str, uuid.UUID]
     known = tables.directory.c
     statement = sa.select(known.name, known.namespace_id).where(known.tenant_id == tenant_id)
     return {row.name: row.namespace_id for row in connection.execute(statement)}
+
+
+def matching(
+    connection: sa.Connection, tenant_id: uuid.UUID, patterns: Sequence[str], among: Sequence[str], limit: int
+) -> list[str]:
+    """The first names, by their bytes, that fit one of the patterns and one of those `among` which they are to be, of
+    namespaces that this cell has.
+    """
+    known = tables.directory.c
+    fitting = (
+        sa.or_(*(known.name.like(_like(pattern), escape="\\") for pattern in some)) for some in (patterns, among)
+    )
+    statement = sa.select(known.name).where(known.tenant_id == tenant_id, known.moved_to.is_(None), *fitting)
+    return list(connection.execute(statement.order_by(sa.collate(known.name, "C")).limit(limit)).scalars())
+
+
+def _like(pattern: str) -> str:
+    """A pattern of names as one of LIKE's."""
+    return re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%")
 
 
 def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[str] | None) -> list[Session]:

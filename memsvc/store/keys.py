@@ -58,6 +58,12 @@ class Principal:
         """Those of the namespaces that the key may read, in their order."""
         return [name for name in names if self.may("read", name)]
 
+    def readable_patterns(self) -> list[str]:
+        """What the names of all namespaces fit that the key may read."""
+        if self.may("read"):
+            return ["*"]
+        return [item.namespaces for item in self.grants or () if "read" in item.scopes]
+
     @property
     def writer(self) -> Writer:
         return Writer(self.key_id, self.max_trust)

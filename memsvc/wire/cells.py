@@ -30,6 +30,15 @@ class Spaces(Request):
     limit: int = Field(ge=1, le=1_000)
 
 
+class Names(Request):
+    """The names of a tenant's namespaces that fit one of the `patterns` and one of those `among`, of this cell."""
+
+    tenant_id: _Id
+    patterns: list[str] = Field(max_length=100)
+    among: list[str] = Field(max_length=100)
+    limit: int = Field(ge=1, le=1_000)
+
+
 class Memories(Request):
     """What a client of mem0's asks of all cells, of the part that is in this one."""
 

@@ -146,15 +146,20 @@ class RecallResponse(Response):
     degraded: Degraded = None
 
 
-class ContextRequest(Asked):
-    """A question for memories as a text for a prompt."""
-
-    model_config = example({"query": "What instrument does Caroline play?", "budget_tokens": 512})
+class Budgeted(Asked):
+    """A question for memories as a text of a size."""
 
     budget_tokens: Annotated[int, Field(ge=16, le=32_768)] | None = Field(
         1_024,
         description="At most so many tokens. Null: what is worth showing, spread as in a sweep, in at most 3,000.",
     )
+
+
+class ContextRequest(Budgeted):
+    """A question for memories as a text for a prompt."""
+
+    model_config = example({"query": "What instrument does Caroline play?", "budget_tokens": 512})
+
     pinned: bool = Field(
         False,
         description="The text begins with what holds whatever is asked: what is so of the persons, how they want "

@@ -67,6 +67,21 @@ def test_what_is_added_is_recalled_answered_and_put_into_a_context_with_its_sour
     assert nothing[1].strip() == "left unanswered; `memsvc recall` shows what comes nearest"
 
 
+def test_several_namespaces_are_asked_at_once_and_each_memory_says_where_it_is(
+    cli: CliRunner, memory: Namespace
+) -> None:
+    ana, team = f"{memory.name}-ana", f"{memory.name}-team"
+    run(cli, "add", "I keep goats near Bergen.", "--speaker", "Ana", "-n", ana)
+    run(cli, "add", "Ben feeds the goats in winter.", "--speaker", "Ben", "-n", team)
+    for named in (("-n", ana, "--namespace", team), ("-n", f"{memory.name}-*")):
+        told = run(cli, "recall", "Who looks after the goats?", *named).split("\n")
+        assert {line.strip().partition("; ")[0] for line in told[1::2]} == {ana, team}
+        found = read(cli, "recall", "Who looks after the goats?", *named)
+        assert {result["namespace"] for result in found["results"]} == {ana, team} == set(found["seq"])
+        text = run(cli, "context", "Who looks after the goats?", *named)
+        assert f"({ana}) Ana: I keep goats" in text and f"({team}) Ben: " in text
+
+
 def test_standard_input_is_added_as_it_is_and_what_makes_no_statement_is_said_to_be_kept(
     cli: CliRunner, memory: Namespace
 ) -> None:

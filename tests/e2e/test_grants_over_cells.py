@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from memsvc.sdk import Forbidden, NotFound
+from memsvc.sdk import Forbidden, Invalid, NotFound
 from tests.cells import KEY, Installation, installed
 from tests.waiting import LIMIT_S, until
 
@@ -90,6 +90,34 @@ def test_a_granted_key_is_kept_to_its_namespaces_through_every_cell(installation
     with httpx.Client(base_url=installation.cells["west"].url, headers=_bearer(KEY), timeout=LIMIT_S) as http:
         left = http.get("/v1/entities/").json()["results"]
     assert {item["id"] for item in left} == set(USERS) - set(some)
+
+
+def test_a_question_to_several_namespaces_is_answered_where_all_are_in_one_cell_and_else_refused(
+    installation: Installation,
+) -> None:
+    names = [f"asked-{number}" for number in range(8)]
+    by_cell: dict[str, list[str]] = {}
+    with installation.cells["west"].client() as admin:
+        for name in names:
+            admin.namespace(name).add(f"I keep the bees of {name}.", session_id="s")
+            by_cell.setdefault(holder(installation, name), []).append(name)
+    one, two = next(held for held in by_cell.values() if len(held) > 1)[:2]
+    apart = next(held[0] for held in by_cell.values() if one not in held)
+    for cell in installation.cells.values():
+        with cell.client() as client:
+            for given in ([one, two], [one, f"*{two[1:]}"], [f"*{one[1:]}", f"*{two[1:]}"]):
+                found = client.recall("Who keeps bees?", namespaces=given)
+                assert {result.namespace for result in found.results} == {one, two} == set(found.seq)
+                assert {passage.namespace for passage in client.context("bees", namespaces=given).passages} == {
+                    one,
+                    two,
+                }
+            for given in ([one, apart], [apart, two], ["asked-*"]):
+                with pytest.raises(Invalid, match="which is in the cell"):
+                    client.recall("Who keeps bees?", namespaces=given)
+            with pytest.raises(NotFound, match="nowhere"):
+                client.recall("Who keeps bees?", namespaces=["nowhere"])
+            assert client.recall("Who keeps bees?", namespaces=["nowhere*"]).seq == {}
 
 
 def test_an_import_that_is_refused_gives_its_name_no_place(installation: Installation) -> None:

@@ -27,7 +27,7 @@ _ADMIN = "/admin/namespaces/{namespace}"
 # What is said and asked, what programs keep beside it, and what changes nothing that is stored.
 _PLAIN = {
     ("POST", f"{_V1}/exchanges"), ("POST", f"{_V1}/recall"), ("POST", f"{_V1}/context"), ("POST", f"{_V1}/answer"),
-    ("PUT", f"{_V1}/records"), ("POST", f"{_V1}/records/find"), ("POST", f"{_V1}/records/delete"),
+    ("POST", "/v1/recall"), ("POST", "/v1/context"), ("PUT", f"{_V1}/records"), ("POST", f"{_V1}/records/find"), ("POST", f"{_V1}/records/delete"),
     ("POST", f"{_V1}/records/search"), ("POST", f"{_V1}/records/batch"), ("POST", "/v1/chat/completions"),
     ("POST", "/v1/memories/"), ("POST", "/v3/memories/add/"), ("POST", "/v2/memories/search/"),
     ("POST", "/v3/memories/search/"), ("POST", "/v2/memories/"), ("POST", "/v3/memories/"), ("POST", "/admin/theme"),

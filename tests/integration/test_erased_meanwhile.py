@@ -54,7 +54,7 @@ def test_a_write_that_meets_an_erasure_begins_a_new_namespace_and_other_processe
     assert [message.id for message in memory.messages()] == ["m9"]
     seen = other.recall(service.tenant_id, memory.name, asked, 10)
     assert (seen.seq, [found.text for found in seen.memories]) == (new.head, ["Ben: I adopted a gecko."])
-    assert old.id not in other._indexes._pool and new.id in other._indexes._pool
+    assert old.id not in other.stages.indexes._pool and new.id in other.stages.indexes._pool
 
 
 def test_a_record_that_meets_an_erasure_begins_a_new_namespace(memory: Namespace, service: Service) -> None:

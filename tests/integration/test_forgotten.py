@@ -107,11 +107,14 @@ def test_another_servers_index_forgets_what_was_erased_though_nobody_asks_it(
 ) -> None:
     say(memory, "s", ("m1", "Ana", "I adopted a numbat."), ("m2", "Ben", "I have played the oboe since 2011."))
     other = process(service)
-    pool = other._indexes._pool
+    pool = other.stages.indexes._pool
     asked = Query("Which animal was adopted?", memory.recall("numbat").results[0].t_mention)
     other.recall(service.tenant_id, memory.name, asked, 10)
     sweeper = Forgotten(
-        service.database, loading.caches(Settings(ServerSettings(data_dir=tmp_path))), None, [other._indexes.sweep]
+        service.database,
+        loading.caches(Settings(ServerSettings(data_dir=tmp_path))),
+        None,
+        [other.stages.indexes.sweep],
     )
     service.erase.part(service.tenant_id, "test", memory.name, Selection(By.MESSAGE, "m1"))
     (held,) = pool.held()

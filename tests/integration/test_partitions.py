@@ -25,6 +25,7 @@ from memsvc.sdk import Namespace
 from memsvc.services import follow_ups, indexes, promote
 from memsvc.services.promote import Promote
 from memsvc.services.recall import Recall
+from memsvc.services.stages import Stages
 from memsvc.services.work import Runner
 from memsvc.settings import JobSettings
 from memsvc.store import jobs, namespaces, partitions, schema, tables, unencoded
@@ -127,7 +128,7 @@ def tables_of(service: Service, space: Space) -> int:
 
 
 def settled(recall: Recall, space: Space) -> int | None:
-    return recall._indexes._pool.get(space).settled
+    return recall.stages.indexes._pool.get(space).settled
 
 
 @pytest.mark.parametrize("passed", [0, 20_000], ids=["looked up", "by nearness"])
@@ -141,7 +142,7 @@ def test_a_promoted_namespace_finds_what_it_found_in_every_process(
     here = apart(service)
     before = found(here, service, memory)
     assert all(before)
-    size = here._indexes._pool.resident_bytes()
+    size = here.stages.indexes._pool.resident_bytes()
     space = promoted(service, memory)
     assert space.partitioned == space.head
     assert {ref for ref, part in held(service, space) if part == STATEMENT} == far_of(service, space)
@@ -150,7 +151,7 @@ def test_a_promoted_namespace_finds_what_it_found_in_every_process(
         for recall in (here, apart(service), kept._recall):
             assert_same(found(recall, service, memory), before)
             assert settled(recall, space) == space.head
-        assert here._indexes._pool.resident_bytes() < size
+        assert here.stages.indexes._pool.resident_bytes() < size
         until(lambda: any(kept.folder.kept()))
         again = process(service, tmp_path, ended)
         assert_same(found(again._recall, service, memory), before)
@@ -195,9 +196,9 @@ def test_a_question_whose_index_is_settled_by_a_later_one_meanwhile_is_asked_aga
     settle()
     recall, asked = apart(service), []
     before = found(recall, service, memory)
-    search = Recall._search
+    search = Stages.search
 
-    def searched(self: Recall, *given: Any) -> Any:
+    def searched(self: Stages, *given: Any) -> Any:
         made = search(self, *given)
         asked.append(given[0])
         if len(asked) == 1:  # others promote and ask in between
@@ -205,7 +206,7 @@ def test_a_question_whose_index_is_settled_by_a_later_one_meanwhile_is_asked_aga
             found(recall, service, memory)
         return made
 
-    monkeypatch.setattr(Recall, "_search", searched)
+    monkeypatch.setattr(Stages, "search", searched)
     assert_same(found(recall, service, memory), before)
     assert len(asked) == 2 * len(QUESTIONS) + 1
     assert settled(recall, space_of(service, memory)) is not None

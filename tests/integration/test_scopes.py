@@ -40,6 +40,8 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", f"{N}/exchanges"): [{"exchanges": [SAID]}],
     ("POST", f"{N}/recall"): [ASK | {"trace": True, "explain": "{unit_id}"}],
     ("POST", f"{N}/context"): [ASK],
+    ("POST", "/v1/recall"): [ASK | {"namespaces": ["n"], "trace": True, "explain": "{unit_id}"}],
+    ("POST", "/v1/context"): [ASK | {"namespaces": ["n"]}],
     ("POST", f"{N}/answer"): [ASK, ASK | {"stream": True}],
     ("PATCH", f"{N}/units/{{unit_id}}"): [
         *CHANGES, {"action": "restore"}, {"action": "expire", "expires_at": "2090-01-01T00:00:00Z"}

@@ -183,7 +183,7 @@ FREE = {
     # Questions.
     *(("POST", f"{N}/{name}") for name in ("recall", "context", "answer", "records/find", "records/search")),
     *(("POST", f"/{version}/memories/{end}") for version in ("v2", "v3") for end in ("", "search/")),
-    ("POST", "/v1/embeddings"),
+    ("POST", "/v1/recall"), ("POST", "/v1/context"), ("POST", "/v1/embeddings"),
     ("POST", "/v1/memories/search/"),
     # What mem0 has and this service has not.
     *((method, path) for method in absent.METHODS if method != "GET" for path in absent.PATHS),
