@@ -43,8 +43,8 @@ _ALL = {"GET /metrics", f"GET {N}/export"}  # fmt: skip
 _READS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{N}/recall"): ASK | {"limit": 50},
     ("POST", f"{N}/context"): ASK | {"pinned": True},
-    ("POST", "/v1/recall"): ASK | {"namespaces": ["{namespace}"], "limit": 50},
-    ("POST", "/v1/context"): ASK | {"namespaces": ["{namespace}"]},
+    ("POST", "/v1/recall"): ASK | {"namespaces": ["n"], "limit": 50},
+    ("POST", "/v1/context"): ASK | {"namespaces": ["n"]},
     ("POST", f"{N}/records/search"): {"prefix": [], "limit": 50, "refresh": True} | ASK,
     ("POST", f"{N}/records/find"): {"path": ["p"], "key": "k"},
     ("POST", "/v2/memories/"): {"filters": MEM0},
