@@ -61,12 +61,12 @@ $(STAMP): $(MODELS) requirements/tests.txt $(CLIENTS)
 run: $(SERVING) ## Start the service on the embedded database (ARGS="--port 8400 --data-dir DIR")
 	$(BIN)/memsvc serve $(ARGS)
 
-# Two processes, each with a service of its own; a file's tests stay in one. The slow ones measure: one at a time.
+# Two processes, each with a service of its own; a file's tests stay in one.
 test: setup ## Run the tests (ARGS="-k words")
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: setup ## Run the slow and destructive tests
-	$(BIN)/python -m pytest -q -m slow $(ARGS)
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile $(ARGS)
 
 check: setup ## All that CI runs: style, types, import contracts, sizes, every test
 	$(BIN)/ruff format --check .
