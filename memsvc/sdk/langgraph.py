@@ -28,6 +28,7 @@ from langgraph.store.base import (
 )
 from langgraph.store.base.embed import get_text_at_path
 
+from memsvc.sdk import records
 from memsvc.sdk.client import MemoryClient
 from memsvc.wire import records as wire
 
@@ -78,7 +79,9 @@ class MemsvcStore(BaseStore):
         reads = {n: _question(op) for n, op in enumerate(asked) if not isinstance(op, PutOp)}
         writes = {(op.namespace, op.key): op for op in asked if isinstance(op, PutOp)}
         sent: list[wire.Operation] = [*reads.values(), *(self._change(op) for op in writes.values())]
-        replies = [reply for part in _requests(sent) for reply in self._memory.record_batch(part)]
+        replies = [
+            reply for part in records.requests(sent, _MAX_SENT_CHARS) for reply in self._memory.record_batch(part)
+        ]
         results: list[Result] = [None] * len(asked)
         for n, reply in zip(reads, replies[: len(reads)], strict=True):
             results[n] = self._answer(asked[n], reads[n], reply)
@@ -154,21 +157,6 @@ def _question(op: GetOp | SearchOp | ListNamespacesOp) -> wire.Operation:
     if isinstance(op, ListNamespacesOp):
         return wire.PathsOperation()
     raise ValueError(f"LangGraph asked for {type(op).__name__}, which this store does not know.")
-
-
-def _requests(operations: Sequence[wire.Operation]) -> Iterator[list[wire.Operation]]:
-    """The operations in as few requests as the service takes."""
-    part: list[wire.Operation] = []
-    room = _MAX_SENT_CHARS
-    for op in operations:
-        size = len(op.model_dump_json())
-        if part and (size > room or len(part) == wire.MAX_OPERATIONS):
-            yield part
-            part, room = [], _MAX_SENT_CHARS
-        part.append(op)
-        room -= size
-    if part:
-        yield part
 
 
 def _namespaces(op: ListNamespacesOp, paths: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:

@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from memsvc.sdk import conversations
+from memsvc.sdk import conversations, records
 from memsvc.sdk.asynchronous import AsyncMemoryClient
 from memsvc.sdk.errors import NotFound
 from memsvc.wire import records as wire
@@ -101,7 +101,7 @@ class MemsvcSession:
                 speaker = self._speaker if role == "user" else None
                 messages.append(NewMessage(id=key, role=role, speaker=speaker, content=words))
         await conversations.write(self._memory.write, self.memory_session, messages)
-        for part in _requests(puts):
+        for part in records.requests(puts, _MAX_SENT_CHARS):
             await self._memory.record_batch(part)
 
     async def pop_item(self) -> TResponseInputItem | None:
@@ -125,7 +125,7 @@ class MemsvcSession:
 
     async def _delete(self, keys: Sequence[str]) -> None:
         gone = [wire.DeleteOperation(path=self._path, key=key) for key in keys]
-        for part in _requests(gone):
+        for part in records.requests(gone, _MAX_SENT_CHARS):
             await self._memory.record_batch(part)
 
     async def _newest(self, limit: int | None) -> list[_Kept]:
@@ -224,18 +224,3 @@ def _said(item: TResponseInputItem) -> tuple[Literal["user", "assistant"] | None
     texts = [content] if isinstance(content, str) else [part.get("text") for part in content or ()]
     words = conversations.storable("\n".join(text for text in texts if isinstance(text, str)))
     return (role, words) if words.strip() else (None, "")
-
-
-def _requests(operations: Sequence[wire.Operation]) -> Iterator[list[wire.Operation]]:
-    """The operations in as few requests as the service takes."""
-    part: list[wire.Operation] = []
-    room = _MAX_SENT_CHARS
-    for op in operations:
-        size = len(op.model_dump_json())
-        if part and (size > room or len(part) == wire.MAX_OPERATIONS):
-            yield part
-            part, room = [], _MAX_SENT_CHARS
-        part.append(op)
-        room -= size
-    if part:
-        yield part

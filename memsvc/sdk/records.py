@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from memsvc.sdk.calls import dump, get, place
@@ -80,3 +80,20 @@ def record_batch(
     path = place(namespace, "records", "batch")
     done = Call("POST", path, records.RecordBatchResult.model_validate_json, body.model_dump(mode="json"))
     return done.then(lambda reply: reply.results)
+
+
+def requests(operations: Iterable[records.Operation], max_chars: int) -> Iterator[list[records.Operation]]:
+    """The operations in as few requests as the service takes, each of at most `max_chars` as JSON unless one alone is
+    longer.
+    """
+    part: list[records.Operation] = []
+    room = max_chars
+    for operation in operations:
+        size = len(operation.model_dump_json())
+        if part and (size > room or len(part) == records.MAX_OPERATIONS):
+            yield part
+            part, room = [], max_chars
+        part.append(operation)
+        room -= size
+    if part:
+        yield part
