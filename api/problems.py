@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from memsvc import errors
+from memsvc.wire.base import NAMESPACE_PATTERN
 
 MEDIA_TYPE = "application/problem+json"
 # Of a problem that says that the namespace is another cell's: its name.
@@ -73,10 +74,17 @@ def invalid(
     next_step: str = "Mend the fields listed under errors; /docs shows every field.",
 ) -> Response:
     """The problem document of a request whose form is not right."""
-    found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()]
+    found = [{"field": ".".join(str(part) for part in item["loc"]), "message": _told(item)} for item in error.errors()]
     first = found[0] if found else {"field": "body", "message": "is not valid"}
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return response(kind(f"{first['field']}: {first['message']}{more}", next_step), found[:_SHOWN_ERRORS])
+
+
+def _told(item: Mapping[str, Any]) -> str:
+    """What is wrong with a field; of what has another form than a name, that form in words."""
+    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == NAMESPACE_PATTERN:
+        return "A namespace has at most 128 letters, digits and marks of ._:@+~-, and begins with a letter or a digit"
+    return str(item["msg"])
 
 
 def _http(_: Request, error: Exception) -> Response:

@@ -175,6 +175,7 @@ def test_the_tail_begins_with_the_last_messages_and_goes_on_with_what_is_written
         (["recall", "x", "--as-of", "yesterday"], {"MEMSVC_API_KEY": "a-wrong-key"}, "2024-05-08"),
         (["add", "  "], {"MEMSVC_API_KEY": "a-wrong-key"}, "Give the words"),
         (["add", "x", "--role", "king"], {"MEMSVC_API_KEY": "a-wrong-key"}, "'user', 'assistant'"),
+        (["recall", "x", "-n", "a b"], {"MEMSVC_API_KEY": "a-wrong-key"}, "The API key is not known"),
         (["recall"], {}, "Missing argument"),
         (["recal", "x"], {}, "recall"),
         (["serve", "--port", "99999"], {}, "MEMSVC_PORT: Input should be less than or equal to 65535"),
@@ -189,6 +190,13 @@ def test_what_is_wrong_is_said_with_what_to_type_and_without_a_traceback(
     assert done.returncode == 2, done
     assert hint in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_no_namespace_can_have_is_told_in_words(base_url: str, service: Service) -> None:
+    done = typed("recall", "x", "-n", "a b", MEMSVC_URL=base_url, MEMSVC_API_KEY=service.api_key)
+    assert done.returncode == 2
+    assert "A namespace has at most 128 letters, digits and marks of ._:@+~-" in done.stderr
+    assert "a b" not in done.stdout
 
 
 def test_the_key_that_a_service_made_is_used_on_its_machine_and_sent_nowhere_else(
