@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,6 +243,14 @@ def test_equal_names_of_two_tenants_are_apart(team: Account, service: Service, b
     assert set(other.ask(other.key(), "/v1/recall", namespaces=["*"]).json()["seq"]) == {"ana"}
 
 
+@pytest.fixture
+def gone(memory: Namespace, service: Service) -> Iterator[None]:
+    """Its table must not outlive a test: others look at all that there are."""
+    yield
+    service.erase.namespace(service.tenant_id, "test", memory.name)
+
+
+@pytest.mark.usefixtures("gone")
 def test_a_namespace_whose_vectors_are_in_the_database_is_asked_with_others(
     client: MemoryClient, memory: Namespace, service: Service, settle: Callable[[], None]
 ) -> None:
