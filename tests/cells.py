@@ -59,8 +59,8 @@ class Cell:
             ]
         return sum(count[0] for count in counts if count)
 
-    def client(self, key: str = KEY) -> MemoryClient:
-        return MemoryClient(self.url, key, max_retries=0, timeout_s=LIMIT_S)
+    def client(self, key: str = KEY, max_retries: int = 0) -> MemoryClient:
+        return MemoryClient(self.url, key, max_retries=max_retries, timeout_s=LIMIT_S)
 
 
 class Installation:

@@ -89,7 +89,9 @@ def test_a_read_finds_what_it_asks_for_by_an_index(account: Account, sent: list[
     routes = sorted((method, path) for method, path in walk if method == "GET")
     for method, path in [*routes, *_READS]:
         with account.client(*keys.SCOPES, path=path) as http:
-            account.calls(http, method, path)  # what is cold is read whole, once
+            # What is cold is read whole, once.
+            account.calls(http, method, path)
+            _ask(account, http, method, path)
             sent.clear()
             for reply in _ask(account, http, method, path):
                 assert _served(path, reply), (path, reply.status_code, reply.text)
