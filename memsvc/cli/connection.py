@@ -16,10 +16,10 @@ from rich.console import Console
 
 from memsvc import errors
 from memsvc.sdk import MemoryClient
-from memsvc.sdk.transport import DEFAULT_URL as URL
+from memsvc.sdk.transport import DEFAULT_URL
 from memsvc.settings import ServerSettings
 
-__all__ = ["START", "URL", "Url", "client", "connected", "fail", "key", "refuse", "send"]
+URL = DEFAULT_URL
 Url = Annotated[str, typer.Option("--url", envvar="MEMSVC_URL", help="The service.")]
 # Of an erasure, an export, a rewriting of the database's files.
 _LONG_S = httpx.Timeout(600, connect=10)
