@@ -80,7 +80,8 @@ check: setup ## All that CI runs: style, types, import contracts, sizes, every t
 bench: setup ## Measure how far one machine goes (ARGS="--folder OUT --json OUT/capacity.json")
 	$(BIN)/memsvc bench $(ARGS)
 
-docs: setup ## Build the documentation as a site, into site/
+docs: setup ## Write the reference from the code, and build the documentation as a site, into site/
+	PYTHONPATH=. $(BIN)/python docs/reference/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Every step goes on where it was stopped; a finished one is not done again.

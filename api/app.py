@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 import anyio.to_thread
@@ -65,6 +66,26 @@ _ROUTERS = (
 )
 
 
+def described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
+    """The routes with nothing behind them: enough for the OpenAPI document."""
+    app = document.Documented(
+        title="memsvc",
+        version=__version__,
+        summary="Long-term memory for agents: word for word, distilled, cited.",
+        description=document.INTRODUCTION,
+        openapi_tags=document.TAGS,
+        lifespan=lifespan,
+        # A path with one slash too many is wrong, and said to be.
+        redirect_slashes=False,
+        # Our own page, without anything from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    return app
+
+
 def create(service: Service) -> FastAPI:
     """The application over built services; who built them closes them."""
 
@@ -85,19 +106,7 @@ def create(service: Service) -> FastAPI:
         if traces:
             traces.close()
 
-    app = document.Documented(
-        title="memsvc",
-        version=__version__,
-        summary="Long-term memory for agents: word for word, distilled, cited.",
-        description=document.INTRODUCTION,
-        openapi_tags=document.TAGS,
-        lifespan=lifespan,
-        # A path with one slash too many is wrong, and said to be.
-        redirect_slashes=False,
-        # Our own page, without anything from elsewhere.
-        docs_url=None,
-        redoc_url=None,
-    )
+    app = described(lifespan)
     app.state.service = service
     app.state.authenticator = Authenticator(service.database, service.settings.limits)
     app.state.invitation = signing.Invitation()
@@ -109,7 +118,7 @@ def create(service: Service) -> FastAPI:
     others = cells.connected(service.settings.cells) if service.cells is not None else None
     _stand_guard(app, service, others)
     app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
-    for router in (*_ROUTERS, *([placements.router, between.router] if service.cells is not None else [])):
+    for router in (placements.router, between.router) if service.cells is not None else ():
         app.include_router(router)
     protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)
     return app

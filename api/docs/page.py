@@ -47,7 +47,7 @@ def _rendered(document: Mapping[str, Any]) -> str:
     )
 
 
-def _shape(schema: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+def shape(schema: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     """What a value is, as (words, the shape that they lead to)."""
     return list(_parts(schema))
 
@@ -106,5 +106,5 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters.update(shape=_shape, pretty=_pretty, marked=_marked, first_sentence=_first_sentence)
+_TEMPLATES.filters.update(shape=shape, pretty=_pretty, marked=_marked, first_sentence=_first_sentence)
 _TEMPLATES.globals["resolved"] = _resolved

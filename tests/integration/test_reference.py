@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from playwright.sync_api import Browser
 
+from api.app import described
 from memsvc.bootstrap import Service
 from memsvc.store import keys, tenants
 from tests.e2e.chromium import NEEDED, browser
@@ -44,6 +45,14 @@ def resolved(document: Json, value: Json) -> Json:
 
 def examples(document: Json, content: Json) -> list[Any]:
     return [content["example"]] if "example" in content else resolved(document, content["schema"]).get("examples", [])
+
+
+def test_the_document_of_a_service_is_what_the_pages_of_the_reference_are_made_from(document: Json) -> None:
+    """A cell has calls of its own beside them."""
+    made = json.loads(json.dumps(described().openapi()))
+    assert {path: document["paths"][path] for path in made["paths"]} == made["paths"]
+    shapes = document["components"]["schemas"]
+    assert {name: shapes[name] for name in made["components"]["schemas"]} == made["components"]["schemas"]
 
 
 def test_every_operation_parameter_body_reply_and_property_is_described(document: Json) -> None:
@@ -193,6 +202,7 @@ def test_a_browser_without_a_network_shows_every_operation(
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: heard.append(message.text))
         page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("requestfailed", lambda request: heard.append(request.url))
         own = urlsplit(base_url).netloc
         page.route(lambda url: urlsplit(url).netloc != own, lambda route: route.abort())
         page.goto("/docs")

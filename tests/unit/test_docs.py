@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from memsvc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("memsvc/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("memsvc/**/*.md")])
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -44,7 +47,31 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
         found.add(page)
         links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
         left += [(page.parent / link).resolve() for link in links if not re.match(r"[a-z]+:", link)]
-    assert [page.name for page in (ROOT / "docs").glob("*.md") if page not in found] == []
+    assert [page.name for page in (ROOT / "docs").rglob("*.md") if page not in found] == []
+
+
+def test_no_two_headings_of_a_page_that_is_linked_into_have_one_anchor() -> None:
+    """Of two, a link can lead to the first alone."""
+    linked = {
+        (page.parent / target).resolve() if target else page
+        for page in PAGES for target in re.findall(r"\]\(([^)#\s:]*)#", page.read_text())
+    }  # fmt: skip
+    headings = {str(page): re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text()), re.MULTILINE) for page in linked}
+    folded = {name: [heading.lower() for heading in found] for name, found in headings.items()}
+    assert {name: [one for one in found if found.count(one) > 1] for name, found in folded.items()} == {
+        name: [] for name in folded
+    }
+
+
+def test_the_reference_is_what_the_code_says(tmp_path: Path) -> None:
+    """`make docs` writes it."""
+    folder = ROOT / "docs" / "reference"
+    subprocess.run(
+        [sys.executable, folder / "generate.py", tmp_path], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    made = {page.name: page.read_text() for page in tmp_path.iterdir()}
+    assert made.keys() == {page.name for page in folder.glob("*.md")} == {"rest.md", "sdk.md", "cli.md"}
+    assert [name for name, text in made.items() if text != (folder / name).read_text()] == []
 
 
 def test_every_setting_stands_on_its_page_and_nothing_else_does() -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import re
 import subprocess
 import sys
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.e2e.chromium import NEEDED, browser
+
+__all__ = ["browser"]
 ROOT = Path(__file__).parents[2]
 # What a browser loads by itself. A link that a reader follows (`a`) may lead anywhere.
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
@@ -65,6 +73,38 @@ def test_no_page_and_no_style_sheet_loads_anything_from_another_host(site: Path)
         if not one.startswith("data:") and not (page.parent / one.partition("?")[0].partition("#")[0]).exists()
     ]  # fmt: skip
     assert [entry for entry in missing if entry[0] != "404.html"] == []
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Tells nothing of what is asked for."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@NEEDED
+def test_a_browser_without_a_network_reads_and_searches_the_site(site: Path, browser: Browser) -> None:
+    handler = functools.partial(Quiet, directory=str(site))
+    heard: list[str] = []
+    asked = set[str]()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = f"127.0.0.1:{server.server_address[1]}"
+        context = browser.new_context()
+        page = context.new_page()
+        page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        page.route(lambda url: urlsplit(url).netloc != own, lambda route: route.abort())
+        for name in ("index", "tutorial", "ARCHITECTURE", "reference/rest"):
+            page.goto(f"http://{own}/{name}.html")
+            page.locator("article h1").first.wait_for()
+        page.get_by_placeholder("Search").fill("quarantine")
+        page.locator(".md-search-result__link").first.wait_for()
+        context.close()
+        server.shutdown()
+    assert heard == []
+    assert asked - {""} == {own}
 
 
 def test_lists_and_code_of_the_pages_are_lists_and_code_in_the_site(site: Path) -> None:
