@@ -19,6 +19,7 @@ _OUTSIDE = {
     "README.md": "index.md",
     **{path.name: path.name for path in sorted(ROOT.glob("*.md")) if path.name != "README.md"},
     **{path.relative_to(ROOT).as_posix(): path.relative_to(ROOT).as_posix() for path in ROOT.glob("memsvc/**/*.md")},
+    "deploy/nginx.conf": "deploy/nginx.conf",
 }
 _INSIDE = {site: repository for repository, site in _OUTSIDE.items()}
 _LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
