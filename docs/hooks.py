@@ -14,12 +14,13 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
-# In the repository -> in the site. The README is the first page.
+# In the repository -> in the site. The README is the first page; the icon is the service's.
 _OUTSIDE = {
     "README.md": "index.md",
     **{path.name: path.name for path in sorted(ROOT.glob("*.md")) if path.name != "README.md"},
     **{path.relative_to(ROOT).as_posix(): path.relative_to(ROOT).as_posix() for path in ROOT.glob("memsvc/**/*.md")},
     "deploy/nginx.conf": "deploy/nginx.conf",
+    "api/admin/static/icon.svg": "icon.svg",
 }
 _INSIDE = {site: repository for repository, site in _OUTSIDE.items()}
 _LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
