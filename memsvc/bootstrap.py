@@ -22,6 +22,7 @@ from memsvc.services.accesses import Accesses
 from memsvc.services.aliases import Aliases
 from memsvc.services.answer import Answers
 from memsvc.services.aside import Aside
+from memsvc.services.browse import Browse
 from memsvc.services.cells import Cells
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.directory import Directory
@@ -69,6 +70,7 @@ class Service:
     accesses: Accesses
     forgotten: Forgotten
     inspect: Inspect
+    browse: Browse
     maintain: Maintain
     namespaces: Namespaces
     revise: Revise
@@ -249,10 +251,8 @@ def _wire(
     read = loading.caches(settings)
     discard = _discard(reader if reader is not None else read, consolidation)
     runner = Runner(database, made, settings.jobs, notify, apart=handlers.APART)
-    recall = Recall(
-        text_encoder, indexes, settings.recall, loading.ranker(settings), loading.cross_encoder(settings),
-        accesses.note, southern=settings.distill.southern,
-    )  # fmt: skip
+    learned = loading.ranker(settings), loading.cross_encoder(settings)
+    recall = Recall(text_encoder, indexes, settings.recall, *learned, accesses.note, southern=settings.distill.southern)
     return Service(
         settings=settings,
         database=database,
@@ -267,6 +267,7 @@ def _wire(
         accesses=accesses,
         forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),
         inspect=Inspect(database),
+        browse=Browse(database),
         maintain=handlers.maintain(database, text_encoder, made, runner.kick),
         namespaces=Namespaces(database, text_encoder, discard, shares),
         revise=Revise(database, text_encoder, discard),

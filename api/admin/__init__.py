@@ -1,5 +1,5 @@
 """The admin pages: the service seen through a browser. Server-rendered, without a line of script.
 
-signing: who is signed in; pages: how a page is made and refused; memory, asking, work, access: the pages; drawing:
-the figures in them.
+signing: who is signed in; pages: how a page is made and refused; memory, browsing, asking, settling, work,
+access: the pages; filters: what narrows them; drawing: the figures in them.
 """

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.admin import pages, signing
+from api.admin.filters import BetweenDays, Words, kept
 from api.deps import Services
 from memsvc import errors
 from memsvc.store import audit
@@ -87,10 +88,24 @@ def trail(
     request: Request,
     session: signing.Admin,
     service: Services,
+    days: BetweenDays,
+    action: Words = "",
+    actor: Words = "",
+    namespace: Words = "",
     before: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> Response:
-    tenant_id = session.principal.tenant_id
-    with service.database.tenant(tenant_id) as connection:
-        found = audit.recent(connection, tenant_id, int(before) if before else None, _SHOWN)
-    older = found[-1].seq if len(found) == _SHOWN and found[-1].seq > 1 else None
-    return pages.show(request, "audit.html", session, entries=found, older=older, first=before is None)
+    action, actor, namespace = (pages.storable(text).strip() for text in (action, actor, namespace))
+    looked = audit.Looked(action, actor, days.begin, days.end)
+    given = (looked, namespace, int(before) if before else None, _SHOWN)
+    found, older = service.browse.trail(session.principal.tenant_id, *given)
+    fields = {"action": action, "actor": actor, "namespace": namespace, "since": days.since, "to": days.to}
+    return pages.show(
+        request,
+        "audit.html",
+        session,
+        entries=found,
+        older=older,
+        first=before is None,
+        asked=fields,
+        same=kept(fields),
+    )

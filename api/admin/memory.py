@@ -9,17 +9,15 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.admin import drawing, pages, signing
+from api.admin.filters import written
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.domain.job import State
-from memsvc.domain.unit import Kind, Status
 from memsvc.services import everywhere
 from memsvc.services.directory import MarkedUnit
-from memsvc.store.units import Sought
 
 router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
-_PAGE = 25
 _SPACES = 50
 # Namespaces on the overview: those written to last.
 _NEWEST = 6
@@ -59,7 +57,7 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
 def namespaces(
     request: Request, session: signing.Reader, service: Services, after: Annotated[str, Query(max_length=400)] = ""
 ) -> Response:
-    _storable(after)
+    pages.storable(after)
     found, missing = everywhere.spaces(
         service.directory, service.others, session.principal.tenant_id, after, _SPACES + 1
     )
@@ -94,33 +92,6 @@ def namespace(request: Request, namespace: NamespaceName, session: signing.Reade
         first=first,
         grown=grown,
         line=drawing.rise([count for _, count in grown]),
-    )
-
-
-@router.get("/namespaces/{namespace}/units")
-def units(
-    request: Request,
-    namespace: NamespaceName,
-    session: signing.Reader,
-    service: Services,
-    contains: Annotated[str, Query(max_length=200)] = "",
-    kind: Kind | Annotated[str, Query(pattern="^$")] = "",
-    status: Status | Annotated[str, Query(pattern="^$")] = "",
-    cursor: Cursor = "0",
-) -> Response:
-    _storable(contains)
-    sought = Sought(contains, Kind(kind) if kind else None, Status(status) if status else None)
-    page = service.inspect.units(session.principal.tenant_id, namespace, int(cursor), _PAGE, sought)
-    return pages.show(
-        request,
-        "units.html",
-        session,
-        namespace=namespace,
-        page=page,
-        first=cursor == "0",
-        asked={"contains": contains, "kind": kind, "status": status},
-        kinds=list(Kind),
-        statuses=list(Status),
     )
 
 
@@ -161,9 +132,9 @@ def change(
     """The changes by hand that the API has."""
     given = (session.principal.tenant_id, namespace, unit_id)
     writer = session.principal.writer
-    reason = _storable(said.get("reason", "").strip())[:500] or None
+    reason = pages.storable(said.get("reason", "").strip())[:500] or None
     if action == "edit":
-        text = _storable(said.get("text", ""))
+        text = pages.storable(said.get("text", ""))
         if not text.strip() or len(text) > 4_000:
             raise errors.Invalid("A memory has between 1 and 4,000 characters.", "Go back and mend the words.")
         service.revise.edit(*given, text, reason, writer)
@@ -184,8 +155,18 @@ def message(
     request: Request, namespace: NamespaceName, message_id: MessageId, session: signing.Reader, service: Services
 ) -> Response:
     given = (session.principal.tenant_id, namespace, message_id)
-    stored, left = service.inspect.message(*given), service.inspect.left_out(*given)
-    return pages.show(request, "message.html", session, namespace=namespace, stored=stored, left=left)
+    stored = service.inspect.message(*given)
+    return pages.show(
+        request,
+        "message.html",
+        session,
+        namespace=namespace,
+        stored=stored,
+        left=service.inspect.left_out(*given),
+        units=service.browse.made_of(*given),
+        # The page of its conversation that begins with it.
+        there=written((stored.message.occurred_at, stored.message.seq - 1)),
+    )
 
 
 @router.get("/namespaces/{namespace}/episodes")
@@ -222,12 +203,6 @@ def episodes(
 
 def _units(service: Service, session: signing.Session, name: str, ids: list[str]) -> dict[str, MarkedUnit]:
     return {item.stored.unit.id: item for item in service.directory.units(session.principal.tenant_id, name, ids)}
-
-
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise errors.Invalid("The text holds a NUL character.", "Remove it.")
-    return text
 
 
 def _moment(said: str) -> dt.datetime | None:

@@ -110,6 +110,13 @@ def _inside(wanted: str) -> str:
     return wanted if plain and (wanted == signing.PATH or wanted.startswith(f"{signing.PATH}/")) else signing.PATH
 
 
+def storable(text: str) -> str:
+    """The text. Raises Invalid for what the database cannot hold."""
+    if "\x00" in text:
+        raise errors.Invalid("The text holds a NUL character.", "Remove it.")
+    return text
+
+
 def ago(moment: dt.datetime | None) -> str:
     """How long ago, or how far ahead, in words."""
     if moment is None:

@@ -13,8 +13,9 @@ from api.admin import pages, signing
 from api.deps import NamespaceName, Services
 from api.routes.changes import CURSOR, place, written
 from memsvc import errors
-from memsvc.domain.link import LinkKind
+from memsvc.domain.link import Link, LinkKind
 from memsvc.domain.unit import Status
+from memsvc.services.browse import MOST_COUNTED
 
 router = APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page)
 _PAGE = 20
@@ -28,19 +29,34 @@ def pairs(
     session: signing.Reader,
     service: Services,
     kind: Literal["same", "supersedes", "doubts", "near"] = "supersedes",
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    behind: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
-    found = service.inspect.pairs(session.principal.tenant_id, namespace, LinkKind(kind), offset, _PAGE + 1)
+    """`behind` is the weight and the ends of the last pair of the page before."""
+    given = session.principal.tenant_id, namespace
+    found, last = service.browse.pairs(*given, LinkKind(kind), _link(behind, LinkKind(kind)), _PAGE)
     return pages.show(
         request,
         "pairs.html",
         session,
         namespace=namespace,
         kind=kind,
-        pairs=found[:_PAGE],
-        earlier=max(0, offset - _PAGE) if offset else None,
-        later=offset + _PAGE if len(found) > _PAGE else None,
+        pairs=found,
+        counts={each.value: count for each, count in service.browse.pair_counts(*given).items()},
+        most=MOST_COUNTED,
+        first=not behind,
+        weaker=f"{last.weight!r}/{last.src}/{last.dst}" if last is not None else None,
     )
+
+
+def _link(behind: str, kind: LinkKind) -> Link | None:
+    """Ids have no slash in them."""
+    if not behind:
+        return None
+    try:
+        weight, src, dst = pages.storable(behind).split("/")
+        return Link(src, dst, kind, float(weight))
+    except ValueError:
+        raise errors.Invalid("There is no such place.", "Go back to the strongest pairs.") from None
 
 
 @router.post("/namespaces/{namespace}/pairs")
@@ -81,6 +97,11 @@ def changes(
         session,
         namespace=namespace,
         changes=page.changes,
+        counts={
+            kind.value: count
+            for kind, count in service.browse.pair_counts(session.principal.tenant_id, namespace).items()
+        },
+        most=MOST_COUNTED,
         first=cursor is None,
         older=written(page.next_before),
     )

@@ -12,7 +12,7 @@ from api.deps import Cursor, Limit, MessageId, NamespaceName, Services, UnitId
 from memsvc.consolidate.profile import Attribute
 from memsvc.domain.unit import Kind
 from memsvc.store.exchanges import StoredMessage
-from memsvc.store.units import Sought, StoredUnit
+from memsvc.store.units import StoredUnit
 from memsvc.wire import counts, profiles
 from memsvc.wire import reads as wire
 from memsvc.wire.base import Moment
@@ -57,7 +57,7 @@ def units(
     """All memories, whatever their status, in the order they were made. Abstracts repeat them, and are listed when
     their kind is asked for.
     """
-    page = service.inspect.units(caller.tenant_id, namespace, int(cursor or 0), limit, Sought(kind=kind))
+    page = service.inspect.units(caller.tenant_id, namespace, int(cursor or 0), limit, kind)
     next_cursor = str(page.next_after) if page.next_after is not None else None
     return wire.UnitPage(units=[_unit(item) for item in page.units], next_cursor=next_cursor)
 

@@ -15,14 +15,15 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.consolidate import profile
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.link import Episode, Link, LinkKind
+from memsvc.domain.link import Episode, Link
 from memsvc.domain.message import Message
-from memsvc.domain.unit import Skip, Source
+from memsvc.domain.unit import Kind, Skip, Source
 from memsvc.services import secrecy
 from memsvc.services.causes import BY_HAND
 from memsvc.services.decisions import names_in, trait_of
 from memsvc.store import (
     aliases,
+    browsing,
     consolidation,
     decisions,
     exchanges,
@@ -49,15 +50,6 @@ class Page:
 class UnitPage:
     units: tuple[units.StoredUnit, ...]
     next_after: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two linked units, as they stand."""
-
-    link: Link
-    src: units.StoredUnit
-    dst: units.StoredUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +120,19 @@ class Inspect:
         return _known(found, unit_id)
 
     def units(
-        self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int, sought: units.Sought | None = None
+        self, tenant_id: uuid.UUID, namespace_name: str, after_seq: int, limit: int, kind: Kind | None = None
     ) -> UnitPage:
-        """Up to `limit` units made after `after_seq`, in the order they were made: those sought, or all memories of
+        """Up to `limit` units made after `after_seq`, in the order they were made: those of a kind, or all memories of
         every status. Raises NotFound.
         """
+        sought = browsing.Sought(kind=kind)
 
-        def read(there: sa.Connection, space: Namespace) -> tuple[list[units.StoredUnit], list[units.StoredUnit]]:
-            page = units.page(there, space, after_seq, limit + 1, sought)
-            return page, secrecy.veil(there, space)(page[:limit])
+        def read(there: sa.Connection, space: Namespace) -> tuple[bool, list[units.StoredUnit]]:
+            page = browsing.made(there, space, sought, after_seq, limit + 1)
+            return len(page) > limit, secrecy.veil(there, space)(page[:limit])
 
-        found, shown = self._heavily(tenant_id, namespace_name, read)
-        contains = sought.contains.casefold() if sought and sought.contains else ""
-        # What is hidden is not found by its letters either.
-        told = tuple(
-            new for new, old in zip(shown, found, strict=False) if new is old or contains in new.unit.text.casefold()
-        )
-        return UnitPage(told, found[limit - 1].seq if len(found) > limit else None)
+        more, shown = self._heavily(tenant_id, namespace_name, read)
+        return UnitPage(tuple(shown), shown[-1].seq if more else None)
 
     def history(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[versions.Version]:
         """All versions of a unit, the current one first. Raises NotFound."""
@@ -170,15 +158,6 @@ class Inspect:
         with self._reading(tenant_id, namespace_name) as (connection, space):
             _known(units.by_id(connection, space, [unit_id]), unit_id)
             return links.of_unit(connection, space, unit_id)
-
-    def pairs(self, tenant_id: uuid.UUID, namespace_name: str, kind: LinkKind, offset: int, limit: int) -> list[Pair]:
-        """Units that stand to each other so, the strongest links first, with both units. Raises NotFound."""
-        with self._reading(tenant_id, namespace_name) as (connection, space):
-            found = links.of_kind(connection, space, kind, offset, limit)
-            ends = secrecy.veil(connection, space)(
-                units.by_id(connection, space, {end for link in found for end in (link.src, link.dst)})
-            )
-        return [Pair(link, ends[link.src], ends[link.dst]) for link in found if {link.src, link.dst} <= ends.keys()]
 
     def changes(
         self,

@@ -76,11 +76,34 @@ def page(connection: sa.Connection, tenant_id: uuid.UUID, after_seq: int, limit:
     return [_entry(row) for row in connection.execute(statement)]
 
 
-def recent(connection: sa.Connection, tenant_id: uuid.UUID, before_seq: int | None, limit: int) -> list[Entry]:
-    """The newest entries, newest first; those before `before_seq` when it is given."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which entries are looked for; what is empty says nothing. `action` is the beginning of one: "key" is all that was
+    done to keys. They are of [since, until).
+    """
+
+    action: str = ""
+    actor: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+
+def recent(
+    connection: sa.Connection, tenant_id: uuid.UUID, before_seq: int | None, limit: int, looked: Looked | None = None
+) -> list[Entry]:
+    """The newest entries that are looked for, newest first; those before `before_seq` when it is given."""
+    looked = looked or Looked()
     statement = sa.select(_A).where(_A.c.tenant_id == tenant_id).order_by(_A.c.seq.desc()).limit(limit)
     if before_seq is not None:
         statement = statement.where(_A.c.seq < before_seq)
+    if looked.action:
+        statement = statement.where(_A.c.action.startswith(looked.action, autoescape=True))
+    if looked.actor:
+        statement = statement.where(_A.c.actor == looked.actor)
+    if looked.since is not None:
+        statement = statement.where(_A.c.at >= looked.since)
+    if looked.until is not None:
+        statement = statement.where(_A.c.at < looked.until)
     return [_entry(row) for row in connection.execute(statement)]
 
 

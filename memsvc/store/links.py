@@ -30,11 +30,49 @@ def of_unit(connection: sa.Connection, namespace: Namespace, unit_id: str) -> li
     return sorted(found, key=lambda link: (-link.weight, link))
 
 
-def of_kind(connection: sa.Connection, namespace: Namespace, kind: LinkKind, offset: int, limit: int) -> list[Link]:
-    """Links of one kind, the strongest first."""
-    statement = sa.select(_L).where(*tables.within(_L, namespace), _L.c.kind == kind.value)
-    statement = statement.order_by(_L.c.weight.desc(), _L.c.src, _L.c.dst).offset(offset).limit(limit)
+def of_kind(
+    connection: sa.Connection,
+    namespace: Namespace,
+    kind: LinkKind,
+    behind: Link | None,
+    limit: int,
+    settled: Sequence[str],
+) -> list[Link]:
+    """Links of one kind, the strongest first, behind the link `behind`; of doubts those that wait to be settled, as
+    `doubted` has it.
+    """
+    statement = sa.select(_L).where(*_listed(namespace, kind, settled))
+    if behind is not None:
+        after = sa.tuple_(_L.c.src, _L.c.dst) > sa.tuple_(behind.src, behind.dst)
+        weaker = _L.c.weight < behind.weight
+        statement = statement.where(sa.or_(weaker, sa.and_(_L.c.weight == behind.weight, after)))
+    statement = statement.order_by(_L.c.weight.desc(), _L.c.src, _L.c.dst).limit(limit)
     return [Link(row.src, row.dst, LinkKind(row.kind), row.weight) for row in connection.execute(statement)]
+
+
+def counts(
+    connection: sa.Connection, namespace: Namespace, kinds: Sequence[LinkKind], most: int, settled: Sequence[str]
+) -> dict[LinkKind, int]:
+    """How many links `of_kind` has of each of these kinds; `most` stands for that many or more."""
+    asked = [
+        sa.select(sa.func.count())
+        .select_from(sa.select(_L.c.src).where(*_listed(namespace, kind, settled)).limit(most).subquery())
+        .scalar_subquery()
+        for kind in kinds
+    ]
+    return dict(zip(kinds, connection.execute(sa.select(*asked)).one(), strict=True))
+
+
+def _listed(namespace: Namespace, kind: LinkKind, settled: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    conditions = [*tables.within(_L, namespace), _L.c.kind == kind.value]
+    if kind is LinkKind.DOUBTS:
+        for end in (_L.c.src, _L.c.dst):
+            unit = tables.unit.alias()
+            stands = [*tables.within(unit, namespace), unit.c.id == end, unit.c.status == Status.ACTIVE.value]
+            if end is _L.c.dst:
+                stands += [~unit.c.cause.startswith(cause) for cause in settled]
+            conditions.append(sa.exists().where(*stands))
+    return conditions
 
 
 def doubted(

@@ -120,29 +120,10 @@ def _source_rows(unit_id: str, fresh: Sequence[Source], sessions: Sequence[str])
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """Which units are looked for; what is None says nothing, but that abstracts are found by their `kind` alone.
-    `contains` is letters of the text, in any case.
-    """
-
-    contains: str | None = None
-    kind: Kind | None = None
-    status: Status | None = None
-
-
-def page(
-    connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int, sought: Sought | None = None
-) -> list[StoredUnit]:
-    """Units in the order they were made; `after_seq` is the cursor."""
-    sought = sought or Sought()
-    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.seq > after_seq).order_by(_U.c.seq)
-    if sought.contains:
-        statement = statement.where(_U.c.text.icontains(sought.contains, autoescape=True))
-    statement = statement.where(IS_MEMORY if sought.kind is None else _U.c.kind == sought.kind.value)
-    if sought.status is not None:
-        statement = statement.where(_U.c.status == sought.status.value)
-    return _whole(connection, namespace, statement.limit(limit))
+def page(connection: sa.Connection, namespace: Namespace, after_seq: int, limit: int) -> list[StoredUnit]:
+    """Memories in the order they were made, of every status; `after_seq` is the cursor."""
+    statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.seq > after_seq, IS_MEMORY)
+    return whole(connection, namespace, statement.order_by(_U.c.seq).limit(limit))
 
 
 def said_in(
@@ -157,7 +138,7 @@ def said_in(
         .where(*tables.within(_U, namespace), sa.or_(_S.c.message_id != message_ids[0], _S.c.start_char >= begin))
         .where(sa.or_(_S.c.message_id != message_ids[-1], _S.c.start_char < end))
     )  # fmt: skip
-    return _whole(connection, namespace, statement)
+    return whole(connection, namespace, statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +194,7 @@ def of_messages(connection: sa.Connection, namespace: Namespace, message_ids: Co
 def of_kind(connection: sa.Connection, namespace: Namespace, kind: Kind) -> list[StoredUnit]:
     """All units of a kind, of every status, in the order they were made."""
     statement = sa.select(_U.c.id).where(*tables.within(_U, namespace), _U.c.kind == kind.value).order_by(_U.c.seq)
-    return _whole(connection, namespace, statement)
+    return whole(connection, namespace, statement)
 
 
 def merged_into(connection: sa.Connection, namespace: Namespace, unit_id: str) -> list[StoredUnit]:
@@ -296,7 +277,7 @@ def by_owner(rows: Iterable[Any]) -> dict[str, list[tuple[Source, str]]]:
     return found
 
 
-def _whole(connection: sa.Connection, namespace: Namespace, ids: sa.Select[Any]) -> list[StoredUnit]:
+def whole(connection: sa.Connection, namespace: Namespace, ids: sa.Select[Any]) -> list[StoredUnit]:
     """The units of these ids, in their order."""
     wanted = list(connection.execute(ids).scalars())
     found = by_id(connection, namespace, wanted) if wanted else {}

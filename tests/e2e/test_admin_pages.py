@@ -60,7 +60,8 @@ def addresses(unit: str) -> dict[str, str]:
     return {
         "overview": "/admin", "namespaces": "/admin/namespaces", "namespace": here, "units": f"{here}/units",
         "unit": f"{here}/units/{unit}", "episodes": f"{here}/episodes", "message": f"{here}/messages/demo-kitchen-5",
-        "recall": f"{here}/recall?query=What+does+Ana+eat%3F&explain={unit}&limit=3", "pairs": f"{here}/pairs",
+        "recall": f"{here}/recall?query=What+does+Ana+eat%3F&explain={unit}&limit=3", "pairs": f"{here}/pairs", "sessions": f"{here}/sessions", "messages": f"{here}/messages",
+        "conversation": f"{here}/messages?session=demo-kitchen",
         "changes": f"{here}/changes",
         "jobs": "/admin/jobs", "audit": "/admin/audit", "keys": "/admin/keys",
     }  # fmt: skip

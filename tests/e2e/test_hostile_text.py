@@ -104,7 +104,7 @@ def _store_everywhere(service: Service, tenant_id: uuid.UUID) -> None:
 
 def _addresses(units: list[str]) -> list[str]:
     """Every page: as it is, filtered, and with payloads in its own address."""
-    found = ["/admin/sign-in", "/admin", "/admin/namespaces", HERE, f"{HERE}/units", f"{HERE}/units?cursor=20",
+    found = ["/admin/sign-in", "/admin", "/admin/namespaces", HERE, f"{HERE}/units", f"{HERE}/units?cursor=20", f"{HERE}/sessions", f"{HERE}/messages",
              f"{HERE}/episodes", f"{HERE}/pairs", f"{HERE}/changes", "/admin/jobs", "/admin/keys", "/admin/audit"]  # fmt: skip
     found += [f"{HERE}/pairs?kind={kind}" for kind in ("supersedes", "doubts", "same", "near")]
     found += [f"/admin/jobs?state={state}" for state in ("queued", "running", "done", "dead", "cancelled")]
@@ -112,7 +112,8 @@ def _addresses(units: list[str]) -> list[str]:
     found += [f"{HERE}/units/{quote(unit)}" for unit in units]
     for payload in PAYLOADS:
         said = quote(payload, safe="")
-        found += [f"{HERE}/units?contains={said}", f"{HERE}/recall?query={said}",
+        found += [f"{HERE}/units?contains={said}", f"{HERE}/messages?contains={said}&session={said}",
+                  f"{HERE}/sessions?speaker={said}&contains={said}", f"/admin/audit?actor={said}&action={said}", f"{HERE}/recall?query={said}",
                   f"/admin/sign-in?next={said}", f"/admin?done={said}"]  # fmt: skip
     return found
 
@@ -156,7 +157,7 @@ def test_an_address_with_a_payload_is_answered_with_nothing_that_could_run(
         for payload in PAYLOADS:
             said = quote(payload, safe="")
             for address in (
-                f"{HERE}/units?kind={said}", f"{HERE}/pairs?kind={said}", f"{HERE}/changes?cursor={said}", f"{HERE}/recall?query=a&as_of={said}",
+                f"{HERE}/units?kind={said}", f"{HERE}/pairs?kind={said}", f"{HERE}/pairs?behind={said}", f"{HERE}/messages?cursor={said}", f"/admin/audit?namespace={said}", f"{HERE}/changes?cursor={said}", f"{HERE}/recall?query=a&as_of={said}",
                 f"/admin/jobs?state={said}", f"{HERE}/units/{said}", f"{HERE}/messages/{said}", f"/admin/audit?before={said}",
                 f"/admin/namespaces/{said}", f"/admin/{said}", f"{HERE}/recall?query=a&explain={said}",
             ):  # fmt: skip

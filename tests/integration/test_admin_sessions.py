@@ -189,6 +189,9 @@ def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
         "/units",
         f"/units/{unit}",
         "/messages/m1",
+        "/sessions",
+        "/messages",
+        "/messages?session=s",
         "/episodes",
         "/recall",
         "/recall?query=vault",
@@ -209,7 +212,8 @@ def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
 
 @pytest.mark.parametrize(
     "address",
-    ["units?cursor=x", "units?kind=none", "units?contains=%00", "pairs?kind=x", "pairs?offset=-1", "recall?query=a&limit=0",
+    ["units?cursor=x", "units?kind=none", "units?contains=%00", "pairs?kind=x", "pairs?behind=x", "units?since=x", "messages?since=2024-02-02&to=2024-02-01", "messages?cursor=x",
+     "messages?cursor=999999999999999999_1", "sessions?speaker=%00", "sessions?cursor=%00", "recall?query=a&limit=0",
      "recall?query=a&as_of=x", "recall?query=%00", "episodes?cursor=-1"],
 )  # fmt: skip
 def test_an_odd_address_gets_a_page_that_says_what_to_do(

@@ -98,6 +98,9 @@ def test_each_page_of_a_memory_with_a_secret_shows_it_masked(account: scopes.Acc
         paths += [
             "/admin/namespaces/n/messages/p",
             "/admin/namespaces/n/units?contains=gate",
+            "/admin/namespaces/n/messages?contains=gate",
+            "/admin/namespaces/n/messages?session=gates",
+            "/admin/namespaces/n/units?session=gates&speaker=Ana",
             "/admin/namespaces/n/recall?query=gate",
         ]
         for path in paths:
@@ -107,6 +110,9 @@ def test_each_page_of_a_memory_with_a_secret_shows_it_masked(account: scopes.Acc
             assert PASSWORD not in told(reply), path
         # Nor is it found by its letters.
         assert "*****" not in http.get(f"/admin/namespaces/n/units?contains={PASSWORD[:7]}").text
+        found = http.get("/admin/namespaces/n/messages?contains=gate").text
+        assert "Open: My password" in found
+        assert "Open: My password" not in http.get(f"/admin/namespaces/n/messages?contains={PASSWORD[:7]}").text
         assert "<dd>masked</dd>" in http.get("/admin/namespaces/n").text
 
 
