@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from api.admin import access, asking, memory, pages, settling, signing, work
+from api.admin import access, asking, memory, pages, playground, settling, signing, work
 from api.deps import Services
 from memsvc import errors
 
@@ -86,5 +86,5 @@ def unknown(rest: str, session: signing.Reader) -> Response:
 
 router = APIRouter()
 # What no page answers comes last.
-for room in (own, memory.router, asking.router, settling.router, work.router, access.router, last):
+for room in (own, memory.router, asking.router, playground.router, settling.router, work.router, access.router, last):
     router.include_router(room)

@@ -90,7 +90,11 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", "/admin/namespaces/{namespace}/pairs"): [{"newer": "{unit_id}", "older": "{unit_id}", "keep": "newer"}],
     ("POST", "/admin/namespaces/{namespace}/units/{unit_id}/{action}"): [{"text": "I row."}],
 }  # fmt: skip
-QUERIES = {"/v1/memories/": MEM0, "/admin/namespaces/{namespace}/recall": ASK}
+QUERIES = {
+    "/v1/memories/": MEM0,
+    "/admin/namespaces/{namespace}/recall": ASK,
+    "/admin/namespaces/{namespace}/playground": ASK,
+}
 # The embedded database is the operator's; of the protocol's methods one is offered; signing out leads where a refusal
 # leads; what mem0 has and this service has not is refused to everybody.
 NEVER = {("POST", "/v1/scrub"), ("GET", "/mcp"), ("DELETE", "/mcp"), ("POST", "/admin/sign-out")} | {
