@@ -87,6 +87,8 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", "/admin/sign-in"): [{"key": "{key}"}],
     ("POST", "/admin/theme"): [{"theme": "dark"}],
     ("POST", "/admin/keys"): [{"scope": "read"}],
+    ("POST", "/admin/namespaces/{namespace}/erase"): [PART | {"confirm": "n"}],
+    ("POST", "/admin/import"): [{"namespace": "new", "act": "look"}, {"namespace": "new", "act": "import"}],
     ("POST", "/admin/namespaces/{namespace}/pairs"): [{"newer": "{unit_id}", "older": "{unit_id}", "keep": "newer"}],
     ("POST", "/admin/namespaces/{namespace}/units/{unit_id}/{action}"): [{"text": "I row."}],
 }  # fmt: skip
@@ -144,7 +146,8 @@ class Account:
         if path.startswith("/admin"):
             page = http.get("/admin").text
             token = page.split('name="csrf" value="')[1].split('"')[0] if 'name="csrf" value="' in page else ""
-            return http.request(method, filled, data={"csrf": token} | (given or {}))
+            files = {"file": ("n.jsonl", self.ids["file"])} if path == "/admin/import" else None
+            return http.request(method, filled, data={"csrf": token} | (given or {}), files=files)
         return http.request(method, filled, json=given)
 
 
