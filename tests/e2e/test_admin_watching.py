@@ -140,7 +140,7 @@ def test_the_traffic_of_the_process_stands_in_charts_with_axes_and_in_tables(
         assert figure.locator("text.up").count() >= 2 and figure.locator("text:not(.up)").count() == 5
         assert figure.locator("text.up").first.text_content() == "0"
         assert all(re.fullmatch(r"\d\d:\d\d", text) for text in figure.locator("text:not(.up)").all_text_contents())
-        assert figure.locator("polyline").count() >= 1
+        assert figure.locator("svg").first.locator("polyline, circle").count() >= 1
         figure.get_by_text("in numbers").click()
         assert figure.locator("tbody tr").count() == 72
     refused = page.locator("figure", has_text="Errors").locator("tbody tr td:last-child").all_inner_texts()
