@@ -38,6 +38,7 @@ from api.routes import (
     transfer,
 )  # fmt: skip
 from api.routes import cells as between
+from api.traffic import Traffic
 from memsvc import __version__, safety
 from memsvc.bootstrap import Service
 
@@ -115,9 +116,10 @@ def create(service: Service) -> FastAPI:
     app.state.cell_turns = anyio.CapacityLimiter(between.THREADS)
     problems.install(app)
     app.state.metrics = Metrics(service)
+    app.state.traffic = Traffic()
     others = cells.connected(service.settings.cells) if service.cells is not None else None
     _stand_guard(app, service, others)
-    app.add_middleware(observe.Observe, metrics=app.state.metrics, traces=traces)
+    app.add_middleware(observe.Observe, metrics=app.state.metrics, traffic=app.state.traffic, traces=traces)
     for router in (placements.router, between.router) if service.cells is not None else ():
         app.include_router(router)
     protocol = mcp.install(app, service.settings.reader.mcp_timeout_s)
@@ -132,6 +134,7 @@ def _stand_guard(app: FastAPI, service: Service, others: httpx.AsyncClient | Non
     if service.cells is not None and others is not None:
         app.add_middleware(cells.OfMany, cells=service.cells, settings=service.settings.cells, client=others)
     app.add_middleware(body.Bodies, limits=limits)
+    app.add_middleware(signing.Uploads)
     app.add_middleware(guard.Rate, limits=limits)
     app.add_middleware(Identify, authenticator=app.state.authenticator, limits=limits)
     app.add_middleware(guard.Origin, hosts=safety.own_hosts(server), origins=safety.listed(server.allowed_origins))

@@ -13,8 +13,8 @@ from api import buckets, problems
 from memsvc import errors
 from memsvc.settings import LimitSettings
 
-# Goes to disk as it comes, instead of memory. Only this route: elsewhere a path may end as a client likes.
-STREAMED = re.compile(r"/v1/namespaces/[^/]+/import")
+# Goes to disk as it comes, instead of memory. Only imports: elsewhere a path may end as a client likes.
+STREAMED = re.compile(r"/v1/namespaces/[^/]+/import|/admin/import")
 # The most of who has shown no key; a form of the pages has less. So much of a body takes no room, as a connection holds
 # it anyway, so that questions are answered while there is none.
 _SMALL_BYTES = 64 * 1024

@@ -13,9 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
 from api.tracing import Traces
+from api.traffic import Traffic
 
 _log = structlog.get_logger("memsvc.api")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Whose times the charts show: /mcp asks /v1 in turn.
+_ASKED = re.compile(r"/(api/)?v\d+/")
 # So that a made-up method cannot fill the memory with labels.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,9 +26,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 class Observe:
     """Gives each request an id (X-Request-Id: the caller's own, or a fresh one), counts it and logs it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traffic: Traffic, traces: Traces | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._traffic = traffic
         self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,6 +65,8 @@ class Observe:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(method, route).observe(seconds)
+        if _ASKED.match(scope["path"]):
+            self._traffic.note(status, seconds)
         _log.info(
             "request", method=method, route=route, status=status, milliseconds=round(1e3 * seconds, 2),
             key=scope.get("state", {}).get("key_id"),

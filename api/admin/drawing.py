@@ -1,4 +1,4 @@
-"""Figures of the pages, as numbers for SVG: a unit among its links, spans on a time line, a count that grows."""
+"""Figures of the pages, as numbers for SVG: a unit among its links, spans on a time line."""
 
 from __future__ import annotations
 
@@ -30,19 +30,6 @@ def around(count: int) -> list[Spot]:
         )
         for place in range(count)
     ]
-
-
-def rise(counts: Sequence[int], width: int = 720, height: int = 160) -> str:
-    """The points of a polyline that begins at zero in the lower left corner and has `counts` at equal distances; the
-    largest is a little below the top.
-    """
-    most = max(counts, default=0) or 1
-    points = [(0.0, float(height))]
-    points += [
-        (width * place / len(counts), height - 0.92 * height * count / most)
-        for place, count in enumerate(counts, start=1)
-    ]
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 @dataclass(frozen=True, slots=True)

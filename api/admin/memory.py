@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.admin import drawing, pages, signing
+from api.admin import charts, drawing, pages, signing, watching
 from api.admin.filters import written
 from api.deps import MessageId, NamespaceName, Services, UnitId
 from memsvc import errors
@@ -45,6 +46,7 @@ def overview(request: Request, session: signing.Reader, service: Services) -> Re
         },
         most=max((space.units for space in spaces), default=0),
         jobs=recent,
+        charts=watching.last_hour(request)[:2] if session.principal.may("admin") else [],
         names=service.directory.names(tenant_id, {job.namespace_id for job in recent}),
         encoder=service.encoder.name,
         index_bytes=service.pool.resident_bytes(held),
@@ -89,9 +91,7 @@ def namespace(request: Request, namespace: NamespaceName, session: signing.Reade
         stats=stats,
         profiles=profiles,
         settings=settings,
-        first=first,
-        grown=grown,
-        line=drawing.rise([count for _, count in grown]),
+        growth=_growth(first, grown) if first else None,
     )
 
 
@@ -199,6 +199,16 @@ def episodes(
         earlier=max(0, start - _EPISODES) if start else None,
         later=start + _EPISODES if len(every) > start + _EPISODES else None,
     )
+
+
+def _growth(first: dt.datetime, grown: Sequence[tuple[dt.datetime, int, int]]) -> charts.Chart:
+    """From nothing to what there is now."""
+    moments = [first, *(at for at, _, _ in grown)]
+    lines = [
+        charts.Series("messages", [0, *(messages for _, messages, _ in grown)]),
+        charts.Series("active memories", [0, *(memories for _, _, memories in grown)]),
+    ]
+    return charts.chart("Growth", "count", moments, lines)
 
 
 def _units(service: Service, session: signing.Session, name: str, ids: list[str]) -> dict[str, MarkedUnit]:

@@ -22,8 +22,9 @@ from memsvc import errors
 _HERE = Path(__file__).parent
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "memsvc_theme"
-# Nothing from elsewhere, no script at all, and no page of another site may frame one of these. The referrer stays
-# within the service: with none at all browsers send `Origin: null` with a form, which the guard refuses.
+# Nothing from elsewhere, no script but our own on the page of jobs, and no page of another site may frame one of these.
+# The referrer stays within the service: with none at all browsers send `Origin: null` with a form, which the guard
+# refuses.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",

@@ -9,12 +9,25 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from api.admin import access, asking, browsing, memory, pages, settling, signing, work
+from api.admin import (
+    access,
+    asking,
+    browsing,
+    erasing,
+    memory,
+    moving,
+    pages,
+    playground,
+    settling,
+    signing,
+    watching,
+    work,
+)  # fmt: skip
 from api.deps import Services
 from memsvc import errors
 
 _STATIC = Path(__file__).parent / "static"
-_FILES = {"admin.css": "text/css", "icon.svg": "image/svg+xml"}
+_FILES = {"admin.css": "text/css", "icon.svg": "image/svg+xml", "live.js": "text/javascript"}
 own, last = (APIRouter(prefix=signing.PATH, include_in_schema=False, route_class=pages.Page) for _ in range(2))
 Fields = Annotated[Mapping[str, str], Depends(signing.fields)]
 
@@ -86,5 +99,18 @@ def unknown(rest: str, session: signing.Reader) -> Response:
 
 router = APIRouter()
 # What no page answers comes last.
-for room in (own, memory.router, browsing.router, asking.router, settling.router, work.router, access.router, last):
+for room in (
+    own,
+    memory.router,
+    browsing.router,
+    asking.router,
+    playground.router,
+    settling.router,
+    erasing.router,
+    moving.router,
+    work.router,
+    watching.router,
+    access.router,
+    last,
+):
     router.include_router(room)

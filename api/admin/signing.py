@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl
 
+import anyio.to_thread
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import buckets
 from api.auth import Authenticator
@@ -151,6 +153,7 @@ class Allowed:
 
 Reader = Annotated[Session, Depends(Allowed("read"))]
 Writer = Annotated[Session, Depends(Allowed("write"))]
+Eraser = Annotated[Session, Depends(Allowed("erase"))]
 Admin = Annotated[Session, Depends(Allowed("admin"))]
 
 
@@ -167,13 +170,34 @@ async def fields(request: Request) -> Mapping[str, str]:
 
 
 def _meant(session: Reader, said: Annotated[Mapping[str, str], Depends(fields)]) -> Mapping[str, str]:
+    require_own(session, said)
+    return said
+
+
+def require_own(session: Session, said: Mapping[str, str]) -> None:
+    """Raises Forbidden for fields that no form of the session's own pages held."""
     if not hmac.compare_digest(said.get("csrf", "").encode(), session.csrf.encode()):
         raise errors.Forbidden("The form does not come from a page of this session.", "Reload the page and try again.")
-    return said
 
 
 # The fields of a form that one of the session's own pages held.
 Form = Annotated[Mapping[str, str], Depends(_meant)]
+
+
+class Uploads:
+    """Finds out whose session an import from the pages has before its body is read: that may be as long as its key's
+    own. Without a session it has the room of a stranger, and its route refuses it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == f"{PATH}/import":
+            session = await anyio.to_thread.run_sync(current, Request(scope))
+            if session is not None and session.principal.may("write"):
+                scope.setdefault("state", {})["principal"] = session.principal
+        await self._app(scope, receive, send)
 
 
 def show_once(session: Session, page: str, secret: str, *, secure: bool) -> Response:

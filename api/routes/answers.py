@@ -58,13 +58,7 @@ async def answer(
     def tell(text: str) -> None:
         loop.call_soon_threadsafe(pieces.put_nowait, text)
 
-    work = asyncio.ensure_future(
-        anyio.to_thread.run_sync(
-            _work(service, caller, namespace, body, tell, left), abandon_on_cancel=True, limiter=_threads
-        )
-    )
-    # Whoever leaves hears of no error.
-    work.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
+    work = begun(service, caller, namespace, body, left, tell)
     if body.stream:
         # What goes wrong before the first word is an error with its own status.
         await _first(request, work, pieces, left)
@@ -74,14 +68,16 @@ async def answer(
     return await _plain(request, work, left)
 
 
-def _work(
+def begun(
     service: Service,
     caller: Principal,
     namespace: str,
     body: wire.AnswerRequest,
-    tell: Callable[[str], None],
     left: threading.Event,
-) -> Callable[[], wire.AnswerResponse]:
+    tell: Callable[[str], None] = lambda text: None,
+) -> asyncio.Future[wire.AnswerResponse]:
+    """The answer as it is being made, in a thread of its own, which ends when `left` is set; `tell` as a service's."""
+
     def run() -> wire.AnswerResponse:
         found = service.answers.answer(
             caller.tenant_id,
@@ -95,7 +91,24 @@ def _work(
         )
         return _response(found)
 
-    return run
+    work = asyncio.ensure_future(anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_threads))
+    # Whoever leaves hears of no error.
+    work.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
+    return work
+
+
+async def awaited(
+    request: Request, work: asyncio.Future[wire.AnswerResponse], left: threading.Event
+) -> wire.AnswerResponse:
+    """What `begun` began. Raises what it raises, and Abandoned when the client has left."""
+    try:
+        while not work.done():
+            await asyncio.wait({work}, timeout=_LOOK_S)
+            if not work.done() and await request.is_disconnected():
+                left.set()
+        return work.result()
+    finally:
+        left.set()
 
 
 async def _first(
@@ -109,15 +122,10 @@ async def _first(
 
 async def _plain(request: Request, work: asyncio.Future[wire.AnswerResponse], left: threading.Event) -> Response:
     try:
-        while not work.done():
-            await asyncio.wait({work}, timeout=_LOOK_S)
-            if not work.done() and await request.is_disconnected():
-                left.set()
-        return Response(work.result().model_dump_json(), media_type="application/json")
+        found = await awaited(request, work, left)
     except Abandoned:
         return Response(status_code=_CLIENT_LEFT)
-    finally:
-        left.set()
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 async def _events(

@@ -15,7 +15,7 @@ from memsvc.importing.documents import Document, documents
 from memsvc.importing.taking import Options, Report, Taking
 from memsvc.wire.exchanges import NewExchange
 
-_HEADER_BYTES = 64 * 1024
+HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,11 @@ def is_export(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        first = file.readline(_HEADER_BYTES)
+        return begins_export(file.readline(HEADER_BYTES))
+
+
+def begins_export(first: bytes) -> bool:
+    """Whether the first line of a file, or its first HEADER_BYTES, is that of an export of memsvc itself."""
     try:
         header = json.loads(first)
     except (ValueError, RecursionError):

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from memsvc.importing.formats import Reading
 from memsvc.importing.taking import Report
-from memsvc.sdk import Conflict, Namespace
-from memsvc.wire.exchanges import NewExchange, WriteResult
+from memsvc.sdk import Conflict
+from memsvc.wire.exchanges import NewExchange, WriteResponse, WriteResult
 
 _AT_ONCE = 100
 # A request of so many is distilled within it, where most characters are of one byte.
 _CHARS_AT_ONCE = 50_000
 
 
-def write(memory: Namespace, reading: Reading, advance: Callable[[int], None] = lambda _: None) -> Report:
+class Memory(Protocol):
+    """Where exchanges go: a namespace of the SDK's, or what writes as that does."""
+
+    def write(self, batch: list[NewExchange], /) -> WriteResponse:
+        """Raises the SDK's Conflict for messages that were erased there, or are stored otherwise."""
+
+
+def write(memory: Memory, reading: Reading, advance: Callable[[int], None] = lambda _: None) -> Report:
     """Write all exchanges, and say in the report what was stored and what was known before.
 
     A message that the service refuses because it was erased there, or is stored otherwise, is left out and told; the
@@ -32,7 +40,7 @@ def write(memory: Namespace, reading: Reading, advance: Callable[[int], None] = 
     return report
 
 
-def _written(memory: Namespace, batch: list[NewExchange], report: Report) -> list[WriteResult]:
+def _written(memory: Memory, batch: list[NewExchange], report: Report) -> list[WriteResult]:
     """What the service says of a batch; one with messages that conflict is halved until these stand alone."""
     try:
         return memory.write(batch).results

@@ -87,10 +87,10 @@ class Directory:
 
     def growth(
         self, tenant_id: uuid.UUID, name: str, steps: int
-    ) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
-        """How the active memories of the namespace became so many; as the store has it."""
+    ) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int, int]]]:
+        """How the messages and the active memories of the namespace became so many; as the store has it."""
 
-        def read(there: sa.Connection) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
+        def read(there: sa.Connection) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int, int]]]:
             space = namespaces.find(there, tenant_id, name)
             return directory.growth(there, space, steps) if space else (None, [])
 

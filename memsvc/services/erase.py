@@ -124,6 +124,24 @@ class Erase:
         self._kick()
         return Erasure(dict(counts), left)
 
+    def preview(self, tenant_id: uuid.UUID, name: str, selection: Selection | None) -> dict[str, int]:
+        """What would be erased, and nothing is: rows per table of the whole namespace, or the selected messages and the
+        units that hold words of theirs. Raises NotFound as the erasure would.
+        """
+        with self._database.tenant(tenant_id, snapshot=True) as connection:
+            space = namespaces.find(connection, tenant_id, name)
+            if space is None:
+                raise errors.NotFound(f"There is no namespace {name!r}.", _NOTHING)
+            if selection is None:
+                return namespaces.held(connection, space)
+            chosen = selections.messages(connection, space, selection)
+            if not chosen:
+                raise errors.NotFound(f"{name!r} holds nothing of this {selection.by}.", _NOTHING)
+            made = set(selections.units_of(connection, space, chosen))
+            if selection.by is By.SUBJECT:
+                made.update(selections.naming_units(connection, space, selection.value))
+            return {"message": len(chosen), "unit": len(made)}
+
     def tenant(self, tenant_id: uuid.UUID, actor: str) -> Erasure:
         """Every namespace of the tenant, and every key but the one that asks; its audit trail and its name stay."""
         with self._journal.erasing(self._database, tenant_id) as (connection, marks):

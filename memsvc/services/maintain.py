@@ -75,9 +75,12 @@ class Maintain:
         namespace_name: str | None,
         limit: int,
         readable: Callable[[Iterable[str]], list[str]] | None = None,
+        *,
+        kind: str | None = None,
+        before: uuid.UUID | None = None,
     ) -> list[Job]:
-        """The newest jobs, of all states when none is given, of those namespaces that are `readable`. Raises NotFound
-        for a namespace that is not there.
+        """The newest jobs, of all states when none is given, of those namespaces that are `readable`; of a `kind`, and
+        older than the job `before`. Raises NotFound for a namespace that is not there.
         """
 
         def read(place: Database) -> list[Job]:
@@ -91,7 +94,16 @@ class Maintain:
                 if readable is not None:
                     ids = directory.ids(connection, tenant_id)
                     among = [ids[name] for name in readable(ids)]
-                found = jobs.listed(connection, tenant_id, [state.value for state in states], space, limit, among)
+                found = jobs.listed(
+                    connection,
+                    tenant_id,
+                    [state.value for state in states],
+                    space,
+                    limit,
+                    among,
+                    kind=kind,
+                    before=before,
+                )
                 return _shown(connection, tenant_id, found)
 
         return self._database.heavy(read)

@@ -70,6 +70,17 @@ class Transfer:
 
         yield from self._database.stream(lines)
 
+    @staticmethod
+    def preview(file: IO[bytes]) -> dict[str, int]:
+        """Rows per table of an export that is whole; nothing is stored. Raises Invalid for one that is not."""
+        lines, counts = _Lines(file), {table.name: 0 for table in transfer.TABLES}
+        lines.header()
+        for table, _ in lines.rows():
+            if table not in counts:
+                raise errors.Invalid(f"Line {lines.number}: there is no such table here.", _WHOLE)
+            counts[table] += 1
+        return counts
+
     def load(self, tenant_id: uuid.UUID, writer: Writer, name: str, file: IO[bytes]) -> dict[str, int]:
         """Rows per table. Nothing in the file is trusted more than the writer; what was erased here stays erased.
 

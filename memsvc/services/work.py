@@ -134,6 +134,11 @@ class Runner:
         lanes = (self._handlers.keys() - set(apart), self._handlers.keys() & set(apart))
         self._lanes = [_Lane(kinds) for kinds in lanes if kinds]
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of jobs that it can run, by name."""
+        return sorted(self._handlers)
+
     def start(self) -> None:
         """Look for work in threads of this process until `stop`."""
         self._stopping.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -187,25 +188,35 @@ def sessions(connection: sa.Connection, tenant_id: uuid.UUID, names: Sequence[st
 
 def growth(
     connection: sa.Connection, namespace: Namespace, steps: int
-) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int]]]:
-    """When the first memory was made, and how many of those that are active now there were at the end of each
-    of `steps` equal parts of the time since then. (None, []) when there is none.
+) -> tuple[dt.datetime | None, list[tuple[dt.datetime, int, int]]]:
+    """When the first message or memory came, and at the end of each of `steps` equal parts of the time since then how
+    many messages, and memories that are active now, there were. (None, []) when there is neither.
     """
-    active = (*tables.within(_U, namespace), *_ACTIVE)
-    first, now = connection.execute(sa.select(sa.func.min(_U.c.created_at), sa.func.now()).where(*active)).one()
+    said = (_M.c.recorded_at, tables.within(_M, namespace))
+    made = (_U.c.created_at, (*tables.within(_U, namespace), *_ACTIVE))
+    begins = [
+        connection.execute(sa.select(sa.func.min(at), sa.func.now()).where(*these)).one() for at, these in (said, made)
+    ]
+    first, now = min((begin[0] for begin in begins if begin[0]), default=None), begins[0][1]
     if first is None:
         return None, []
     step = max((now - first) / steps, dt.timedelta(milliseconds=1))
-    since = sa.extract("epoch", _U.c.created_at - first)
+    messages, memories = (_rise(connection, at, these, first, step, steps) for at, these in (said, made))
+    return first, [
+        (first + number * step, *counts) for number, counts in enumerate(zip(messages, memories, strict=True), start=1)
+    ]
+
+
+def _rise(
+    connection: sa.Connection, at: sa.Column[Any], these: Sequence[sa.ColumnElement[bool]], first: dt.datetime,
+    step: dt.timedelta, steps: int,
+) -> list[int]:  # fmt: skip
+    """How many of these rows there were at the end of each step."""
+    since = sa.extract("epoch", at - first)
     part = sa.cast(sa.func.least(sa.func.floor(since / step.total_seconds()), steps - 1), sa.Integer).label("part")
-    made = {row.part: row.made for row in connection.execute(
-        sa.select(part, sa.func.count().label("made")).where(*active).group_by(part)
-    )}  # fmt: skip
-    total, grown = 0, []
-    for number in range(steps):
-        total += made.get(number, 0)
-        grown.append((first + (number + 1) * step, total))
-    return first, grown
+    counted = sa.select(part, sa.func.count().label("count")).where(*these).group_by(part)
+    came = {row[0]: row[1] for row in connection.execute(counted)}
+    return list(itertools.accumulate(came.get(number, 0) for number in range(steps)))
 
 
 def namespace_of_unit(

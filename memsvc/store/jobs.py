@@ -282,11 +282,22 @@ def listed(
     namespace: Namespace | None,
     limit: int,
     among: Collection[uuid.UUID] | None = None,
+    *,
+    kind: str | None = None,
+    before: uuid.UUID | None = None,
 ) -> list[Job]:
-    """The newest jobs of the tenant in these states, of one namespace, of those with these ids, or of all."""
+    """The newest jobs of the tenant in these states, of one namespace, of those with these ids, or of all; of one
+    kind, and of those older than the job `before`.
+    """
     statement = sa.select(_J).where(_J.c.tenant_id == tenant_id).order_by(_J.c.ordinal.desc()).limit(limit)
     if states:
         statement = statement.where(_J.c.state.in_(states))
+    if kind is not None:
+        statement = statement.where(_J.c.kind == kind)
+    if before is not None:
+        last = _J.alias()
+        place = sa.select(last.c.ordinal).where(last.c.tenant_id == tenant_id, last.c.id == before).scalar_subquery()
+        statement = statement.where(_J.c.ordinal < place)
     if namespace is not None:
         statement = statement.where(_J.c.namespace_id == namespace.id)
     if among is not None:

@@ -183,16 +183,19 @@ def erase(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
     return erased
 
 
-def remaining(connection: sa.Connection, namespace: Namespace) -> int:
-    """Rows that still name the namespace, over all tables: zero after an erasure."""
+def held(connection: sa.Connection, namespace: Namespace) -> dict[str, int]:
+    """Table -> how many of its rows are the namespace's."""
     counts = [
         sa.select(sa.func.count()).select_from(table).where(*tables.within(table, namespace)).scalar_subquery()
         for table in tables.NAMESPACE_TABLES
     ]
-    total = counts[0]
-    for count in counts[1:]:
-        total = total + count  # type: ignore[assignment]
-    return int(connection.execute(sa.select(total)).scalar_one())
+    row = connection.execute(sa.select(*counts)).one()
+    return {table.name: int(count) for table, count in zip(tables.NAMESPACE_TABLES, row, strict=True)}
+
+
+def remaining(connection: sa.Connection, namespace: Namespace) -> int:
+    """Rows that still name the namespace, over all tables: zero after an erasure."""
+    return sum(held(connection, namespace).values())
 
 
 def leaving(connection: sa.Connection, tenant_id: uuid.UUID) -> str | None:

@@ -144,7 +144,7 @@ def test_an_import_from_python_gives_the_report(memory: Namespace, tmp_path: Pat
     assert report.left_out["system"] == 2
     assert sum(steps) == 2
     with pytest.raises(Conflict):  # of the namespace, not of a message: told as it is
-        writing.write(_Elsewhere(), formats.read([path]))  # type: ignore[arg-type]
+        writing.write(_Elsewhere(), formats.read([path]))
 
 
 class _Elsewhere:

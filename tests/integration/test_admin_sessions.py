@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from api.admin import charts
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Writer
 from memsvc.sdk import Namespace
@@ -117,10 +118,12 @@ def test_the_pages_show_how_memories_grew_and_what_the_accounts_indexes_take(
     sign_in(http, service, service.tenant_id, "read")
     assert "0 bytes" not in http.get("/admin").text.split("index memory")[1][:150]
     page = http.get(f"/admin/namespaces/{memory.name}").text
-    points = [tuple(map(float, point.split(","))) for point in page.split('polyline points="')[1].split('"')[0].split()]
-    assert len(points) == 61 and points[0] == (0.0, 160.0)
+    # The memories' line, which is the second, from nothing in the corner of the axes.
+    said = page.split('<polyline class="line-1" points="')[1].split('"')[0]
+    points = [tuple(map(float, point.split(","))) for point in said.split()]
+    assert len(points) == 61 and points[0] == (charts.LEFT, charts.BOTTOM)
     assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
-    assert f"{len(list(memory.units()))} now" in page
+    assert f"active memories: {len(list(memory.units()))} at the end" in page
 
 
 def test_the_list_of_namespaces_comes_in_pages_by_name(

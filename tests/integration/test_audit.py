@@ -136,6 +136,13 @@ def by_batch(door: Door, method: str, **fields: Any) -> None:
     door.send(method, "/v1/batch/", {"memories": [{"memory_id": added(door)} | fields]})
 
 
+def imported_by_form(door: Door) -> None:
+    content = door.http.get("/admin/namespaces/n/export").raise_for_status().content
+    fields = {"csrf": door.csrf, "namespace": "copy-by-form", "act": "import"}
+    reply = door.http.post("/admin/import", data=fields, files={"file": ("n.jsonl", content)})
+    assert reply.status_code == 303, reply.text
+
+
 # Route -> what is done through it. Those that end what the others need come last.
 _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
     ("POST", "/admin/sign-in"): sign_in,
@@ -175,6 +182,10 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
         f"/admin/namespaces/n/units/{d.unit()}/invalidate", reason="Heronword said so"
     ),
     ("POST", f"{_ADMIN}/pairs"): settle_pair,
+    ("POST", f"{_ADMIN}/erase"): lambda d: d.post(
+        "/admin/namespaces/n/erase", by="message", value=d.said()[0], confirm="n"
+    ),
+    ("POST", "/admin/import"): imported_by_form,
     ("POST", f"{_ADMIN}/maintenance/{{kind}}"): lambda d: d.post("/admin/namespaces/n/maintenance/distill"),
     ("POST", "/admin/jobs/{job_id}/retry"): lambda d: d.post(f"/admin/jobs/{d.job(ended=True)}/retry"),
     ("POST", "/admin/jobs/{job_id}/cancel"): lambda d: d.post(f"/admin/jobs/{d.job()}/cancel"),

@@ -125,8 +125,9 @@ def test_a_span_is_sent_for_each_request_and_goes_on_with_the_callers_trace(serv
         app = application.create(service)
         from api.metrics import Metrics
         from api.observe import Observe
+        from api.traffic import Traffic
 
-        client = TestClient(Observe(app, Metrics(service), traces), "http://127.0.0.1")
+        client = TestClient(Observe(app, Metrics(service), Traffic(), traces), "http://127.0.0.1")
         client.headers["Authorization"] = f"Bearer {service.api_key}"
         parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
         client.get(f"/v1/namespaces/{SECRET}/stats", headers={"traceparent": parent})

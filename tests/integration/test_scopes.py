@@ -87,10 +87,16 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", "/admin/sign-in"): [{"key": "{key}"}],
     ("POST", "/admin/theme"): [{"theme": "dark"}],
     ("POST", "/admin/keys"): [{"scope": "read"}],
+    ("POST", "/admin/namespaces/{namespace}/erase"): [PART | {"confirm": "n"}],
+    ("POST", "/admin/import"): [{"namespace": "new", "act": "look"}, {"namespace": "new", "act": "import"}],
     ("POST", "/admin/namespaces/{namespace}/pairs"): [{"newer": "{unit_id}", "older": "{unit_id}", "keep": "newer"}],
     ("POST", "/admin/namespaces/{namespace}/units/{unit_id}/{action}"): [{"text": "I row."}],
 }  # fmt: skip
-QUERIES = {"/v1/memories/": MEM0, "/admin/namespaces/{namespace}/recall": ASK}
+QUERIES = {
+    "/v1/memories/": MEM0,
+    "/admin/namespaces/{namespace}/recall": ASK,
+    "/admin/namespaces/{namespace}/playground": ASK,
+}
 # The embedded database is the operator's; of the protocol's methods one is offered; signing out leads where a refusal
 # leads; what mem0 has and this service has not is refused to everybody.
 NEVER = {("POST", "/v1/scrub"), ("GET", "/mcp"), ("DELETE", "/mcp"), ("POST", "/admin/sign-out")} | {
@@ -140,7 +146,8 @@ class Account:
         if path.startswith("/admin"):
             page = http.get("/admin").text
             token = page.split('name="csrf" value="')[1].split('"')[0] if 'name="csrf" value="' in page else ""
-            return http.request(method, filled, data={"csrf": token} | (given or {}))
+            files = {"file": ("n.jsonl", self.ids["file"])} if path == "/admin/import" else None
+            return http.request(method, filled, data={"csrf": token} | (given or {}), files=files)
         return http.request(method, filled, json=given)
 
 

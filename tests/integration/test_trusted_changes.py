@@ -179,7 +179,7 @@ N = "/v1/namespaces/{namespace}"
 FREE = {
     # What is new: trusted as far as the key is; what is there is left as it is.
     *(("POST", path) for path in (f"{N}/exchanges", f"{N}/import", "/v1/memories/", "/v3/memories/add/",
-      "/v1/chat/completions", "/v1/responses")),
+      "/v1/chat/completions", "/v1/responses", "/admin/import")),
     # Questions.
     *(("POST", f"{N}/{name}") for name in ("recall", "context", "answer", "records/find", "records/search")),
     *(("POST", f"/{version}/memories/{end}") for version in ("v2", "v3") for end in ("", "search/")),
@@ -190,7 +190,7 @@ FREE = {
     # Erasing is a right of data protection, with a scope of its own.
     *(("DELETE", path) for path in (N, UNIT, "/v1/tenant", "/v1/memories/")),
     *(("DELETE", f"/{version}/entities/{{entity}}/{{name:path}}/") for version in ("v1", "v2")),
-    ("POST", f"{N}/erasures"), ("POST", "/v1/scrub"),
+    ("POST", f"{N}/erasures"), ("POST", "/v1/scrub"), ("POST", "/admin/namespaces/{namespace}/erase"),
     # Jobs do what rules say, which know trust.
     *(("POST", f"{room}/{end}") for room in ("/v1", "/admin")
       for end in ("namespaces/{namespace}/maintenance/{kind}", "jobs/{job_id}/retry", "jobs/{job_id}/cancel")),
