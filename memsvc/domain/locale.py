@@ -38,7 +38,7 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
     """Raises ValueError for a name that is none."""
     try:
         return zoneinfo.ZoneInfo(name)
-    except (OSError, zoneinfo.ZoneInfoNotFoundError):
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
         raise ValueError(f"There is no time zone {name!r}.") from None
 
 
@@ -49,7 +49,6 @@ def base(tag: str) -> str:
 
 def day_first(tag: str) -> bool | None:
     """Whether 03/04 is 3 April by the region of the tag; None where it has none, or the language alone decides."""
-    language, _, region = tag.partition("-")
-    if language.lower() != "en" or not region:
-        return None
-    return region.rpartition("-")[2].upper() not in _MONTH_FIRST
+    language, *others = tag.split("-")
+    region = next((part.upper() for part in others if len(part) == 2 and part.isalpha()), None)
+    return None if language.lower() != "en" or region is None else region not in _MONTH_FIRST

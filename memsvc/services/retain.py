@@ -31,7 +31,7 @@ _PORTION = 500
 _SHOWN = 100
 # What makes units is waited for: without its units a message would be taken for one that gave no memory.
 _MAKES = (redistil.KIND, redistil.STATEMENTS)
-_AGAIN_S = 300.0
+_AGAIN_S = 30.0
 
 
 class Retain:

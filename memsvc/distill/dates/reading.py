@@ -132,7 +132,9 @@ def _is_long_run(span: spans.Span) -> bool:
     return span.grain is Granularity.RANGE and span.days > 2
 
 
-def _day_first(language: tables.Language, tags: Sequence[str]) -> bool:
-    """Whether figures have the day before the month: as the region has it where a tag names one, else the language."""
+def _day_first(language: tables.Language, tags: Sequence[str]) -> bool | None:
+    """Whether figures have the day before the month: as the region has it where a tag names one, else the language;
+    None where neither tells.
+    """
     said = (day_first(tag) for tag in tags if base(tag) == language.name)
-    return next((first for first in said if first is not None), language.day_first)
+    return next((first for first in said if first is not None), language.day_first or None)
