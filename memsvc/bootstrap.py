@@ -162,22 +162,27 @@ def build_runner(settings: Settings) -> Runner:
     reader = loading.reader(settings, text_generator)
     text_encoder = loading.encoder(settings)
     consolidation = handlers.consolidation(settings, text_encoder, text_generator)
-    made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation)
+    journal = loading.journal(settings)
+    erase = _erase_of_files(settings, database, journal)
+    made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation, erase)
     # A worker keeps what it has read, and no request that erases reaches it.
     forgotten = Forgotten(
         database, loading.caches(settings), reader, [functools.partial(consolidation.sweep, database)]
     )
     forgotten.start()
-    first = restored(settings, database, loading.journal(settings)).compare
+    first = restored(settings, database, journal).compare
     return Runner(database, made, settings.jobs, beside=forgotten.close, apart=handlers.APART, first=first)
 
 
 def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
     """For a process that serves nothing yet, and has nothing but files in its data folder to forget."""
-    folder = settings.server.folder
-    snapshots = SnapshotFolder(folder / "indexes", settings.index.snapshot_bytes)
-    erase = Erase(database, snapshots.discard, discard=loading.caches(settings).discard, journal=journal)
-    return Restored(database, erase, journal)
+    return Restored(database, _erase_of_files(settings, database, journal), journal)
+
+
+def _erase_of_files(settings: Settings, database: Database, journal: Journal) -> Erase:
+    """For a process that holds nothing of namespaces but in files."""
+    snapshots = SnapshotFolder(settings.server.folder / "indexes", settings.index.snapshot_bytes)
+    return Erase(database, snapshots.discard, discard=loading.caches(settings).discard, journal=journal)
 
 
 def reach(
@@ -214,7 +219,7 @@ def _ingest(
         handlers.depth(settings),
         [refine.KIND] if settings.distill.with_model else [],
         kick,
-        southern=settings.distill.southern,
+        locale=settings.distill.locale,
         inline_bytes=settings.limits.distil_inline_bytes,
         shares=shares,
     )
@@ -245,14 +250,15 @@ def _wire(
     text_generator = loading.generator(settings)
     reader = loading.reader(settings, text_generator)
     consolidation = handlers.consolidation(settings, text_encoder, text_generator, aside)
-    made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation)
-    unset = settings.reader.model is None
-    endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = loading.caches(settings)
     discard = _discard(reader if reader is not None else read, consolidation)
+    by_age = Erase(database, indexes.drop, discard=discard, journal=journal)
+    made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation, by_age)
+    endpoint = (
+        text_generator if settings.reader.model is None and isinstance(text_generator, EndpointGenerator) else None
+    )
     runner = Runner(database, made, settings.jobs, notify, apart=handlers.APART)
-    learned = loading.ranker(settings), loading.cross_encoder(settings)
-    recall = Recall(text_encoder, indexes, settings.recall, *learned, accesses.note, southern=settings.distill.southern)
+    recall = _recall(settings, text_encoder, indexes, accesses)
     return Service(
         settings=settings,
         database=database,
@@ -285,6 +291,13 @@ def _wire(
         api_key=api_key,
         postgres=postgres,
     )
+
+
+def _recall(settings: Settings, text_encoder: TextEncoder, indexes: Indexes, accesses: Accesses) -> Recall:
+    return Recall(
+        text_encoder, indexes, settings.recall, loading.ranker(settings), loading.cross_encoder(settings),
+        accesses.note, locale=settings.distill.locale,
+    )  # fmt: skip
 
 
 def _discard(

@@ -20,12 +20,14 @@ from memsvc.services import (
     redistil,
     reencode,
     refine,
+    retain,
     summarise,
     verdicts,
 )
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.contexts import Contexts
+from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
 from memsvc.services.maintain import Maintain
 from memsvc.services.promote import Promote
@@ -33,16 +35,17 @@ from memsvc.services.read_ahead import ReadAhead
 from memsvc.services.redistil import Redistil
 from memsvc.services.reencode import Reencode
 from memsvc.services.refine import Refine
+from memsvc.services.retain import Retain
 from memsvc.services.summarise import Summarise
 from memsvc.services.verdicts import Verdicts
-from memsvc.services.work import Handler
+from memsvc.services.work import Handler, Lease
 from memsvc.settings import Settings
 from memsvc.store.database import Database
 
 # Behind every write, and soon done.
 APART = (contexts.KIND,)
 # Those that can say what they would do.
-DRY = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND)
+DRY = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND, retain.KIND)
 # Of a consolidation's pairs, of a write: they are queued behind them, and nobody asks for one.
 QUEUED = (verdicts.KIND, redistil.STATEMENTS, contexts.KIND)
 
@@ -70,13 +73,14 @@ def handlers(
     text_generator: TextGenerator | None,
     reader: LazyReader | None,
     consolidating: Consolidate,
+    erase: Erase,
 ) -> dict[str, Handler]:
-    """Job kind -> what does it."""
+    """Job kind -> what does it; `erase` is this process's."""
     if settings.distill.with_model and text_generator is None:
         raise errors.Invalid(
             "MEMSVC_DISTILL_WITH_MODEL is on and no language model is configured.", "Set MEMSVC_GENERATOR_MODEL."
         )
-    distilling = Redistil(text_encoder, depth(settings), southern=settings.distill.southern)
+    distilling = Redistil(text_encoder, depth(settings), locale=settings.distill.locale)
     made: dict[str, Handler] = {
         consolidate.KIND: consolidating.run,
         consolidate.REBUILD_KIND: consolidating.rebuild,
@@ -85,6 +89,7 @@ def handlers(
         reencode.KIND: Reencode(text_encoder).run,
         forget.KIND: Forget(daily=settings.jobs.forget_faded).run,
         records.KIND: records.sweep,
+        retain.KIND: Retain(erase).run,
     }
     if settings.index.promote_units:
         limits = settings.index.promote_units, settings.index.partitions
@@ -94,13 +99,30 @@ def handlers(
     else:
         made[contexts.KIND] = Contexts(text_encoder).run
     if reader is not None:
-        made[answer.KIND] = ReadAhead(reader, settings.reader.episode_tokens).run
+        made[answer.KIND] = _where_allowed(ReadAhead(reader, settings.reader.episode_tokens).run)
     if text_generator is not None:
         bounds = settings.generator
-        made[refine.KIND] = Refine(text_encoder, text_generator, bounds.timeout_s, bounds.max_tokens).run
-        made[summarise.KIND] = Summarise(text_generator, bounds.timeout_s, bounds.max_tokens).run
-        made[verdicts.KIND] = Verdicts(text_generator, bounds.timeout_s, bounds.max_tokens).run
+        made[refine.KIND] = _where_allowed(
+            Refine(text_encoder, text_generator, bounds.timeout_s, bounds.max_tokens).run
+        )
+        made[summarise.KIND] = _where_allowed(Summarise(text_generator, bounds.timeout_s, bounds.max_tokens).run)
+        made[verdicts.KIND] = _where_allowed(Verdicts(text_generator, bounds.timeout_s, bounds.max_tokens).run)
     return made
+
+
+def _where_allowed(handler: Handler) -> Handler:
+    """What gives a language model what was said, but for namespaces that let none read it."""
+
+    def run(lease: Lease) -> None:
+        with lease.reading() as (_, space):
+            is_allowed = space.settings.reads_with_model
+        if is_allowed:
+            handler(lease)
+            return
+        with lease.transaction() as (connection, _):
+            lease.finish(connection, {"left": "No language model reads this namespace (language_model: never)."})
+
+    return run
 
 
 def maintain(

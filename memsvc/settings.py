@@ -9,6 +9,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from memsvc.domain.locale import Locale
 from memsvc.retrieval import support
 
 
@@ -132,8 +133,9 @@ class DistillSettings(BaseSettings):
     hemisphere: Literal["northern", "southern"] = Field("northern", description="whose summer is meant, here and asked")
 
     @property
-    def southern(self) -> bool:
-        return self.hemisphere == "southern"
+    def locale(self) -> Locale:
+        """What dates mean, where a namespace sets nothing."""
+        return Locale(self.hemisphere == "southern")
 
 
 class GeneratorSettings(BaseSettings):

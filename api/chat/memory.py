@@ -81,8 +81,19 @@ class Talk:
             self.service.ingest.write(self.tenant_id, self.namespace, [exchange], None, self.writer)
         return bool(said)
 
-    def refuse_secrets(self) -> None:
-        """Raises Invalid where what is to be kept of the request holds a secret, and the memory takes none."""
+    def check(self) -> None:
+        """Raises Conflict where no language model is to read the memory, and Invalid where what is to be kept of the
+        request holds a secret, and the memory takes none.
+        """
+        try:
+            space = self.service.namespaces.find(self.tenant_id, self.namespace)
+        except errors.NotFound:
+            space = None  # nothing has been said in it yet
+        if space is not None and not space.settings.reads_with_model and not self.grounded:
+            raise errors.Conflict(
+                f"No language model is given what is said in {self.namespace!r} (language_model: never).",
+                "Ask for its context or its answer, which quotes memories, or set language_model of the namespace.",
+            )
         last = self.body.messages[-1]
         if self.body.memsvc.remember and last.role == "user":
             self.service.ingest.refuse_secrets(self.tenant_id, self.namespace, last.words)

@@ -143,7 +143,7 @@ async def _answered(
             "No language model is configured.",
             'Set MEMSVC_GENERATOR_MODEL, or MEMSVC_GENERATOR_URL; "grounded" in "memsvc" replies without one.',
         )
-    await anyio.to_thread.run_sync(about.refuse_secrets)
+    await anyio.to_thread.run_sync(about.check)
     messages = [] if about.grounded else await anyio.to_thread.run_sync(about.messages)
     try:
         if not body.stream:

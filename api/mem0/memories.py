@@ -280,7 +280,7 @@ class Memories:
             self.service.encoder,
             self.service.indexes,
             settings,
-            southern=chosen.distill.southern,
+            locale=chosen.distill.locale,
         )
 
     def _namespaces(self, wanted: Filter) -> list[str]:

@@ -1,15 +1,17 @@
-"""What the consolidation changed: old and new side by side, with the call that takes it back."""
+"""What the background changed: old and new side by side, with the call that takes it back."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 
 from api.auth import Caller
 from api.deps import Limit, NamespaceName, Services
+from memsvc.domain.unit import Status
 from memsvc.services.inspect import Change
 from memsvc.store.units import StoredUnit
 from memsvc.wire import changes as wire
@@ -19,6 +21,9 @@ from memsvc.wire.reads import UnitSource
 router = APIRouter(prefix="/v1/namespaces/{namespace}", tags=["read"])
 # A moment in microseconds since 1970, and a change's place among those of that moment.
 CURSOR = r"^[0-9]{1,17}-[0-9]{1,18}$"
+_KINDS: Mapping[Status, Literal["superseded", "merged", "forgotten"]] = {
+    Status.SUPERSEDED: "superseded", Status.MERGED: "merged", Status.ARCHIVED: "forgotten",
+}  # fmt: skip
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TICK = dt.timedelta(microseconds=1)
 
@@ -39,8 +44,8 @@ def changes(
     ] = None,
     limit: Limit = 100,
 ) -> wire.ChangePage:
-    """What was superseded or merged in the background, as far as it still stands, the newest decision first; each with
-    the call that takes it back.
+    """What was superseded, merged or forgotten in the background, as far as it still stands, the newest decision first;
+    each with the call that takes it back. What was erased cannot be: the audit trail counts it.
     """
     page = service.inspect.changes(caller.tenant_id, namespace, limit, place(cursor), since, until)
     return wire.ChangePage(
@@ -65,9 +70,9 @@ def written(found: tuple[dt.datetime, int] | None) -> str | None:
 def _change(namespace: str, found: Change) -> wire.ChangeResult:
     unit_id = quote(found.unit.unit.id, safe="")
     return wire.ChangeResult(
-        kind="merged" if found.unit.unit.status == "merged" else "superseded",
+        kind=_KINDS[found.unit.unit.status],
         unit=_side(found.unit),
-        by=_side(found.by),
+        by=_side(found.by) if found.by is not None else None,
         decided_at=found.decided_at,
         cause=found.cause,
         undo=wire.Undo(method="PATCH", path=f"/v1/namespaces/{namespace}/units/{unit_id}", body={"action": "restore"}),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from fastapi import APIRouter
 
 from api.auth import Admin, Caller, Eraser
 from api.deps import NamespaceName, Services, UnitId
+from memsvc.bootstrap import Service
+from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
+from memsvc.store.keys import Principal
 from memsvc.wire import selections, settings
 
 router = APIRouter(prefix="/v1", tags=["namespaces"])
@@ -14,19 +19,21 @@ router = APIRouter(prefix="/v1", tags=["namespaces"])
 
 @router.get("/namespaces/{namespace}", response_model=settings.NamespaceSettings)
 def found(namespace: NamespaceName, caller: Caller, service: Services) -> settings.NamespaceSettings:
-    """What holds in the namespace."""
-    return settings.NamespaceSettings(secrets=service.namespaces.find(caller.tenant_id, namespace).secrets)
+    """What holds in the namespace, and what of it is set for it alone."""
+    return _settings(service, service.namespaces.find(caller.tenant_id, namespace), caller)
 
 
 @router.put("/namespaces/{namespace}", response_model=settings.NamespaceSettings)
 def put(
     namespace: NamespaceName, body: settings.NewSettings, caller: Admin, service: Services
 ) -> settings.NamespaceSettings:
-    """Set what is done about secrets: they are kept, masked wherever they would be served, or refused with what holds
-    them. It holds at once, for what was said before, too. A namespace that is not there is made.
+    """Set what holds in the namespace: what is not named stays as it is, null is as it is for all. What is done about
+    secrets holds at once for what was said before, too; how dates are read and how much is distilled for what is said
+    from now on, and for the rest after a job `distill`. Retention is looked after once a day, first in a day; a job
+    `retain` does it at once, or with `dry_run` says what it would do. A namespace that is not there is made.
     """
-    done = service.namespaces.set_secrets(caller.tenant_id, namespace, body.secrets, caller.writer)
-    return settings.NamespaceSettings(secrets=done.secrets)
+    given = body.model_dump(exclude_unset=True)
+    return _settings(service, service.namespaces.put(caller.tenant_id, namespace, given, caller.writer), caller)
 
 
 @router.delete("/namespaces/{namespace}", response_model=selections.ErasureReceipt)
@@ -87,6 +94,21 @@ def scrub(caller: Admin, service: Services) -> None:
     while it is rewritten.
     """
     service.erase.scrub(caller.tenant_id, caller.key_id)
+
+
+def _settings(service: Service, space: Namespace, caller: Principal) -> settings.NamespaceSettings:
+    chosen, own = service.settings.distill, space.settings
+    locale = own.locale(chosen.locale)
+    return settings.NamespaceSettings(
+        secrets=space.secrets,
+        retention=[settings.RetentionTerm(**dataclasses.asdict(term)) for term in own.retention or ()],
+        reply_share=chosen.reply_share if own.reply_share is None else own.reply_share,
+        languages=list(locale.languages),
+        time_zone=locale.time_zone or "UTC",
+        hemisphere="southern" if locale.southern else "northern",
+        language_model=own.language_model or "allowed",
+        own=service.namespaces.own(caller.tenant_id, space.name),
+    )
 
 
 def _selection(body: selections.Selection) -> Selection:

@@ -50,7 +50,7 @@ def distil(messages: list[Message], settings: DistillSettings) -> Distillate:
     made = [
         compose.distill(
             session, preceding=(), participants=(), namespace_id="preview", count_tokens=tokens.count,
-            depth=Depth(settings.reply_share), southern=settings.southern,
+            depth=Depth(settings.reply_share), locale=settings.locale,
         )
         for session in sessions.values()
     ]  # fmt: skip

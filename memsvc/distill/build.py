@@ -21,6 +21,7 @@ from memsvc.distill.corrections import Correction
 from memsvc.distill.segment import Fence, Sentence
 from memsvc.distill.statements import Statement
 from memsvc.domain import proposition, third_person
+from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import Message
 from memsvc.domain.timespan import Granularity, TimeSpan
 from memsvc.domain.unit import Artefact, Assertion, Kind, MemoryUnit, Source, unit_id
@@ -37,8 +38,8 @@ _DEFINED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one message is distilled against. `names` are the participants, `recent` the last messages; `southern`:
-    seasons of the southern half of the earth.
+    """What one message is distilled against. `names` are the participants, `recent` the last messages; `locale`
+    says what dates mean.
     """
 
     message: Message
@@ -48,7 +49,7 @@ class Setting:
     is_peer_talk: bool
     namespace_id: str
     count_tokens: Callable[[str], int]
-    southern: bool = False
+    locale: Locale = HERE
 
     @property
     def previous(self) -> Message | None:
@@ -67,7 +68,7 @@ def unit(setting: Setting, statement: Statement, question: str, corrected: Corre
     core = corrected.proposition if corrected else said
     spoken = proposition.agreed(question) if agrees else core
     month = functools.partial(month_before, setting, statement)
-    times = dates.find(spoken, message.occurred_at, month, southern=setting.southern)
+    times = dates.find(spoken, message.occurred_at, month, locale=setting.locale)
     resolved = _resolutions(times)
     behind = corrected.context if corrected else ""
     if question and not corrected and (agrees or questions.is_elliptic(said)):
@@ -182,7 +183,8 @@ def month_before(setting: Setting, statement: Statement) -> TimeSpan | None:
         near.append((previous.content, previous.occurred_at))
     for text, said_at in near:
         if dates.MONTH.search(text):
-            months = [span for span in dates.find(text, said_at) if span.granularity is Granularity.MONTH]
+            found = dates.find(text, said_at, locale=setting.locale)
+            months = [span for span in found if span.granularity is Granularity.MONTH]
             return months[0] if len(months) == 1 else None
     return None
 

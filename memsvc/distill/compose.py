@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -11,6 +12,7 @@ from memsvc.distill import build, corrections, dates, gate, information, lexicon
 from memsvc.distill.build import DISTILLER, Setting
 from memsvc.distill.segment import Fence
 from memsvc.distill.statements import Reading, Span, Statement
+from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import MemoryUnit, Skip
 
@@ -50,6 +52,11 @@ class Depth:
 DEFAULT_DEPTH = Depth()
 
 
+def depth_of(reply_share: float | None, default: Depth) -> Depth:
+    """How deep a namespace is distilled: as it sets, else as all are."""
+    return default if reply_share is None else Depth(reply_share)
+
+
 @dataclass(frozen=True, slots=True)
 class Distillate:
     """Units in the order of their sources, and what gave none: spans of messages, or whole ones."""
@@ -81,19 +88,19 @@ def distill(
     namespace_id: str,
     count_tokens: outline.Count,
     depth: Depth = DEFAULT_DEPTH,
-    southern: bool = False,
+    locale: Locale = HERE,
 ) -> Distillate:
     """Units of consecutive `messages` of one session, one statement each.
 
     `preceding` are the messages before them, up to PRECEDING_MESSAGES; `participants` the named speakers of the
-    session; `southern` takes seasons for those of the southern half of the earth. Every sentence stands in a unit or
-    in a skip, and the same ones whether a session comes message by message or at once. A message gives at most
-    MOST_IN_MESSAGE units, one of its caption aside.
+    session; `locale` says what dates mean. Every sentence stands in a unit or in a skip, and the same ones whether a
+    session comes message by message or at once. A message gives at most MOST_IN_MESSAGE units, one of its caption
+    aside.
     """
     made = portions(
         [*preceding, *messages], begin=(len(preceding), 0),
         participants=[*participants, *(m.speaker for m in messages if m.speaker)],
-        namespace_id=namespace_id, count_tokens=count_tokens, depth=depth, southern=southern,
+        namespace_id=namespace_id, count_tokens=count_tokens, depth=depth, locale=locale,
     )  # fmt: skip
     every = list(made)
     return Distillate(
@@ -112,12 +119,13 @@ def portions(
     namespace_id: str,
     count_tokens: outline.Count,
     depth: Depth = DEFAULT_DEPTH,
-    southern: bool = False,
+    locale: Locale = HERE,
 ) -> Iterator[Portion]:
     """The units of a session's messages from `begin` on, of those `wanted` alone where that is given; made as they are
     asked for, in portions of about `most` units and messages. A message of more is cut where no
     unit reaches across.
     """
+    session = [dataclasses.replace(said, occurred_at=locale.local(said.occurred_at)) for said in session]
     names = tuple(dict.fromkeys(participants))
     called = frozenset(word for name in names for word in lexicon.words(name))
     is_peer_talk = not any(message.role is Role.ASSISTANT for message in session) and len(names) > 1
@@ -140,7 +148,7 @@ def portions(
             continue
         before = session[max(0, number - PRECEDING_MESSAGES) : number]
         others = tuple(name for name in names if name != message.name)
-        setting = Setting(message, tuple(before), others, names, is_peer_talk, namespace_id, count_tokens, southern)
+        setting = Setting(message, tuple(before), others, names, is_peer_talk, namespace_id, count_tokens, locale)
         reason = gate.reason_to_skip(message) or ("repeated" if _is_repeated(message, before) else None)
         pieces, left = ([], [Skip(message.id, reason)]) if reason else _pieces(setting, called, depth)
         is_cut = len(pieces) > most
@@ -216,7 +224,7 @@ def _pieces(setting: Setting, names: frozenset[str], depth: Depth) -> tuple[list
 
 def _is_of_one_month(setting: Setting, one: Statement, other: Statement) -> bool:
     """Whether the same words name the same days: "on the 5th" is of the month that was named before."""
-    if not dates.find(one.text, setting.message.occurred_at):
+    if not dates.find(one.text, setting.message.occurred_at, locale=setting.locale):
         return True
     return build.month_before(setting, one) == build.month_before(setting, other)
 

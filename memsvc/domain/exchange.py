@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memsvc.domain.message import Role
+from memsvc.domain.space_settings import UNSET, SpaceSettings
 from memsvc.domain.unit import Skip
 
 
@@ -81,8 +82,8 @@ class WriteReceipt:
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """A memory space of a tenant. `id` is new for every life of a name; `head` is the number of changes so far;
-    `secrets` says what is done about them: "keep", "mask" or "refuse". `partitioned`: up to which change a partition in
-    the database has its vectors, None where it has no partition.
+    `secrets` says what is done about them: "keep", "mask" or "refuse"; `settings` is what else is set for it.
+    `partitioned`: up to which change a partition in the database has its vectors, None where it has no partition.
     """
 
     tenant_id: uuid.UUID
@@ -92,3 +93,4 @@ class Namespace:
     encoder: str
     secrets: str = "keep"
     partitioned: int | None = None
+    settings: SpaceSettings = UNSET

@@ -174,6 +174,7 @@ class Namespace:
     record_paths = _in_it(records.record_paths)
     record_batch = _in_it(records.record_batch)
     settings = _in_it(naming.settings)
+    configure = _in_it(naming.configure)
     set_secrets = _in_it(naming.set_secrets)
     declare_aliases = _in_it(naming.declare_aliases)
     aliases = _in_it(naming.aliases)

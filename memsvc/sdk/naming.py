@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from memsvc.sdk.calls import dump, get, place
 from memsvc.sdk.transport import Call
@@ -11,14 +12,23 @@ from memsvc.wire import settings as wire_settings
 
 
 def settings(namespace: str) -> Call[wire_settings.NamespaceSettings]:
-    """What holds in the namespace: whether secrets are kept, masked or refused."""
+    """What holds in the namespace, and what of it is set for it alone."""
     return get(wire_settings.NamespaceSettings, place(namespace))
+
+
+def configure(namespace: str, /, **given: Any) -> Call[wire_settings.NamespaceSettings]:
+    """Set what holds in the namespace, by the fields of `wire.settings.NewSettings`: secrets, retention, reply_share,
+    languages, time_zone, hemisphere, language_model. What is not given stays, None is as it is for all of the service;
+    needs the scope admin. Raises a ValidationError for what no namespace can have.
+    """
+    body = wire_settings.NewSettings.model_validate(given)
+    sent = body.model_dump(mode="json", exclude_unset=True)
+    return Call("PUT", place(namespace), wire_settings.NamespaceSettings.model_validate_json, sent)
 
 
 def set_secrets(namespace: str, mode: wire_settings.Secrets) -> Call[wire_settings.NamespaceSettings]:
     """Keep secrets, mask them wherever they would be served, or refuse what holds one; needs the scope admin."""
-    body = wire_settings.NewSettings(secrets=mode)
-    return Call("PUT", place(namespace), wire_settings.NamespaceSettings.model_validate_json, dump(body))
+    return configure(namespace, secrets=mode)
 
 
 def declare_aliases(namespace: str, name: str, aliases: Sequence[str]) -> Call[list[wire.AliasResult]]:

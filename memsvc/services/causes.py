@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from memsvc.domain.unit import Kind
 from memsvc.store.decisions import EDITED as EDITED
+from memsvc.store.decisions import FORGOTTEN as FORGOTTEN
 from memsvc.store.decisions import INVALIDATED as INVALIDATED
 from memsvc.store.decisions import RESTORED as RESTORED
 from memsvc.store.units import StoredUnit
 
 DISTILLED = "distilled"
 DISTILLED_AGAIN = "distilled again"
-FORGOTTEN = "forgotten"
 RUN_OUT = f"{FORGOTTEN}: expired"
 # What a person decided is not decided again by a rule.
 BY_HAND = (EDITED, INVALIDATED, RESTORED)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.selection import By, Selection
 from memsvc.services import consolidate, follow_ups, redistil
 from memsvc.services.causes import BY_HAND
+from memsvc.services.work import Lease
 from memsvc.store import (
     aliases,
     audit,
@@ -30,6 +32,7 @@ from memsvc.store import (
     namespaces,
     partitions,
     records,
+    retention,
     selections,
     standing,
     tenants,
@@ -142,6 +145,27 @@ class Erase:
                 made.update(selections.naming_units(connection, space, selection.value))
             return {"message": len(chosen), "unit": len(made)}
 
+    def aged(self, lease: Lease, chosen: Mapping[str, AbstractSet[tuple[str, int]]]) -> tuple[int, int]:
+        """Erase those messages, by a job: message -> its units with their versions, as they were when they were found
+        to have been kept long enough. How many were, and how many have changed since and stay. Raises LeaseLost.
+        """
+        job = lease.job
+        with self._journal.erasing(self._database, job.tenant_id) as (connection, marks):
+            space = lease.enter(connection)
+            now: dict[str, set[tuple[str, int]]] = {message_id: set() for message_id in chosen}
+            for unit in retention.aged(connection, space, BY_HAND, chosen.keys()):
+                for message_id in unit.message_ids:
+                    now[message_id].add((unit.id, unit.version))
+            there = exchanges.marks(connection, space, chosen.keys())
+            going = [item for item, units in chosen.items() if item in there and now[item] == units]
+            if going:
+                counts = remove(connection, space, going, by=job.id)
+                marks += tombstones.of_messages(space, going)
+                audit.add(connection, job.tenant_id, None, "erase.retention", f"namespace:{space.id}", counts)
+        if going:
+            self._forget(space)
+        return len(going), len(chosen) - len(going)
+
     def tenant(self, tenant_id: uuid.UUID, actor: str) -> Erasure:
         """Every namespace of the tenant, and every key but the one that asks; its audit trail and its name stay."""
         with self._journal.erasing(self._database, tenant_id) as (connection, marks):
@@ -204,10 +228,14 @@ class Erase:
 
 
 def remove(
-    connection: sa.Connection, space: Namespace, message_ids: Collection[str], unit_ids: Collection[str] = ()
+    connection: sa.Connection,
+    space: Namespace,
+    message_ids: Collection[str],
+    unit_ids: Collection[str] = (),
+    by: uuid.UUID | None = None,
 ) -> collections.Counter[str]:
     """Everything of these messages, and these units, under the namespace's lock; rows per table. The rest is queued to
-    be made anew.
+    be made anew. `by` is the job that does it, where one does.
     """
     own = sorted({*selections.units_of(connection, space, message_ids), *unit_ids})
     near = sorted(set(selections.neighbours(connection, space, message_ids)) - set(own))
@@ -222,7 +250,7 @@ def remove(
     erasure.forget_gained(connection, space, words)
     counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
     counts.update(erasure.delete_messages(connection, space, message_ids))
-    counts["job"] = erasure.interrupt_jobs(connection, space)
+    counts["job"] = erasure.interrupt_jobs(connection, space, by)
     # Nobody writes to the partition now.
     partitions.forget(connection, space, [*own, *spoilt, *message_ids, *followers])
     erasure.forget_decided(connection, space, message_ids)

@@ -15,6 +15,8 @@ CONSOLIDATE = "consolidate"
 REBUILD = "rebuild"
 FORGET = "forget"
 SWEEP = "sweep"
+# Puts away and erases what is older than its namespace keeps it.
+RETAIN = "retain"
 # Makes the statements of a write that was too long to make them at once.
 STATEMENTS = "statements"
 # Gives messages the vectors of their words in context.

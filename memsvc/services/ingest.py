@@ -23,6 +23,7 @@ from memsvc import errors
 from memsvc.distill import compose
 from memsvc.distill.compose import Depth
 from memsvc.domain.exchange import Namespace, NewExchange, Receipt, Writer, WriteReceipt
+from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Skip
 from memsvc.models import tokens
@@ -69,8 +70,9 @@ class _Distilled:
 
 
 class Ingest:
-    """`depth` is how much the distiller keeps, `southern` whose seasons it reads; `inline_bytes` the most words (UTF-8)
-    of a write that are distilled within it; `kinds` are further jobs behind a write; `kick` tells their runner.
+    """`depth` is how much the distiller keeps, `locale` what dates mean, both where a namespace sets nothing;
+    `inline_bytes` the most words (UTF-8) of a write that are distilled within it; `kinds` are further jobs behind a
+    write; `kick` tells their runner.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Ingest:
         kinds: Sequence[str] = (),
         kick: Callable[[], None] = lambda: None,
         *,
-        southern: bool = False,
+        locale: Locale = HERE,
         inline_bytes: float = math.inf,
         shares: Shares | None = None,
     ) -> None:
@@ -90,7 +92,7 @@ class Ingest:
         self._database = database
         self._encoder = encoder
         self._depth = depth
-        self._southern = southern
+        self._locale = locale
         self._kinds = tuple(kinds)
         self._kick = kick
 
@@ -115,7 +117,7 @@ class Ingest:
                 replay = _replay(connection, space, idempotency_key, request_hash)
                 if replay:
                     return replay
-                admitted = admission.admit(connection, space, batch, writer)
+                admitted = admission.admit(connection, space, batch, writer, space.settings.locale(self._locale))
                 is_long = _size(admitted) > self._inline_bytes
                 context = {} if is_long else _context(connection, space, admitted)
             distilled = [_undistilled(item) for item in admitted] if is_long else self._distil(space, admitted, context)
@@ -150,8 +152,8 @@ class Ingest:
                 participants=names,
                 namespace_id=str(space.id),
                 count_tokens=tokens.count,
-                depth=self._depth,
-                southern=self._southern,
+                depth=compose.depth_of(space.settings.reply_share, self._depth),
+                locale=space.settings.locale(self._locale),
             )
             before.extend(item.messages)
             ends = {message.id: message.expires_at for message in item.messages}

@@ -54,12 +54,12 @@ class UnitPage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A unit that lost its place to another, or was merged into it, as both stand; `decided_at` is when the
-    consolidation decided that, `cause` why, in its words.
+    """A unit that lost its place to another, or was merged into it, as both stand; `by` None: it was put away.
+    `decided_at` is when that was decided, `cause` why, in words.
     """
 
     unit: units.StoredUnit
-    by: units.StoredUnit
+    by: units.StoredUnit | None
     decided_at: dt.datetime
     cause: str
 
@@ -168,16 +168,20 @@ class Inspect:
         since: dt.datetime | None = None,
         until: dt.datetime | None = None,
     ) -> ChangePage:
-        """What the consolidation superseded and merged, as far as it stands, the newest decision first: those made
-        within [since, until). Raises NotFound.
+        """What the background superseded, merged and put away, as far as it stands, the newest decision first: those
+        made within [since, until). Raises NotFound.
         """
         with self._reading(tenant_id, namespace_name) as (connection, space):
             found = decisions.page(connection, space, limit + 1, before, since, until)
             shown = found[:limit]
             veil = secrecy.veil(connection, space)
             shown = veil(shown)
-            ends = veil(units.by_id(connection, space, {end for item in shown for end in (item.unit_id, item.by)}))
-        changes = tuple(Change(ends[item.unit_id], ends[item.by], item.decided_at, item.cause) for item in shown)
+            named = {end for item in shown for end in (item.unit_id, item.by) if end is not None}
+            ends = veil(units.by_id(connection, space, named))
+        changes = tuple(
+            Change(ends[item.unit_id], ends[item.by] if item.by is not None else None, item.decided_at, item.cause)
+            for item in shown
+        )
         return ChangePage(changes, (shown[-1].decided_at, shown[-1].place) if len(found) > limit else None)
 
     def episodes(self, tenant_id: uuid.UUID, namespace_name: str) -> list[Episode]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.query import Query
 from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index.far import Behind
@@ -58,7 +59,8 @@ class Recalled:
 @dataclass(frozen=True, slots=True)
 class Served:
     """`memories` are those that were there to pack, best first; `lacks`: a time or a number is asked for, and the best
-    message has none; `degraded` says why meaning was not searched.
+    message has none; `degraded` says why meaning was not searched;
+    `reads_with_model`: a language model may be given it.
     """
 
     seq: int
@@ -69,11 +71,12 @@ class Served:
     likely: Mapping[str, float]
     timings_ms: dict[str, float]
     degraded: str | None
+    reads_with_model: bool = True
 
 
 class Recall:
     """`trees` are the learned ranker, `read` a cross-encoder, None for none; `note` is told which units were served;
-    `southern` says whose seasons a question means.
+    `locale` says what dates in a question mean where its namespace sets nothing.
     """
 
     def __init__(
@@ -85,9 +88,9 @@ class Recall:
         read: Read | None = None,
         note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
         *,
-        southern: bool = False,
+        locale: Locale = HERE,
     ) -> None:
-        self.stages = Stages(encoder, indexes, settings, trees, read, southern=southern)
+        self.stages = Stages(encoder, indexes, settings, trees, read, locale=locale)
         self._note = note
         self._pins = Pins()
 
@@ -148,7 +151,7 @@ class Recall:
         clock.lap("packing")
         return Served(
             run.space.head, packed, tuple(memories), run.order.support(run.unsaid), run.order.lacks(), run.likely(),
-            clock.timings_ms(), run.degraded,
+            clock.timings_ms(), run.degraded, run.space.settings.reads_with_model,
         )  # fmt: skip
 
     def _run(
@@ -194,7 +197,7 @@ class Recall:
         with stages.indexes.reading(tenant_id, name) as (connection, space, index):
             degraded = words_alone(space, index, stages.encoder.name)
             clock.lap("following")
-            asked = stages.analysed(query, index.speakers())
+            asked = stages.analysed(query, index.speakers(), space)
             clock.lap("analysis")
             search = stages.search(connection, space, index, query, None if degraded else vector)
             found = search.best(stages.per_arm(query))

@@ -15,6 +15,7 @@ from typing import Any
 from memsvc import errors
 from memsvc.distill import compose, upgrade
 from memsvc.distill.compose import Depth, Place, Portion
+from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Kind, MemoryUnit, Source, Status
 from memsvc.models import tokens
@@ -51,10 +52,10 @@ class _Course:
 
 
 class Redistil:
-    def __init__(self, encoder: TextEncoder, depth: Depth, *, southern: bool = False) -> None:
+    def __init__(self, encoder: TextEncoder, depth: Depth, *, locale: Locale = HERE) -> None:
         self._encoder = encoder
         self._depth = depth
-        self._southern = southern
+        self._locale = locale
 
     def run(self, lease: Lease) -> None:
         """The job's handler. With `after` and `to` in its payload it is about that stretch of the change feed."""
@@ -96,7 +97,9 @@ class Redistil:
             names = exchanges.participants(connection, space, session)
         portions = compose.portions(
             messages, begin=_place(messages, course.at), wanted=course.wanted, most=_PORTION, participants=names,
-            namespace_id=str(space.id), count_tokens=tokens.count, depth=self._depth, southern=self._southern,
+            namespace_id=str(space.id), count_tokens=tokens.count,
+            depth=compose.depth_of(space.settings.reply_share, self._depth),
+            locale=space.settings.locale(self._locale),
         )  # fmt: skip
         return all(self._store(lease, session, messages, portion, course) for portion in portions)
 

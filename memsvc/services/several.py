@@ -180,7 +180,9 @@ class Several:
         clock.lap("encoding")
         parts = [part for name in names if (part := self._opened(tenant_id, name, query, vector, fleeting))]
         clock.lap("following")
-        asked = stages.analysed(query, list(dict.fromkeys(name for part in parts for name in part.speakers)))
+        speakers = list(dict.fromkeys(name for part in parts for name in part.speakers))
+        # The one that is named first says what dates in the question mean.
+        asked = stages.analysed(query, speakers, parts[0].space)
         clock.lap("analysis")
         corpus = lexical.corpus_of_all([part.corpus for part in parts])
         per_arm = stages.per_arm(query)

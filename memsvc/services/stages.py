@@ -14,6 +14,7 @@ from memsvc.distill import dates
 from memsvc.domain.alias import Names
 from memsvc.domain.context import Memory
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.locale import Locale
 from memsvc.domain.message import Role
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored, Unsaid
@@ -108,8 +109,8 @@ class Order:
 
 
 class Stages:
-    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `southern` says whose seasons a question
-    means.
+    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `locale` says what dates in a
+    question mean, where its namespace sets nothing.
     """
 
     def __init__(
@@ -120,22 +121,29 @@ class Stages:
         trees: Trees | None,
         read: Read | None,
         *,
-        southern: bool,
+        locale: Locale,
     ) -> None:
         self.encoder = encoder
         self.indexes = indexes
         self.read = read
         self._settings = settings
         self._trees = trees
-        self._southern = southern
+        self._locale = locale
         self._matching = Matching()
 
     def per_arm(self, query: Query) -> int:
         """So many candidates each arm brings."""
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
 
-    def analysed(self, query: Query, speakers: Sequence[str]) -> Analysis:
-        return analysis.analyse(query, speakers, self._read_times)
+    def analysed(self, query: Query, speakers: Sequence[str], space: Namespace) -> Analysis:
+        """The question, as one of this namespace."""
+        locale = space.settings.locale(self._locale)
+        query = dataclasses.replace(query, asked_at=locale.local(query.asked_at))
+
+        def read_times(text: str, query: Query) -> Sequence[TimeSpan]:
+            return dates.find(text, query.asked_at, locale=locale)
+
+        return analysis.analyse(query, speakers, read_times)
 
     def search(
         self,
@@ -199,9 +207,6 @@ class Stages:
             return memories, True
         given = self._settings.cross_encoder_first, self._settings.cross_encoder_timeout_s
         return reading.reread(self.read, asked, memories, *given)
-
-    def _read_times(self, text: str, query: Query) -> Sequence[TimeSpan]:
-        return dates.find(text, query.asked_at, southern=self._southern)
 
 
 def context_entries(query: Query, budget_tokens: int | None) -> int | None:

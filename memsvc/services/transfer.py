@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace, Writer
+from memsvc.domain.space_settings import UNSET
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import erase, follow_ups, secrecy
 from memsvc.services import shares as shared
@@ -127,7 +128,7 @@ class Transfer:
         # A new id, always: indexes are kept by it, and one from a file could be another tenant's.
         space = namespaces.lock(connection, Namespace(tenant_id, uuid.uuid4(), name, header["head"], header["encoder"]))
         require_encoder(space, self._encoder.name)
-        values = {field: header[field] for field in ("head", "consolidated", "created_at", "secrets")}
+        values = {field: header[field] for field in ("head", "consolidated", "created_at", "secrets", "settings")}
         connection.execute(sa.update(_N).where(_N.c.tenant_id == tenant_id, _N.c.id == space.id).values(values))
         found = namespaces.find(connection, tenant_id, name)
         assert found is not None
@@ -223,7 +224,9 @@ def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
 
 def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:
     here = (_N.c.tenant_id == space.tenant_id, _N.c.id == space.id)
-    row = connection.execute(sa.select(_N.c.created_at, _N.c.consolidated, _N.c.secrets).where(*here)).one()
+    row = connection.execute(
+        sa.select(_N.c.created_at, _N.c.consolidated, _N.c.secrets, _N.c.settings).where(*here)
+    ).one()
     return {
         "format": FORMAT,
         "encoder": space.encoder,
@@ -231,6 +234,7 @@ def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:
         "consolidated": row.consolidated,
         "created_at": row.created_at.astimezone(dt.UTC).isoformat(),
         "secrets": row.secrets,
+        "settings": row.settings,
         "statements": [[job["after"], job["to"]] for job in jobs.payloads(connection, space, follow_ups.STATEMENTS)],
     }
 
@@ -273,6 +277,7 @@ class _Lines:
                 raise ValueError
             if mode not in (None, secrecy.KEEP, secrecy.MASK, secrecy.REFUSE):
                 raise ValueError
+            settings = UNSET.with_values(value.get("settings") or {}).as_json() or None
             stretches = value.get("statements")
             statements = None if stretches is None else [(int(after), int(to)) for after, to in stretches]
             if any(not 0 <= after <= to <= head for after, to in statements or ()):
@@ -280,7 +285,7 @@ class _Lines:
         except (KeyError, ValueError, TypeError):
             raise errors.Invalid("The first line of the export is not whole.", _WHOLE) from None
         return {"head": head, "consolidated": consolidated, "created_at": created_at, "encoder": encoder,
-                "secrets": mode, "statements": statements}  # fmt: skip
+                "secrets": mode, "settings": settings, "statements": statements}  # fmt: skip
 
     def rows(self) -> Iterator[tuple[str, Any]]:
         """(table, row) up to the last line, which must say the same number and hash."""

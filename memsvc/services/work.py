@@ -69,11 +69,15 @@ class Lease:
         """One transaction under the namespace's lock, entered only while the job is this worker's. Raises LeaseLost."""
         self._finishing = False
         with self._database.tenant(self.job.tenant_id) as connection:
-            space = namespaces.lock_by_id(connection, self.job.tenant_id, self.job.namespace_id)
-            if space is None or not jobs.holds(connection, self.job):
-                raise LeaseLost
-            yield connection, space
+            yield connection, self.enter(connection)
         self.is_finished = self._finishing  # it is committed
+
+    def enter(self, connection: sa.Connection) -> Namespace:
+        """Take the namespace's lock in a transaction begun elsewhere; likewise. Raises LeaseLost."""
+        space = namespaces.lock_by_id(connection, self.job.tenant_id, self.job.namespace_id)
+        if space is None or not jobs.holds(connection, self.job):
+            raise LeaseLost
+        return space
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[sa.Connection]:

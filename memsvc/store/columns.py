@@ -10,6 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 instant = sa.DateTime(timezone=True)
+# Of which rows the indexes are that are not of all.
+RUNNING = sa.text("state = 'running'")
+NAMED = sa.text("speaker IS NOT NULL")
+WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
+SOURCED = sa.text("source IS NOT NULL")
+OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
+ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
+REPLACED = sa.text("superseded_by IS NOT NULL")
+ARCHIVED = sa.text("status = 'archived'")
 
 
 def tenant() -> sa.Column[object]:

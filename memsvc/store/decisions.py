@@ -1,11 +1,13 @@
-"""What the consolidation decided about units, and when: read from their versions."""
+"""What the background decided about units, and when: read from their versions."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.unit import Kind, Status
@@ -17,17 +19,18 @@ _V = tables.unit_version
 EDITED = "edited by hand"
 INVALIDATED = "invalidated by hand"
 RESTORED = "restored by hand"
+FORGOTTEN = "forgotten"
 _DECIDED = (Status.SUPERSEDED.value, Status.MERGED.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """That a unit gave its place to another, or was merged into it: when, and why. `place` orders decisions of one
-    moment.
+    """That a unit gave its place to another, or was merged into it, or, `by` None, was put away: when, and why. `place`
+    orders decisions of one moment.
     """
 
     unit_id: str
-    by: str
+    by: str | None
     decided_at: dt.datetime
     cause: str
     place: int
@@ -44,10 +47,64 @@ def page(
     """Decisions that still stand, the newest first: those made within [since, until), behind `before` (a decision's
     moment and place). New ones come in front, so a walk from page to page sees each of the others once.
     """
-    other, deciding = _U.alias(), _V.alias()
+    found = [*_page(connection, namespace, limit, before, since, until, is_forgotten=False)]
+    found += _page(connection, namespace, limit, before, since, until, is_forgotten=True)
+    return sorted(found, key=lambda item: (item.decided_at, item.place), reverse=True)[:limit]
+
+
+def _page(
+    connection: sa.Connection,
+    namespace: Namespace,
+    limit: int,
+    before: tuple[dt.datetime, int] | None,
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    *,
+    is_forgotten: bool,
+) -> Iterator[Decision]:
+    """Of what was forgotten, or of what others took the place of: each has an index of its own."""
+    other, deciding, last = _U.alias(), _V.alias(), _last_otherwise(namespace)
+    decided_at = sa.func.coalesce(last.c.at, _U.c.created_at)
+    number = sa.func.coalesce(last.c.version + 1, 1)
+    decided = sa.and_(*tables.within(deciding, namespace), deciding.c.unit_id == _U.c.id, deciding.c.version == number)
+    cause = sa.func.coalesce(deciding.c.cause, _U.c.cause)
+    chosen: sa.FromClause = _U
+    if is_forgotten:
+        conditions = [_U.c.status == sa.literal_column(f"'{Status.ARCHIVED}'"), cause.startswith(FORGOTTEN)]
+    else:
+        # That there is a successor the join says too; here in the words of the index.
+        conditions = [_U.c.status.in_(_DECIDED), _U.c.superseded_by.is_not(None)]
+        chosen = _U.join(other, sa.and_(*tables.within(other, namespace), other.c.id == _U.c.superseded_by))
+    statement = (
+        sa.select(
+            _U.c.id,
+            (sa.null() if is_forgotten else _U.c.superseded_by).label("by"),
+            decided_at.label("decided_at"),
+            # The version that decided may be the current one, which stands in the unit.
+            cause.label("cause"),
+            _U.c.seq,
+        )
+        .select_from(chosen)
+        .join(last, sa.true())
+        .outerjoin(deciding, decided)
+        .where(*tables.within(_U, namespace), _U.c.kind != Kind.ABSTRACT.value, *conditions)
+        .order_by(decided_at.desc(), _U.c.seq.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(sa.tuple_(decided_at, _U.c.seq) < sa.tuple_(*before))
+    if since is not None:
+        statement = statement.where(decided_at >= since)
+    if until is not None:
+        statement = statement.where(decided_at < until)
+    return (Decision(row.id, row.by, row.decided_at, row.cause, row.seq) for row in connection.execute(statement))
+
+
+def _last_otherwise(namespace: Namespace) -> LateralFromClause:
+    """Of each unit the last version that stood otherwise than it does: `version`, and `at`, when it was replaced."""
     # A unit stands as it does since the last version that stood otherwise was replaced; versions since then are of
     # other matters, such as what it has taken on from its neighbours.
-    last = (
+    return (
         sa.select(sa.func.max(_V.c.replaced_at).label("at"), sa.func.max(_V.c.version).label("version"))
         .where(
             *tables.within(_V, namespace),
@@ -60,33 +117,3 @@ def page(
         .correlate(_U)
         .lateral()
     )
-    decided_at = sa.func.coalesce(last.c.at, _U.c.created_at)
-    number = sa.func.coalesce(last.c.version + 1, 1)
-    decided = sa.and_(*tables.within(deciding, namespace), deciding.c.unit_id == _U.c.id, deciding.c.version == number)
-    statement = (
-        sa.select(
-            _U.c.id,
-            _U.c.superseded_by,
-            decided_at.label("decided_at"),
-            # The version that decided may be the current one, which stands in the unit.
-            sa.func.coalesce(deciding.c.cause, _U.c.cause).label("cause"),
-            _U.c.seq,
-        )
-        .select_from(_U)
-        .join(other, sa.and_(*tables.within(other, namespace), other.c.id == _U.c.superseded_by))
-        .join(last, sa.true())
-        .outerjoin(deciding, decided)
-        .where(*tables.within(_U, namespace), _U.c.status.in_(_DECIDED), _U.c.kind != Kind.ABSTRACT.value)
-        .where(_U.c.superseded_by.is_not(None))  # what the join says too, in the words of the index
-        .order_by(decided_at.desc(), _U.c.seq.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        statement = statement.where(sa.tuple_(decided_at, _U.c.seq) < sa.tuple_(*before))
-    if since is not None:
-        statement = statement.where(decided_at >= since)
-    if until is not None:
-        statement = statement.where(decided_at < until)
-    return [
-        Decision(row.id, row.superseded_by, row.decided_at, row.cause, row.seq) for row in connection.execute(statement)
-    ]

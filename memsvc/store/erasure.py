@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import re
+import uuid
 from collections.abc import Collection, Sequence, Set
 from typing import Any
 
@@ -241,11 +242,12 @@ def by_hand(
     return sorted(connection.execute(statement).scalars())
 
 
-def interrupt_jobs(connection: sa.Connection, namespace: Namespace) -> int:
+def interrupt_jobs(connection: sa.Connection, namespace: Namespace, by: uuid.UUID | None = None) -> int:
     """Take running jobs from their workers, who may have read what is erased now: they begin anew, and whatever their
-    workers still do is refused. What ended jobs noted is dropped.
+    workers still do is refused. What ended jobs noted is dropped. `by` is the job that erases.
     """
     j = tables.job
+    others = sa.true() if by is None else j.c.id != by
     connection.execute(
         sa.update(j)
         .where(*tables.within(j, namespace), j.c.state.not_in([State.QUEUED.value, State.RUNNING.value]))
@@ -253,7 +255,7 @@ def interrupt_jobs(connection: sa.Connection, namespace: Namespace) -> int:
     )
     statement = (
         sa.update(j)
-        .where(*tables.within(j, namespace), j.c.state.in_([State.QUEUED.value, State.RUNNING.value]))
+        .where(*tables.within(j, namespace), j.c.state.in_([State.QUEUED.value, State.RUNNING.value]), others)
         .values(
             state=State.QUEUED.value, epoch=j.c.epoch + 1, lease_until=None, last_error=None, done=0, total=None,
             payload=_without(_without(_without(j.c.payload, "last_session"), "counts"), "at"),

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.space_settings import UNSET, SpaceSettings
 from memsvc.store import cells, partitions, tables, together
 from memsvc.store.database import DEFAULT_SECRETS, Database
 from memsvc.store.together import Asked
@@ -204,10 +205,17 @@ def leaving(connection: sa.Connection, tenant_id: uuid.UUID) -> str | None:
     return connection.execute(statement).scalar_one_or_none()
 
 
-def set_secrets(connection: sa.Connection, namespace: Namespace, mode: str | None) -> None:
-    """What is done about secrets in it from now on; None as the service's default says."""
+def put_settings(connection: sa.Connection, namespace: Namespace, secrets: str | None, settings: SpaceSettings) -> None:
+    """What holds in it from now on: what is done about secrets, None as the service's default says, and all else."""
     own = sa.update(_T).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
-    connection.execute(own.values(secrets=mode))
+    connection.execute(own.values(secrets=secrets, settings=settings.as_json() or sa.null()))
+
+
+def own_secrets(connection: sa.Connection, namespace: Namespace) -> str | None:
+    """What is set about secrets for this namespace alone."""
+    own = sa.select(_T.c.secrets).where(_T.c.tenant_id == namespace.tenant_id, _T.c.id == namespace.id)
+    found: str | None = connection.execute(own).scalar_one()
+    return found
 
 
 def unset(connection: sa.Connection, fresh: Namespace) -> Namespace:
@@ -240,5 +248,8 @@ def _here(connection: sa.Connection, tenant_id: uuid.UUID, name: str, row: Any |
 def _namespace(connection: sa.Connection, row: Any | None) -> Namespace | None:
     if row is None or row.is_moved:
         return None
-    found = Namespace(row.tenant_id, row.id, row.name, row.head, row.encoder, partitioned=row.partitioned)
+    settings = UNSET.with_values(row.settings) if row.settings else UNSET
+    found = Namespace(
+        row.tenant_id, row.id, row.name, row.head, row.encoder, partitioned=row.partitioned, settings=settings
+    )
     return dataclasses.replace(found, secrets=row.secrets) if row.secrets else unset(connection, found)

@@ -23,13 +23,7 @@ from memsvc.store.accounts import placement as placement
 from memsvc.store.accounts import tenant as tenant
 from memsvc.store.accounts import tombstone as tombstone
 
-_RUNNING = sa.text("state = 'running'")
-_NAMED = sa.text("speaker IS NOT NULL")
-_WITHOUT_VECTORS = sa.text("embedding IS NULL AND quarantined_at IS NULL")
-_SOURCED = sa.text("source IS NOT NULL")
-_OPEN = sa.text("state <> ALL (ARRAY['done', 'dead', 'cancelled'])")
-_ENDED = sa.text("state = ANY (ARRAY['done', 'cancelled'])")
-_REPLACED = sa.text("superseded_by IS NOT NULL")
+_PLACE = ("tenant_id", "namespace_id")
 
 namespace = sa.Table(
     "namespace",
@@ -47,6 +41,7 @@ namespace = sa.Table(
     sa.Column("partitioned", sa.BigInteger),  # likewise its partition; null where it has none
     # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
     sa.Column("secrets", sa.Text),
+    sa.Column("settings", JSONB),  # what else is set for it; null where nothing is
     # To another cell: what is left of it here is nobody's.
     sa.Column("is_moved", sa.Boolean, nullable=False, server_default="false"),
     sa.Index("namespace_by_name", "tenant_id", "name"),
@@ -111,10 +106,12 @@ message = sa.Table(
     sa.Column("embedding", BYTEA),
     sa.UniqueConstraint("tenant_id", "namespace_id", "seq"),
     sa.Index("message_by_session", "tenant_id", "namespace_id", "session_id", "occurred_at", "seq"),
-    sa.Index("message_by_speaker", "tenant_id", "namespace_id", "session_id", "speaker", postgresql_where=_NAMED),
+    sa.Index(
+        "message_by_speaker", "tenant_id", "namespace_id", "session_id", "speaker", postgresql_where=columns.NAMED
+    ),
     columns.by_trust("message"),
-    sa.Index("message_without_vectors", "tenant_id", "namespace_id", "seq", postgresql_where=_WITHOUT_VECTORS),
-    sa.Index("message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=_SOURCED),
+    sa.Index("message_without_vectors", "tenant_id", "namespace_id", "seq", postgresql_where=columns.WITHOUT_VECTORS),
+    sa.Index("message_by_source", "tenant_id", "namespace_id", "source", postgresql_where=columns.SOURCED),
     columns.belongs(),
 )
 
@@ -187,7 +184,8 @@ unit = sa.Table(
     sa.Index("unit_by_seq", "tenant_id", "namespace_id", "seq"),
     columns.by_trust("unit"),
     sa.Index("unit_by_session", "tenant_id", "namespace_id", "session_id"),
-    sa.Index("unit_by_successor", "tenant_id", "namespace_id", "superseded_by", postgresql_where=_REPLACED),
+    sa.Index("unit_archived", "tenant_id", "namespace_id", "id", postgresql_where=columns.ARCHIVED),
+    sa.Index("unit_by_successor", "tenant_id", "namespace_id", "superseded_by", postgresql_where=columns.REPLACED),
     columns.belongs(),
 )
 
@@ -323,11 +321,13 @@ job = sa.Table(
     sa.Column("started_at", columns.instant),
     sa.Column("finished_at", columns.instant),
     sa.UniqueConstraint("tenant_id", "namespace_id", "idem_key"),
-    sa.Index("job_one_running_per_namespace", "tenant_id", "namespace_id", unique=True, postgresql_where=_RUNNING),
-    sa.Index("job_leased", "lease_until", postgresql_where=_RUNNING),
+    sa.Index(
+        "job_one_running_per_namespace", "tenant_id", "namespace_id", unique=True, postgresql_where=columns.RUNNING
+    ),
+    sa.Index("job_leased", "lease_until", postgresql_where=columns.RUNNING),
     sa.Index("job_due", "run_after", postgresql_where=sa.text("state = 'queued'")),
-    sa.Index("job_open", "tenant_id", "namespace_id", "kind", "ordinal", postgresql_where=_OPEN),
-    sa.Index("job_ended", "finished_at", postgresql_where=_ENDED),
+    sa.Index("job_open", "tenant_id", "namespace_id", "kind", "ordinal", postgresql_where=columns.OPEN),
+    sa.Index("job_ended", "finished_at", postgresql_where=columns.ENDED),
     # By a caller who has the id alone.
     sa.Index("job_by_id", "tenant_id", "id"),
     # The newest: of a tenant, in a state, of a namespace.

@@ -31,13 +31,14 @@ class Undo(Response):
 
 
 class ChangeResult(Response):
-    """Something that the background decided about two units."""
+    """Something that the background decided about a unit."""
 
-    kind: Literal["superseded", "merged"] = Field(
-        description="superseded: `by` took the place of `unit`; merged: `unit` says the same as `by`, which leads."
+    kind: Literal["superseded", "merged", "forgotten"] = Field(
+        description="superseded: `by` took the place of `unit`; merged: `unit` says the same as `by`, which leads; "
+        "forgotten: `unit` was put away, by its end, its age or because it faded."
     )
-    unit: ChangedUnit = Field(description="The unit that lost its place, or was merged.")
-    by: ChangedUnit = Field(description="The unit that took its place, or leads.")
+    unit: ChangedUnit = Field(description="The unit that lost its place, was merged, or was put away.")
+    by: ChangedUnit | None = Field(description="The unit that took its place, or leads; null: it was put away.")
     decided_at: dt.datetime = Field(description="When it was decided.")
     cause: str = Field(description="Why it was decided, in words.")
     undo: Undo = Field(description="What takes it back.")

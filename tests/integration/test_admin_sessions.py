@@ -132,7 +132,7 @@ def test_the_list_of_namespaces_comes_in_pages_by_name(
     names = sorted(f"space-{n:02}" for n in range(60))
     sign_in(http, service, tenant_id, "read")
     for name in names:
-        service.namespaces.set_secrets(tenant_id, name, "keep", Writer("operator", 1.0))
+        service.namespaces.put(tenant_id, name, {"secrets": "keep"}, Writer("operator", 1.0))
     first = http.get("/admin/namespaces").text
     assert [name for name in names if f"<strong>{name}</strong>" in first] == names[:50]
     second = http.get("/admin/namespaces", params={"after": names[49]}).text

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from memsvc.distill.dates import grammar, lexer, spans, tables
+from memsvc.domain.locale import HERE, Locale, base
 from memsvc.domain.timespan import Granularity, TimeSpan
 
 _NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -33,22 +34,22 @@ def find(
     text: str,
     anchor: dt.datetime,
     month_before: Callable[[], TimeSpan | None] = lambda: None,
-    *,
-    southern: bool = False,
+    locale: Locale = HERE,
 ) -> tuple[TimeSpan, ...]:
     """The intervals that `text` names, in order of appearance; relative ones counted from `anchor` (aware).
 
     Days are those of the anchor's own offset. `month_before` tells a month that was named just before, and is asked
-    where "on the 15th" is then a day of it. `southern`: seasons of the southern half of the earth.
+    where "on the 15th" is then a day of it. Of the languages only those of `locale` are read,
+    where it names one that is known here, the first of them where figures leave it open.
     """
     words = frozenset(_LETTERS.findall(text.casefold()))
     if _TRIGGERS.isdisjoint(words) and not _FIGURES.search(text) and not _DENSE_WORDS.search(text):
         return ()
     # Equal instants of two zones are one key to a cache, so the zone stands in words.
     given = text, anchor.isoformat(), str(anchor.tzinfo), anchor
-    found, of_a_month = _find(*given, None, southern)
+    found, of_a_month = _find(*given, None, locale)
     month = month_before() if of_a_month else None
-    return _find(*given, month, southern)[0] if month else found
+    return _find(*given, month, locale)[0] if month else found
 
 
 def is_relative(span: TimeSpan) -> bool:
@@ -76,14 +77,14 @@ def describe(span: TimeSpan) -> str:
 # Several rules look at the same sentence, one after the other.
 @functools.lru_cache(maxsize=256)
 def _find(
-    text: str, _instant: str, _zone: str, anchor: dt.datetime, month_before: TimeSpan | None, southern: bool
+    text: str, _instant: str, _zone: str, anchor: dt.datetime, month_before: TimeSpan | None, locale: Locale
 ) -> tuple[tuple[TimeSpan, ...], bool]:
     """The intervals, and whether one of them is a bare day of a month."""
     found: list[tuple[int, int, TimeSpan]] = []
     of_a_month = False
     words = lexer.words(text)
-    for lexicon in _languages(text):
-        reader = grammar.Reader(text, words, lexicon, anchor, southern=southern)
+    for lexicon in _languages(text, locale.languages):
+        reader = grammar.Reader(text, words, lexicon, anchor, locale)
         for start, end, time, index in reader.read():
             of_a_month = of_a_month or _is_of_a_month(time)
             if any(start < stop and begin < end for begin, stop, _ in found):
@@ -97,21 +98,31 @@ def _find(
     return tuple(span for _, _, span in sorted(found, key=lambda item: item[0])), of_a_month
 
 
-def _languages(text: str) -> list[lexer.Lexicon]:
-    """The languages of which the text has a word of time, those first of which it has most common words."""
+def _languages(text: str, tags: Sequence[str]) -> list[lexer.Lexicon]:
+    """The languages of which the text has a word of time, those first of which it has most common words; of equals that
+    first which the tags name first. Where they name one that is known here, no other is looked for.
+    """
     words = frozenset(_LETTERS.findall(text.casefold()))
-    candidates = [lexicon for lexicon in _SPACED if not lexicon.triggers.isdisjoint(words)]
-    best = max(len(lexicon.common & words) for lexicon in _SPACED)
+    every = _named(tags) or _LEXICONS
+    spaced = [lexicon for lexicon in every if not lexicon.dense]
+    candidates = [lexicon for lexicon in spaced if not lexicon.triggers.isdisjoint(words)]
+    best = max((len(lexicon.common & words) for lexicon in spaced), default=0)
     candidates = [x for x in candidates if len(x.common & words) * 3 >= best - 1]  # "hier" is here, or yesterday
     candidates.sort(key=lambda lexicon: -len(lexicon.common & words))
-    if _FIGURES.search(text):
-        likeliest = max(_SPACED, key=lambda lexicon: len(lexicon.common & words))
+    if spaced and _FIGURES.search(text):
+        likeliest = max(spaced, key=lambda lexicon: len(lexicon.common & words))
         if likeliest not in candidates:
             candidates.append(likeliest)
     if _DENSE.search(text):
-        dense = [lexicon for lexicon in _LEXICONS if lexicon.dense]
+        dense = [lexicon for lexicon in every if lexicon.dense]
         candidates += sorted(dense, key=lambda lexicon: -sum(mark in text for mark in lexicon.common))
     return candidates
+
+
+def _named(tags: Sequence[str]) -> tuple[lexer.Lexicon, ...]:
+    """Those of the languages that the tags name, in their order."""
+    known = {lexicon.language.name: lexicon for lexicon in _LEXICONS}
+    return tuple(known[name] for name in dict.fromkeys(map(base, tags)) if name in known)
 
 
 def _is_of_a_month(time: spans.Time) -> bool:

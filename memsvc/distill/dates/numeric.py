@@ -11,8 +11,8 @@ from memsvc.distill.dates import spans
 _ONGOING = re.compile(r"(?i)\b(?:ha(?:ve|s|d)|been|known)\b|['’]ve\b|^\W*$")
 
 
-def read(parts: tuple[int, ...], day_first: bool, today: dt.date) -> spans.Time | None:
-    """The day; None where day and month could be swapped and the language does not tell which is first."""
+def read(parts: tuple[int, ...], day_first: bool | None, today: dt.date) -> spans.Time | None:
+    """The day; None where day and month could be swapped and nothing tells which is first (`day_first` None)."""
     if len(parts) == 2:
         pair = _pair(parts[0], parts[1], day_first)
         return spans.date_of(pair[1], pair[0]) if pair and parts != (24, 7) else None
@@ -25,11 +25,13 @@ def read(parts: tuple[int, ...], day_first: bool, today: dt.date) -> spans.Time 
     return spans.day(dt.date(year, pair[1], pair[0])) if pair else None
 
 
-def _pair(first: int, second: int, day_first: bool) -> tuple[int, int] | None:
+def _pair(first: int, second: int, day_first: bool | None) -> tuple[int, int] | None:
     """(day, month) of two figures."""
-    if first > 12 or first == second or (day_first and second <= 12):
+    if first > 12 or first == second:
         return first, second
-    return (second, first) if second > 12 else None
+    if second > 12 or day_first is False:
+        return second, first
+    return (first, second) if day_first else None
 
 
 def is_ongoing(before: str) -> bool:

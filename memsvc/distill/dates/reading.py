@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memsvc.distill.dates import lexer, spans, tense
+from memsvc.distill.dates import lexer, spans, tables, tense
+from memsvc.domain.locale import Locale, base, day_first
 from memsvc.domain.timespan import Granularity
 
 CALENDAR = ("weekend", "week", "month", "quarter", "year", "decade")
@@ -33,9 +34,10 @@ class Reading:
     """One text, cut into `words`, in one language, as said on `now`."""
 
     def __init__(
-        self, text: str, words: Sequence[lexer.Word], lexicon: lexer.Lexicon, now: dt.datetime, *, southern: bool
+        self, text: str, words: Sequence[lexer.Word], lexicon: lexer.Lexicon, now: dt.datetime, locale: Locale
     ) -> None:
-        self.text, self.lexicon, self.now, self.southern = text, lexicon, now, southern
+        self.text, self.lexicon, self.now, self.southern = text, lexicon, now, locale.southern
+        self.day_first = _day_first(lexicon.language, locale.languages)
         self.today = now.date()
         self.words = words
         self.readings = lexer.readings(words, lexicon)
@@ -128,3 +130,11 @@ class Reading:
 
 def _is_long_run(span: spans.Span) -> bool:
     return span.grain is Granularity.RANGE and span.days > 2
+
+
+def _day_first(language: tables.Language, tags: Sequence[str]) -> bool | None:
+    """Whether figures have the day before the month: as the region has it where a tag names one, else the language;
+    None where neither tells.
+    """
+    said = (day_first(tag) for tag in tags if base(tag) == language.name)
+    return next((first for first in said if first is not None), language.day_first or None)

@@ -43,7 +43,7 @@ class Simple(lengths.Lengths):
             taken = self.take(index, sort)
             if taken:
                 dotted = self.take(index, "dotted")
-                day_first = self.lexicon.language.day_first or bool(dotted and dotted[0] and self.lexicon.dense)
+                day_first = True if dotted and dotted[0] and self.lexicon.dense else self.day_first
                 time = numeric.read(taken[0], day_first, self.today)
                 return Found(time, taken[1], bare=sort != "slash") if time else None
         return None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from memsvc.distill import dates
 from memsvc.distill.dates import spans
+from memsvc.domain.locale import Locale
 
 WEDNESDAY = dt.datetime(2024, 5, 15, 14, 0, tzinfo=dt.UTC)
 
@@ -346,7 +347,7 @@ def test_on_a_sunday_the_weekend_is_the_one_that_is_on(text: str, meant: str) ->
 
 
 def test_seasons_turn_round_on_the_southern_half() -> None:
-    (span,) = dates.find("We will travel in summer.", WEDNESDAY, southern=True)
+    (span,) = dates.find("We will travel in summer.", WEDNESDAY, locale=Locale(southern=True))
     assert dates.describe(span) == "December 2024 to February 2025"
 
 
@@ -373,7 +374,7 @@ PIECES = sorted({word for text, _ in ALL for word in text.split()})
     st.booleans(),
 )
 def test_any_text_gives_sane_intervals_or_nothing(text: str, anchor: dt.datetime, southern: bool) -> None:
-    for span in dates.find(text, anchor, southern=southern):
+    for span in dates.find(text, anchor, locale=Locale(southern)):
         assert span.start < span.end
         assert span.phrase in text
         assert span.phrase == span.phrase.strip(" .,")
