@@ -22,6 +22,9 @@ from memsvc.bootstrap import Service
 from memsvc.cli import app as commands
 from memsvc.cli import asking, connection
 from memsvc.sdk import Namespace
+from memsvc.services.retain import Retain
+from memsvc.services.work import Runner
+from memsvc.settings import JobSettings
 from tests.waiting import LIMIT_S, until
 
 ASKED = ("add", "recall", "context", "answer", "profile", "changes", "status", "tail", "settings")
@@ -261,7 +264,9 @@ def test_a_reader_that_closes_the_pipe_is_no_error(base_url: str, memory: Namesp
     assert done.stderr == ""
 
 
-def test_what_holds_in_a_namespace_is_shown_set_and_looked_after(cli: CliRunner, memory: Namespace) -> None:
+def test_what_holds_in_a_namespace_is_shown_set_and_looked_after(
+    service: Service, cli: CliRunner, memory: Namespace
+) -> None:
     here = ("-n", memory.name)
     memory.add("I live in Oslo.", session_id="s", speaker="Ana")
     told = run(cli, "settings", *here).split("\n")
@@ -273,7 +278,13 @@ def test_what_holds_in_a_namespace_is_shown_set_and_looked_after(cli: CliRunner,
         "retention of event: forgotten after 30 days", "retention of everything else: erased after 365 days"
     ]  # fmt: skip
     assert read(cli, "settings", *here, "--unset", "retention")["own"] == ["time_zone"]
-    assert "done. dry_run: True, forgotten: 0, erased: 0" in run(cli, "retain", *here, "--dry-run")
+    runner = Runner(service.database, {"retain": Retain(service.erase).run}, JobSettings(poll_s=0.05))
+    runner.start()
+    try:
+        told = run(cli, "retain", *here, "--dry-run")
+    finally:
+        runner.stop()
+    assert "done. dry_run: True, forgotten: 0, erased: 0" in told
 
 
 @pytest.mark.parametrize(
