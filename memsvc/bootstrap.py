@@ -12,7 +12,8 @@ from memsvc import errors, handlers, loading, rooms, safety
 from memsvc.index.pool import IndexPool
 from memsvc.index.snapshots import SnapshotFolder
 from memsvc.models.encoder import TextEncoder
-from memsvc.models.generator import EndpointGenerator, TextGenerator
+from memsvc.models.endpoint import EndpointGenerator
+from memsvc.models.generator import TextGenerator
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.services import (

@@ -17,7 +17,8 @@ from eval.runs import judging
 from eval.runs.journal import Journal
 from memsvc.cli import app as commands
 from memsvc.errors import Invalid
-from memsvc.models.generator import EndpointGenerator, GeneratorFailed
+from memsvc.models.endpoint import EndpointGenerator
+from memsvc.models.generator import GeneratorFailed
 from tests.unit.models.test_generator import Endpoint, answers, says
 
 Opinion = Callable[[str, dict[str, Any]], str]
