@@ -26,8 +26,27 @@ _NOT_TAKEN = (400, 404, 415, 422, 501)
 _LOOK_S = 0.25
 
 
+class Address:
+    """Where an OpenAI-compatible chat endpoint is asked, `{base_url}/chat/completions`, and with which key.
+
+    `shown` is the address for messages, without a user and password. Raises Invalid for a key that no header can carry.
+    """
+
+    def __init__(self, base_url: str, api_key: str | None) -> None:
+        # A key that is read from a file often ends in a line break.
+        self.key = (api_key or "").strip()
+        if not (self.key.isascii() and self.key.isprintable()):
+            raise errors.Invalid(
+                "MEMSVC_GENERATOR_API_KEY has characters that an HTTP header cannot carry.", "Set it anew."
+            )
+        self.url = f"{base_url.rstrip('/')}/chat/completions"
+        self.shown = re.sub(r"//[^/]*@", "//", self.url)
+        # Bytes are counted as they come, so a compressed reply, which could swell, is not asked for.
+        self.headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+
+
 class EndpointGenerator:
-    """An OpenAI-compatible chat endpoint: `{base_url}/chat/completions`.
+    """A model behind an endpoint, waited for in the caller's thread.
 
     Once connected, a call ends at its deadline whatever the server does. It reads at most `max_response_bytes`, and
     follows no redirect: the address is the operator's choice, not the server's. No error names the key. Raises Invalid
@@ -43,23 +62,14 @@ class EndpointGenerator:
         *,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        # A key that is read from a file often ends in a line break.
-        self._key = (api_key or "").strip()
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise errors.Invalid(
-                "MEMSVC_GENERATOR_API_KEY has characters that an HTTP header cannot carry.", "Set it anew."
-            )
-        self._address = f"{base_url.rstrip('/')}/chat/completions"
-        # For messages: without a user and password.
-        self._url = re.sub(r"//[^/]*@", "//", self._address)
+        self._address = Address(base_url, api_key)
+        self._url = self._address.shown
         self._model = model
         self._max_response_bytes = max_response_bytes
         self._knows_schemas = True
         self._streams = True
-        # Bytes are counted as they come, so a compressed reply, which could swell, is not asked for.
-        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
         self._http = httpx.Client(
-            headers=headers,
+            headers=self._address.headers,
             # One connection per call: a deadline that closes it can hit no other call.
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
@@ -188,8 +198,8 @@ class EndpointGenerator:
         self, body: dict[str, Any], timeout_s: float, hangup: _Hangup, events: Events | None
     ) -> tuple[int, bytes]:
         received = bytearray()
-        extensions = {"trace": hangup.trace}
-        with self._http.stream("POST", self._address, json=body, timeout=timeout_s, extensions=extensions) as response:
+        url, extensions = self._address.url, {"trace": hangup.trace}
+        with self._http.stream("POST", url, json=body, timeout=timeout_s, extensions=extensions) as response:
             encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
             if response.status_code == 200 and encoding != "identity":
                 raise GeneratorRefused(
@@ -246,7 +256,8 @@ class EndpointGenerator:
 
     def _shown(self, text: str) -> str:
         """At most 300 characters for a message. Servers echo headers, so the key is taken out before the cut."""
-        clean = text.replace(self._key, "[key]") if self._key else text
+        key = self._address.key
+        clean = text.replace(key, "[key]") if key else text
         return "".join(char if char.isprintable() else " " for char in clean[:300])
 
 
