@@ -27,7 +27,7 @@ from memsvc.services.cells import Cells
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
-from memsvc.services.forgotten import Forgotten
+from memsvc.services.erased_elsewhere import ErasedElsewhere
 from memsvc.services.indexes import Indexes
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
@@ -68,7 +68,7 @@ class Service:
     several: Several
     answers: Answers
     accesses: Accesses
-    forgotten: Forgotten
+    erased_elsewhere: ErasedElsewhere
     inspect: Inspect
     maintain: Maintain
     namespaces: Namespaces
@@ -98,7 +98,7 @@ class Service:
         """
         ended = self.runner.stop() and self.answers.stop()
         self.accesses.close()
-        self.forgotten.close()
+        self.erased_elsewhere.close()
         self.indexes.close()
         self.aside.close()
         if self.others is not None:
@@ -163,12 +163,12 @@ def build_runner(settings: Settings) -> Runner:
     consolidation = handlers.consolidation(settings, text_encoder, text_generator)
     made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation)
     # A worker keeps what it has read, and no request that erases reaches it.
-    forgotten = Forgotten(
+    erased_elsewhere = ErasedElsewhere(
         database, loading.caches(settings), reader, [functools.partial(consolidation.sweep, database)]
     )
-    forgotten.start()
+    erased_elsewhere.start()
     first = restored(settings, database, loading.journal(settings)).compare
-    return Runner(database, made, settings.jobs, beside=forgotten.close, apart=handlers.APART, first=first)
+    return Runner(database, made, settings.jobs, beside=erased_elsewhere.close, apart=handlers.APART, first=first)
 
 
 def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
@@ -245,8 +245,6 @@ def _wire(
     reader = loading.reader(settings, text_generator)
     consolidation = handlers.consolidation(settings, text_encoder, text_generator, aside)
     made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation)
-    unset = settings.reader.model is None
-    endpoint = text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
     read = loading.caches(settings)
     discard = _discard(reader if reader is not None else read, consolidation)
     runner = Runner(database, made, settings.jobs, notify, apart=handlers.APART)
@@ -264,9 +262,11 @@ def _wire(
         ingest=_ingest(settings, database, text_encoder, runner.kick, shares),
         recall=recall,
         several=Several(recall.stages, accesses.note),
-        answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
+        answers=Answers(database, recall, reader, _endpoint(settings, text_generator), settings.reader, runner.kick),
         accesses=accesses,
-        forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),
+        erased_elsewhere=ErasedElsewhere(
+            database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]
+        ),
         inspect=Inspect(database),
         maintain=handlers.maintain(database, text_encoder, made, runner.kick),
         namespaces=Namespaces(database, text_encoder, discard, shares),
@@ -285,6 +285,12 @@ def _wire(
         api_key=api_key,
         postgres=postgres,
     )
+
+
+def _endpoint(settings: Settings, text_generator: TextGenerator | None) -> EndpointGenerator | None:
+    """What answers where no reader is set: the generator, if it is behind an address."""
+    unset = settings.reader.model is None
+    return text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
 
 
 def _discard(

@@ -16,7 +16,7 @@ from memsvc.models.trees import Trees
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker as rankers
-from memsvc.retrieval.reading import Read
+from memsvc.retrieval.rescoring import Score
 from memsvc.settings import Settings
 from memsvc.store.journal import Journal
 
@@ -95,7 +95,7 @@ def ranker(settings: Settings) -> Trees | None:
     return rankers.load(rankers.WEIGHTS.get(chosen) or Path(chosen))
 
 
-def cross_encoder(settings: Settings) -> Read | None:
+def cross_encoder(settings: Settings) -> Score | None:
     """The cross-encoder as set. Raises Unavailable when it cannot be had."""
     if settings.recall.cross_encoder is None:
         return None

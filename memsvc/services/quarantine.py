@@ -96,7 +96,7 @@ class Quarantine:
             decided = erasure.decided(connection, space, spoilt)
             _, freed = erasure.delete_units(connection, space, spoilt)
             followers = selections.behind(connection, space, chosen)
-            exchanges.forget_vectors(connection, space, followers)
+            exchanges.drop_vectors(connection, space, followers)
             erasure.interrupt_jobs(connection, space)
             head = erasure.publish(
                 connection, space, removed_units=spoilt, removed_messages=chosen if aside else (),

@@ -14,18 +14,18 @@ from memsvc.domain.query import Analysis
 from memsvc.retrieval import fusion
 
 # (question, texts, deadline) -> (n,) scores between 0 and 1, or None when the time ran out.
-Read = Callable[[str, Sequence[str], float], NDArray[np.float32] | None]
+Score = Callable[[str, Sequence[str], float], NDArray[np.float32] | None]
 
 
-def reread(
-    read: Read, analysis: Analysis, memories: Sequence[Memory], first: int, timeout_s: float
+def rescored(
+    score: Score, analysis: Analysis, memories: Sequence[Memory], first: int, timeout_s: float
 ) -> tuple[list[Memory], bool]:
     """The `first` memories in the model's order with its scores, the others behind; and whether it had the time.
 
     Without it the order stays. What was superseded stays behind here too.
     """
     head, rest = memories[:first], memories[first:]
-    values = read(analysis.query.text, [memory.text for memory in head], time.monotonic() + timeout_s)
+    values = score(analysis.query.text, [memory.text for memory in head], time.monotonic() + timeout_s)
     if values is None:
         return list(memories), False
     scored = [

@@ -14,8 +14,8 @@ from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
 from memsvc.domain.selection import By, Selection
 from memsvc.sdk import Namespace
-from memsvc.services import answer, forgotten
-from memsvc.services.forgotten import Forgotten
+from memsvc.services import answer, erased_elsewhere
+from memsvc.services.erased_elsewhere import ErasedElsewhere
 from memsvc.services.work import Runner
 from memsvc.settings import DatabaseSettings, JobSettings, ReaderSettings, ServerSettings, Settings
 from memsvc.store import jobs, links, namespaces
@@ -42,7 +42,7 @@ def worker(service: Service, folder: Path, tmp_path_factory: pytest.TempPathFact
     settings.jobs = JobSettings(in_server=False)
     settings.reader = ReaderSettings(model=str(model), grounded=False)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(forgotten, "_EVERY_S", 0.02)
+        patched.setattr(erased_elsewhere, "_EVERY_S", 0.02)
         runner = bootstrap.build_runner(settings)
         yield runner
         runner.stop()
@@ -96,7 +96,7 @@ def test_what_nothing_was_taken_from_stays_read(
     kept = files(folder)
     say(bees, "other", ("m9", "Ben", "I play the oboe."))
     reader = worker._handlers[answer.KIND].__self__._reader  # type: ignore[attr-defined]
-    Forgotten(service.database, reader._caches, reader).sweep()
+    ErasedElsewhere(service.database, reader._caches, reader).sweep()
     assert len(kept) == 1 and files(folder) == kept
     bees.erase()
     until(lambda: not files(folder))
@@ -110,7 +110,7 @@ def test_another_servers_index_forgets_what_was_erased_though_nobody_asks_it(
     pool = other.stages.indexes._pool
     asked = Query("Which animal was adopted?", memory.recall("numbat").results[0].t_mention)
     other.recall(service.tenant_id, memory.name, asked, 10)
-    sweeper = Forgotten(
+    sweeper = ErasedElsewhere(
         service.database,
         loading.caches(Settings(ServerSettings(data_dir=tmp_path))),
         None,

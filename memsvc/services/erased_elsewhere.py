@@ -1,4 +1,4 @@
-"""Forget in this process what was erased by another one: what its reader has read, and what else is held of it.
+"""What another process erased goes from this one too: what its reader has read, and what else is held of it.
 
 The process that erases discards its own before it answers. The others are told by nobody; once a minute they look at
 the change feed, which names what was removed, and at whether the namespace is there at all.
@@ -20,10 +20,10 @@ from memsvc.store import erasure, feed, namespaces
 from memsvc.store.database import Database
 
 _EVERY_S = 60.0
-_log = structlog.get_logger("memsvc.forgotten")
+_log = structlog.get_logger("memsvc.erased_elsewhere")
 
 
-class Forgotten:
+class ErasedElsewhere:
     """`reader` is None in a process without a model; `sweeps` see to what else it holds of namespaces."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Forgotten:
     def start(self) -> None:
         """Look once a minute, in one thread however often this is called, until `close`."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="memsvc-forgotten", daemon=True)
+            self._thread = threading.Thread(target=self._loop, name="memsvc-erased-elsewhere", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class Forgotten:
         there = {item.path for item in kept}
         self._looked = {path: seq for path, seq in self._looked.items() if path in there}
         if self._reader is not None:
-            self._reader.forget_gone()
+            self._reader.drop_gone()
         for sweep in self._sweeps:
             sweep()
 

@@ -22,7 +22,7 @@ Erased = Mapping[bytes, dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Survivors:
     """Of a namespace: all of it, or these of it."""
 
     whole: bool
@@ -46,7 +46,7 @@ def spaces(connection: sa.Connection, tenant_id: uuid.UUID) -> list[uuid.UUID]:
     return list(connection.execute(statement).scalars())
 
 
-def of(connection: sa.Connection, space: Namespace, erased: Erased) -> Standing:
+def of(connection: sa.Connection, space: Namespace, erased: Erased) -> Survivors:
     """What of the namespace, which is locked, was erased. One that was erased whole, and was written to after it was
     restored, loses what was there before alone.
     """
@@ -55,7 +55,7 @@ def of(connection: sa.Connection, space: Namespace, erased: Erased) -> Standing:
     if whole_at is not None and connection.execute(made).scalar_one() > whole_at:
         whole_at = None
     if whole_at is not None and not _is_written_since(connection, space, whole_at):
-        return Standing(whole=True)
+        return Survivors(whole=True)
 
     def is_gone(at: dt.datetime, kind: str, ref: str) -> bool:
         ends = (whole_at, erased.get(tombstones.digest(space, kind, ref)))
@@ -64,7 +64,7 @@ def of(connection: sa.Connection, space: Namespace, erased: Erased) -> Standing:
     said = sa.select(_M.c.id, _M.c.recorded_at).where(*tables.within(_M, space))
     kept = sa.select(_R.c.path, _R.c.key, _R.c.updated_at).where(*tables.within(_R, space))
     named = sa.select(_A.c.alias, _A.c.created_at).where(*tables.within(_A, space))
-    return Standing(
+    return Survivors(
         whole=False,
         messages=[
             row.id

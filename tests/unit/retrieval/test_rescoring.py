@@ -13,7 +13,7 @@ from memsvc import errors
 from memsvc.domain.context import Memory
 from memsvc.models import tokens
 from memsvc.models.cross_encoder import CrossEncoder
-from memsvc.retrieval import reading
+from memsvc.retrieval import rescoring
 from tests.unit.retrieval.test_fusion import asked
 from tests.unit.retrieval.test_packing import memory
 
@@ -43,7 +43,7 @@ def memories(count: int) -> list[Memory]:
 def test_the_first_stand_in_the_models_order_and_the_rest_behind_in_its_own(folder: Path) -> None:
     model = CrossEncoder(str(folder), threads=1, device="cpu")
     given = memories(12)
-    found, in_time = reading.reread(model.scores, QUESTION, given, 9, 60.0)
+    found, in_time = rescoring.rescored(model.scores, QUESTION, given, 9, 60.0)
     values = model.scores("Where does Ana live?", [item.text for item in given[:9]], time.monotonic() + 60)
     assert in_time and values is not None
     assert ((values > 0) & (values < 1)).all() and len(set(values.tolist())) > 1
@@ -57,13 +57,13 @@ def test_the_first_stand_in_the_models_order_and_the_rest_behind_in_its_own(fold
 def test_without_the_time_the_order_before_it_stands_and_this_is_told(folder: Path) -> None:
     model = CrossEncoder(str(folder), threads=1, device="cpu")
     given = memories(12)
-    assert reading.reread(model.scores, QUESTION, given, 9, 0.0) == (given, False)
+    assert rescoring.rescored(model.scores, QUESTION, given, 9, 0.0) == (given, False)
 
 
 def test_what_was_superseded_stays_behind_what_took_its_place() -> None:
     given = memories(2)
     given[0] = dataclasses.replace(given[0], status="superseded")
-    found, _ = reading.reread(lambda _, texts, __: np.full(len(texts), 0.9, np.float32), QUESTION, given, 5, 1.0)
+    found, _ = rescoring.rescored(lambda _, texts, __: np.full(len(texts), 0.9, np.float32), QUESTION, given, 5, 1.0)
     assert [item.unit_id for item in found] == ["u1", "u0"]
 
 
