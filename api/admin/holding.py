@@ -62,15 +62,24 @@ def _given(said: Mapping[str, str]) -> dict[str, Any]:
         name: said.get(name, "").strip() or None
         for name in ("secrets", "time_zone", "hemisphere", "language_model", "reply_share")
     }
+    given["reply_share"] = _number(given["reply_share"])
     languages = said.get("languages", "").replace(",", " ").split()
     terms = []
     for kind in _ROWS:
         days = [said.get(f"{what}_{kind}", "").strip() or None for what in ("forget", "erase")]
         if any(days):
-            forget, erase = (None if each in (None, "0") else each for each in days)
+            forget, erase = (_number(each) or None for each in days)
             named = None if kind == _OTHERS else kind
             terms.append({"kind": named, "forget_after_days": forget, "erase_after_days": erase})
     return given | {"languages": languages or None, "retention": terms or None}
+
+
+def _number(written: str | None) -> float | str | None:
+    """As the API takes it; what is no number is refused there."""
+    try:
+        return None if written is None else float(written)
+    except ValueError:
+        return written
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:

@@ -281,10 +281,10 @@ def test_what_holds_in_a_namespace_is_shown_set_and_looked_after(
     runner = Runner(service.database, {"retain": Retain(service.erase).run}, JobSettings(poll_s=0.05))
     runner.start()
     try:
-        told = run(cli, "retain", *here, "--dry-run")
+        tried = run(cli, "retain", *here, "--dry-run")
     finally:
         runner.stop()
-    assert "done. dry_run: True, forgotten: 0, erased: 0" in told
+    assert "done. dry_run: True, forgotten: 0, erased: 0" in tried
 
 
 @pytest.mark.parametrize(
