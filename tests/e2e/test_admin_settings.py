@@ -52,7 +52,7 @@ def test_what_is_set_on_the_page_holds_and_stays_when_the_form_is_sent_again(
     assert memory.settings() == said
     page.get_by_role("button", name="Say what would go").click()
     expect(page.get_by_role("status")).to_have_text("The job is queued.")
-    expect(page.get_by_text("retain").first).to_be_visible()
+    expect(page.locator("strong", has_text="retain").first).to_be_visible()
     sign_out(page)
     sign_in(page, reads)
     page.goto("/admin/namespaces/home/settings")
