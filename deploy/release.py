@@ -14,9 +14,11 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from memsvc import __version__
 
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "requirements" / "serve.txt"
@@ -24,8 +26,7 @@ PINS = ROOT / "requirements" / "serve.txt"
 
 def commit_time() -> str:
     """SOURCE_DATE_EPOCH: seconds since 1970 of the last commit, or as the environment has it."""
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    return given or _output("git", "log", "-1", "--format=%ct").strip()
+    return os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "log", "-1", "--format=%ct").strip()
 
 
 def build(folder: Path) -> list[Path]:
@@ -36,23 +37,26 @@ def build(folder: Path) -> list[Path]:
     return sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
 
 
-def sbom() -> dict[str, Any]:
-    """CycloneDX of what is pinned for serving: names, versions, licences, purls, what needs what, SHA-256 of the files."""
+def sbom(hashes: Mapping[str, str]) -> dict[str, Any]:
+    """CycloneDX of what is pinned for serving: names, versions, licences, purls, what needs what; of each file its
+    hash as `hashes` has it, package -> SHA-256. Raises SystemExit for a pin that is not installed here.
+    """
     pinned = {_normal(line.split("==")[0]) for line in PINS.read_text().splitlines() if "==" in line}
     command = (sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject", "pyproject.toml",
                "--output-reproducible", "--sv", "1.6", sys.executable)  # fmt: skip
-    whole: dict[str, Any] = json.loads(_output(*command))
-    hashes = _hashes()
+    whole: dict[str, Any] = json.loads(_output(*command, SOURCE_DATE_EPOCH=commit_time()))
     kept = [part for part in whole["components"] if _normal(part["name"]) in pinned]
     for part in kept:
         # Where this machine found it says nothing to anybody else.
         part["externalReferences"] = [
             link for link in part.get("externalReferences", []) if link["url"].startswith("https://")
         ]
-        part["hashes"] = [{"alg": "SHA-256", "content": hashes[_normal(part["name"])]}]
+        if known := hashes.get(_normal(part["name"])):
+            part["hashes"] = [{"alg": "SHA-256", "content": known}]
     missing = pinned - {_normal(part["name"]) for part in kept}
     if missing:
         raise SystemExit(f"Not installed, so nothing is known of it: {', '.join(sorted(missing))}. Run make setup.")
+    whole["metadata"]["component"]["version"] = __version__
     refs = {part["bom-ref"] for part in kept} | {whole["metadata"]["component"]["bom-ref"]}
     needs = [
         item | ({"dependsOn": [ref for ref in item["dependsOn"] if ref in refs]} if "dependsOn" in item else {})
@@ -61,8 +65,8 @@ def sbom() -> dict[str, Any]:
     return whole | {"components": kept, "dependencies": needs}
 
 
-def _hashes() -> dict[str, str]:
-    """Package -> SHA-256 of the file that pip would install here."""
+def hashes_of_files() -> dict[str, str]:
+    """Package -> SHA-256 of the file that pip would install here; asks the package index."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         _output(
@@ -70,33 +74,27 @@ def _hashes() -> dict[str, str]:
             str(PINS), "--report", str(report),
         )  # fmt: skip
         found = json.loads(report.read_text())["install"]
-    return {_normal(item["metadata"]["name"]): item["download_info"]["archive_info"]["hashes"]["sha256"] for item in found}
+    return {
+        _normal(item["metadata"]["name"]): item["download_info"]["archive_info"]["hashes"]["sha256"] for item in found
+    }
 
 
 def check(files: list[Path]) -> None:
     """Raises SystemExit unless the files are of the version that stands first in CHANGELOG.md."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("version") or _version()
     top = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    if top is None or top.group(1) != version:
-        raise SystemExit(f"CHANGELOG.md does not begin with a section on {version}.")
-    wrong = [file.name for file in files if f"-{version}" not in file.name]
+    if top is None or top.group(1) != __version__:
+        raise SystemExit(f"CHANGELOG.md does not begin with a section on {__version__}.")
+    wrong = [file.name for file in files if f"-{__version__}" not in file.name]
     if wrong:
-        raise SystemExit(f"Not of version {version}: {', '.join(wrong)}.")
-
-
-def _version() -> str:
-    (found,) = re.findall(r'^__version__ = "(.+)"$', (ROOT / "memsvc" / "__init__.py").read_text(), re.MULTILINE)
-    return found
+        raise SystemExit(f"Not of version {__version__}: {', '.join(wrong)}.")
 
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _output(*command: str) -> str:
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"SOURCE_DATE_EPOCH": "0"}, capture_output=True, text=True, check=False
-    )
+def _output(*command: str, **more: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | more, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}:\n{done.stderr}")
     return done.stdout
@@ -110,7 +108,7 @@ def main(folder: Path) -> None:
     files = build(folder)
     check(files)
     bill = folder / "sbom.json"
-    bill.write_text(json.dumps(sbom(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    bill.write_text(json.dumps(sbom(hashes_of_files()), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in [*files, bill]]
     (folder / "SHA256SUMS").write_text("".join(lines))
     sys.stdout.write("".join(lines))

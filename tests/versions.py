@@ -144,7 +144,9 @@ def fill(account: Account) -> dict[str, str]:
     for namespace, session, day, messages in _sessions():
         exchange = {"session_id": session, "occurred_at": f"{day}T10:00:00+02:00", "messages": messages}
         body = {"exchanges": [exchange | {"id": f"on-{day}", "metadata": {"day": day}}]}
-        account.ask("POST", place(namespace, "exchanges"), body, headers={"Idempotency-Key": f"{day}-{messages[0]['id']}"})
+        account.ask(
+            "POST", place(namespace, "exchanges"), body, headers={"Idempotency-Key": f"{day}-{messages[0]['id']}"}
+        )
     account.ask("PUT", place("ana", "aliases"), {"name": "Ana", "aliases": ["Anja", "Mum"]})
     account.finish()
     units = {unit["sources"][0]["message_id"]: unit["id"] for unit in account.all(place("ana", "units"), "units")}
@@ -172,7 +174,9 @@ def _keep_records(account: Account) -> None:
     account.ask("PUT", place("ana", "records"), settings | {"text": "Ana reads Portuguese and thinks in metres."})
     held = {"op": "put", "path": ["users", "nico"], "key": "boat", "value": {"feet": 31.5}, "ttl_s": _LONG}
     bare = {"op": "put", "path": ["users", "nico"], "key": "gone", "value": {}}
-    account.ask("POST", place("ana", "records", "batch"), {"operations": [held | {"text": ["a sloop", "a boat"]}, bare]})
+    account.ask(
+        "POST", place("ana", "records", "batch"), {"operations": [held | {"text": ["a sloop", "a boat"]}, bare]}
+    )
     account.ask("POST", place("ana", "records", "delete"), {"path": ["users", "nico"], "key": "gone"})
 
 

@@ -32,7 +32,9 @@ def lacking(old: Any, new: Any, at: str = "") -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         return [one for key in old for one in lacking(old[key], new.get(key), f"{at}.{key}")]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [one for number, pair in enumerate(zip(old, new, strict=True)) for one in lacking(*pair, f"{at}[{number}]")]
+        return [
+            one for number, pair in enumerate(zip(old, new, strict=True)) for one in lacking(*pair, f"{at}[{number}]")
+        ]
     return [] if old == new else [f"{at}: {old!r} is {new!r}"]
 
 
@@ -122,7 +124,9 @@ def _writing_goes_on(account: Account) -> None:
     first = account.ask("POST", place("ana", "exchanges"), body, headers={"Idempotency-Key": "after"})
     assert account.ask("POST", place("ana", "exchanges"), body, headers={"Idempotency-Key": "after"}) == first
     account.finish()
-    texts = [one["text"] for one in account.ask("POST", place("ana", "recall"), {"query": "Where does Ana live?"})["results"]]
+    texts = [
+        one["text"] for one in account.ask("POST", place("ana", "recall"), {"query": "Where does Ana live?"})["results"]
+    ]
     assert "Tromsø" in texts[0]
     (profile,) = [one for one in account.all(place("ana", "profile"), "profiles") if one["subject"] == "Ana"]
     (home,) = [one for one in profile["attributes"] if one["name"] == "residence"]
