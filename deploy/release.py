@@ -101,9 +101,9 @@ def _output(*command: str, **more: str) -> str:
 
 
 def main(folder: Path) -> None:
-    """Write all files of a release into `folder`, which is made."""
+    """Write all files of a release into `folder`, in place of those of an earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
+    for old in folder.glob("memsvc-*"):
         old.unlink()
     files = build(folder)
     check(files)
