@@ -99,7 +99,7 @@ def create(service: Service) -> FastAPI:
         if service.settings.jobs.in_server:
             service.runner.start()
         service.answers.start()
-        service.forgotten.start()
+        service.erased_elsewhere.start()
         async with protocol, contextlib.AsyncExitStack() as stack:
             if others is not None:
                 stack.push_async_callback(others.aclose)

@@ -12,7 +12,8 @@ from memsvc import errors, handlers, loading, rooms, safety
 from memsvc.index.pool import IndexPool
 from memsvc.index.snapshots import SnapshotFolder
 from memsvc.models.encoder import TextEncoder
-from memsvc.models.generator import EndpointGenerator, TextGenerator
+from memsvc.models.endpoint import EndpointGenerator
+from memsvc.models.generator import TextGenerator
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.services import (
@@ -27,7 +28,7 @@ from memsvc.services.cells import Cells
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.directory import Directory
 from memsvc.services.erase import Erase
-from memsvc.services.forgotten import Forgotten
+from memsvc.services.erased_elsewhere import ErasedElsewhere
 from memsvc.services.indexes import Indexes
 from memsvc.services.ingest import Ingest
 from memsvc.services.inspect import Inspect
@@ -68,7 +69,7 @@ class Service:
     several: Several
     answers: Answers
     accesses: Accesses
-    forgotten: Forgotten
+    erased_elsewhere: ErasedElsewhere
     inspect: Inspect
     browse: Browse
     maintain: Maintain
@@ -99,7 +100,7 @@ class Service:
         """
         ended = self.runner.stop() and self.answers.stop()
         self.accesses.close()
-        self.forgotten.close()
+        self.erased_elsewhere.close()
         self.indexes.close()
         self.aside.close()
         if self.others is not None:
@@ -166,12 +167,12 @@ def build_runner(settings: Settings) -> Runner:
     erase = _erase_of_files(settings, database, journal)
     made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation, erase)
     # A worker keeps what it has read, and no request that erases reaches it.
-    forgotten = Forgotten(
+    erased_elsewhere = ErasedElsewhere(
         database, loading.caches(settings), reader, [functools.partial(consolidation.sweep, database)]
     )
-    forgotten.start()
+    erased_elsewhere.start()
     first = restored(settings, database, journal).compare
-    return Runner(database, made, settings.jobs, beside=forgotten.close, apart=handlers.APART, first=first)
+    return Runner(database, made, settings.jobs, beside=erased_elsewhere.close, apart=handlers.APART, first=first)
 
 
 def restored(settings: Settings, database: Database, journal: Journal) -> Restored:
@@ -254,9 +255,6 @@ def _wire(
     discard = _discard(reader if reader is not None else read, consolidation)
     by_age = Erase(database, indexes.drop, discard=discard, journal=journal)
     made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation, by_age)
-    endpoint = (
-        text_generator if settings.reader.model is None and isinstance(text_generator, EndpointGenerator) else None
-    )
     runner = Runner(database, made, settings.jobs, notify, apart=handlers.APART)
     recall = _recall(settings, text_encoder, indexes, accesses)
     return Service(
@@ -269,9 +267,11 @@ def _wire(
         ingest=_ingest(settings, database, text_encoder, runner.kick, shares),
         recall=recall,
         several=Several(recall.stages, accesses.note),
-        answers=Answers(database, recall, reader, endpoint, settings.reader, runner.kick),
+        answers=Answers(database, recall, reader, _endpoint(settings, text_generator), settings.reader, runner.kick),
         accesses=accesses,
-        forgotten=Forgotten(database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]),
+        erased_elsewhere=ErasedElsewhere(
+            database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]
+        ),
         inspect=Inspect(database),
         browse=Browse(database),
         maintain=handlers.maintain(database, text_encoder, made, runner.kick),
@@ -298,6 +298,12 @@ def _recall(settings: Settings, text_encoder: TextEncoder, indexes: Indexes, acc
         text_encoder, indexes, settings.recall, loading.ranker(settings), loading.cross_encoder(settings),
         accesses.note, locale=settings.distill.locale,
     )  # fmt: skip
+
+
+def _endpoint(settings: Settings, text_generator: TextGenerator | None) -> EndpointGenerator | None:
+    """What answers where no reader is set: the generator, if it is behind an address."""
+    unset = settings.reader.model is None
+    return text_generator if unset and isinstance(text_generator, EndpointGenerator) else None
 
 
 def _discard(

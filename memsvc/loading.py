@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memsvc import errors
 from memsvc.models import encoder as encoders
-from memsvc.models import generator as generators
 from memsvc.models import local
 from memsvc.models.cross_encoder import CrossEncoder
 from memsvc.models.encoder import TextEncoder
+from memsvc.models.endpoint import EndpointGenerator
 from memsvc.models.generator import TextGenerator
 from memsvc.models.local import LocalGenerator
 from memsvc.models.trees import Trees
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval import ranker as rankers
-from memsvc.retrieval.reading import Read
+from memsvc.retrieval.rescoring import Score
 from memsvc.settings import Settings
 from memsvc.store.journal import Journal
 
@@ -42,17 +43,21 @@ def encoder(settings: Settings) -> TextEncoder:
 
 
 def generator(settings: Settings) -> TextGenerator | None:
-    """The configured language model, not loaded yet; None when none is configured."""
+    """The configured language model, not loaded yet; None when none is configured. Raises Invalid for a half
+    configuration or a key that no header can carry.
+    """
     chosen = settings.generator
-    return generators.load(
-        model=chosen.model,
-        url=chosen.url,
-        api_key=chosen.api_key.get_secret_value() if chosen.api_key else None,
-        device=chosen.device,
-        dtype=chosen.dtype,
-        threads=chosen.threads,
+    if chosen.url is not None:
+        if chosen.model is None:
+            raise errors.Invalid("MEMSVC_GENERATOR_URL is set without a model.", "Set MEMSVC_GENERATOR_MODEL too.")
+        api_key = chosen.api_key.get_secret_value() if chosen.api_key else None
+        return EndpointGenerator(chosen.url, chosen.model, api_key)
+    if chosen.model is None:
+        return None
+    return LocalGenerator(
+        chosen.model, device=chosen.device, dtype=chosen.dtype, threads=chosen.threads,
         folder=settings.server.folder / "models",
-    )
+    )  # fmt: skip
 
 
 def reader(settings: Settings, text_generator: TextGenerator | None) -> LazyReader | None:
@@ -90,7 +95,7 @@ def ranker(settings: Settings) -> Trees | None:
     return rankers.load(rankers.WEIGHTS.get(chosen) or Path(chosen))
 
 
-def cross_encoder(settings: Settings) -> Read | None:
+def cross_encoder(settings: Settings) -> Score | None:
     """The cross-encoder as set. Raises Unavailable when it cannot be had."""
     if settings.recall.cross_encoder is None:
         return None

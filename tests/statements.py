@@ -50,7 +50,7 @@ REVIEWED = {
     "store/namespaces.py:leaving": "what is asked of all of a tenant's namespaces, where there are several cells",
     "store/namespaces.py:lock_all": "the erasure of a tenant",
     "store/secrets.py:of_namespaces": "where secrets stand in the namespaces of a page",
-    "store/standing.py:spaces": "a database that was restored, where something erased may stand anywhere",
+    "store/survivors.py:spaces": "a database that was restored, where something erased may stand anywhere",
     "store/tombstones.py:of_all_tenants": "the operator's: the tombstones of an installation, for a file",
     "store/shares.py:held": "what a tenant holds, where a quota bounds it",
 }

@@ -168,6 +168,7 @@ _SAID = {
     "retried": "The job will run again.",
     "cancelled": "The job was stopped.",
     "queued": "The job is queued.",
+    "set": "The settings hold from now on.",
     "revoked": "The key has ended. Every process refuses it within five seconds.",
 }
 

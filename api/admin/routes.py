@@ -14,6 +14,7 @@ from api.admin import (
     asking,
     browsing,
     erasing,
+    holding,
     memory,
     moving,
     pages,
@@ -22,7 +23,7 @@ from api.admin import (
     signing,
     watching,
     work,
-)  # fmt: skip
+)
 from api.deps import Services
 from memsvc import errors
 
@@ -108,6 +109,7 @@ for room in (
     settling.router,
     erasing.router,
     moving.router,
+    holding.router,
     work.router,
     watching.router,
     access.router,

@@ -81,5 +81,6 @@ def ask(
     said: signing.Form,
     service: Services,
 ) -> Response:
-    service.maintain.ask(session.principal.tenant_id, session.principal.key_id, namespace, kind)
+    given = session.principal.tenant_id, session.principal.key_id, namespace, kind
+    service.maintain.ask(*given, dry_run=said.get("dry_run") == "yes")
     return pages.back(request, said, "queued")

@@ -16,6 +16,8 @@ import httpx
 
 from api.chat.body import Completion, Message
 from memsvc import errors
+from memsvc.models.endpoint import Address
+from memsvc.models.events import Chunks
 from memsvc.models.generator import Generated, GeneratorFailed, GeneratorRefused
 from memsvc.models.local import LocalGenerator
 from memsvc.settings import GeneratorSettings
@@ -58,16 +60,16 @@ class Model(Protocol):
 
 
 class Endpoint:
-    """The configured endpoint. The client's `model` goes on to it, unless it is "memsvc": then the configured one."""
+    """The configured endpoint, its replies passed on as they are. The client's `model` goes on to it, unless it is
+    "memsvc": then the configured one.
+    """
 
     def __init__(self, settings: GeneratorSettings) -> None:
         assert settings.url is not None
         assert settings.model is not None
         self.name = settings.model
-        self._address = f"{settings.url.rstrip('/')}/chat/completions"
+        self._address = Address(settings.url, settings.api_key.get_secret_value() if settings.api_key else None)
         self._timeout_s = settings.timeout_s
-        key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     async def complete(self, body: Completion, messages: list[dict[str, Any]]) -> dict[str, Any]:
         raw = bytearray()
@@ -84,26 +86,21 @@ class Endpoint:
         return reply
 
     async def stream(self, body: Completion, messages: list[dict[str, Any]]) -> AsyncGenerator[dict[str, Any]]:
-        rest = b""
+        chunks = Chunks()
         async for part in self._lines(self._asked(body, messages)):
-            *lines, rest = (rest + part).split(b"\n")
-            for line in lines:
-                if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":
-                    try:
-                        chunk = json.loads(data)
-                    except (ValueError, RecursionError):
-                        chunk = None
-                    if not isinstance(chunk, dict):
-                        raise GeneratorRefused("The endpoint streams something else than JSON.", "Check its address.")
+            try:
+                for chunk in chunks.feed(part):
                     yield chunk
+            except ValueError:
+                raise GeneratorRefused("The endpoint streams something else than JSON.", "Check its address.") from None
 
     async def _lines(self, asked: dict[str, Any]) -> AsyncIterator[bytes]:
         """The body of a success, as it comes; the whole of it within the time limit."""
         received = 0
         # A connection of its own: a request must never wait for another one's long reply.
-        async with httpx.AsyncClient(trust_env=False, timeout=self._timeout_s, headers=self._headers) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=self._timeout_s, headers=self._address.headers) as http:
             try:
-                async with http.stream("POST", self._address, json=asked) as response:
+                async with http.stream("POST", self._address.url, json=asked) as response:
                     if response.status_code != 200:
                         await self._refused(response)
                     async for part in response.aiter_bytes():

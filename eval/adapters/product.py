@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from eval.adapters.child import find
-from eval.datasets.model import Conversation, Question
+from eval.sets.model import Conversation, Question
 
 _KNOWN = {"mem0": "eval.adapters.mem0:Mem0"}
 _ROOT = Path(__file__).parents[2]

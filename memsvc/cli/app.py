@@ -14,7 +14,7 @@ import pydantic
 import typer
 
 from memsvc import __version__, errors, settings
-from memsvc.cli import accounts, asking, cells, connection, distilling, erasures, evaluating, moving, serving
+from memsvc.cli import accounts, asking, cells, connection, distilling, erasures, evaluating, holding, moving, serving
 from memsvc.sdk import ConnectionFailed, MemsvcClientError
 from memsvc.sdk.errors import ApiError
 
@@ -29,6 +29,7 @@ _GROUPS = {
     "Memory": (asking.add, asking.recall, asking.context, asking.answer, asking.profile, asking.changes),
     "Watch": (asking.status, asking.tail),
     "Run": (serving.serve, serving.worker, serving.mcp, serving.doctor),
+    "Keep": (holding.settings, holding.retain),
     "Move and renew": (moving.export, moving.load, distilling.distill, distilling.reencode, accounts.scrub),
 }
 _NAMES = {"load": "import"}

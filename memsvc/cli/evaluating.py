@@ -57,10 +57,10 @@ def retrieval(
     if learn and (url or ranker != "cross"):
         raise errors.Invalid("Trees are grown for --ranker cross alone.", "Leave --learn out, or --url and --ranker.")
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
     sys.exit(
-        cli.retrieval(
+        evaluation.retrieval(
             data, json_out, html, base_url=url, limit_conversations=conversations, with_baselines=baselines,
             which=ranker, ablate=ablate, weights=weights, folder=out, learn_from=learn or (),
             products=products or (), environments=environments or platformdirs.user_cache_path("memsvc") / "products",
@@ -84,9 +84,9 @@ def support(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.support(learn, data or (), out, json_out))
+    sys.exit(evaluation.support(learn, data or (), out, json_out))
 
 
 @app.command()
@@ -107,12 +107,10 @@ def grounding(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import benches
+    from eval.commands import bench
 
     sys.exit(
-        benches.of_answers(
-            data, model, out, json_out, conversations=conversations, per_conversation=questions, seed=seed
-        )
+        bench.of_answers(data, model, out, json_out, conversations=conversations, per_conversation=questions, seed=seed)
     )
 
 
@@ -142,10 +140,10 @@ def answers(
     if reader is None:
         raise errors.Invalid("Answers need a reader.", "Set MEMSVC_GENERATOR_MODEL, for example to smollm2.")
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
     sys.exit(
-        cli.answers(
+        evaluation.answers(
             data, out, reader, limit_conversations=conversations, per_conversation=questions, seed=seed,
             budgets_tokens=(budget, full), which=ranker,
         )
@@ -170,9 +168,11 @@ def judge(
     if loaded is None:
         raise errors.Invalid("Judging needs a model.", "Give --url and --model.")
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.judge(run, out, loaded, GeneratorFailed, max_tokens=chosen.max_tokens, timeout_s=chosen.timeout_s))
+    sys.exit(
+        evaluation.judge(run, out, loaded, GeneratorFailed, max_tokens=chosen.max_tokens, timeout_s=chosen.timeout_s)
+    )
 
 
 @app.command()
@@ -184,9 +184,9 @@ def compare(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.compare(first, second))
+    sys.exit(evaluation.compare(first, second))
 
 
 @app.command("report")
@@ -200,9 +200,9 @@ def write_report(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.write_report(results, page, html, plots))
+    sys.exit(evaluation.write_report(results, page, html, plots))
 
 
 @app.command()
@@ -215,9 +215,9 @@ def train(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.learn(data, out, card))
+    sys.exit(evaluation.learn(data, out, card))
 
 
 @app.command()
@@ -230,9 +230,9 @@ def distillation(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.distillation(data, json_out, plot))
+    sys.exit(evaluation.distillation(data, json_out, plot))
 
 
 @app.command()
@@ -245,9 +245,9 @@ def compression(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import cli
+    from eval.commands import evaluation
 
-    sys.exit(cli.compression(data, json_out, conversations))
+    sys.exit(evaluation.compression(data, json_out, conversations))
 
 
 @app.command()
@@ -261,7 +261,7 @@ def pairs(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval.pairs import measuring
+    from eval.learning.pairs import measuring
 
     sys.exit(measuring.pairs(data, out, json_out, cross=cross))
 
@@ -297,15 +297,15 @@ def bench(
     from memsvc import rooms
 
     rooms.make_importable()
-    from eval import benches
+    from eval.commands import bench
 
     if what == "capacity":
-        sys.exit(benches.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
+        sys.exit(bench.of_capacity(messages, namespaces, repeats, folder, against, json_out, plots))
     if what == "promote":
-        sys.exit(benches.of_promotion(messages, folder, json_out))
+        sys.exit(bench.of_promotion(messages, folder, json_out))
     if what == "cells":
-        sys.exit(benches.of_cells(json_out))
+        sys.exit(bench.of_cells(json_out))
     models = Settings().server.folder / "models"
     if what == "reader":
-        sys.exit(benches.of_reader(model, models, data, json_out, plots, quick=quick))
-    sys.exit(benches.of_experiment(what, model, models, data, json_out))
+        sys.exit(bench.of_reader(model, models, data, json_out, plots, quick=quick))
+    sys.exit(bench.of_experiment(what, model, models, data, json_out))

@@ -12,11 +12,11 @@ from memsvc.cli import connection
 _POLL_S = 0.3
 
 
-def maintain(url: str, namespace: str, kind: str) -> int:
+def maintain(url: str, namespace: str, kind: str, *, dry_run: bool = False) -> int:
     """The exit status: 0 when the job is done, 1 when it died or was cancelled."""
     console = Console()
     with connection.client(url) as client:
-        job = client.namespace(namespace).maintain(kind)
+        job = client.namespace(namespace).maintain(kind, dry_run=dry_run)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
             task = progress.add_task(f"{kind} {namespace}", total=None)

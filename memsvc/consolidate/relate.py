@@ -9,7 +9,7 @@ import re
 from memsvc.consolidate import judge, trait, whose
 from memsvc.consolidate.trait import Trait
 from memsvc.domain.link import Link, LinkKind
-from memsvc.domain.unit import STANDING_KINDS, Kind
+from memsvc.domain.unit import WISH_KINDS, Kind
 
 # Below this two units have nothing to do with each other, and no pair is looked at.
 LOWEST_COSINE = 0.55
@@ -148,8 +148,8 @@ def _are_apart(later: Trait, earlier: Trait) -> bool:
     """Whether one says how somebody wants things, the other how things are, with no chief word and no name in common:
     "Please answer me in French" ends no "I live in Oslo", and a new home no "I prefer tea".
     """
-    wants = later.kind == Kind.INSTRUCTION and earlier.kind not in STANDING_KINDS
-    is_so = later.slot is not None and earlier.slot is None and earlier.kind in STANDING_KINDS
+    wants = later.kind == Kind.INSTRUCTION and earlier.kind not in WISH_KINDS
+    is_so = later.slot is not None and earlier.slot is None and earlier.kind in WISH_KINDS
     return (wants or is_so) and not (later.entities & earlier.entities or set(later.keywords) & set(earlier.keywords))
 
 

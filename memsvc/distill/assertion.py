@@ -215,7 +215,7 @@ def _asks(plain: str) -> bool:
 
 def _once(readings: Sequence[_Said]) -> Assertion:
     """A request, unless it is to hold from now on."""
-    lasts = any(_has(each, each.mood.standing) for each in readings)
+    lasts = any(_has(each, each.mood.lasting) for each in readings)
     return Assertion.ASSERTED if lasts else Assertion.REQUEST
 
 

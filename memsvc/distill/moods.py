@@ -62,7 +62,7 @@ class Mood:
     """What one language has for each assertion; all patterns are of lower-cased text behind `lead`.
 
     `question`: certain without a mark. `asks`: a request in the form of a question. `request`: an imperative.
-    `standing`: what makes a request last. `real`: phrases that look unreal and are blanked before `unreal` is tried.
+    `lasting`: what makes a request last. `real`: phrases that look unreal and are blanked before `unreal` is tried.
     `reported` may name a group `by`. `until` ends where its date begins; `stay` marks a while without a date.
     `planned` is ahead; `past` is behind, whatever date it names.
     """
@@ -71,7 +71,7 @@ class Mood:
     question: Cues = ()
     asks: Cues = ()
     request: Cues = ()
-    standing: Cues = ()
+    lasting: Cues = ()
     real: Cues = ()
     unreal: Cues = ()
     reported: Cues = ()

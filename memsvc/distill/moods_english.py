@@ -148,7 +148,7 @@ ENGLISH = moods.Mood(
             r"|catch up|eat|play|watch|move on|find|think|review|call it|go (?!with))\b",
         ),
     ),
-    standing=(
+    lasting=(
         moods.cue(
             "always never now future forward henceforth every each whenever default times remember mind dont",
             r"\b(?:from now on|in (?:the )?future|going forward|henceforth|every time|each time|whenever"

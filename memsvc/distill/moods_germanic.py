@@ -24,7 +24,7 @@ GERMAN = moods.Mood(
         ),
         moods.cue("dass", r"^ich (?:möchte|will|brauche),? dass (?:du|sie)\b"),
     ),
-    standing=(
+    lasting=(
         moods.cue(
             "immer nie niemals künftig zukunft ab jedes",
             r"\b(?:immer|nie(?:mals)?|künftig|in zukunft|ab (?:jetzt|sofort)|jedes mal)\b",
@@ -126,7 +126,7 @@ DUTCH = moods.Mood(
         ),
         moods.cue("dat", r"^ik (?:wil|wou) (?:graag )?dat (?:je|jij|u)\b"),
     ),
-    standing=(moods.cue("altijd nooit voortaan nu", r"\b(?:altijd|nooit|voortaan|vanaf nu)\b"),),
+    lasting=(moods.cue("altijd nooit voortaan nu", r"\b(?:altijd|nooit|voortaan|vanaf nu)\b"),),
     real=(
         moods.cue("graag liever willen", r"\bzou(?:den)? (?:\w+ )?(?:graag|liever|willen)\b"),
         moods.cue(

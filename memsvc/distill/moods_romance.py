@@ -26,7 +26,7 @@ SPANISH = moods.Mood(
         ),
         moods.cue("quiero necesito", r"^(?:quiero|necesito) que (?:me |lo |la )(?!\w+o\b)\w+(?:as|es)\b"),
     ),
-    standing=(
+    lasting=(
         moods.cue("siempre nunca ahora adelante", r"\b(?:siempre|nunca|de ahora en adelante|a partir de ahora)\b"),
     ),
     real=(
@@ -126,7 +126,7 @@ FRENCH = moods.Mood(
         ),
         moods.cue("veux voudrais", r"^je (?:veux|voudrais) que (?:tu|vous)\b"),
     ),
-    standing=(
+    lasting=(
         moods.cue(
             "toujours jamais désormais maintenant",
             r"\b(?:toujours|jamais|désormais|dorénavant|à partir de maintenant)\b",
@@ -221,7 +221,7 @@ PORTUGUESE = moods.Mood(
         ),
         moods.cue("quero preciso", r"^(?:quero|preciso) que (?:você|tu|me)\b"),
     ),
-    standing=(moods.cue("sempre nunca agora", r"\b(?:sempre|nunca|a partir de agora|daqui em diante)\b"),),
+    lasting=(moods.cue("sempre nunca agora", r"\b(?:sempre|nunca|a partir de agora|daqui em diante)\b"),),
     real=(
         moods.cue("como", r"\bcomo se\b"),
         moods.cue(
@@ -320,7 +320,7 @@ ITALIAN = moods.Mood(
         ),
         moods.cue("voglio vorrei", r"^(?:voglio|vorrei) che (?:tu|lei|mi)\b"),
     ),
-    standing=(moods.cue("sempre mai ora poi", r"\b(?:sempre|mai|d'ora in (?:poi|avanti)|da ora in poi)\b"),),
+    lasting=(moods.cue("sempre mai ora poi", r"\b(?:sempre|mai|d'ora in (?:poi|avanti)|da ora in poi)\b"),),
     real=(
         moods.cue("come", r"\bcome se\b"),
         moods.cue("vorrei preferirei piacerebbe vorremmo", r"\b(?:vorrei|preferirei|piacerebbe|vorremmo)\b"),

@@ -32,7 +32,7 @@ class Candidate:
     stands there now (itself where none is searched). `coverage` is the share of the question's terms, weighted by idf,
     that stand in the message's own words; `previous` and `next` are its neighbours in the session, in which it is
     number `place` (from 0) of `session_size`. `vector`, a (d,) float32 array or None, is that of its best unit,
-    `assertion` how that was said; `standing` whether one of its units is a preference or an instruction. Nobody changes
+    `assertion` how that was said; `is_wish` whether one of its units is a preference or an instruction. Nobody changes
     it: it is not frozen because a recall makes hundreds, and a frozen one of so many fields takes five times as long.
     """
 
@@ -59,7 +59,7 @@ class Candidate:
     own_cosine: float | None = None
     context_cosine: float | None = None
     assertion: str | None = None
-    standing: bool = False
+    is_wish: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 # How somebody wants things done: it may bear on any question, whatever its words.
-STANDING_KINDS = (Kind.PREFERENCE.value, Kind.INSTRUCTION.value)
+WISH_KINDS = (Kind.PREFERENCE.value, Kind.INSTRUCTION.value)
 
 
 class Assertion(StrEnum):

@@ -67,7 +67,7 @@ class Holdings:
         self.of.settle()
         return rows, put
 
-    def forget(self, slot: int) -> None:
+    def drop(self, slot: int) -> None:
         """A message is gone; what is still held of it is for when it comes back."""
         if slot < len(self._columns) and self._messages.ids.takers(slot) == 0:
             self._columns.clear(slot)
@@ -125,7 +125,7 @@ class Holdings:
 
     def _release(self, message: int) -> None:
         self._messages.release(message)
-        self.forget(message)
+        self.drop(message)
 
     def _link(self, slot: int) -> None:
         """Let the messages hold a searched unit: those that it cites, then those of what was merged into it."""

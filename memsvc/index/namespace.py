@@ -30,7 +30,7 @@ from memsvc.index.units import Units
 from memsvc.index.vectors import Vectors
 from memsvc.index.view import Conditions, View, viewed
 
-_STANDING_COUNT = 12
+_WISH_COUNT = 12
 _ROWS_PER_MESSAGE = 6  # several lead to one
 _UNRANKED = 1 << 31
 
@@ -118,7 +118,7 @@ class NamespaceIndex:
             corpus = corpus or self.corpus(query_text)
             scores, lexical_best = self._search_lexical(corpus, per_arm, term_limit, view.passing)
             near = each(()) if vector is None else self._search_dense(vector, per_arm, view.passing, far)
-            others = [*lexical_best, *([] if vector is None else self._search_standing(vector))]
+            others = [*lexical_best, *([] if vector is None else self._search_wishes(vector))]
             found = view.of(each(others, near))
             current = view.of(self._current(found, view))
             found = each(found, current)
@@ -270,7 +270,7 @@ class NamespaceIndex:
         self._lexical.remove(slot)
         self._vectors.take_messages([slot])
         self._lexical.join(*self._messages.remove(slot))
-        self._held.forget(slot)
+        self._held.drop(slot)
 
     def _put_vectors(self, message_ids: Iterable[str], vectors: Mapping[str, bytes | None]) -> None:
         """Give messages the rows of their own words in context and of context and words, or take them away. Those that
@@ -321,9 +321,9 @@ class NamespaceIndex:
         messages[of_statement], messages[~of_statement] = cited, slots[~states]
         return each(messages[self._messages.columns["there"][messages]])
 
-    def _search_standing(self, vector: NDArray[np.float32]) -> list[int]:
+    def _search_wishes(self, vector: NDArray[np.float32]) -> list[int]:
         """Messages of the nearest preferences and instructions, by the rows of their own words."""
-        nearest = self._vectors.standing(vector, _STANDING_COUNT)
+        nearest = self._vectors.wishes(vector, _WISH_COUNT)
         return [message for unit in nearest.tolist() for message in self._units.linked(unit)]
 
     def _current(self, found: Ints, view: View) -> Ints:
@@ -367,7 +367,7 @@ class NamespaceIndex:
         values = np.nan_to_num(closeness.cosines, nan=0.0).tolist()
         all_held = np.array([unit for held in held_by for unit in held], dtype=np.int64)
         superseded = units.superseded(all_held, view.stands, view.moment)
-        spans, standing, text = units.spans(all_held), units.standing(all_held), units.ids.text
+        spans, wishes, text = units.spans(all_held), units.wishes(all_held), units.ids.text
         message = self._messages.ids.text
         parts = (
             self._messages.said(slots), shares[slots].tolist(), scores[slots].tolist(), before.tolist(),
@@ -385,7 +385,7 @@ class NamespaceIndex:
                 next=message(next_) if next_ >= 0 else None, place=said.place, session_size=said.session_size,
                 vector=closeness.rows[begin] if held and closeness.rows is not None else None,
                 own_cosine=own, context_cosine=every, assertion=units.assertion(held[0]) if held else None,
-                standing=not standing.isdisjoint(held),
+                is_wish=not wishes.isdisjoint(held),
             )
             for (said, share, score, previous, next_, held, begin, end, lexical_rank, dense_rank, near, own, every)
             in zip(*parts, strict=True)

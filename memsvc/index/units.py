@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsvc.domain.change import UnitEntry
-from memsvc.domain.unit import STANDING_KINDS
+from memsvc.domain.unit import WISH_KINDS
 from memsvc.index import moment as times
 from memsvc.index.columns import Ints, Mask, Numbering, Ragged, State, Stateful, Table, joined, part
 from memsvc.index.moment import NEVER, Moment, micros
@@ -22,6 +22,7 @@ _NOT_SEARCHED = ("abstract",)
 # A row among the vectors that is not in memory, and none at all.
 FAR, _NONE = -2, -1
 _COLUMNS = {
+    # `is_standing`, whether it is a wish that stands, has its name in snapshots.
     "there": ("?", False), "is_searched": ("?", False), "is_standing": ("?", False), "seq": ("i8", 0),
     "kind": ("i4", -1), "assertion": ("i4", -1), "row": ("i4", _NONE), "by": ("i4", -1), "leader": ("i4", -1),
     "t_start": ("i8", NEVER), "t_end": ("i8", NEVER), "said": ("i8", NEVER), "valid_from": ("i8", NEVER),
@@ -63,7 +64,7 @@ class Units:
             self.merged.setdefault(leader, set()).add(slot)
         self.columns.put(
             slot, there=True, is_searched=searched, seq=entry.seq,
-            is_standing=searched and entry.kind in STANDING_KINDS and entry.status == "active",
+            is_standing=searched and entry.kind in WISH_KINDS and entry.status == "active",
             kind=self._kinds.take(entry.kind), assertion=self._assertions.take(entry.assertion), by=by, leader=leader,
             t_start=micros(entry.t_start), t_end=micros(entry.t_end), said=micros(entry.t_mention),
             valid_from=micros(min(starts, default=None)), valid_to=micros(entry.valid_to),
@@ -186,13 +187,13 @@ class Units:
         spans = zip(slots[told].tolist(), start[told].tolist(), end[told].tolist(), strict=True)
         return {slot: (times.moment(first), times.moment(last)) for slot, first, last in spans}
 
-    def standing(self, slots: Ints) -> set[int]:
+    def wishes(self, slots: Ints) -> set[int]:
         """Those of the units that are a preference or an instruction."""
         return set(slots[self.columns["is_standing"][slots]].tolist())
 
     def may_stand(self) -> Mask:
         """Which units are or may again be a preference or an instruction that stands: (n,)."""
-        return np.isin(self.columns["kind"], self._kinds.of(STANDING_KINDS))
+        return np.isin(self.columns["kind"], self._kinds.of(WISH_KINDS))
 
     def assertion(self, slot: int) -> str:
         return self._assertions.text(int(self.columns["assertion"][slot]))

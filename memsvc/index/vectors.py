@@ -122,7 +122,7 @@ class Vectors:
         slots, parts = np.divmod(owners, _STRIDE)
         return slots, parts == STATEMENT
 
-    def standing(self, vector: NDArray[np.float32], count: int) -> Ints:
+    def wishes(self, vector: NDArray[np.float32], count: int) -> Ints:
         """The nearest of the units that stand, (k,)."""
         rows = self._units.columns["row"][self._units.columns["is_standing"]]
         if not len(rows):

@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+
+class Chunks:
+    """Server-sent events to the JSON objects in them; `done` once the endpoint said that this is all."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self._rest = b""
+
+    def feed(self, part: bytes) -> Iterator[dict[str, Any]]:
+        """What ends in this part of the stream. Raises ValueError for what is no JSON object."""
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            data = line[5:].strip()
+            if data == b"[DONE]":
+                self.done = True
+                continue
+            try:
+                chunk = json.loads(data)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"{type(error).__name__}: {error}") from None
+            if not isinstance(chunk, dict):
+                raise ValueError("an event that is no object")
+            yield chunk
 
 
 class Events:
@@ -14,9 +40,8 @@ class Events:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._rest = b""
+        self._chunks = Chunks()
         self._half = ""
-        self._done = False
         self.received = False
         self.text = ""
         self.finish_reason: str | None = None
@@ -26,24 +51,16 @@ class Events:
     @property
     def ended(self) -> bool:
         """Whether the endpoint said that this is all."""
-        return self._done or self.finish_reason is not None
+        return self._chunks.done or self.finish_reason is not None
 
     def feed(self, part: bytes) -> None:
         """Raises ValueError for what is no event of a chat, and Broken for an error that the endpoint tells."""
         self.received = True
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._take(line[5:].strip())
+        for chunk in self._chunks.feed(part):
+            self._take(chunk)
 
-    def _take(self, data: bytes) -> None:
-        if data == b"[DONE]":
-            self._done = True
-            return
+    def _take(self, chunk: dict[str, Any]) -> None:
         try:
-            chunk = json.loads(data)
-            if not isinstance(chunk, dict):
-                raise TypeError("no object")
             if chunk.get("error"):
                 raise Broken(json.dumps(chunk["error"]))
             usage = chunk.get("usage") or {}
@@ -53,7 +70,7 @@ class Events:
             for choice in chunk.get("choices") or ():
                 if not choice.get("index"):
                     self._say(choice)
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
     def _say(self, choice: dict[str, Any]) -> None:

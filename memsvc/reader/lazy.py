@@ -80,12 +80,12 @@ class LazyReader:
                 self._reader = Reader(self._generator, self._caches, self._memory_bytes, *self._bound)
             return self._reader
 
-    def forget_gone(self) -> None:
+    def drop_gone(self) -> None:
         """Forget in memory what is on disk no more."""
         with self._lock:
             reader = self._reader
         if reader is not None:
-            reader.forget_gone()
+            reader.drop_gone()
 
     def discard(self, namespace_id: uuid.UUID, unit_ids: Collection[str] | None) -> None:
         """Forget what was read, in memory too where the model is loaded."""

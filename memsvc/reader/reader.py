@@ -188,8 +188,8 @@ class Reader:
                     del self._held[key]
         self._caches.discard(namespace_id, wanted)
 
-    def forget_gone(self) -> None:
-        """Forget in memory what is on disk no more."""
+    def drop_gone(self) -> None:
+        """Drop from memory what is on disk no more."""
         with self._held_lock:
             for key, (place, _) in list(self._held.items()):
                 if not self._caches.has(place.namespace_id, key):

@@ -86,7 +86,7 @@ def _own(candidates: Sequence[Candidate]) -> dict[str, NDArray[Any]]:
         "context_cosine": np.array(
             [c.context_cosine if c.context_cosine is not None else c.dense or 0.0 for c in candidates]
         ),
-        "standing": np.array([c.standing for c in candidates]),
+        "standing": np.array([c.is_wish for c in candidates]),
         "is_assistant": assistant,
         "is_user": np.array([c.role == "user" for c in candidates]),
         "assistant_share": every * assistant.mean(),

@@ -24,7 +24,8 @@ from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
 from memsvc.domain.served import line
-from memsvc.models.generator import EndpointGenerator, GeneratorFailed
+from memsvc.models.endpoint import EndpointGenerator
+from memsvc.models.generator import GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader

@@ -267,7 +267,7 @@ class Arrivals:
         self._messages[row["id"]] = row["session_id"], len(row["content"])
 
     def _unit(self, row: dict[str, Any], line: int) -> None:
-        standing("unit", row)
+        coherent("unit", row)
         self._number("unit", row["seq"])
         # An abstract keeps the place of its first centre, which may be erased since.
         if row["kind"] != Kind.ABSTRACT:
@@ -305,7 +305,7 @@ class Arrivals:
             values = transfer.read("unit", state, part=True)
             _check("unit", state)
             _SOURCES.validate_python(sources, strict=True)
-            standing("unit", values)
+            coherent("unit", values)
         except (errors.Invalid, pydantic.ValidationError) as error:
             reason = error.detail if isinstance(error, errors.Invalid) else "its sources are none"
             _refuse("unit_version", "state", f"is no unit: {reason}")
@@ -343,7 +343,7 @@ class Arrivals:
             _refuse("change", "seq", f"must be {self._changes}: the feed has no holes")
 
 
-def standing(table: str, row: dict[str, Any]) -> None:
+def coherent(table: str, row: dict[str, Any]) -> None:
     """What the fields of one unit say together."""
     if row.get("core_end", 0) > len(row["text"]):
         _refuse(table, "core_end", "must lie within the text")

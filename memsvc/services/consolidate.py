@@ -143,7 +143,7 @@ class Consolidate:
                 lease.finish(connection, result | counts | {"dry_run": True, "would_change": shown})
                 return None
             if from_scratch:
-                judgements.forget_unbelieved(connection, locked)
+                judgements.delete_unbelieved(connection, locked)
             written, reached = self._write(connection, locked, read, outcome, steps, current)
             history = feed.history(connection, locked, reached)
             counts.update(written)

@@ -34,14 +34,14 @@ from memsvc.store import (
     records,
     retention,
     selections,
-    standing,
+    survivors,
     tenants,
     tombstones,
 )
 from memsvc.store import keys as api_keys
 from memsvc.store.database import Database
 from memsvc.store.journal import Journal
-from memsvc.store.standing import Erased, Standing
+from memsvc.store.survivors import Erased, Survivors
 from memsvc.store.tombstones import Mark
 
 _NOTHING = "Nothing was erased."
@@ -186,7 +186,7 @@ class Erase:
 
     def _forget(self, space: Namespace) -> None:
         """This process's index held the words, and its reader may have read them: both forget before the erasure
-        returns. Other processes look for what was erased themselves (`forgotten`).
+        returns. Other processes look for what was erased themselves (`erased_elsewhere`).
         """
         self._drop(space.id)
         self._discard(space.id, None)
@@ -197,20 +197,20 @@ class Erase:
         """
         counts: collections.Counter[str] = collections.Counter()
         with self._database.tenant(tenant_id) as connection:
-            ids = standing.spaces(connection, tenant_id)
+            ids = survivors.spaces(connection, tenant_id)
         for namespace_id in ids:
             with self._database.tenant(tenant_id) as connection:
                 space = namespaces.lock_by_id(connection, tenant_id, namespace_id)
                 if space is None:
                     continue
-                stood = standing.of(connection, space, erased)
+                stood = survivors.of(connection, space, erased)
                 if not dry_run:
                     _again(connection, space, stood)
             counts.update(stood.counts())
             if not dry_run and any(stood.counts().values()):
                 self._forget(space)
         with self._database.tenant(tenant_id) as connection:
-            keys = standing.keys(connection, tenant_id, erased)
+            keys = survivors.keys(connection, tenant_id, erased)
             counts[tombstones.KEY] = len(keys)
             if not dry_run:
                 api_keys.delete(connection, tenant_id, keys)
@@ -240,20 +240,20 @@ def remove(
     own = sorted({*selections.units_of(connection, space, message_ids), *unit_ids})
     near = sorted(set(selections.neighbours(connection, space, message_ids)) - set(own))
     followers = selections.behind(connection, space, message_ids)
-    exchanges.forget_vectors(connection, space, followers)
+    exchanges.drop_vectors(connection, space, followers)
     edited = erasure.by_hand(connection, space, near, BY_HAND)
     spoilt = [unit_id for unit_id in near if unit_id not in set(edited)]
     words = erasure.words_of(connection, space, message_ids, [*own, *spoilt])
     decided = erasure.decided(connection, space, spoilt)
     counts, freed = erasure.delete_units(connection, space, [*own, *spoilt])
     counts["record"] = erasure.delete_records(connection, space, own)
-    erasure.forget_gained(connection, space, words)
-    counts["unit_version"] += erasure.forget_versions(connection, space, [*edited, *freed])
+    erasure.drop_gained(connection, space, words)
+    counts["unit_version"] += erasure.delete_versions(connection, space, [*edited, *freed])
     counts.update(erasure.delete_messages(connection, space, message_ids))
     counts["job"] = erasure.interrupt_jobs(connection, space, by)
     # Nobody writes to the partition now.
-    partitions.forget(connection, space, [*own, *spoilt, *message_ids, *followers])
-    erasure.forget_decided(connection, space, message_ids)
+    partitions.delete(connection, space, [*own, *spoilt, *message_ids, *followers])
+    erasure.drop_decided(connection, space, message_ids)
     head = erasure.publish(
         connection, space, removed_units=[*own, *spoilt], removed_messages=message_ids, put_messages=followers,
         put_units=freed,
@@ -262,7 +262,7 @@ def remove(
     return counts
 
 
-def _again(connection: sa.Connection, space: Namespace, stood: Standing) -> None:
+def _again(connection: sa.Connection, space: Namespace, stood: Survivors) -> None:
     """In the transaction that found it, under the namespace's lock."""
     if not any(stood.counts().values()):
         return

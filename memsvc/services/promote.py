@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from memsvc.domain.change import ALL, OWN, STATEMENT, Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.unit import STANDING_KINDS
+from memsvc.domain.unit import WISH_KINDS
 from memsvc.index.units import is_searched
 from memsvc.services import follow_ups
 from memsvc.services.work import GivingWay, Lease
@@ -116,4 +116,4 @@ def _gone(batch: Batch) -> list[tuple[str, int]]:
 
 def _belongs(unit: UnitEntry) -> bool:
     """What is not searched would be in the way, and what may stand is in memory always."""
-    return is_searched(unit) and unit.kind not in STANDING_KINDS
+    return is_searched(unit) and unit.kind not in WISH_KINDS

@@ -22,12 +22,23 @@ from memsvc.domain.selection import Selection
 from memsvc.domain.unit import Status
 from memsvc.services import erase
 from memsvc.services.causes import BY_HAND
-from memsvc.store import audit, erasure, exchanges, links, namespaces, selections, tables, trust, units, versions
+from memsvc.store import (
+    audit,
+    erasure,
+    exchanges,
+    links,
+    namespaces,
+    quarantine,
+    selections,
+    tables,
+    trust,
+    units,
+    versions,
+)
 from memsvc.store.database import Database
 from memsvc.store.versions import Replacement
 
 CAUSE = "quarantined"
-_M = tables.message
 _MISSING = "Nothing was changed."
 
 
@@ -71,8 +82,8 @@ class Quarantine:
             cited = selections.units_of(connection, space, chosen)
             needed = max(trust.of_messages(connection, space, chosen), trust.of_units(connection, space, cited))
             trust.require(writer, needed, f"To {'put aside' if aside else 'let back in'} this {selection.by}")
-            _mark(connection, space, chosen, aside=aside)
-            trust.decide(connection, _M, space, chosen, writer)
+            (quarantine.put if aside else quarantine.release)(connection, space, chosen)
+            trust.decide(connection, tables.message, space, chosen, writer)
             moved = [
                 unit_id
                 for unit_id, stored in units.by_id(connection, space, cited).items()
@@ -85,7 +96,7 @@ class Quarantine:
             decided = erasure.decided(connection, space, spoilt)
             _, freed = erasure.delete_units(connection, space, spoilt)
             followers = selections.behind(connection, space, chosen)
-            exchanges.forget_vectors(connection, space, followers)
+            exchanges.drop_vectors(connection, space, followers)
             erasure.interrupt_jobs(connection, space)
             head = erasure.publish(
                 connection, space, removed_units=spoilt, removed_messages=chosen if aside else (),
@@ -106,14 +117,8 @@ class Quarantine:
 def _movable(connection: sa.Connection, space: Namespace, selection: Selection, *, aside: bool) -> list[str]:
     """The selected messages that are not in the wanted state."""
     chosen = selections.messages(connection, space, selection)
-    is_other = _M.c.quarantined_at.is_(None) if aside else _M.c.quarantined_at.is_not(None)
-    statement = sa.select(_M.c.id).where(*tables.within(_M, space), tables.any_of(_M.c.id, chosen), is_other)
-    return sorted(connection.execute(statement).scalars())
-
-
-def _mark(connection: sa.Connection, space: Namespace, message_ids: list[str], *, aside: bool) -> None:
-    here = (*tables.within(_M, space), tables.any_of(_M.c.id, message_ids))
-    connection.execute(sa.update(_M).where(*here).values(quarantined_at=sa.func.now() if aside else None))
+    there = quarantine.aside(connection, space, chosen)
+    return sorted(set(chosen) - there if aside else there)
 
 
 def _put_aside(connection: sa.Connection, space: Namespace, stored: units.StoredUnit) -> bool:
@@ -129,10 +134,7 @@ def _bring_back(connection: sa.Connection, space: Namespace, stored: units.Store
     if stored.unit.status is not Status.QUARANTINED:
         return False
     ids = [source.message_id for source in stored.unit.sources]
-    held = sa.select(_M.c.id).where(
-        *tables.within(_M, space), tables.any_of(_M.c.id, ids), _M.c.quarantined_at.is_not(None)
-    )
-    if connection.execute(held.limit(1)).one_or_none() is not None:
+    if quarantine.aside(connection, space, ids):
         return False
     before = next(item for item in versions.of(connection, space, stored) if item.state["status"] != CAUSE)
     new = dataclasses.replace(stored.unit, **_standing(before.state))

@@ -2,7 +2,7 @@
 
 What it read is stored under the namespace's lock, and only when the words are still the same: an erasure that came
 first leaves nothing behind, and one that comes later removes it: at once in its own process, in others within a minute
-(`forgotten`).
+(`erased_elsewhere`).
 """
 
 from __future__ import annotations

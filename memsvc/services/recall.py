@@ -20,7 +20,7 @@ from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.trees import Trees
 from memsvc.retrieval import expansion, packing, support, tracing
-from memsvc.retrieval.reading import Read
+from memsvc.retrieval.rescoring import Score
 from memsvc.retrieval.support import Support
 from memsvc.services import wording
 from memsvc.services.clock import Clock
@@ -75,8 +75,8 @@ class Served:
 
 
 class Recall:
-    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `note` is told which units were served;
-    `locale` says what dates in a question mean where its namespace sets nothing.
+    """`trees` are the learned ranker, `cross_encoder` scores question and memory together, None for none; `note` is
+    told which units were served; `locale` says what dates in a question mean where its namespace sets nothing.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class Recall:
         indexes: Indexes,
         settings: RecallSettings,
         trees: Trees | None = None,
-        read: Read | None = None,
+        cross_encoder: Score | None = None,
         note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
         *,
         locale: Locale = HERE,
     ) -> None:
-        self.stages = Stages(encoder, indexes, settings, trees, read, locale=locale)
+        self.stages = Stages(encoder, indexes, settings, trees, cross_encoder, locale=locale)
         self._note = note
         self._pins = Pins()
 
@@ -117,7 +117,7 @@ class Recall:
         if trace or explain is not None:
             traced = tracing.trace(run.order.asked, run.order.scored, run.order.ranked, len(run.memories))
             traced["support"] = run.order.numbers(run.unsaid)
-            traced["cross_encoder_in_time"] = run.read_in_time if self.stages.read is not None else None
+            traced["cross_encoder_in_time"] = run.in_time if self.stages.cross_encoder is not None else None
         if traced is not None and explain is not None:
             traced["explained"] = tracing.explain(explain, run.everything, traced, self.stages.per_arm(query))
         if query.sweep:
@@ -144,8 +144,8 @@ class Recall:
         budget = budget_tokens or MOST_TOKENS
         facts = int(budget * packing.PINNED_SHARE) // _MIN_FACT_TOKENS if pinned else 0
         run = self._run(tenant_id, namespace_name, query, limit, clock, most=CONTEXT_ENTRIES, facts=facts)
-        memories = wording.standing(run.memories, run.order.past(), now=run.order.asked.asks_now)
-        held = packing.pin(wording.standing(run.held, (), now=query.as_of is None), budget, tokens.count)
+        memories = wording.dated(run.memories, run.order.past(), now=run.order.asked.asks_now)
+        held = packing.pin(wording.dated(run.held, (), now=query.as_of is None), budget, tokens.count)
         packed = packing.pack(memories, budget, tokens.count, held)
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
@@ -217,23 +217,23 @@ class Recall:
                 now=asked.asks_now, facts_now=query.as_of is None,
             )  # fmt: skip
             clock.lap("reading")
-        memories, read_in_time = stages.reread(asked, memories)
-        if stages.rereads(query):
+        memories, in_time = stages.rescored(asked, memories)
+        if stages.rescores(query):
             clock.lap("cross_encoder")
         memories = expansion.newest_first(memories[: order.count])
-        return _Run(space, order, index.unsaid(query.text), read_in_time, memories, held, every, degraded)
+        return _Run(space, order, index.unsaid(query.text), in_time, memories, held, every, degraded)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The values between the stages of one read; `read_in_time` is False when the cross-encoder was given up; `held` is
+    """The values between the stages of one read; `in_time` is False when the cross-encoder was given up; `held` is
     what holds whatever is asked.
     """
 
     space: Namespace
     order: Order
     unsaid: Unsaid
-    read_in_time: bool
+    in_time: bool
     memories: list[Memory]
     held: list[Memory]
     everything: list[Candidate]

@@ -90,7 +90,7 @@ class _Run:
     corpus: Corpus
     memories: list[Memory]
     everything: list[Candidate]
-    read_in_time: bool
+    in_time: bool
 
     def heads(self) -> dict[str, int]:
         return {part.space.name: part.space.head for part in self.parts}
@@ -155,7 +155,7 @@ class Several:
             past[run.parts[place].space.name].add(unit_id)
         now = run.order.asked.asks_now
         memories = [
-            told for memory in run.memories for told in wording.standing([memory], past[memory.namespace], now=now)
+            told for memory in run.memories for told in wording.dated([memory], past[memory.namespace], now=now)
         ]
         packed = packing.pack(memories, budget_tokens or MOST_TOKENS, tokens.count)
         served = ((passage.namespace, unit_id) for passage in packed.passages for unit_id in passage.unit_ids)
@@ -200,11 +200,11 @@ class Several:
         clock.lap("ranking")
         memories = self._words(parts, corpus, order, stages.read_first(order, query))
         clock.lap("reading")
-        memories, read_in_time = stages.reread(asked, memories)
-        if stages.rereads(query):
+        memories, in_time = stages.rescored(asked, memories)
+        if stages.rescores(query):
             clock.lap("cross_encoder")
         memories = expansion.newest_first(memories[: order.count])
-        return _Run(parts, order, corpus, memories, every, read_in_time)
+        return _Run(parts, order, corpus, memories, every, in_time)
 
     def _opened(
         self, tenant_id: uuid.UUID, name: str, query: Query, vector: NDArray[np.float32], fleeting: Collection[str]
@@ -271,7 +271,7 @@ class Several:
         order = run.order
         traced = tracing.trace(order.asked, order.scored, order.ranked, len(run.memories))
         traced["support"] = order.numbers(lexical.unsaid(list(run.corpus.df.values()), run.corpus.count))
-        traced["cross_encoder_in_time"] = run.read_in_time if self._stages.read is not None else None
+        traced["cross_encoder_in_time"] = run.in_time if self._stages.cross_encoder is not None else None
         names = [part.space.name for part in run.parts]
         if explain is not None:
             per_arm = self._stages.per_arm(query)

@@ -26,8 +26,8 @@ from memsvc.index.namespace import NamespaceIndex
 from memsvc.index.view import Conditions
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.trees import Trees
-from memsvc.retrieval import analysis, expansion, fusion, ranker, reading, support, sweep
-from memsvc.retrieval.reading import Read
+from memsvc.retrieval import analysis, expansion, fusion, ranker, rescoring, support, sweep
+from memsvc.retrieval.rescoring import Score
 from memsvc.retrieval.support import Support
 from memsvc.services.indexes import Indexes
 from memsvc.services.matching import Matching
@@ -109,8 +109,8 @@ class Order:
 
 
 class Stages:
-    """`trees` are the learned ranker, `read` a cross-encoder, None for none; `locale` says what dates in a
-    question mean, where its namespace sets nothing.
+    """`trees` are the learned ranker, `cross_encoder` scores question and memory together, None for none; `locale` says
+    what dates in a question mean, where its namespace sets nothing.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class Stages:
         indexes: Indexes,
         settings: RecallSettings,
         trees: Trees | None,
-        read: Read | None,
+        cross_encoder: Score | None,
         *,
         locale: Locale,
     ) -> None:
         self.encoder = encoder
         self.indexes = indexes
-        self.read = read
+        self.cross_encoder = cross_encoder
         self._settings = settings
         self._trees = trees
         self._locale = locale
@@ -193,20 +193,20 @@ class Stages:
             ranked = _spread(ranked, scored, limit)
         return Order(asked, scored, ranked, first, count)
 
-    def rereads(self, query: Query) -> bool:
+    def rescores(self, query: Query) -> bool:
         """Whoever sweeps wants width, which an order by the pair of question and memory would undo."""
-        return self.read is not None and not query.sweep
+        return self.cross_encoder is not None and not query.sweep
 
     def read_first(self, order: Order, query: Query) -> list[Ranked]:
         """The entries whose words are read."""
-        return order.ranked[: max(order.count, self._settings.cross_encoder_first if self.rereads(query) else 0)]
+        return order.ranked[: max(order.count, self._settings.cross_encoder_first if self.rescores(query) else 0)]
 
-    def reread(self, asked: Analysis, memories: list[Memory]) -> tuple[list[Memory], bool]:
+    def rescored(self, asked: Analysis, memories: list[Memory]) -> tuple[list[Memory], bool]:
         """The memories as the cross-encoder has them, and whether it had the time."""
-        if self.read is None or asked.query.sweep:
+        if self.cross_encoder is None or asked.query.sweep:
             return memories, True
         given = self._settings.cross_encoder_first, self._settings.cross_encoder_timeout_s
-        return reading.reread(self.read, asked, memories, *given)
+        return rescoring.rescored(self.cross_encoder, asked, memories, *given)
 
 
 def context_entries(query: Query, budget_tokens: int | None) -> int | None:

@@ -32,7 +32,6 @@ _BATCH = 500
 # Of lines of the file: a batch is one parameter of a statement, which may not pass a gigabyte.
 _BATCH_BYTES = 16 * 1024**2
 _MAX_LINE_BYTES = 64 * 1024**2
-_N = tables.namespace
 
 
 class Transfer:
@@ -128,8 +127,8 @@ class Transfer:
         # A new id, always: indexes are kept by it, and one from a file could be another tenant's.
         space = namespaces.lock(connection, Namespace(tenant_id, uuid.uuid4(), name, header["head"], header["encoder"]))
         require_encoder(space, self._encoder.name)
-        values = {field: header[field] for field in ("head", "consolidated", "created_at", "secrets", "settings")}
-        connection.execute(sa.update(_N).where(_N.c.tenant_id == tenant_id, _N.c.id == space.id).values(values))
+        facts = {field: header[field] for field in ("head", "consolidated", "created_at", "secrets", "settings")}
+        transfer.set_facts(connection, space, **facts)
         found = namespaces.find(connection, tenant_id, name)
         assert found is not None
         return found
@@ -157,13 +156,11 @@ class Transfer:
 
     def _bury(self, connection: sa.Connection, space: Namespace) -> int:
         """Remove what was erased under this name, one by one or with the whole namespace; the head after it."""
-        m = tables.message
-        ids = list(connection.execute(sa.select(m.c.id).where(*tables.within(m, space))).scalars())
+        ids = transfer.message_ids(connection, space)
         erased = tombstones.erased_messages(connection, space, ids)
         at = tombstones.namespace_erased_at(connection, space)
         if at is not None:
-            old = sa.select(m.c.id).where(*tables.within(m, space), m.c.recorded_at <= at)
-            erased |= set(connection.execute(old).scalars())
+            erased.update(transfer.message_ids(connection, space, until=at))
         if not erased:
             return space.head
         erase.remove(connection, space, sorted(erased))
@@ -223,18 +220,15 @@ def _entrust(table: str, values: dict[str, Any], writer: Writer) -> None:
 
 
 def _header(connection: sa.Connection, space: Namespace) -> dict[str, Any]:
-    here = (_N.c.tenant_id == space.tenant_id, _N.c.id == space.id)
-    row = connection.execute(
-        sa.select(_N.c.created_at, _N.c.consolidated, _N.c.secrets, _N.c.settings).where(*here)
-    ).one()
+    facts = transfer.facts(connection, space)
     return {
         "format": FORMAT,
         "encoder": space.encoder,
         "head": space.head,
-        "consolidated": row.consolidated,
-        "created_at": row.created_at.astimezone(dt.UTC).isoformat(),
-        "secrets": row.secrets,
-        "settings": row.settings,
+        "consolidated": facts.consolidated,
+        "created_at": facts.created_at.astimezone(dt.UTC).isoformat(),
+        "secrets": facts.secrets,
+        "settings": facts.settings,
         "statements": [[job["after"], job["to"]] for job in jobs.payloads(connection, space, follow_ups.STATEMENTS)],
     }
 

@@ -79,15 +79,15 @@ def doubted(shown: Shown, memories: Sequence[Memory]) -> list[Memory]:
     ]
 
 
-def standing(memories: Sequence[Memory], past: Collection[str], *, now: bool) -> list[Memory]:
+def dated(memories: Sequence[Memory], past: Collection[str], *, now: bool) -> list[Memory]:
     """What a context says of them: until when something was so, and since when it is in doubt; where the question is
     about `now`, nothing of what something else took the place of. `past` are the units that are no longer so.
     """
     told = [memory for memory in memories if not (now and memory.superseded_by and memory.unit_id in past)]
-    return [_dated(memory, is_past=memory.unit_id in past, now=now) for memory in told]
+    return [_with_date(memory, is_past=memory.unit_id in past, now=now) for memory in told]
 
 
-def _dated(memory: Memory, *, is_past: bool, now: bool) -> Memory:
+def _with_date(memory: Memory, *, is_past: bool, now: bool) -> Memory:
     if is_past and memory.valid_to is not None:
         # What holds until a midnight holds on the day before.
         last = memory.valid_to - dt.timedelta(microseconds=1)

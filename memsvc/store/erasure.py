@@ -140,7 +140,7 @@ def decided(connection: sa.Connection, namespace: Namespace, unit_ids: Collectio
     ]  # fmt: skip
 
 
-def forget_decided(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> None:
+def drop_decided(connection: sa.Connection, namespace: Namespace, message_ids: Collection[str]) -> None:
     """Nothing is to be made anew any more of these messages: waiting jobs name them no longer (see `decided`)."""
     j = tables.job
     item = sa.func.jsonb_array_elements(j.c.payload["decided"]).table_valued(sa.column("value", _JSON))
@@ -181,7 +181,7 @@ def words_of(
     return found
 
 
-def forget_gained(connection: sa.Connection, namespace: Namespace, words: Set[str]) -> int:
+def drop_gained(connection: sa.Connection, namespace: Namespace, words: Set[str]) -> int:
     """Take away what units took on from others in any version, where it may hold one of these `words` (see `words_of`);
     the number of versions. The next consolidation gives them what is left of it.
     """
@@ -225,7 +225,7 @@ def _words(*texts: str) -> set[str]:
     return {word for text in texts for word in re.findall(r"\w+", folded(text))}
 
 
-def forget_versions(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
+def delete_versions(connection: sa.Connection, namespace: Namespace, unit_ids: Collection[str]) -> int:
     """Delete the versions before the current one; the number of them."""
     v = tables.unit_version
     condition = tables.any_of(v.c.unit_id, unit_ids)

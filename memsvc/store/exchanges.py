@@ -311,7 +311,7 @@ def set_vectors(connection: sa.Connection, namespace: Namespace, vectors: Mappin
         connection.execute(one, rows)
 
 
-def forget_vectors(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> None:
+def drop_vectors(connection: sa.Connection, namespace: Namespace, ids: Collection[str]) -> None:
     """The vectors of these messages have to be made anew."""
     these = sa.update(_M).where(*tables.within(_M, namespace), tables.any_of(_M.c.id, ids))
     connection.execute(these.values(embedding=None))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from memsvc.domain.change import Batch, UnitEntry
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.message import Message, Role
-from memsvc.domain.unit import STANDING_KINDS, Status
+from memsvc.domain.unit import WISH_KINDS, Status
 from memsvc.store import columns, tables, together, units
 from memsvc.store.together import Asked
 
@@ -143,7 +143,7 @@ def _units(
     connection: sa.Connection, namespace: Namespace, ids: list[str] | None, *, far: bool = False
 ) -> list[UnitEntry]:
     u = tables.unit
-    here = sa.or_(u.c.kind.in_(STANDING_KINDS), u.c.embedding == b"")
+    here = sa.or_(u.c.kind.in_(WISH_KINDS), u.c.embedding == b"")
     vector = sa.case((here, u.c.embedding)).label("embedding") if far else u.c.embedding
     cited = units.sources(connection, namespace, ids)
     named = (

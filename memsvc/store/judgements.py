@@ -38,6 +38,6 @@ def put(connection: sa.Connection, namespace: Namespace, found: Judgement) -> No
     connection.execute(statement.on_conflict_do_update(index_elements=list(_J.primary_key), set_=values))
 
 
-def forget_unbelieved(connection: sa.Connection, namespace: Namespace) -> None:
+def delete_unbelieved(connection: sa.Connection, namespace: Namespace) -> None:
     """Those that say nothing, so that these pairs are asked about again."""
     connection.execute(sa.delete(_J).where(*tables.within(_J, namespace), _J.c.replaces.is_(None)))

@@ -88,7 +88,7 @@ def write(connection: sa.Connection, space: Namespace, vectors: Vectors, gone: S
     connection.execute(fresh.on_conflict_do_update(index_elements=key, set_={"vector": fresh.excluded.vector}))
 
 
-def forget(connection: sa.Connection, space: Namespace, refs: Sequence[str]) -> None:
+def delete(connection: sa.Connection, space: Namespace, refs: Sequence[str]) -> None:
     """Take all vectors of these units and messages: nobody may be writing to the partition."""
     if space.partitioned is not None:
         t = _table(space)

@@ -11,7 +11,7 @@ import base64
 import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
@@ -31,6 +31,7 @@ _NEEDED = {
     for name, columns in _COLUMNS.items()
 }
 _BATCH = 500
+_N, _M = tables.namespace, tables.message
 # Rows of other tables name theirs, and they have several indexes to find them by.
 NAMED = frozenset({tables.message.name, tables.unit.name})
 
@@ -43,6 +44,46 @@ def rows(connection: sa.Connection, namespace: Namespace) -> Iterator[tuple[str,
         statement = sa.select(*columns).where(*tables.within(table, namespace)).order_by(*key)
         for row in connection.execution_options(yield_per=_BATCH).execute(statement):
             yield table.name, {column.name: _out(value) for column, value in zip(columns, row, strict=True)}
+
+
+class Facts(NamedTuple):
+    """What a namespace itself is, beside its rows; `secrets` and `settings` as they are set, None where nothing is."""
+
+    created_at: dt.datetime
+    consolidated: int
+    secrets: str | None
+    settings: dict[str, Any] | None
+
+
+def facts(connection: sa.Connection, namespace: Namespace) -> Facts:
+    statement = sa.select(_N.c.created_at, _N.c.consolidated, _N.c.secrets, _N.c.settings).where(*_itself(namespace))
+    return Facts(*connection.execute(statement).one())
+
+
+def set_facts(
+    connection: sa.Connection,
+    namespace: Namespace,
+    *,
+    head: int,
+    consolidated: int,
+    created_at: dt.datetime,
+    secrets: str | None,
+    settings: dict[str, Any] | None,
+) -> None:
+    """Make a new namespace what another one was."""
+    values = {"head": head, "consolidated": consolidated, "created_at": created_at, "secrets": secrets}
+    values["settings"] = sa.null() if settings is None else settings
+    connection.execute(sa.update(_N).where(*_itself(namespace)).values(values))
+
+
+def message_ids(connection: sa.Connection, namespace: Namespace, *, until: dt.datetime | None = None) -> list[str]:
+    """Of all messages, or of those that were recorded up to then."""
+    said = sa.true() if until is None else _M.c.recorded_at <= until
+    return list(connection.execute(sa.select(_M.c.id).where(*tables.within(_M, namespace), said)).scalars())
+
+
+def _itself(namespace: Namespace) -> tuple[sa.ColumnElement[bool], ...]:
+    return _N.c.tenant_id == namespace.tenant_id, _N.c.id == namespace.id
 
 
 def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

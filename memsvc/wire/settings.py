@@ -8,41 +8,29 @@ from pydantic import Field
 
 from memsvc.wire.base import Request, Response, example
 
-Secrets = Annotated[
-    Literal["keep", "mask", "refuse"],
-    Field(
-        description="Whether keys, tokens, passwords, card numbers and IBANs are kept, masked where they would be "
-        "served, or refused."
-    ),
-]
-Hemisphere = Annotated[Literal["northern", "southern"], Field(description="Whose summer is meant.")]
-LanguageModel = Annotated[
-    Literal["allowed", "never"],
-    Field(
-        description="never: no language model is given what is said here, neither to answer nor in the background; "
-        "answers quote memories, and the chat endpoint refuses the namespace."
-    ),
-]
-ReplyShare = Annotated[
-    float, Field(gt=0, le=1, description="Of a long reply's tokens so much is distilled; 0.13 where nothing is set.")
-]
-Languages = Annotated[
-    list[Annotated[str, Field(min_length=2, max_length=35)]],
-    Field(
-        max_length=20,
-        description="BCP 47 tags of the languages spoken here, the likeliest first: dates are read in these alone, and "
-        "03/04 as the region of the first writes it (en-GB: 3 April).",
-    ),
-]
-TimeZone = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=64,
-        description="IANA name (Europe/Oslo) by whose clocks moments given in UTC are read: whose yesterday is meant.",
-    ),
-]
-Days = Annotated[float, Field(gt=0, le=36_500, description="Days since it was said; null: for ever.")]
+Secrets = Literal["keep", "mask", "refuse"]
+Hemisphere = Literal["northern", "southern"]
+LanguageModel = Literal["allowed", "never"]
+ReplyShare = Annotated[float, Field(gt=0, le=1)]
+Languages = Annotated[list[Annotated[str, Field(min_length=2, max_length=35)]], Field(max_length=20)]
+TimeZone = Annotated[str, Field(min_length=1, max_length=64)]
+Days = Annotated[float, Field(gt=0, le=36_500)]
+
+_SECRETS = (
+    "Whether keys, tokens, passwords, card numbers and IBANs are kept, masked where they would be served, or refused."
+)
+_RETENTION = "How long what is of which kind is kept, at most one term a kind; none: everything for ever."
+_REPLY_SHARE = "Of a long reply's tokens so much is distilled."
+_LANGUAGES = (
+    "BCP 47 tags of the languages spoken here, the likeliest first: dates are read in these alone, and 03/04 as the "
+    "region of the first writes it (en-GB: 3 April). None: each text's own."
+)
+_TIME_ZONE = "IANA name (Europe/Oslo) by whose clocks moments given in UTC are read: whose yesterday is meant."
+_HEMISPHERE = "Whose summer is meant."
+_LANGUAGE_MODEL = (
+    "never: no language model is given what is said here, neither to answer nor in the background; answers quote "
+    "memories, and the chat endpoint refuses the namespace."
+)
 
 
 class RetentionTerm(Request):
@@ -61,7 +49,7 @@ class RetentionTerm(Request):
     )
 
 
-Retention = Annotated[list[RetentionTerm], Field(max_length=7, description="At most one term a kind; none: for ever.")]
+Retention = Annotated[list[RetentionTerm], Field(max_length=7)]
 
 
 class NewSettings(Request):
@@ -75,23 +63,23 @@ class NewSettings(Request):
         }
     )
 
-    secrets: Secrets | None = None
-    retention: Retention | None = None
-    reply_share: ReplyShare | None = None
-    languages: Languages | None = None
-    time_zone: TimeZone | None = None
-    hemisphere: Hemisphere | None = None
-    language_model: LanguageModel | None = None
+    secrets: Secrets | None = Field(None, description=_SECRETS)
+    retention: Retention | None = Field(None, description=_RETENTION)
+    reply_share: ReplyShare | None = Field(None, description=_REPLY_SHARE)
+    languages: Languages | None = Field(None, description=_LANGUAGES)
+    time_zone: TimeZone | None = Field(None, description=_TIME_ZONE)
+    hemisphere: Hemisphere | None = Field(None, description=_HEMISPHERE)
+    language_model: LanguageModel | None = Field(None, description=_LANGUAGE_MODEL)
 
 
 class NamespaceSettings(Response):
     """What holds in a namespace."""
 
-    secrets: Secrets
-    retention: Retention
-    reply_share: ReplyShare
-    languages: Languages
-    time_zone: TimeZone
-    hemisphere: Hemisphere
-    language_model: LanguageModel
+    secrets: Secrets = Field(description=_SECRETS)
+    retention: Retention = Field(description=_RETENTION)
+    reply_share: ReplyShare = Field(description=_REPLY_SHARE)
+    languages: Languages = Field(description=_LANGUAGES)
+    time_zone: TimeZone = Field(description=_TIME_ZONE)
+    hemisphere: Hemisphere = Field(description=_HEMISPHERE)
+    language_model: LanguageModel = Field(description=_LANGUAGE_MODEL)
     own: list[str] = Field(description="Which of these are set for this namespace; the others hold for all.")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.cells import run
-from eval.cells.run import Sizes
+from eval.bench.cells import run
+from eval.bench.cells.run import Sizes
 
 pytestmark = pytest.mark.slow
 _TINY = Sizes(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from eval.capacity import promotion, run, steps
-from eval.journal import Journal, JournalRefused
+from eval.bench.capacity import promotion, run, steps
+from eval.runs.journal import Journal, JournalRefused
 
 ROOT = Path(__file__).parents[2]
 _FIGURES = {

@@ -22,9 +22,12 @@ from memsvc.bootstrap import Service
 from memsvc.cli import app as commands
 from memsvc.cli import asking, connection
 from memsvc.sdk import Namespace
+from memsvc.services.retain import Retain
+from memsvc.services.work import Runner
+from memsvc.settings import JobSettings
 from tests.waiting import LIMIT_S, until
 
-ASKED = ("add", "recall", "context", "answer", "profile", "changes", "status", "tail")
+ASKED = ("add", "recall", "context", "answer", "profile", "changes", "status", "tail", "settings")
 
 
 def run(cli: CliRunner, *arguments: str, given: str | None = None) -> str:
@@ -259,3 +262,36 @@ def test_a_reader_that_closes_the_pipe_is_no_error(base_url: str, memory: Namesp
     )  # fmt: skip
     assert "Row 0" in done.stdout
     assert done.stderr == ""
+
+
+def test_what_holds_in_a_namespace_is_shown_set_and_looked_after(
+    service: Service, cli: CliRunner, memory: Namespace
+) -> None:
+    here = ("-n", memory.name)
+    memory.add("I live in Oslo.", session_id="s", speaker="Ana")
+    told = run(cli, "settings", *here).split("\n")
+    assert "time_zone: UTC (not set here)" in told
+    assert told[-1] == "retention: everything for ever"
+    terms = '[{"kind": "event", "forget_after_days": 30}, {"erase_after_days": 365}]'
+    run(cli, "settings", *here, "--set", "time_zone=Europe/Oslo", "--set", f"retention={terms}")
+    assert run(cli, "settings", *here).split("\n")[-2:] == [
+        "retention of event: forgotten after 30 days", "retention of everything else: erased after 365 days"
+    ]  # fmt: skip
+    assert read(cli, "settings", *here, "--unset", "retention")["own"] == ["time_zone"]
+    runner = Runner(service.database, {"retain": Retain(service.erase).run}, JobSettings(poll_s=0.05))
+    runner.start()
+    try:
+        tried = run(cli, "retain", *here, "--dry-run")
+    finally:
+        runner.stop()
+    assert "done. dry_run: True, forgotten: 0, erased: 0" in tried
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("colour=red", "There are: secrets, retention"), ("secrets", "FIELD=VALUE")]
+)
+def test_a_setting_that_is_none_is_told_with_those_there_are(cli: CliRunner, wrong: str, told: str) -> None:
+    done = cli.invoke(commands.app, ["settings", "--set", wrong])
+    assert done.exit_code != 0
+    assert isinstance(done.exception, errors.Invalid)
+    assert told in f"{done.exception} {done.exception.next_step}"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from eval.report import MEASURES
+from eval.report.retrieval import MEASURES
 from tests.waiting import LIMIT_S, until
 
 
@@ -64,7 +64,7 @@ def test_the_documented_question_set_is_measured_with_one_command(tmp_path: Path
     data, out = tmp_path / "mine.json", tmp_path / "out.json"
     data.write_text(example.group(1))
     command = [sys.executable, "-m", "memsvc.cli", "eval", "own", "--data", str(data), "--json", str(out)]
-    subprocess.run([*command, "--with", "tests.unit.eval.toy_product:Words"], capture_output=True, check=True)
+    subprocess.run([*command, "--with", "tests.unit.eval.adapters.toy_product:Words"], capture_output=True, check=True)
     found = json.loads(out.read_text())
     assert (found["overall"]["n"], found["overall"]["recall@5"], found["counts"]["questions"]) == (1, 1.0, 2)
     assert found["baselines"]["Words"]["overall"]["recall@10"] == 1.0

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from eval import datasets, runs
-from eval.datasets.model import Dataset, Question
-from eval.support import auc
+from eval import sets
+from eval.learning.support import auc
+from eval.runs import asking
+from eval.sets.model import Dataset, Question
 from memsvc import loading
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
@@ -30,9 +31,9 @@ LEAST = {"shipped": 0.9, "none": 0.9}
 
 @pytest.fixture(scope="module")
 def talks(client: MemoryClient) -> Dataset:
-    dataset = datasets.read(TALKS)
+    dataset = sets.read(TALKS)
     for talk in dataset.conversations:
-        client.namespace(runs.namespace(dataset, talk)).write(
+        client.namespace(asking.namespace(dataset, talk)).write(
             {
                 "session_id": session_id,
                 "messages": [
@@ -68,7 +69,7 @@ def test_what_was_never_answered_is_told_from_what_was(
     numbers: Mapping[bool, list[float]] = {True: [], False: []}
     for talk in talks.conversations:
         for question in talk.questions:
-            number = answerable(ranker, runs.namespace(talks, talk), question)
+            number = answerable(ranker, asking.namespace(talks, talk), question)
             numbers[question.category != talks.adversarial].append(number)
     assert len(numbers[True]) == len(numbers[False]) == 25
     assert all(0 <= number <= 1 for number in [*numbers[True], *numbers[False]])
@@ -82,7 +83,7 @@ def test_recall_context_and_a_sweep_say_the_same_however_much_is_asked_for(
     talks: Dataset, client: MemoryClient
 ) -> None:
     talk = talks.conversations[0]
-    space = client.namespace(runs.namespace(talks, talk))
+    space = client.namespace(asking.namespace(talks, talk))
     for question in talk.questions[:4]:
         at = question.asked_at
         said = space.recall(question.text, limit=10, asked_at=at).support
@@ -94,7 +95,7 @@ def test_recall_context_and_a_sweep_say_the_same_however_much_is_asked_for(
 
 def test_many_questions_at_once_get_the_numbers_that_one_gets(talks: Dataset, client: MemoryClient) -> None:
     talk = talks.conversations[0]
-    space = client.namespace(runs.namespace(talks, talk))
+    space = client.namespace(asking.namespace(talks, talk))
 
     def ask(question: Question) -> float:
         return space.recall(question.text, asked_at=question.asked_at).support.answerable

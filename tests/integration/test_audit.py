@@ -182,6 +182,7 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
         f"/admin/namespaces/n/units/{d.unit()}/invalidate", reason="Heronword said so"
     ),
     ("POST", f"{_ADMIN}/pairs"): settle_pair,
+    ("POST", f"{_ADMIN}/settings"): lambda d: d.post("/admin/namespaces/n/settings", hemisphere="southern"),
     ("POST", f"{_ADMIN}/erase"): lambda d: d.post(
         "/admin/namespaces/n/erase", by="message", value=d.said()[0], confirm="n"
     ),

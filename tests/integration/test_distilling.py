@@ -20,7 +20,7 @@ from memsvc.bootstrap import Service
 from memsvc.distill import build
 from memsvc.distill.compose import Depth
 from memsvc.models import local
-from memsvc.models.generator import EndpointGenerator
+from memsvc.models.endpoint import EndpointGenerator
 from memsvc.models.local import LocalGenerator
 from memsvc.sdk import Namespace, NotFound
 from memsvc.services import redistil, refine

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from memsvc.bootstrap import Service
-from memsvc.models.generator import EndpointGenerator
+from memsvc.models.endpoint import EndpointGenerator
 from memsvc.sdk import ApiError, Namespace
 from memsvc.services import follow_ups
 from memsvc.services.consolidate import Consolidate

@@ -16,7 +16,7 @@ from api.app import create
 from memsvc import handlers, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.query import Query
-from memsvc.models.generator import EndpointGenerator
+from memsvc.models.endpoint import EndpointGenerator
 from memsvc.reader.asked import Sampling
 from memsvc.sdk import AsyncMemoryClient, Forbidden, MemoryClient, Namespace, NotFound
 from memsvc.services import refine, summarise, verdicts

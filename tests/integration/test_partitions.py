@@ -19,7 +19,7 @@ from memsvc.bootstrap import Service
 from memsvc.domain.change import OWN, STATEMENT
 from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.query import Filter, Query
-from memsvc.domain.unit import STANDING_KINDS
+from memsvc.domain.unit import WISH_KINDS
 from memsvc.index import vectors
 from memsvc.sdk import Namespace
 from memsvc.services import follow_ups, indexes, promote
@@ -116,7 +116,7 @@ def ids_of(service: Service, space: Space) -> set[str]:
 def far_of(service: Service, space: Space) -> set[str]:
     """Those that questions may find, but for what may stand: that is in memory always."""
     u = tables.unit
-    here = (u.c.status.in_(["active", "superseded"]), u.c.kind.not_in(["abstract", *STANDING_KINDS]))
+    here = (u.c.status.in_(["active", "superseded"]), u.c.kind.not_in(["abstract", *WISH_KINDS]))
     with service.database.tenant(service.tenant_id) as connection:
         return set(connection.execute(sa.select(u.c.id).where(*tables.within(u, space), *here)).scalars())
 

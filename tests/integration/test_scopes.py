@@ -88,6 +88,7 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", "/admin/theme"): [{"theme": "dark"}],
     ("POST", "/admin/keys"): [{"scope": "read"}],
     ("POST", "/admin/namespaces/{namespace}/erase"): [PART | {"confirm": "n"}],
+    ("POST", "/admin/namespaces/{namespace}/settings"): [{"hemisphere": "northern"}],
     ("POST", "/admin/import"): [{"namespace": "new", "act": "look"}, {"namespace": "new", "act": "import"}],
     ("POST", "/admin/namespaces/{namespace}/pairs"): [{"newer": "{unit_id}", "older": "{unit_id}", "keep": "newer"}],
     ("POST", "/admin/namespaces/{namespace}/units/{unit_id}/{action}"): [{"text": "I row."}],

@@ -154,6 +154,7 @@ DOORS: list[Door] = [
     ("POST", "/v1/namespaces/{namespace}/records/delete", lambda a: a.call(
         "POST", f"{HERE}/records/delete", {"path": ["p"], "key": "k"})),
     ("PUT", "/v1/namespaces/{namespace}", lambda a: a.call("PUT", HERE, {"secrets": "mask"})),
+    ("POST", "/admin/namespaces/{namespace}/settings", lambda a: a.form("/admin/namespaces/n/settings", secrets="mask")),
     ("PUT", "/v1/namespaces/{namespace}/aliases", lambda a: a.call(
         "PUT", f"{HERE}/aliases", {"name": "Rolf Berg", "aliases": ["The keeper"]})),
     ("DELETE", "/v1/namespaces/{namespace}/aliases/{alias}", lambda a: a.call("DELETE", f"{HERE}/aliases/Rolf")),

@@ -18,7 +18,7 @@ from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.judgement import Judgement
 from memsvc.domain.link import LinkKind
-from memsvc.models.generator import EndpointGenerator
+from memsvc.models.endpoint import EndpointGenerator
 from memsvc.sdk import MemoryClient, Namespace, NotFound
 from memsvc.services import consolidate, verdicts
 from memsvc.services.consolidate import Consolidate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import itertools
 import re
@@ -68,3 +69,24 @@ def test_every_step_of_a_path_is_a_module_that_leads_to_the_next(number: int) ->
         assert {module(a), module(b)} <= graph.modules, (a, b)
         direct = module(b) in graph.find_modules_directly_imported_by(module(a))
         assert direct or graph.find_shortest_chain(module(a), module(b)), (a, b)
+
+
+def test_sql_is_written_in_the_store_alone() -> None:
+    """Beside it SQLAlchemy gives a connection its type, and its errors their names."""
+    outside = [
+        path for part in ("memsvc", "api", "workers") for path in (ROOT / part).rglob("*.py")
+        if not path.is_relative_to(ROOT / "memsvc" / "store")
+    ]  # fmt: skip
+    assert len(outside) > 200
+    for path in outside:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        imported = [name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+        assert not [name for name in (*named, *(name.name for name in imported)) if name.startswith("psycopg")], path
+        assert not [name for name in named if name.startswith("sqlalchemy")], path
+        assert {name.asname for name in imported if name.name.startswith("sqlalchemy")} <= {"sa"}, path
+        used = {
+            node.attr for node in nodes
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sa"
+        }  # fmt: skip
+        assert used <= {"Connection", "exc"}, (path, used)

@@ -22,7 +22,12 @@ def test_the_wheel_puts_one_name_into_site_packages_and_carries_the_server(tmp_p
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"memsvc"}
-    for part in ("sdk/client.py", "_bundled/api/app.py", "_bundled/migrations/env.py", "_bundled/eval/cli.py"):
+    for part in (
+        "sdk/client.py",
+        "_bundled/api/app.py",
+        "_bundled/migrations/env.py",
+        "_bundled/eval/commands/evaluation.py",
+    ):
         assert f"memsvc/{part}" in names
 
 
@@ -31,7 +36,7 @@ def test_an_installed_wheel_finds_its_rooms_and_serves_from_them(tmp_path: Path)
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    code = "from memsvc import rooms; rooms.make_importable(); import api.app, eval.cli; print(rooms.root(), api.app.__file__)"
+    code = "from memsvc import rooms; rooms.make_importable(); import api.app, eval.commands.evaluation; print(rooms.root(), api.app.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True,
         text=True, check=True,

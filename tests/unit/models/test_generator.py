@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from memsvc import errors
-from memsvc.models import generator
-from memsvc.models.generator import EndpointGenerator, GeneratorFailed, GeneratorRefused
+from memsvc.models.endpoint import EndpointGenerator
+from memsvc.models.generator import Generated, GeneratorFailed, GeneratorRefused
 from tests.waiting import until
 
 Behaviour = Callable[[http.server.BaseHTTPRequestHandler, dict[str, Any]], None]
@@ -81,7 +81,7 @@ def endpoint() -> Iterator[Endpoint]:
     made.server.server_close()
 
 
-def ask(endpoint: Endpoint, *, timeout_s: float = 60.0, schema: dict[str, Any] | None = None) -> generator.Generated:
+def ask(endpoint: Endpoint, *, timeout_s: float = 60.0, schema: dict[str, Any] | None = None) -> Generated:
     client = EndpointGenerator(endpoint.url, "tiny", "secret-key")
     try:
         return client.generate("Be brief.", "Hello?", max_tokens=9, timeout_s=timeout_s, schema=schema)
@@ -90,7 +90,7 @@ def ask(endpoint: Endpoint, *, timeout_s: float = 60.0, schema: dict[str, Any] |
 
 
 def test_a_reply_is_read_with_its_counts_and_why_it_ends(endpoint: Endpoint) -> None:
-    assert ask(endpoint) == generator.Generated("hello", 7, 2, "end")
+    assert ask(endpoint) == Generated("hello", 7, 2, "end")
     sent = endpoint.requests[0]
     assert (sent["model"], sent["max_tokens"], sent["temperature"]) == ("tiny", 9, 0)
     assert [message["role"] for message in sent["messages"]] == ["system", "user"]
@@ -271,7 +271,7 @@ def follow(
     waits: Callable[[], bool] = lambda: True,
     client: EndpointGenerator | None = None,
     **options: float,
-) -> generator.Generated:
+) -> Generated:
     return (client or EndpointGenerator(endpoint.url, "tiny", "secret-key")).stream(
         "system", "prompt", max_tokens=9, timeout_s=timeout_s, options=options or {"temperature": 0}, tell=told.append,
         waits=waits,
@@ -284,7 +284,7 @@ def test_a_streamed_reply_is_told_piece_by_piece_and_counted(endpoint: Endpoint)
     told: list[str] = []
     found = follow(endpoint, told, temperature=0.5, top_p=0.9, seed=3)
     assert told == ["sugar ", "in winter"]
-    assert found == generator.Generated("sugar in winter", 21, 3, "end")
+    assert found == Generated("sugar in winter", 21, 3, "end")
     (asked,) = endpoint.requests
     assert asked["stream"] and asked["stream_options"] == {"include_usage": True}
     assert (asked["temperature"], asked["top_p"], asked["seed"], asked["max_tokens"]) == (0.5, 0.9, 3, 9)
@@ -319,7 +319,7 @@ def test_events_cut_anywhere_and_an_emoji_in_halves_come_out_whole(endpoint: End
 
 def test_a_server_that_does_not_stream_is_told_at_once(endpoint: Endpoint) -> None:
     told: list[str] = []
-    assert follow(endpoint, told) == generator.Generated("hello", 7, 2, "end")
+    assert follow(endpoint, told) == Generated("hello", 7, 2, "end")
     assert told == ["hello"]
 
 
@@ -382,10 +382,3 @@ def test_a_stream_may_be_as_long_as_the_limit_and_no_longer(endpoint: Endpoint) 
     endpoint.behave = streams(*[piece("x" * 1000)] * 20, DONE)
     with pytest.raises(GeneratorRefused, match="16000 bytes"):
         follow(endpoint, [], client=client)
-
-
-def test_a_half_configuration_says_what_is_missing(tmp_path: Any) -> None:
-    given: dict[str, Any] = {"api_key": None, "device": None, "dtype": "auto", "threads": 1, "folder": tmp_path}
-    assert generator.load(model=None, url=None, **given) is None
-    with pytest.raises(errors.Invalid, match="MEMSVC_GENERATOR_MODEL"):
-        generator.load(model=None, url="http://127.0.0.1:1/v1", **given)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eval import train
-from eval.train import Example
+from eval.runs import train
+from eval.runs.train import Example
 from memsvc import errors
 from memsvc.domain.query import Analysis
 from memsvc.domain.ranking import Form, Scored
@@ -137,7 +137,7 @@ def test_features_are_one_finite_row_a_candidate_and_know_the_neighbours_and_the
 
 
 def test_every_conversation_is_left_out_once_and_the_same_way_in_every_run() -> None:
-    from eval.datasets.model import Conversation, Dataset
+    from eval.sets.model import Conversation, Dataset
 
     sets = [Dataset(name, tuple(Conversation(f"c{n}", (), ()) for n in range(size)), "", 0) for name, size in (("a", 23), ("b", 4))]  # fmt: skip
     dealt = train.folds(sets)

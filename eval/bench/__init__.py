@@ -1,0 +1,1 @@
+"""What is measured of a service's speed and size, and of the model that reads for it."""

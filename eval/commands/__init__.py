@@ -1,0 +1,1 @@
+"""What stands behind `memsvc eval` and `memsvc bench`."""

@@ -1,0 +1,1 @@
+"""Figures of finished runs as pages, tables and pictures."""

@@ -1,0 +1,1 @@
+"""Runs over sets: in through the SDK, asked, measured; a journal to go on from."""
