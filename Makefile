@@ -17,7 +17,7 @@ MEM0 := 1.0.11 2.2.1
 FRAMEWORKS := google-adk==2.13.0 google-genai==3.6.1 google-auth==2.63.0 pyasn1==0.6.5 pyasn1_modules==0.4.2 \
 	authlib==1.9.10 joserfc==1.8.0 openai-agents==0.24.0
 
-.PHONY: help setup run models test test-slow check bench docs eval fmt clean
+.PHONY: help setup run models test test-slow check bench docs release eval fmt clean
 
 help: ## Show these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ bench: setup ## Measure how far one machine goes (ARGS="--folder OUT --json OUT/
 docs: setup ## Write the reference from the code, and build the documentation as a site, into site/
 	PYTHONPATH=. $(BIN)/python docs/reference/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+release: setup ## Build wheel, source, SBOM and checksums of this commit into dist/
+	$(BIN)/python -m deploy.release dist
 
 # Every step goes on where it was stopped; a finished one is not done again.
 DATA ?= data

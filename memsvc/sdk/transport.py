@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 import pydantic
 
+from memsvc import __version__
 from memsvc.sdk import errors
 
 DEFAULT_URL = "http://127.0.0.1:8377"
@@ -156,7 +157,7 @@ def options(base_url: str | None, api_key: str | None, timeout_s: float) -> dict
     return {
         "base_url": url,
         "timeout": timeout_s,
-        "headers": {"Authorization": f"Bearer {key}"} if key else {},
+        "headers": {"User-Agent": f"memsvc/{__version__}"} | ({"Authorization": f"Bearer {key}"} if key else {}),
         # A local service must not be looked for behind a proxy of the environment.
         "trust_env": False,
     }
