@@ -7,60 +7,28 @@ not to be had, not to be read, or not grounded in what was said.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from memsvc.distill import entities, lexicon, segment
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Kind, MemoryUnit, Source, Topic
+from memsvc.models import replies
+from memsvc.models.replies import Unreadable, one_line
+from memsvc.prompts import REFINE
 
-DISTILLER = "model-1"
-SYSTEM = (
-    "You turn what was said into short notes for a memory. Each note must be understood on its own: name people "
-    "instead of using pronouns, keep numbers, names and dates exactly as they are given, and add nothing that was not "
-    "said. Reply with JSON only."
-)
-SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "notes": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "n": {"type": "integer"},
-                    "text": {"type": "string"},
-                    "kind": {"type": "string", "enum": [kind.value for kind in Kind if kind is not Kind.ABSTRACT]},
-                    "keywords": {"type": "array", "items": {"type": "string"}},
-                    "topics": {"type": "array", "items": {"type": "string"}},
-                },
-                "required": ["n", "text", "kind", "keywords", "topics"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["notes"],
-    "additionalProperties": False,
-}
+# Units in a database name it.
+DISTILLER = f"model-{REFINE.version}"
 # A note may be a little longer than a unit made by rule: it replaces pronouns by names.
 MAX_NOTE_TOKENS = 70
-_MAX_REPLY_CHARS = 200_000
 _SOURCE_CHARS = 4_000
 _CONTEXT_CHARS = 600
 # Of a note's content words so many must have been said: a note that says more is an invention without a name in it.
 _SAID_SHARE = 0.5
-OPENING = '{"notes": [{"n": 1, "text": "'
-_EXAMPLE = (
-    "Message: Ben: I took her to the vet yesterday. (Before: Ben: My dog Luna is ill.) Draft notes: 1. Ben: I took her "
-    'to the vet yesterday. (yesterday: 3 May 2021)\n{"notes": [{"n": 1, "text": "Ben took his dog Luna to the vet on 3 '
-    'May 2021.", "kind": "event", "keywords": ["vet", "dog"], "topics": ["pets"]}]}'
-)
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"[A-Z\u00c0-\u00de][\w'\u2019-]+")
-_TRAILING_COMMA = re.compile(r",\s*([\]}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +42,34 @@ class Note:
     topics: tuple[str, ...]
 
 
-class Unreadable(Exception):
-    """The reply holds no notes; the message says what it holds instead."""
-
-
 def prompt(message: Message, before: Sequence[Message], drafts: Sequence[MemoryUnit]) -> str:
     """What the model is asked about one message: its context, its words, and the notes made by rule."""
     context = "\n".join(f"{said.name}: {said.text[-_CONTEXT_CHARS:]}" for said in before)
     notes = "\n".join(f"{number}. {unit.text}" for number, unit in enumerate(drafts, start=1))
     day = f"{message.occurred_at:%A}, {message.occurred_at.day} {message.occurred_at:%B %Y}"
-    return (
-        "Rewrite each draft note of the message so that it is understood on its own. Reply with JSON only, as here:\n"
-        f"{_EXAMPLE}\n\nSaid on {day}.\nBefore:\n{context or '(nothing)'}\n\nMessage:\n{message.name}: "
-        f"{message.text[:_SOURCE_CHARS]}\n\nDraft notes:\n{notes}"
+    return REFINE.ask(
+        day=day,
+        before=context or "(nothing)",
+        speaker=message.name,
+        message=message.text[:_SOURCE_CHARS],
+        drafts=notes,
     )
 
 
 def parse(reply: str) -> list[Note]:
     """The notes of a reply, which may be fenced, introduced, cut off or sloppy JSON. Raises Unreadable."""
-    items = _items(reply[:_MAX_REPLY_CHARS])
+    items = _items(reply)
     notes = []
     for place, item in enumerate(items, start=1):
         text = item.get("text") if isinstance(item, dict) else None
-        if not isinstance(text, str) or not storable(text):
+        if not isinstance(text, str) or not one_line(text):
             continue
         number = item.get("n", place)
         kind = str(item.get("kind", "")).lower()
         notes.append(
             Note(
                 number if isinstance(number, int) and not isinstance(number, bool) else place,
-                storable(text),
+                one_line(text),
                 Kind(kind) if kind in set(Kind) - {Kind.ABSTRACT} else None,
                 _strings(item.get("keywords"), 8),
                 _strings(item.get("topics"), 3),
@@ -207,59 +173,13 @@ def _bare(word: str) -> str:
 
 def _strings(value: Any, limit: int) -> tuple[str, ...]:
     given = value if isinstance(value, list) else []
-    texts = [storable(item)[:80] for item in given if isinstance(item, str)]
+    texts = [one_line(item)[:80] for item in given if isinstance(item, str)]
     return tuple(dict.fromkeys(text for text in texts if text))[:limit]
 
 
-def storable(text: str) -> str:
-    """One line without what PostgreSQL cannot hold: JSON may escape NUL and half a character."""
-    return " ".join(text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8").split())
-
-
 def _items(reply: str) -> list[Any]:
-    """The list of notes in a reply."""
-    start = min((place for place in (reply.find("{"), reply.find("[")) if place >= 0), default=-1)
-    if start < 0:
-        raise Unreadable(f"no JSON in: {reply[:200]!r}")
-    text = reply[start:].replace("\u201c", '"').replace("\u201d", '"')
-    value = loaded(text)
+    """The list of notes in a reply, or the one note."""
+    value = replies.value(reply)
     if isinstance(value, dict):
-        inner = next((value[key] for key in ("notes", "units", "memories", "items") if key in value), [value])
-        value = inner if isinstance(inner, list) else [inner]
-    if not isinstance(value, list):
-        raise Unreadable(f"no list of notes in: {reply[:200]!r}")
-    return value
-
-
-def loaded(text: str) -> Any:
-    """The first JSON value of the text; a comma too many is forgiven, a reply that was cut off is closed."""
-    decoder = json.JSONDecoder()
-    for candidate in (text, _TRAILING_COMMA.sub(r"\1", text), _closed(text)):
-        try:
-            return decoder.raw_decode(candidate)[0]
-        except (ValueError, RecursionError):
-            continue
-    raise Unreadable(f"broken JSON: {text[:200]!r}")
-
-
-def _closed(text: str) -> str:
-    """The text up to its last complete object, with the brackets that are still open closed behind it."""
-    stack: list[str] = []
-    best: tuple[int, list[str]] | None = None
-    in_string = escaped = False
-    for place, char in enumerate(text):
-        if in_string:
-            in_string = char != '"' or escaped
-            escaped = char == "\\" and not escaped
-            continue
-        if char == '"':
-            in_string = True
-        elif char in "{[":
-            stack.append("}" if char == "{" else "]")
-        elif char in "}]" and stack:
-            stack.pop()
-            if char == "}":
-                best = (place + 1, list(stack))
-    if best is None:
-        return text
-    return _TRAILING_COMMA.sub(r"\1", text[: best[0]] + "".join(reversed(best[1])))
+        value = next((value[key] for key in ("notes", "units", "memories", "items") if key in value), value)
+    return value if isinstance(value, list) else [value]

@@ -15,6 +15,8 @@ from memsvc.domain.unit import MemoryUnit, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.generator import TextGenerator
+from memsvc.models.replies import Unreadable
+from memsvc.prompts import REFINE
 from memsvc.services import secrecy, writing
 from memsvc.services.causes import is_by_rule
 from memsvc.services.ingest import require_encoder
@@ -94,16 +96,16 @@ class Refine:
     ) -> list[tuple[MemoryUnit, MemoryUnit]]:
         """Drafts with their next versions, as far as the reply can be read and believed."""
         reply = self._generator.generate(
-            refine.SYSTEM,
+            REFINE.system,
             refine.prompt(message, before, drafts),
             max_tokens=self._max_tokens,
             timeout_s=self._timeout_s,
-            schema=refine.SCHEMA,
-            opening=refine.OPENING,
+            schema=REFINE.schema,
+            opening=REFINE.opening,
         )
         try:
             notes = {note.n: note for note in refine.parse(reply.text)}
-        except refine.Unreadable:
+        except Unreadable:
             counts["unreadable reply" if reply.stopped == "end" else f"unreadable reply, out of {reply.stopped}"] += 1
             counts["kept"] += len(drafts)
             return []

@@ -10,8 +10,9 @@ import dataclasses
 
 from memsvc.distill import refine
 from memsvc.domain.unit import Kind, MemoryUnit, Status
-from memsvc.models import tokens
+from memsvc.models import replies, tokens
 from memsvc.models.generator import TextGenerator
+from memsvc.prompts import SUMMARISE
 from memsvc.services import abstracts, secrecy, writing
 from memsvc.services.causes import BY_HAND
 from memsvc.services.work import Lease
@@ -19,18 +20,7 @@ from memsvc.store import jobs, links, units
 
 KIND = "summarise"
 CAUSE = "written by a model"
-DISTILLER = "model-abstract-1"
-_SYSTEM = (
-    "You sum up notes of a memory in at most three sentences. Keep names, numbers and dates exactly as they are given, "
-    "and add nothing that the notes do not say. Reply with JSON only."
-)
-_SCHEMA = {
-    "type": "object",
-    "properties": {"summary": {"type": "string"}},
-    "required": ["summary"],
-    "additionalProperties": False,
-}
-_OPENING = '{"summary": "'
+DISTILLER = f"model-abstract-{SUMMARISE.version}"
 _MAX_TOKENS = 160
 _NOTES_CHARS = 4_000
 
@@ -99,19 +89,19 @@ class Summarise:
         """The summary, if it can be read and believed, and has at most so many tokens."""
         said = "\n".join(f"- {unit.t_mention.date().isoformat()}: {unit.text}" for unit in notes)[:_NOTES_CHARS]
         reply = self._generator.generate(
-            _SYSTEM,
-            f'Notes:\n{said}\n\nReply as {{"summary": "..."}}.',
+            SUMMARISE.system,
+            SUMMARISE.ask(notes=said),
             max_tokens=self._max_tokens,
             timeout_s=self._timeout_s,
-            schema=_SCHEMA,
-            opening=_OPENING,
+            schema=SUMMARISE.schema,
+            opening=SUMMARISE.opening,
         )
         try:
-            value = refine.loaded(reply.text[reply.text.find("{") :])
-        except refine.Unreadable:
+            value = replies.value(reply.text, "{")
+        except replies.Unreadable:
             value = None
         summary = value.get("summary") if isinstance(value, dict) else None
-        text = refine.storable(summary) if isinstance(summary, str) else ""
+        text = replies.one_line(summary) if isinstance(summary, str) else ""
         if not text:
             counts["unreadable reply"] += 1
             return None

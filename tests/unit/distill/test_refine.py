@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from memsvc.distill import compose, refine
 from memsvc.domain.message import Message, Role
 from memsvc.domain.unit import Kind
+from memsvc.models.replies import Unreadable
 
 SAID = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
 BEFORE = Message("m0", "s", "e", Role.USER, "Ana", "My cat Miso is ill. I feel sorry for her.", SAID)
@@ -52,7 +53,7 @@ def test_a_sloppy_reply_is_read(reply: str) -> None:
     "reply", ["", "I cannot do that.", "{", '{"notes": []}', "[1, 2]", '{"notes": [{"n": 1}]}', "[" * 100_000]
 )
 def test_a_reply_without_notes_says_what_it_is(reply: str) -> None:
-    with pytest.raises(refine.Unreadable):
+    with pytest.raises(Unreadable):
         refine.parse(reply)
 
 
@@ -76,7 +77,7 @@ def test_what_no_database_holds_is_taken_out_of_a_note() -> None:
 def test_any_reply_is_read_or_refused(reply: str) -> None:
     try:
         notes = refine.parse(reply)
-    except refine.Unreadable:
+    except Unreadable:
         return
     assert all(item.text for item in notes)
 
