@@ -51,7 +51,7 @@ def generator(settings: Settings) -> TextGenerator | None:
         if chosen.model is None:
             raise errors.Invalid("MEMSVC_GENERATOR_URL is set without a model.", "Set MEMSVC_GENERATOR_MODEL too.")
         api_key = chosen.api_key.get_secret_value() if chosen.api_key else None
-        return EndpointGenerator(chosen.url, chosen.model, api_key)
+        return EndpointGenerator(chosen.url, chosen.model, api_key, tries=chosen.tries, at_once=chosen.concurrency)
     if chosen.model is None:
         return None
     return LocalGenerator(

@@ -151,6 +151,8 @@ class GeneratorSettings(BaseSettings):
     threads: int = Field(1, ge=1)
     timeout_s: float = Field(60.0, gt=0, description="for one reply")
     max_tokens: int = Field(512, ge=16, description="of one reply")
+    tries: int = Field(3, ge=1, description="of a call of the endpoint that may work in a moment, in timeout_s")
+    concurrency: int = Field(4, ge=1, description="calls of the endpoint at once, in one process")
 
 
 class ReaderSettings(BaseSettings):

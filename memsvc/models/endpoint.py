@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import itertools
 import json
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
 
 from memsvc import errors
+from memsvc.models import retries
 from memsvc.models.events import Broken, Events, storable
 from memsvc.models.generator import Generated, GeneratorFailed, GeneratorLate, GeneratorRefused
 
@@ -22,8 +26,6 @@ MAX_RESPONSE_BYTES = 1_000_000
 _EVENT_BYTES = 16
 # An answer to a request that the server takes for wrong.
 _NOT_TAKEN = (400, 404, 415, 422, 501)
-# How often a call looks whether anybody still waits for it.
-_LOOK_S = 0.25
 
 
 class Address:
@@ -45,12 +47,29 @@ class Address:
         self.headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
 
 
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """`retry_after_s`: the server asks to be left alone for so long."""
+
+    status: int
+    raw: bytes
+    retry_after_s: float | None = None
+
+
+class _Unreached(GeneratorFailed):
+    """No reply began: the same call can be sent again."""
+
+
 class EndpointGenerator:
     """A model behind an endpoint, waited for in the caller's thread.
 
     Once connected, a call ends at its deadline whatever the server does. It reads at most `max_response_bytes`, and
     follows no redirect: the address is the operator's choice, not the server's. No error names the key. Raises Invalid
     for a key that no header can carry.
+
+    At most `at_once` calls are sent at a time; the others wait. What may pass (too many requests, an error of the
+    server, a connection that ends before a reply begins) is tried `tries` times in all, with the waits that the server
+    asks for, all within the time limit of the call.
     """
 
     def __init__(
@@ -61,7 +80,11 @@ class EndpointGenerator:
         transport: httpx.BaseTransport | None = None,
         *,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        tries: int = 3,
+        at_once: int = 4,
     ) -> None:
+        self._tries = tries
+        self._places = retries.Places(at_once)
         self._address = Address(base_url, api_key)
         self._url = self._address.shown
         self._model = model
@@ -95,14 +118,14 @@ class EndpointGenerator:
         body = self._body(system, prompt, max_tokens) | {"temperature": 0}
         if schema is not None and self._knows_schemas:
             form = {"name": "reply", "schema": dict(schema), "strict": True}
-            status, raw = self._post(body | {"response_format": {"type": "json_schema", "json_schema": form}}, deadline)
-            if status not in _NOT_TAKEN:
-                return self._read(status, raw)
-            fallback = self._post(body, deadline)
+            reply = self._post(body | {"response_format": {"type": "json_schema", "json_schema": form}}, deadline)
+            if reply.status not in _NOT_TAKEN:
+                return self._read(reply)
+            reply = self._post(body, deadline)
             # Only a server that answers without the schema has refused the schema.
-            self._knows_schemas = fallback[0] != 200
-            return self._read(*fallback)
-        return self._read(*self._post(body, deadline))
+            self._knows_schemas = reply.status != 200
+            return self._read(reply)
+        return self._read(self._post(body, deadline))
 
     def stream(
         self,
@@ -126,7 +149,7 @@ class EndpointGenerator:
             events = Events(tell)
             asked = body | {"stream": True, "stream_options": {"include_usage": True}}
             try:
-                status, raw = self._post(asked, deadline, events, waits)
+                reply = self._post(asked, deadline, events, waits)
             except GeneratorFailed:
                 if events.text and time.monotonic() >= deadline:
                     return self._streamed(events, "time")
@@ -135,12 +158,12 @@ class EndpointGenerator:
                 if not events.ended:
                     raise GeneratorFailed(f"{self._url} broke off its reply.", "Try again.")
                 return self._streamed(events, "tokens" if events.finish_reason == "length" else "end")
-            if status not in _NOT_TAKEN:
-                return self._at_once(status, raw, tell)
-        status, raw = self._post(body, deadline, waits=waits)
+            if reply.status not in _NOT_TAKEN:
+                return self._at_once(reply, tell)
+        reply = self._post(body, deadline, waits=waits)
         # Only a server that answers without a stream has refused the stream.
-        self._streams = self._streams and status != 200
-        return self._at_once(status, raw, tell)
+        self._streams = self._streams and reply.status != 200
+        return self._at_once(reply, tell)
 
     def close(self) -> None:
         self._http.close()
@@ -152,8 +175,8 @@ class EndpointGenerator:
     def _streamed(self, events: Events, stopped: Literal["end", "tokens", "time"]) -> Generated:
         return Generated(events.text, events.prompt_tokens, events.completion_tokens, stopped)
 
-    def _at_once(self, status: int, raw: bytes, tell: Callable[[str], None]) -> Generated:
-        made = self._read(status, raw)
+    def _at_once(self, reply: _Reply, tell: Callable[[str], None]) -> Generated:
+        made = self._read(reply)
         if made.text:
             tell(made.text)
         return made
@@ -164,42 +187,72 @@ class EndpointGenerator:
         deadline: float,
         events: Events | None = None,
         waits: Callable[[], bool] = lambda: True,
-    ) -> tuple[int, bytes]:
-        """Status and body, which goes into `events` instead where they are given and come. Raises GeneratorLate at the
-        deadline or when nobody waits, GeneratorRefused for a body that is not taken.
+    ) -> _Reply:
+        """The reply, whose body goes into `events` instead where they are given and come: of the first try that is not
+        to be followed by another. Raises GeneratorLate at the deadline or when nobody waits, GeneratorRefused for a
+        body that is not taken.
         """
-        late = GeneratorLate(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise late
-        with _Hangup(left_s, waits) as hangup:
+        for number in itertools.count(1):
+            wait_s = retries.own_wait_s(number)
             try:
-                reply = self._exchange(body, left_s, hangup, events)
+                reply = self._once(body, deadline, events, waits)
+                asked_s = reply.retry_after_s
+                wait_s = wait_s if asked_s is None else asked_s
+                if not retries.is_passing(reply.status) or self._is_last(number, wait_s, deadline):
+                    return reply
+            except _Unreached:
+                if self._is_last(number, wait_s, deadline):
+                    raise
+            if not retries.rest(wait_s, waits):
+                break
+        raise self._late()
+
+    def _is_last(self, number: int, wait_s: float, deadline: float) -> bool:
+        """Whether no other try follows this one: there were enough, or the time for another is not there."""
+        return number >= self._tries or time.monotonic() + wait_s >= deadline
+
+    def _once(self, body: dict[str, Any], deadline: float, events: Events | None, waits: Callable[[], bool]) -> _Reply:
+        """One try, when there is a place for it. Raises as `_post`, and _Unreached where no reply began."""
+        with self._places.place(deadline, waits) as has_place:
+            left_s = deadline - time.monotonic()
+            if not has_place or left_s <= 0:
+                raise self._late()
+            return self._sent(body, left_s, events, waits)
+
+    def _sent(self, body: dict[str, Any], left_s: float, events: Events | None, waits: Callable[[], bool]) -> _Reply:
+        with _Hangup(left_s, waits) as hangup:
+            begun: list[bool] = []
+            try:
+                reply = self._exchange(body, left_s, hangup, events, begun)
             except Broken as error:
                 why = self._shown(str(error))
                 raise GeneratorFailed(f"{self._url} ended its reply with an error: {why}", "Try again.") from None
             except httpx.TimeoutException:
-                raise late from None
+                raise self._late() from None
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise GeneratorRefused(f"{self._url} is no address: {error}.", "Mend MEMSVC_GENERATOR_URL.") from None
             except httpx.TransportError as error:
                 if hangup.done:
-                    raise late from None
+                    raise self._late() from None
                 why = self._shown(f"{type(error).__name__}: {error}")
-                raise GeneratorFailed(
-                    f"{self._url} cannot be reached: {why}.", "Start it, or mend the address."
-                ) from None
+                kind = GeneratorFailed if begun else _Unreached
+                raise kind(f"{self._url} cannot be reached: {why}.", "Start it, or mend the address.") from None
             # A body without a length looks complete when its connection is closed.
             if hangup.done:
-                raise late
+                raise self._late()
             return reply
 
+    def _late(self) -> GeneratorLate:
+        return GeneratorLate(f"{self._url} did not answer in time.", "Raise MEMSVC_GENERATOR_TIMEOUT_S.")
+
     def _exchange(
-        self, body: dict[str, Any], timeout_s: float, hangup: _Hangup, events: Events | None
-    ) -> tuple[int, bytes]:
+        self, body: dict[str, Any], timeout_s: float, hangup: _Hangup, events: Events | None, begun: list[bool]
+    ) -> _Reply:
+        """The reply; `begun` gets an item as soon as it has begun."""
         received = bytearray()
         url, extensions = self._address.url, {"trace": hangup.trace}
         with self._http.stream("POST", url, json=body, timeout=timeout_s, extensions=extensions) as response:
+            begun.append(True)
             encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
             if response.status_code == 200 and encoding != "identity":
                 raise GeneratorRefused(
@@ -209,14 +262,15 @@ class EndpointGenerator:
             kind = response.headers.get("Content-Type", "").strip().lower()
             if events is not None and response.status_code == 200 and kind.startswith("text/event-stream"):
                 self._follow(response, events)
-                return 200, b""
+                return _Reply(200, b"")
             for chunk in response.iter_raw():
                 received += chunk
                 if len(received) > self._max_response_bytes:
                     raise GeneratorRefused(
                         f"{self._url} sent more than {self._max_response_bytes} bytes.", "Look at what answers there."
                     )
-            return response.status_code, bytes(received)
+            asked_s = retries.asked_wait_s(response.headers.get("Retry-After"), dt.datetime.now(dt.UTC))
+            return _Reply(response.status_code, bytes(received), asked_s)
 
     def _follow(self, response: httpx.Response, events: Events) -> None:
         limit = _EVENT_BYTES * self._max_response_bytes
@@ -231,19 +285,23 @@ class EndpointGenerator:
                     "Its address usually ends in /v1.",
                 ) from None
 
-    def _read(self, status: int, raw: bytes) -> Generated:
+    def _read(self, reply: _Reply) -> Generated:
+        status, raw, asked_s = reply.status, reply.raw, reply.retry_after_s
         shown = self._shown(raw.decode("utf-8", "replace"))
-        if status in (408, 409, 425, 429) or status >= 500:
-            raise GeneratorFailed(f"{self._url} answered {status}: {shown}", "It is tried again later.")
+        if status in retries.PASSING or status >= 500:
+            raise GeneratorFailed(
+                f"{self._url} answered {status}: {shown}", "It is tried again later.",
+                retry_after_s=None if asked_s is None else min(3600, max(1, round(asked_s))),
+            )  # fmt: skip
         if status in (401, 403):
             raise GeneratorRefused(f"{self._url} answered {status}.", "Check MEMSVC_GENERATOR_API_KEY.")
         if status != 200:
             raise GeneratorRefused(f"{self._url} answered {status}: {shown}", "Check the address and the model's name.")
         try:
-            reply = json.loads(raw)
-            choice = reply["choices"][0]
+            told = json.loads(raw)
+            choice = told["choices"][0]
             text = choice["message"]["content"]
-            usage = reply.get("usage") or {}
+            usage = told.get("usage") or {}
             if not isinstance(text, str):
                 raise TypeError("content is no text")
             counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
@@ -299,7 +357,7 @@ class _Hangup:
 
     def _watch(self) -> None:
         while (left_s := self._ends - time.monotonic()) > 0 and self._waits():
-            if self._over.wait(min(left_s, _LOOK_S)):
+            if self._over.wait(min(left_s, retries.LOOK_S)):
                 return
         self._close()
 

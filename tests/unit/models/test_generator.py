@@ -82,7 +82,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def ask(endpoint: Endpoint, *, timeout_s: float = 60.0, schema: dict[str, Any] | None = None) -> Generated:
-    client = EndpointGenerator(endpoint.url, "tiny", "secret-key")
+    client = EndpointGenerator(endpoint.url, "tiny", "secret-key", tries=1)
     try:
         return client.generate("Be brief.", "Hello?", max_tokens=9, timeout_s=timeout_s, schema=schema)
     finally:
@@ -202,7 +202,7 @@ def test_a_key_is_sent_without_its_line_break_and_refused_unseen_when_no_header_
 
 def test_an_address_with_a_password_is_named_without_it(endpoint: Endpoint) -> None:
     endpoint.behave = answers(500, b"")
-    client = EndpointGenerator(endpoint.url.replace("//", "//user:pass@word@"), "tiny")
+    client = EndpointGenerator(endpoint.url.replace("//", "//user:pass@word@"), "tiny", tries=1)
     with pytest.raises(GeneratorFailed) as raised:
         client.generate("s", "p", max_tokens=9, timeout_s=5)
     assert f"{endpoint.url}/chat" in str(raised.value)
@@ -272,7 +272,7 @@ def follow(
     client: EndpointGenerator | None = None,
     **options: float,
 ) -> Generated:
-    return (client or EndpointGenerator(endpoint.url, "tiny", "secret-key")).stream(
+    return (client or EndpointGenerator(endpoint.url, "tiny", "secret-key", tries=1)).stream(
         "system", "prompt", max_tokens=9, timeout_s=timeout_s, options=options or {"temperature": 0}, tell=told.append,
         waits=waits,
     )  # fmt: skip
