@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from api.auth import Admin
 from memsvc import errors
 from memsvc.bootstrap import Service
-from memsvc.store import jobs
+from memsvc.domain.usage import Usage
+from memsvc.store import jobs, usage
 from memsvc.store.replica import Replicated
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
@@ -53,7 +54,24 @@ class _State(Collector):
         with database.dispatch() as connection:
             for kind, state, count in jobs.census(connection):
                 queued.add_metric([kind, state], count)
+            spent = usage.census(connection)
         yield queued
+        yield from _models(spent)
+
+
+def _models(spent: Mapping[str, Usage]) -> Iterable[Metric]:
+    """Of all processes, as the database has it; what an erased namespace cost is taken off."""
+    calls = CounterMetricFamily("memsvc_model_calls", "Calls of language models.", labels=["step"])
+    failures = CounterMetricFamily("memsvc_model_failures", "Those that gave no reply.", labels=["step"])
+    seconds = CounterMetricFamily("memsvc_model_seconds", "How long they took.", labels=["step"])
+    tokens = CounterMetricFamily("memsvc_model_tokens", "Tokens read and written.", labels=["step", "kind"])
+    for step, cost in spent.items():
+        calls.add_metric([step], cost.calls)
+        failures.add_metric([step], cost.failures)
+        seconds.add_metric([step], cost.seconds)
+        tokens.add_metric([step, "prompt"], cost.prompt_tokens)
+        tokens.add_metric([step, "completion"], cost.completion_tokens)
+    yield from (calls, failures, seconds, tokens)
 
 
 def _replica(database: Replicated) -> Iterable[Metric]:

@@ -27,6 +27,7 @@ from memsvc.services import (
 from memsvc.services.aside import Aside
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.contexts import Contexts
+from memsvc.services.costs import Asking
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
 from memsvc.services.maintain import Maintain
@@ -102,11 +103,10 @@ def handlers(
         made[answer.KIND] = _where_allowed(ReadAhead(reader, settings.reader.episode_tokens).run)
     if text_generator is not None:
         bounds = settings.generator
-        made[refine.KIND] = _where_allowed(
-            Refine(text_encoder, text_generator, bounds.timeout_s, bounds.max_tokens).run
-        )
-        made[summarise.KIND] = _where_allowed(Summarise(text_generator, bounds.timeout_s, bounds.max_tokens).run)
-        made[verdicts.KIND] = _where_allowed(Verdicts(text_generator, bounds.timeout_s, bounds.max_tokens).run)
+        model = Asking(text_generator, bounds.timeout_s, bounds.max_tokens, bounds.daily_tokens)
+        made[refine.KIND] = _where_allowed(Refine(text_encoder, model).run)
+        made[summarise.KIND] = _where_allowed(Summarise(model).run)
+        made[verdicts.KIND] = _where_allowed(Verdicts(model).run)
     return made
 
 

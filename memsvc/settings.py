@@ -153,6 +153,9 @@ class GeneratorSettings(BaseSettings):
     max_tokens: int = Field(512, ge=16, description="of one reply")
     tries: int = Field(3, ge=1, description="of a call of the endpoint that may work in a moment, in timeout_s")
     concurrency: int = Field(4, ge=1, description="calls of the endpoint at once, in one process")
+    daily_tokens: int = Field(
+        0, ge=0, description="of a namespace's background work in a day (UTC); 0: as many as it takes"
+    )
 
 
 class ReaderSettings(BaseSettings):

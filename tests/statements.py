@@ -42,6 +42,7 @@ REVIEWED = {
     "store/directory.py:namespace_of_unit": "a client that has the id of a memory, and nothing else",
     "store/jobs.py:due": "the dispatcher: whose turn it is",
     "store/jobs.py:census": "the numbers of jobs, for the metrics",
+    "store/usage.py:census": "what language models cost, for the metrics",
     "store/jobs.py:find": "a client that has the id of a job, and nothing else",
     "store/jobs.py:listed": "the newest jobs of a tenant",
     "store/jobs.py:prune": "jobs that ended long ago, of a tenant",

@@ -24,7 +24,10 @@ from api.chat.response_body import ResponseReply, ResponseRequest
 from api.deps import Services
 from memsvc import errors
 from memsvc.bootstrap import Service
+from memsvc.domain.usage import CHAT
 from memsvc.models.local import LocalGenerator
+from memsvc.services import costs
+from memsvc.services.costs import Spent
 from memsvc.store.keys import Principal
 
 # Another product's API: described by its own documentation, not by ours.
@@ -145,18 +148,24 @@ async def _answered(
         )
     await anyio.to_thread.run_sync(about.check)
     messages = [] if about.grounded else await anyio.to_thread.run_sync(about.messages)
+    spent = Spent()
     try:
         if not body.stream:
             reply = await model.complete(body, messages)
-            kept = await anyio.to_thread.run_sync(_keep, about, _said(reply, "message"), True)
+            _count(spent, reply)
+            kept = await anyio.to_thread.run_sync(_keep, about, _said(reply, "message"), True, spent)
             headers = _space(about) | {"X-Memsvc-Remembered": str(kept).lower()}
             return JSONResponse(shape.whole(reply), headers=headers)
         chunks = model.stream(body, messages)
         # What goes wrong before the first word is an error with its own status; what comes later is told in the stream.
         first = await anext(chunks, None)
-    except Upstream as refusal:
-        return Response(refusal.body, refusal.status, refusal.headers, "application/json")
-    return _Events(_events(about, shape, first, chunks), headers=_space(about), media_type="text/event-stream")
+    except (errors.MemsvcError, Upstream) as refusal:
+        spent.failed = True
+        await anyio.to_thread.run_sync(_record, about, spent)
+        if isinstance(refusal, Upstream):
+            return Response(refusal.body, refusal.status, refusal.headers, "application/json")
+        raise
+    return _Events(_events(about, shape, first, chunks, spent), headers=_space(about), media_type="text/event-stream")
 
 
 def _space(about: Talk) -> dict[str, str]:
@@ -165,7 +174,7 @@ def _space(about: Talk) -> dict[str, str]:
 
 
 async def _events(
-    about: Talk, shape: Shape, first: dict[str, Any] | None, chunks: AsyncGenerator[dict[str, Any]]
+    about: Talk, shape: Shape, first: dict[str, Any] | None, chunks: AsyncGenerator[dict[str, Any]], spent: Spent
 ) -> AsyncIterator[str]:
     """Server-sent events; what was said is kept before the last ones, so that the next request finds it."""
     said = ""
@@ -175,10 +184,12 @@ async def _events(
             yield event
         async for chunk in _behind(first, chunks):
             said += _said(chunk, "delta")
+            _count(spent, chunk)
             for event in shape.told(chunk):
                 yield event
     except (errors.MemsvcError, Upstream) as error:
         failed = error
+        spent.failed = True
     except BaseException as gone:
         failed = gone
         raise
@@ -186,7 +197,7 @@ async def _events(
         # Also when the client went away: what it was told is part of the conversation.
         with anyio.CancelScope(shield=True):
             await chunks.aclose()
-            await anyio.to_thread.run_sync(_keep, about, said, failed is None)
+            await anyio.to_thread.run_sync(_keep, about, said, failed is None, spent)
     for event in shape.ended() if failed is None else shape.failed(failed):
         yield event
 
@@ -208,13 +219,31 @@ class _Events(StreamingResponse):
             await super().stream_response(send)
 
 
-def _keep(about: Talk, said: str, whole: bool) -> bool:
-    """Whether the memory took it. The reply is there: a memory that cannot keep it must not take it from the client."""
+def _keep(about: Talk, said: str, whole: bool, spent: Spent) -> bool:
+    """Whether the memory took it. The reply is there: a memory that cannot keep it must not take it from the client.
+    What the reply cost is counted where the namespace is there by then.
+    """
     try:
         return about.keep(said, whole=whole)
     except errors.MemsvcError as error:
         _log.error("a chat was answered and not kept", namespace=about.namespace, reason=str(error))
         return False
+    finally:
+        _record(about, spent)
+
+
+def _record(about: Talk, spent: Spent) -> None:
+    # What answers from the memory counts for itself.
+    if not about.grounded:
+        costs.record(about.service.database, about.tenant_id, about.namespace, CHAT, spent)
+
+
+def _count(spent: Spent, told: dict[str, Any]) -> None:
+    """The tokens of a chat.completion, or of a chunk that has them."""
+    usage = told.get("usage")
+    if isinstance(usage, dict):
+        read, written = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
+        spent.told(read if isinstance(read, int) else 0, written if isinstance(written, int) else 0)
 
 
 def _said(reply: dict[str, Any], part: str) -> str:

@@ -234,6 +234,17 @@ def stats(namespace: NamespaceName, caller: Caller, service: Services) -> counts
         ),
         jobs=found.jobs,
         unknown_share=found.unknown_share,
+        language_model={
+            step: counts.ModelUsage(
+                calls=cost.calls,
+                failures=cost.failures,
+                prompt_tokens=cost.prompt_tokens,
+                completion_tokens=cost.completion_tokens,
+                seconds=round(cost.seconds, 3),
+                tokens_today=found.usage_today[step].tokens if step in found.usage_today else 0,
+            )
+            for step, cost in found.usage.items()
+        },
     )
 
 

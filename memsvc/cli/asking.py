@@ -214,6 +214,9 @@ def status(namespace: Name = "default", as_json: Json = False, url: Url = URL) -
     print(f"{namespace}: {held.messages} messages in {held.sessions} sessions")
     print(f"memories: {_counts(held.units)}")
     print(f"jobs: {_counts(held.jobs)}")
+    for step, cost in held.language_model.items():
+        tokens = cost.prompt_tokens + cost.completion_tokens
+        print(f"language model, {step}: {cost.calls} calls, {tokens} tokens, {cost.tokens_today} of them today")
 
 
 def tail(

@@ -18,6 +18,7 @@ import httpx
 
 from memsvc import errors
 from memsvc.models import retries
+from memsvc.models.dialect import Dialect
 from memsvc.models.events import Broken, Events, storable
 from memsvc.models.generator import Generated, GeneratorFailed, GeneratorLate, GeneratorRefused
 
@@ -85,6 +86,7 @@ class EndpointGenerator:
     ) -> None:
         self._tries = tries
         self._places = retries.Places(at_once)
+        self._dialect = Dialect()
         self._address = Address(base_url, api_key)
         self._url = self._address.shown
         self._model = model
@@ -195,7 +197,9 @@ class EndpointGenerator:
         for number in itertools.count(1):
             wait_s = retries.own_wait_s(number)
             try:
-                reply = self._once(body, deadline, events, waits)
+                reply = self._once(self._dialect.spoken(body), deadline, events, waits)
+                while self._dialect.learns(reply.status, reply.raw):
+                    reply = self._once(self._dialect.spoken(body), deadline, events, waits)
                 asked_s = reply.retry_after_s
                 wait_s = wait_s if asked_s is None else asked_s
                 if not retries.is_passing(reply.status) or self._is_last(number, wait_s, deadline):

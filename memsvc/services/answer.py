@@ -24,13 +24,14 @@ from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
 from memsvc.domain.served import line
+from memsvc.domain.usage import ANSWER
 from memsvc.models.endpoint import EndpointGenerator
 from memsvc.models.generator import GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval.support import FIRST, Support
-from memsvc.services import episode_context
+from memsvc.services import costs, episode_context
 from memsvc.services.grounding import asks, ground
 from memsvc.services.recall import Recall, Served
 from memsvc.settings import ReaderSettings
@@ -134,7 +135,9 @@ class Answers:
                 return _told(_quoted(served, self._settings.answerable), tell)
             # Words that may be taken back are told nobody.
             hears = (lambda text: None) if grounded else tell
-            made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
+            with costs.counted(self._database, tenant_id, name, ANSWER) as spent:
+                made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
+                spent.told(made.prompt_tokens - made.cached_tokens, made.completion_tokens)
             return _told(self._grounded(made, passages, query, served), tell) if grounded else made
 
     def _made(

@@ -18,6 +18,7 @@ from memsvc.domain.exchange import Namespace
 from memsvc.domain.link import Episode, Link
 from memsvc.domain.message import Message
 from memsvc.domain.unit import Kind, Skip, Source
+from memsvc.domain.usage import Usage
 from memsvc.services import secrecy
 from memsvc.services.causes import BY_HAND
 from memsvc.services.decisions import names_in, trait_of
@@ -33,6 +34,7 @@ from memsvc.store import (
     secrets,
     unencoded,
     units,
+    usage,
     versions,
 )
 from memsvc.store.database import Database
@@ -74,13 +76,17 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts of a namespace; `jobs` by state, `unknown_share` as `store.unencoded` has it."""
+    """Counts of a namespace; `jobs` by state, `unknown_share` as `store.unencoded` has it. `usage` is what
+    language models cost by step, in all and since the day began (UTC).
+    """
 
     seq: int
     said: exchanges.Tally
     units: units.Tally
     jobs: dict[str, int]
     unknown_share: float | None
+    usage: dict[str, Usage]
+    usage_today: dict[str, Usage]
 
 
 class Inspect:
@@ -224,6 +230,8 @@ class Inspect:
                 units.tally(there, space),
                 jobs.counts(there, space),
                 unencoded.unknown_share(there, space),
+                usage.of(there, space),
+                usage.of(there, space, dt.datetime.now(dt.UTC).date()),
             ),
         )
 

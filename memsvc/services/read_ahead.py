@@ -7,8 +7,9 @@ first leaves nothing behind, and one that comes later removes it: at once in its
 
 from __future__ import annotations
 
+from memsvc.domain.usage import READ_AHEAD
 from memsvc.reader.lazy import LazyReader
-from memsvc.services import episode_context
+from memsvc.services import costs, episode_context
 from memsvc.services.work import Lease
 
 
@@ -23,7 +24,11 @@ class ReadAhead:
         with lease.reading() as (connection, space):
             before = episode_context.of(connection, space, episode_id, self._budget_tokens)
             about = episode_context.medoid(connection, space, episode_id)
+        spent = costs.Spent()
         made = self._reader.get().prepare(before[0].text, before[1], about=about) if before else None
+        if made is not None:
+            spent.told(made[1].length, 0)
+            costs.note(lease, READ_AHEAD, spent)
         with lease.transaction() as (connection, space):
             now = episode_context.of(connection, space, episode_id, self._budget_tokens)
             kept = made is not None and now == before

@@ -14,11 +14,11 @@ from memsvc.domain.message import Message
 from memsvc.domain.unit import MemoryUnit, Status
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.models.generator import TextGenerator
 from memsvc.models.replies import Unreadable
 from memsvc.prompts import REFINE
 from memsvc.services import secrecy, writing
 from memsvc.services.causes import is_by_rule
+from memsvc.services.costs import Asking
 from memsvc.services.ingest import require_encoder
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, units
@@ -31,13 +31,9 @@ _BEFORE = 3
 
 
 class Refine:
-    """`timeout_s` and `max_tokens` bound each call of the model."""
-
-    def __init__(self, encoder: TextEncoder, generator: TextGenerator, timeout_s: float, max_tokens: int) -> None:
+    def __init__(self, encoder: TextEncoder, model: Asking) -> None:
         self._encoder = encoder
-        self._generator = generator
-        self._timeout_s = timeout_s
-        self._max_tokens = max_tokens
+        self._model = model
 
     def run(self, lease: Lease) -> None:
         """The job's handler, over the messages of the change range in its payload, or over all."""
@@ -55,7 +51,7 @@ class Refine:
                 progress = dict(job.payload) | {"reached": message.seq, "counts": dict(counts)}
                 jobs.advance(connection, job, number, total, progress)
         with lease.transaction() as (connection, _):
-            lease.finish(connection, dict(counts) | {"model": self._generator.name})
+            lease.finish(connection, dict(counts) | {"model": self._model.name})
 
     def _message(self, lease: Lease, message: Message, counts: collections.Counter[str]) -> None:
         with lease.reading() as (connection, space):
@@ -71,7 +67,7 @@ class Refine:
         stored.sort(key=lambda item: item.seq)
         place = next(number for number, said in enumerate(session) if said.id == message.id)
         before = session[max(0, place - _BEFORE) : place]
-        fresh = self._ask(message, before, names, [item.unit for item in stored], counts)
+        fresh = self._ask(lease, message, before, names, [item.unit for item in stored], counts)
         vectors = writing.encode(self._encoder, [unit for _, unit in fresh])
         with lease.transaction() as (connection, locked):
             require_encoder(locked, self._encoder.name)
@@ -88,6 +84,7 @@ class Refine:
 
     def _ask(
         self,
+        lease: Lease,
         message: Message,
         before: list[Message],
         names: list[str],
@@ -95,14 +92,7 @@ class Refine:
         counts: collections.Counter[str],
     ) -> list[tuple[MemoryUnit, MemoryUnit]]:
         """Drafts with their next versions, as far as the reply can be read and believed."""
-        reply = self._generator.generate(
-            REFINE.system,
-            refine.prompt(message, before, drafts),
-            max_tokens=self._max_tokens,
-            timeout_s=self._timeout_s,
-            schema=REFINE.schema,
-            opening=REFINE.opening,
-        )
+        reply = self._model.ask(lease, REFINE, refine.prompt(message, before, drafts))
         try:
             notes = {note.n: note for note in refine.parse(reply.text)}
         except Unreadable:
@@ -117,7 +107,7 @@ class Refine:
                 counts["kept"] += 1
                 counts[f"kept: {reason}"] += 1
                 continue
-            unit = refine.refined(note, draft, message, before, names, self._generator.name, tokens.count)
+            unit = refine.refined(note, draft, message, before, names, self._model.name, tokens.count)
             made.append((draft, unit))
         return made
 

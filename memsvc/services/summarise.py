@@ -11,10 +11,10 @@ import dataclasses
 from memsvc.distill import refine
 from memsvc.domain.unit import Kind, MemoryUnit, Status
 from memsvc.models import replies, tokens
-from memsvc.models.generator import TextGenerator
 from memsvc.prompts import SUMMARISE
 from memsvc.services import abstracts, secrecy, writing
 from memsvc.services.causes import BY_HAND
+from memsvc.services.costs import Asking
 from memsvc.services.work import Lease
 from memsvc.store import jobs, links, units
 
@@ -26,12 +26,8 @@ _NOTES_CHARS = 4_000
 
 
 class Summarise:
-    """`timeout_s` and `max_tokens` bound each call of the model."""
-
-    def __init__(self, generator: TextGenerator, timeout_s: float, max_tokens: int) -> None:
-        self._generator = generator
-        self._timeout_s = timeout_s
-        self._max_tokens = max_tokens
+    def __init__(self, model: Asking) -> None:
+        self._model = model
 
     def run(self, lease: Lease) -> None:
         """The job's handler, over all abstracts that were made by rule."""
@@ -48,7 +44,7 @@ class Summarise:
             with lease.transaction() as (connection, _):
                 jobs.advance(connection, lease.job, number, len(ids))
         with lease.transaction() as (connection, _):
-            lease.finish(connection, dict(counts) | {"model": self._generator.name})
+            lease.finish(connection, dict(counts) | {"model": self._model.name})
 
     def _one(self, lease: Lease, unit_id: str, members: list[str], counts: collections.Counter[str]) -> None:
         with lease.reading() as (connection, space):
@@ -61,7 +57,7 @@ class Summarise:
         if old is None or not notes:
             return
         notes.sort(key=lambda unit: (unit.t_mention, unit.id))
-        text = self._ask(notes, min(_MAX_TOKENS, sum(unit.tokens for unit in notes)), counts)
+        text = self._ask(lease, notes, min(_MAX_TOKENS, sum(unit.tokens for unit in notes)), counts)
         if text is None:
             return
         sources = {source: session for unit in notes for source, session in cited.get(unit.id, ())}
@@ -72,7 +68,7 @@ class Summarise:
             sources=tuple(sources),
             tokens=tokens.count(text),
             confidence=0.8,
-            distiller=f"{DISTILLER}:{self._generator.name}",
+            distiller=f"{DISTILLER}:{self._model.name}",
         )
         with lease.transaction() as (connection, locked):
             now = units.by_id(connection, locked, [unit_id, *found])
@@ -85,17 +81,10 @@ class Summarise:
             batch.commit()
         counts["written"] += 1
 
-    def _ask(self, notes: list[MemoryUnit], most: int, counts: collections.Counter[str]) -> str | None:
+    def _ask(self, lease: Lease, notes: list[MemoryUnit], most: int, counts: collections.Counter[str]) -> str | None:
         """The summary, if it can be read and believed, and has at most so many tokens."""
         said = "\n".join(f"- {unit.t_mention.date().isoformat()}: {unit.text}" for unit in notes)[:_NOTES_CHARS]
-        reply = self._generator.generate(
-            SUMMARISE.system,
-            SUMMARISE.ask(notes=said),
-            max_tokens=self._max_tokens,
-            timeout_s=self._timeout_s,
-            schema=SUMMARISE.schema,
-            opening=SUMMARISE.opening,
-        )
+        reply = self._model.ask(lease, SUMMARISE, SUMMARISE.ask(notes=said))
         try:
             value = replies.value(reply.text, "{")
         except replies.Unreadable:

@@ -20,9 +20,10 @@ import sqlalchemy as sa
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.judgement import Judgement, digest
 from memsvc.models import replies
-from memsvc.models.generator import Generated, GeneratorLate, TextGenerator
+from memsvc.models.generator import Generated, GeneratorLate
 from memsvc.prompts import JUDGE
 from memsvc.services import follow_ups, secrecy, writing
+from memsvc.services.costs import Asking
 from memsvc.services.work import Lease
 from memsvc.store import exchanges, jobs, judgements, units
 from memsvc.store.units import StoredUnit
@@ -58,12 +59,8 @@ class _Side:
 
 
 class Verdicts:
-    """`timeout_s` and `max_tokens` bound each call of the model."""
-
-    def __init__(self, generator: TextGenerator, timeout_s: float, max_tokens: int) -> None:
-        self._generator = generator
-        self._timeout_s = timeout_s
-        self._max_tokens = max_tokens
+    def __init__(self, model: Asking) -> None:
+        self._model = model
 
     def run(self, lease: Lease) -> None:
         """The job's handler, over the pairs (earlier, later) of unit ids in its payload. Raises GeneratorFailed, to be
@@ -83,7 +80,7 @@ class Verdicts:
         with lease.transaction() as (connection, locked):
             if rest:
                 jobs.enqueue(connection, locked, KIND, f"{KIND}:{uuid.uuid4()}", {"pairs": rest})
-            lease.finish(connection, dict(counts) | {"model": self._generator.name})
+            lease.finish(connection, dict(counts) | {"model": self._model.name})
 
     def _judge(self, lease: Lease, earlier: str, later: str, counts: collections.Counter[str]) -> Judgement | None:
         """None where there is nothing to ask: one of the two is gone, or they were judged as they are."""
@@ -97,20 +94,13 @@ class Verdicts:
             one, other = _side(connection, space, shown[earlier]), _side(connection, space, shown[later])
             if judgements.holds(connection, space, earlier, later, texts):
                 return None
-        return Judgement(earlier, later, texts, self._ask(one, other, counts), self._generator.name)
+        return Judgement(earlier, later, texts, self._ask(lease, one, other, counts), self._model.name)
 
-    def _ask(self, earlier: _Side, later: _Side, counts: collections.Counter[str]) -> bool | None:
+    def _ask(self, lease: Lease, earlier: _Side, later: _Side, counts: collections.Counter[str]) -> bool | None:
         """Whether the later one ends the earlier, as far as the reply can be read and believed."""
         told = json.dumps({"earlier": earlier.as_data(), "later": later.as_data()}, ensure_ascii=False, indent=1)
         try:
-            reply = self._generator.generate(
-                JUDGE.system,
-                JUDGE.ask(statements=told),
-                max_tokens=self._max_tokens,
-                timeout_s=self._timeout_s,
-                schema=JUDGE.schema,
-                opening=JUDGE.opening,
-            )
+            reply = self._model.ask(lease, JUDGE, JUDGE.ask(statements=told))
         except GeneratorLate:
             counts["no verdict: late"] += 1
             return None

@@ -20,6 +20,7 @@ import structlog
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import Job
+from memsvc.models.generator import GeneratorFailed
 from memsvc.settings import JobSettings
 from memsvc.store import jobs, namespaces
 from memsvc.store.database import Database
@@ -97,6 +98,14 @@ class Lease:
 
 # A handler does the job and finishes it, in one of its transactions; a job that it leaves unfinished has failed.
 Handler = Callable[[Lease], None]
+
+
+class PutOff(Exception):
+    """The rest of the job is to wait for so many seconds, for a reason in words; the attempt is not counted."""
+
+    def __init__(self, reason: str, wait_s: float) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
 
 
 class _Lane:
@@ -249,6 +258,9 @@ class Runner:
             except Stopping:
                 self._release(job)
                 return True
+            except PutOff as later:
+                self._release(job, str(later), later.wait_s)
+                return True
             except LeaseLost:
                 _log.info("job was taken away", job=str(job.id), kind=job.kind)
                 return True
@@ -265,15 +277,15 @@ class Runner:
         # What is refused for a reason that stays would be refused again.
         hopeless = isinstance(error, errors.MemsvcError) and not error.retryable
         over = hopeless or job.attempts >= self._settings.attempts
-        retry_in_s = None if over else self._delay_s(job.attempts)
+        retry_in_s = None if over else max(self._delay_s(job.attempts), _asked_s(error))
         with self._database.tenant(job.tenant_id) as connection:
             if jobs.holds(connection, job):
                 jobs.fail(connection, job, reason, retry_in_s)
 
-    def _release(self, job: Job) -> None:
+    def _release(self, job: Job, reason: str | None = None, wait_s: float = 0.0) -> None:
         with self._database.tenant(job.tenant_id) as connection:
             if jobs.holds(connection, job):
-                jobs.release(connection, job)
+                jobs.release(connection, job, reason, wait_s)
 
     def _delay_s(self, attempts: int) -> float:
         return float(self._settings.backoff_s * 2 ** (attempts - 1) * random.uniform(0.75, 1.25))
@@ -281,6 +293,12 @@ class Runner:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, errors.MemsvcError) else f"{type(error).__name__}: {error}"
+
+
+def _asked_s(error: Exception | None) -> float:
+    """How long the model's server asks to be left alone; 0 where it asks nothing."""
+    asked_s = error.retry_after_s if isinstance(error, GeneratorFailed) else 0
+    return asked_s if asked_s > GeneratorFailed.retry_after_s else 0.0
 
 
 class _Heartbeat:

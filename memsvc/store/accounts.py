@@ -89,6 +89,21 @@ share = sa.Table(
     sa.Column("quota_number", sa.Integer, nullable=False),
 )
 
+# What calls of language models cost a namespace, by day.
+model_usage = sa.Table(
+    "model_usage",
+    metadata,
+    *columns.owner(),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    columns.belongs(),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",

@@ -257,15 +257,17 @@ def fail(connection: sa.Connection, job: Job, error: str, retry_in_s: float | No
     connection.execute(sa.update(_J).where(*_own(job)).values(values))
 
 
-def release(connection: sa.Connection, job: Job) -> None:
-    """Back to the queue as it stands, the attempt taken back. The caller holds the job."""
-    values = {
+def release(connection: sa.Connection, job: Job, reason: str | None = None, wait_s: float = 0.0) -> None:
+    """Back to the queue as it stands, the attempt taken back, until `wait_s` from now. The caller holds the job."""
+    values: dict[str, Any] = {
         "state": State.QUEUED.value,
         "attempts": _J.c.attempts - 1,
         "epoch": _J.c.epoch + 1,
         "lease_until": None,
-        "run_after": _NOW,
+        "run_after": _NOW + dt.timedelta(seconds=wait_s),
     }
+    if reason is not None:
+        values["last_error"] = reason
     connection.execute(sa.update(_J).where(*_own(job)).values(values))
 
 

@@ -19,6 +19,7 @@ from memsvc.store.accounts import audit as audit
 from memsvc.store.accounts import cell as cell
 from memsvc.store.accounts import directory as directory
 from memsvc.store.accounts import metadata as metadata
+from memsvc.store.accounts import model_usage as model_usage
 from memsvc.store.accounts import placement as placement
 from memsvc.store.accounts import tenant as tenant
 from memsvc.store.accounts import tombstone as tombstone
@@ -42,8 +43,7 @@ namespace = sa.Table(
     # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
     sa.Column("secrets", sa.Text),
     sa.Column("settings", JSONB),  # what else is set for it; null where nothing is
-    # To another cell: what is left of it here is nobody's.
-    sa.Column("is_moved", sa.Boolean, nullable=False, server_default="false"),
+    sa.Column("is_moved", sa.Boolean, nullable=False, server_default="false"),  # to another cell: nobody's here
     sa.Index("namespace_by_name", "tenant_id", "name"),
 )
 
@@ -380,7 +380,7 @@ alias = sa.Table(
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
-    unit, secret, message, exchange, session,
+    unit, secret, message, exchange, session, model_usage,
 )  # fmt: skip
 
 

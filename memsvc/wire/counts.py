@@ -15,6 +15,19 @@ class TokenStats(Response):
     compression: float | None = Field(description="Distilled over verbatim; null before anything is counted.")
 
 
+class ModelUsage(Response):
+    """What the calls of a language model for one step cost."""
+
+    calls: int = Field(description="How many calls there were.")
+    failures: int = Field(description="How many of them gave no reply that could be taken.")
+    prompt_tokens: int = Field(
+        description="Tokens that the model read, as it counted them; what it had read before not."
+    )
+    completion_tokens: int = Field(description="Tokens that the model wrote, as it counted them.")
+    seconds: float = Field(description="How long the calls took together.")
+    tokens_today: int = Field(description="Tokens read and written since the day began (UTC).")
+
+
 class NamespaceStats(Response):
     """What a namespace holds."""
 
@@ -37,4 +50,9 @@ class NamespaceStats(Response):
         description="Of the newest 500 active units the share, 0 to 1, of which the encoder does not know half of the "
         "words or more; they have no meaning to be searched by and are found by their words alone. Null where none is "
         "encoded.",
+    )
+    language_model: dict[str, ModelUsage] = Field(
+        default_factory=dict,
+        description="Step (refine, summarise, judge, answer, chat, read_ahead) -> what the calls of language models "
+        "for it cost; of steps that made any.",
     )

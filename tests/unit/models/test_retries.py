@@ -214,3 +214,37 @@ def test_a_schema_that_is_refused_and_a_server_that_is_busy_are_told_apart(endpo
     endpoint.behave = busy
     client = EndpointGenerator(endpoint.url, "tiny")
     assert client.generate("s", "p", max_tokens=9, timeout_s=60, schema={"type": "object"}).text == "true"
+
+
+def test_a_model_that_takes_other_fields_is_asked_with_those_from_its_first_refusal_on(endpoint: Endpoint) -> None:
+    def newer(handler: http.server.BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        for name, code in (("max_tokens", "unsupported_parameter"), ("temperature", "unsupported_value")):
+            if name in body:
+                error = {"message": f"{name}: no", "type": "invalid_request_error", "param": name, "code": code}
+                return answers(400, json.dumps({"error": error}).encode())(handler, body)
+        return (streams(piece("new"), piece(None, "stop"), DONE) if "stream" in body else says("new"))(handler, body)
+
+    endpoint.behave = newer
+    client = EndpointGenerator(endpoint.url, "o9", tries=1)
+    schema = {"type": "object"}
+    assert client.generate("s", "p", max_tokens=9, timeout_s=60, schema=schema).text == "new"
+    assert len(endpoint.requests) == 3
+    assert client.generate("s", "p", max_tokens=9, timeout_s=60, schema=schema).text == "new"
+    assert follow(endpoint, [], client=client, timeout_s=60).text == "new"
+    assert len(endpoint.requests) == 5
+    assert all(body["max_completion_tokens"] == 9 for body in endpoint.requests[1:])
+    assert "response_format" in endpoint.requests[3]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [b"max_tokens", b"[]", b'{"error": "max_tokens"}', b'{"error": {"param": "max_tokens", "code": "too_large"}}',
+     b'{"error": {"param": "messages", "code": "unsupported_value"}}', b'{"error": {"param": ["max_tokens"], '
+     b'"code": "unsupported_parameter"}}', b"[" * 100_000],
+)  # fmt: skip
+def test_any_other_refusal_changes_nothing_of_what_is_asked(endpoint: Endpoint, error: bytes) -> None:
+    endpoint.behave = answers(400, error)
+    with pytest.raises(GeneratorRefused):
+        generate(EndpointGenerator(endpoint.url, "tiny"))
+    (asked,) = endpoint.requests
+    assert (asked["max_tokens"], asked["temperature"]) == (9, 0)
