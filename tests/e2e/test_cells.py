@@ -20,6 +20,7 @@ import pytest
 from memsvc import errors
 from memsvc.sdk import MemoryClient, NotFound
 from memsvc.sdk.errors import ApiError, MemsvcClientError
+from memsvc.services import costs
 from memsvc.store import keys, moving, namespaces, partitions, tenants
 from tests.cells import KEY, Cell, Installation, Writers, installed
 from tests.waiting import LIMIT_S, until
@@ -67,12 +68,17 @@ def test_a_namespace_that_is_moved_is_found_where_it_was(
     target = next(name for name in installation.cells if name != source)
     before = [(unit.id, unit.text) for unit in memory.units()]
     assert partition(installation.cells[source], "mover", make=True) == (True, 0)
+    service = installation.cells[source].service
+    assert service is not None
+    with costs.counted(service.database, service.tenant_id, "mover", "answer") as spent:
+        spent.told(70, 7)
     assert installation.move("mover", source, target) > 10
     # Its vectors' partition is a copy: it goes, and the target makes its own.
     assert partition(installation.cells[target], "mover") == (False, None)
     assert not partitions_of(installation.cells[source])
     for client in clients.values():
         assert [(unit.id, unit.text) for unit in client.namespace("mover").units()] == before
+        assert client.namespace("mover").stats().language_model["answer"].prompt_tokens == 70
     clients[source].namespace("mover").add("I sold a canoe.", session_id="s")
     for client in clients.values():
         moved = client.namespace("mover")
