@@ -44,8 +44,10 @@ class Retain:
         with lease.reading() as (connection, space):
             settings = space.settings
             is_early = any(jobs.payloads(connection, space, kind) for kind in _MAKES)
-            found = [] if is_early else retention.aged(connection, space, BY_HAND)
-            said = {} if is_early else retention.said_before(connection, space, now - _shortest(settings))
+            is_read = bool(settings.retention) and not is_early
+            found = retention.aged(connection, space, BY_HAND) if is_read else []
+            before = _before(settings, now) if is_read else None
+            said = retention.said_before(connection, space, before) if before is not None else {}
         if is_early:
             self._later(lease)
             return
@@ -86,10 +88,10 @@ class Retain:
         return erased, left
 
 
-def _shortest(settings: SpaceSettings) -> dt.timedelta:
-    """Since the shortest term nothing is to be erased."""
+def _before(settings: SpaceSettings, now: dt.datetime) -> dt.datetime | None:
+    """Nothing that was said since then is to be erased; None: nothing at all is."""
     days = [term.erase_after_days for term in settings.retention or () if term.erase_after_days is not None]
-    return dt.timedelta(days=min(days, default=0.0))
+    return now - dt.timedelta(days=min(days)) if days else None
 
 
 def _put_away(
