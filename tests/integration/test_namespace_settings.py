@@ -204,6 +204,7 @@ def test_the_chat_endpoint_refuses_a_namespace_that_no_model_is_to_read(
         "memsvc": {"namespace": memory.name},
     }  # fmt: skip
     settings = Settings(service.settings.server)
+    settings.jobs = service.settings.jobs
     settings.generator = GeneratorSettings(model="probe", url=endpoint.url)
     other = dataclasses.replace(service, settings=settings, generator=loading.generator(settings))
     with served(create(other)) as url:
