@@ -59,13 +59,18 @@ class Retain:
             with lease.transaction() as (connection, _):
                 lease.finish(connection, {"dry_run": True} | counts | listed)
             return
+        self._tomorrow(lease)
         erased, left = self._erased(lease, found, gone)
         with lease.transaction() as (connection, locked):
             counts = {"forgotten": _put_away(connection, locked, found, away, now), "erased": erased, "left": left}
             lease.finish(connection, counts)
             if left:  # changed meanwhile, or made anew behind what was erased
                 jobs.enqueue(connection, locked, KIND, f"{KIND}:{uuid.uuid4()}", {}, _AGAIN_S)
-            elif locked.settings.retention:
+
+    def _tomorrow(self, lease: Lease) -> None:
+        """Before anything is tried: a run that fails for good must not be the last one."""
+        with lease.transaction() as (connection, locked):
+            if locked.settings.retention:
                 jobs.tomorrow(connection, locked, KIND)
 
     def _later(self, lease: Lease) -> None:
