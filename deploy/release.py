@@ -22,11 +22,24 @@ from memsvc import __version__
 
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "requirements" / "serve.txt"
+# 1 January 1980, before which no zip can date a file.
+_UNKNOWN = "315532800"
 
 
 def commit_time() -> str:
-    """SOURCE_DATE_EPOCH: seconds since 1970 of the last commit, or as the environment has it."""
-    return os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "log", "-1", "--format=%ct").strip()
+    """SOURCE_DATE_EPOCH: seconds since 1970 of the last commit, or as the environment has it; of a source without its
+    history always the same.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given:
+        return given
+    try:
+        done = subprocess.run(
+            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return _UNKNOWN
+    return done.stdout.strip()
 
 
 def build(folder: Path) -> list[Path]:
@@ -66,13 +79,19 @@ def sbom(hashes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def hashes_of_files() -> dict[str, str]:
-    """Package -> SHA-256 of the file that pip would install here; asks the package index."""
+    """Package -> SHA-256 of the file that pip would install here; asks the package index. None at all where that does
+    not answer, which is said.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        _output(
+        command = [
             sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps", "-r",
             str(PINS), "--report", str(report),
-        )  # fmt: skip
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.stderr.write(f"The bill of materials has no hashes: {done.stderr.strip()[-300:]}\n")
+            return {}
         found = json.loads(report.read_text())["install"]
     return {
         _normal(item["metadata"]["name"]): item["download_info"]["archive_info"]["hashes"]["sha256"] for item in found

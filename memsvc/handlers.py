@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 from memsvc import errors
@@ -100,29 +101,25 @@ def handlers(
     else:
         made[contexts.KIND] = Contexts(text_encoder).run
     if reader is not None:
-        made[answer.KIND] = _where_allowed(ReadAhead(reader, settings.reader.episode_tokens).run)
+        made[answer.KIND] = functools.partial(_where_allowed, ReadAhead(reader, settings.reader.episode_tokens).run)
     if text_generator is not None:
         bounds = settings.generator
         model = Asking(text_generator, bounds.timeout_s, bounds.max_tokens, bounds.daily_tokens)
-        made[refine.KIND] = _where_allowed(Refine(text_encoder, model).run)
-        made[summarise.KIND] = _where_allowed(Summarise(model).run)
-        made[verdicts.KIND] = _where_allowed(Verdicts(model).run)
+        made[refine.KIND] = functools.partial(_where_allowed, Refine(text_encoder, model).run)
+        made[summarise.KIND] = functools.partial(_where_allowed, Summarise(model).run)
+        made[verdicts.KIND] = functools.partial(_where_allowed, Verdicts(model).run)
     return made
 
 
-def _where_allowed(handler: Handler) -> Handler:
+def _where_allowed(handler: Handler, lease: Lease) -> None:
     """What gives a language model what was said, but for namespaces that let none read it."""
-
-    def run(lease: Lease) -> None:
-        with lease.reading() as (_, space):
-            is_allowed = space.settings.reads_with_model
-        if is_allowed:
-            handler(lease)
-            return
-        with lease.transaction() as (connection, _):
-            lease.finish(connection, {"left": "No language model reads this namespace (language_model: never)."})
-
-    return run
+    with lease.reading() as (_, space):
+        is_allowed = space.settings.reads_with_model
+    if is_allowed:
+        handler(lease)
+        return
+    with lease.transaction() as (connection, _):
+        lease.finish(connection, {"left": "No language model reads this namespace (language_model: never)."})
 
 
 def maintain(

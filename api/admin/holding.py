@@ -42,7 +42,7 @@ def shown(request: Request, namespace: NamespaceName, session: signing.Reader, s
 def put(
     request: Request, namespace: NamespaceName, session: signing.Admin, said: signing.Form, service: Services
 ) -> Response:
-    """All of the form: an empty field is as it is for all of the service."""
+    """An empty field of the form is as it is for all of the service."""
     principal = session.principal
     service.namespaces.find(principal.tenant_id, namespace)  # a page makes none
     service.namespaces.put(principal.tenant_id, namespace, _checked(_given(said)), principal.writer)
@@ -57,21 +57,29 @@ def _term(settings: SpaceSettings, kind: str) -> tuple[float | None, float | Non
 
 
 def _given(said: Mapping[str, str]) -> dict[str, Any]:
-    """The form's fields as the API has them."""
+    """The form's fields as the API has them; those that it has not stay as they are."""
     given: dict[str, Any] = {
-        name: said.get(name, "").strip() or None
+        name: said[name].strip() or None
         for name in ("secrets", "time_zone", "hemisphere", "language_model", "reply_share")
+        if name in said
     }
-    given["reply_share"] = _number(given["reply_share"])
-    languages = said.get("languages", "").replace(",", " ").split()
-    terms = []
-    for kind in _ROWS:
-        days = [said.get(f"{what}_{kind}", "").strip() or None for what in ("forget", "erase")]
-        if any(days):
-            forget, erase = (_number(each) or None for each in days)
-            named = None if kind == _OTHERS else kind
-            terms.append({"kind": named, "forget_after_days": forget, "erase_after_days": erase})
-    return given | {"languages": languages or None, "retention": terms or None}
+    if "reply_share" in given:
+        given["reply_share"] = _number(given["reply_share"])
+    if "languages" in said:
+        given["languages"] = said["languages"].replace(",", " ").split() or None
+    if any(name.startswith(("forget_", "erase_")) for name in said):
+        given["retention"] = [term for kind in _ROWS if (term := _term_of(said, kind))] or None
+    return given
+
+
+def _term_of(said: Mapping[str, str], kind: str) -> dict[str, Any] | None:
+    """The term of a row of the form; None where it is empty."""
+    days = [said.get(f"{what}_{kind}", "").strip() or None for what in ("forget", "erase")]
+    if not any(days):
+        return None
+    forget, erase = (_number(each) or None for each in days)
+    named = None if kind == _OTHERS else kind
+    return {"kind": named, "forget_after_days": forget, "erase_after_days": erase}
 
 
 def _number(written: str | None) -> float | str | None:

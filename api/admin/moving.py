@@ -26,6 +26,7 @@ from api.deps import NamespaceName, Services
 from api.routes import exchanges, transfer
 from memsvc import errors, sdk
 from memsvc.bootstrap import Service
+from memsvc.domain import locale
 from memsvc.importing import formats, writing
 from memsvc.importing.taking import Options
 from memsvc.wire import base
@@ -179,9 +180,9 @@ def _require_small(path: Path, size: int) -> None:
 
 def _zone(name: str) -> zoneinfo.ZoneInfo | None:
     try:
-        return zoneinfo.ZoneInfo(name) if name else None
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise errors.Invalid(f"There is no time zone {name!r}.", "Give one like Europe/Berlin or UTC.") from None
+        return locale.zone(name) if name else None
+    except ValueError as error:
+        raise errors.Invalid(str(error), "Give one like Europe/Berlin or UTC.") from None
 
 
 class _Memory:

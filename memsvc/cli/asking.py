@@ -308,7 +308,8 @@ def _standing(result: RecallResult) -> str:
 
 def _show_change(console: Console, change: ChangeResult) -> None:
     console.print(f"{_minute(change.decided_at)} {change.kind}: {change.unit.text}")
-    console.print(f"  by: {change.by.text}" if change.by is not None else f"  {change.cause}")
+    if change.by is not None:
+        console.print(f"  by: {change.by.text}")
     console.print(f"  because: {change.cause}; taken back by {change.undo.method} {change.undo.path}", style="dim")
 
 

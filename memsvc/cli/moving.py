@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from memsvc import errors
 from memsvc.cli import connection
 from memsvc.cli.connection import URL, Url, connected, refuse
+from memsvc.domain import locale
 from memsvc.importing import formats, writing
 from memsvc.importing.taking import Options
 from memsvc.sdk import MemsvcClientError
@@ -95,9 +96,9 @@ def _load_export(files: list[Path], namespace: str, url: str) -> None:
 
 def _zone(name: str | None) -> zoneinfo.ZoneInfo | None:
     try:
-        return zoneinfo.ZoneInfo(name) if name else None
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise errors.Invalid(f"There is no time zone {name!r}.", "Give one like Europe/Berlin or UTC.") from None
+        return locale.zone(name) if name else None
+    except ValueError as error:
+        raise errors.Invalid(str(error), "Give one like Europe/Berlin or UTC.") from None
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -197,7 +197,7 @@ class Recall:
         with stages.indexes.reading(tenant_id, name) as (connection, space, index):
             degraded = words_alone(space, index, stages.encoder.name)
             clock.lap("following")
-            asked = stages.analysed(query, index.speakers(), space)
+            asked = stages.analysed(query, index.speakers(), space.settings)
             clock.lap("analysis")
             search = stages.search(connection, space, index, query, None if degraded else vector)
             found = search.best(stages.per_arm(query))

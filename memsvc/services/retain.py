@@ -44,8 +44,10 @@ class Retain:
         with lease.reading() as (connection, space):
             settings = space.settings
             is_early = any(jobs.payloads(connection, space, kind) for kind in _MAKES)
-            found = [] if is_early else retention.aged(connection, space, BY_HAND)
-            said = {} if is_early else retention.said_before(connection, space, now - _shortest(settings))
+            is_read = bool(settings.retention) and not is_early
+            found = retention.aged(connection, space, BY_HAND) if is_read else []
+            before = _before(settings, now) if is_read else None
+            said = retention.said_before(connection, space, before) if before is not None else {}
         if is_early:
             self._later(lease)
             return
@@ -57,13 +59,18 @@ class Retain:
             with lease.transaction() as (connection, _):
                 lease.finish(connection, {"dry_run": True} | counts | listed)
             return
+        self._tomorrow(lease)
         erased, left = self._erased(lease, found, gone)
         with lease.transaction() as (connection, locked):
             counts = {"forgotten": _put_away(connection, locked, found, away, now), "erased": erased, "left": left}
             lease.finish(connection, counts)
             if left:  # changed meanwhile, or made anew behind what was erased
                 jobs.enqueue(connection, locked, KIND, f"{KIND}:{uuid.uuid4()}", {}, _AGAIN_S)
-            elif locked.settings.retention:
+
+    def _tomorrow(self, lease: Lease) -> None:
+        """Before anything is tried: a run that fails for good must not be the last one."""
+        with lease.transaction() as (connection, locked):
+            if locked.settings.retention:
                 jobs.tomorrow(connection, locked, KIND)
 
     def _later(self, lease: Lease) -> None:
@@ -86,10 +93,10 @@ class Retain:
         return erased, left
 
 
-def _shortest(settings: SpaceSettings) -> dt.timedelta:
-    """Since the shortest term nothing is to be erased."""
+def _before(settings: SpaceSettings, now: dt.datetime) -> dt.datetime | None:
+    """Nothing that was said since then is to be erased; None: nothing at all is."""
     days = [term.erase_after_days for term in settings.retention or () if term.erase_after_days is not None]
-    return dt.timedelta(days=min(days, default=0.0))
+    return now - dt.timedelta(days=min(days)) if days else None
 
 
 def _put_away(

@@ -24,6 +24,7 @@ from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.query import Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored
+from memsvc.domain.space_settings import UNSET
 from memsvc.index import lexical
 from memsvc.index.far import Behind
 from memsvc.index.lexical import Corpus
@@ -182,7 +183,7 @@ class Several:
         clock.lap("following")
         speakers = list(dict.fromkeys(name for part in parts for name in part.speakers))
         # The one that is named first says what dates in the question mean.
-        asked = stages.analysed(query, speakers, parts[0].space)
+        asked = stages.analysed(query, speakers, parts[0].space.settings if parts else UNSET)
         clock.lap("analysis")
         corpus = lexical.corpus_of_all([part.corpus for part in parts])
         per_arm = stages.per_arm(query)

@@ -18,6 +18,7 @@ from memsvc.domain.locale import Locale
 from memsvc.domain.message import Role
 from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Ranked, Scored, Unsaid
+from memsvc.domain.space_settings import SpaceSettings
 from memsvc.domain.timespan import TimeSpan
 from memsvc.index.far import Far
 from memsvc.index.lexical import Corpus
@@ -135,9 +136,9 @@ class Stages:
         """So many candidates each arm brings."""
         return self._settings.candidates_per_arm * (_SWEPT_CANDIDATES if query.sweep else 1)
 
-    def analysed(self, query: Query, speakers: Sequence[str], space: Namespace) -> Analysis:
-        """The question, as one of this namespace."""
-        locale = space.settings.locale(self._locale)
+    def analysed(self, query: Query, speakers: Sequence[str], settings: SpaceSettings) -> Analysis:
+        """The question, as one of a namespace with these settings."""
+        locale = settings.locale(self._locale)
         query = dataclasses.replace(query, asked_at=locale.local(query.asked_at))
 
         def read_times(text: str, query: Query) -> Sequence[TimeSpan]:

@@ -119,6 +119,8 @@ class Transfer:
                 erase.remake(connection, space, head)
             else:
                 _go_on(connection, space, header["statements"])
+            if space.settings.retention:
+                jobs.tomorrow(connection, space, follow_ups.RETAIN)
         return counts
 
     def _begin(self, connection: sa.Connection, tenant_id: uuid.UUID, name: str, header: dict[str, Any]) -> Namespace:

@@ -18,12 +18,7 @@ TEAM = [f"team-{number}" for number in range(6)]
 OTHERS = [f"other-{number}" for number in range(6)]
 USERS = [f"farmer{number}" for number in range(8)]
 
-pytestmark = [
-    pytest.mark.slow,
-    # FastAPI silences it while it builds a route at its first request; of several services in a process, one's silence
-    # may end within another's.
-    pytest.mark.filterwarnings("ignore::pydantic.warnings.UnsupportedFieldAttributeWarning"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

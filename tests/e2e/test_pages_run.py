@@ -34,6 +34,7 @@ LEFT_OUT = {
     r"make |pip ": "sets the machine up; tests/e2e/test_wheel.py installs the package",
     r"memsvc scrub": "locks the tables of every other test; tests/integration/test_embedded.py scrubs",
     r"memsvc reencode": "follows a job to its end, which no test's service runs; tests/integration/test_reencoding.py",
+    r"memsvc retain": "likewise; tests/e2e/test_commands.py looks after retention",
 }
 _LEFT_OUT = re.compile("|".join(LEFT_OUT))
 _SETS = "measures published or recorded sets for minutes or hours; tests/unit/eval and tests/e2e/test_evaluation.py"

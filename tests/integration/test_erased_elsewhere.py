@@ -77,7 +77,7 @@ def files(folder: Path) -> list[Path]:
 def test_a_worker_forgets_what_it_read_of_what_a_server_takes_away(
     bees: Namespace, service: Service, worker: Runner, folder: Path, how: str
 ) -> None:
-    reader = worker._handlers[answer.KIND].__self__._reader.get()  # type: ignore[attr-defined]
+    reader = worker._handlers[answer.KIND].args[0].__self__._reader.get()  # type: ignore[attr-defined]
     assert len(files(folder)) == len(reader._held) == 1
     if how == "message":
         service.erase.part(service.tenant_id, "test", bees.name, Selection(By.MESSAGE, "m2"))
@@ -95,7 +95,7 @@ def test_what_nothing_was_taken_from_stays_read(
 ) -> None:
     kept = files(folder)
     say(bees, "other", ("m9", "Ben", "I play the oboe."))
-    reader = worker._handlers[answer.KIND].__self__._reader  # type: ignore[attr-defined]
+    reader = worker._handlers[answer.KIND].args[0].__self__._reader  # type: ignore[attr-defined]
     ErasedElsewhere(service.database, reader._caches, reader).sweep()
     assert len(kept) == 1 and files(folder) == kept
     bees.erase()

@@ -101,6 +101,9 @@ def test_yesterday_is_that_of_the_speakers_clock_said_and_asked(memory: Namespac
     memory.configure(time_zone="Europe/Oslo")
     memory.add("I saw the dentist yesterday.", session_id="s", speaker="Ana", occurred_at=EVENING)
     assert days(memory) == ["2026-07-03"]  # it is the 4th in Oslo
+    (said,) = memory.messages()
+    assert (said.occurred_at, said.occurred_at.utcoffset()) == (EVENING, dt.timedelta(hours=2))
+    assert "4 July 2026" in memory.context("Who saw the dentist?").text
     asked = memory.recall("What did I do yesterday?", asked_at=EVENING, trace=True)
     assert asked.trace is not None
     assert asked.trace["analysis"]["times"][0]["start"] == "2026-07-03T00:00:00+02:00"
@@ -204,6 +207,7 @@ def test_the_chat_endpoint_refuses_a_namespace_that_no_model_is_to_read(
         "memsvc": {"namespace": memory.name},
     }  # fmt: skip
     settings = Settings(service.settings.server)
+    settings.jobs = service.settings.jobs
     settings.generator = GeneratorSettings(model="probe", url=endpoint.url)
     other = dataclasses.replace(service, settings=settings, generator=loading.generator(settings))
     with served(create(other)) as url:

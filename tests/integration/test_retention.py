@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from memsvc import services
+from memsvc import errors, services
 from memsvc.bootstrap import Service
 from memsvc.sdk import ApiError, MemoryClient, Namespace, NotFound
 from memsvc.services import follow_ups
@@ -243,6 +243,24 @@ def test_a_worker_that_lost_the_job_erases_nothing(
     assert said(memory) == [kept]
 
 
+def test_a_run_that_fails_for_good_is_not_the_last_one(
+    service: Service, memory: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(memory, "I have a sister called Mira.", 400)
+    memory.configure(retention=[{"erase_after_days": 30}])
+    with service.database.tenant(service.tenant_id) as connection:
+        connection.execute(sa.delete(tables.job).where(tables.job.c.kind == follow_ups.RETAIN))
+
+    def refuse(*_: object) -> tuple[int, int]:
+        raise errors.Invalid("It cannot be done.", "Nothing was erased.")
+
+    monkeypatch.setattr(service.erase, "aged", refuse)
+    asked = memory.maintain("retain")
+    Runner(service.database, {"retain": Retain(service.erase).run}, JobSettings(poll_s=0.05)).run_due()
+    assert memory.client.job(asked.id).state == "dead"
+    assert len(waiting(service, memory)) == 1
+
+
 def test_settings_go_with_an_export_and_what_was_erased_by_age_is_not_in_it(
     service: Service, memory: Namespace, client: MemoryClient
 ) -> None:
@@ -256,6 +274,7 @@ def test_settings_go_with_an_export_and_what_was_erased_by_age_is_not_in_it(
     other = client.namespace(f"copy-{uuid.uuid4().hex}")
     other.load(taken)
     assert other.settings() == memory.settings()
+    assert len(waiting(service, other)) == 1
     broken = json.loads(taken.split(b"\n", 1)[0]) | {"settings": {"time_zone": "Nowhere"}}
     with pytest.raises(ApiError, match="first line"):
         client.namespace("never-made").load(json.dumps(broken).encode() + b"\n" + taken.split(b"\n", 1)[1])

@@ -4,6 +4,7 @@ namespace that the key may not read.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -279,3 +280,21 @@ def test_the_client_for_asyncio_asks_the_same(team: Account) -> None:
     with team.client() as client:
         found, text = client.recall(QUESTION, namespaces=ALL), client.context(QUESTION, namespaces=ALL).text
     assert anyio.run(ask) == ([result.text for result in found.results], text)
+
+
+def test_a_pattern_that_matches_nothing_is_answered_by_nothing(team: Account) -> None:
+    with team.client() as client:
+        assert list(client.recall(QUESTION, namespaces=["nobody-*"]).results) == []
+        assert client.context(QUESTION, namespaces=["nobody-*"]).passages == []
+
+
+def test_dates_in_a_question_are_read_as_the_namespace_that_is_named_first_sets_it(team: Account) -> None:
+    late = dt.datetime(2026, 7, 3, 22, 30, tzinfo=dt.UTC)
+    with team.client() as client:
+        for name, zone in (("oslo", "Europe/Oslo"), ("lima", "America/Lima")):
+            client.namespace(name).configure(time_zone=zone)
+            client.namespace(name).add("I saw the dentist.", session_id="s", speaker="Ana", occurred_at=late)
+        for names, day in ((["oslo", "lima"], "2026-07-03"), (["lima", "oslo"], "2026-07-02")):
+            asked = client.recall("Whom did Ana see yesterday?", namespaces=names, asked_at=late, trace=True)
+            assert asked.trace is not None
+            assert asked.trace["analysis"]["times"][0]["start"].startswith(day)
