@@ -83,7 +83,7 @@ def standings(memory: Namespace) -> dict[str, tuple[str, str | None]]:
 @pytest.fixture
 def consider(service: Service, memory: Namespace, endpoint: Endpoint) -> Consider:
     """Consolidate, ask the model what that leaves in doubt, and consolidate again; the results of the asking."""
-    generator = EndpointGenerator(endpoint.url, "probe", None)
+    generator = EndpointGenerator(endpoint.url, "probe", None, tries=1)
     job = Consolidate(service.encoder.width, after_doubts=["judge-probe"], encoder=service.encoder.name)
 
     def consider(kind: str = consolidate.KIND, timeout_s: float = 60.0, pairs: Any = None) -> list[dict[str, Any]]:
