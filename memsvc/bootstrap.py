@@ -35,6 +35,7 @@ from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.namespaces import Namespaces
 from memsvc.services.others import Others
+from memsvc.services.planned import Planner
 from memsvc.services.quarantine import Quarantine
 from memsvc.services.recall import Recall
 from memsvc.services.records import Records
@@ -256,7 +257,8 @@ def _wire(
     by_age = Erase(database, indexes.drop, discard=discard, journal=journal)
     made = handlers.handlers(settings, text_encoder, text_generator, reader, consolidation, by_age)
     runner = Runner(database, made, settings.jobs, notify, apart=handlers.APART)
-    recall = _recall(settings, text_encoder, indexes, accesses)
+    planner = _planner(settings, database, text_generator)
+    recall = _recall(settings, text_encoder, indexes, accesses, planner)
     return Service(
         settings=settings,
         database=database,
@@ -293,11 +295,18 @@ def _wire(
     )
 
 
-def _recall(settings: Settings, text_encoder: TextEncoder, indexes: Indexes, accesses: Accesses) -> Recall:
+def _recall(
+    settings: Settings, text_encoder: TextEncoder, indexes: Indexes, accesses: Accesses, planner: Planner | None
+) -> Recall:
     return Recall(
         text_encoder, indexes, settings.recall, loading.ranker(settings), loading.cross_encoder(settings),
-        accesses.note, locale=settings.distill.locale,
+        accesses.note, locale=settings.distill.locale, planner=planner,
     )  # fmt: skip
+
+
+def _planner(settings: Settings, database: Database, text_generator: TextGenerator | None) -> Planner | None:
+    bounds = settings.generator
+    return Planner(database, text_generator, bounds.plan_tokens, bounds.plan_s) if text_generator is not None else None
 
 
 def _endpoint(settings: Settings, text_generator: TextGenerator | None) -> EndpointGenerator | None:

@@ -156,6 +156,8 @@ class GeneratorSettings(BaseSettings):
     daily_tokens: int = Field(
         0, ge=0, description="of a namespace's background work in a day (UTC); 0: as many as it takes"
     )
+    plan_tokens: int = Field(4_000, ge=500, description="read and written to plan the searches of one question")
+    plan_s: float = Field(20.0, gt=0, description="for that in all")
 
 
 class ReaderSettings(BaseSettings):

@@ -16,7 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from api.auth import Reader
 from api.deps import NamespaceName, Services
-from api.routes.questions import query_of
+from api.routes.questions import plan_told, query_of
 from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.reader.asked import Abandoned, Sampling
@@ -82,7 +82,7 @@ def begun(
         found = service.answers.answer(
             caller.tenant_id,
             namespace,
-            query_of(body),
+            query_of(body, plan=body.plan),
             budget_tokens=body.budget_tokens,
             max_tokens=min(body.max_tokens, service.settings.reader.max_tokens),
             sampling=Sampling(body.temperature, body.top_p, body.seed),
@@ -169,4 +169,5 @@ def _response(found: Answered) -> wire.AnswerResponse:
             prompt=found.prompt_tokens, cached=found.cached_tokens, completion=found.completion_tokens
         ),
         timings_ms=found.timings_ms,
+        plan=plan_told(found.plan),
     )

@@ -11,6 +11,7 @@ from api.auth import Reader
 from api.deps import NamespaceName, Services
 from memsvc.domain import query, served
 from memsvc.domain.context import Memory, Passage, SourceRef, sha256
+from memsvc.domain.plan import Plan
 from memsvc.models import tokens
 from memsvc.wire import questions as wire
 from memsvc.wire import reads
@@ -24,7 +25,7 @@ def recall(
 ) -> wire.RecallResponse:
     """The memories that bear on a question, best first, each with its sources."""
     found = service.recall.recall(
-        caller.tenant_id, namespace, query_of(body), body.limit, trace=body.trace, explain=body.explain
+        caller.tenant_id, namespace, query_of(body, plan=body.plan), body.limit, trace=body.trace, explain=body.explain
     )
     response = wire.RecallResponse(
         seq=found.seq,
@@ -33,7 +34,8 @@ def recall(
         timings_ms=found.timings_ms,
         degraded=found.degraded,
     )
-    return response.model_copy(update={"trace": found.trace}) if found.trace else response
+    more = {"trace": found.trace, "plan": plan_told(found.plan)}
+    return response.model_copy(update={name: value for name, value in more.items() if value})
 
 
 @router.post("/context", response_model=wire.ContextResponse)
@@ -44,7 +46,7 @@ def context(
     `pinned` it begins with what holds whatever is asked, the same bytes from call to call until that changes, so that a
     prompt which begins with it is in a model's prompt cache.
     """
-    asked = query_of(body)
+    asked = query_of(body, plan=body.plan)
     found = service.recall.context(caller.tenant_id, namespace, asked, body.budget_tokens, pinned=body.pinned)
     held = found.context
     unchanged = None if body.since_sha256 is None else body.since_sha256 == held.pinned_sha256
@@ -62,10 +64,11 @@ def context(
         passages=[passage_result(passage) for passage in found.context.passages],
         timings_ms=found.timings_ms,
         degraded=found.degraded,
+        plan=plan_told(found.plan),
     )
 
 
-def query_of(body: wire.Asked) -> query.Query:
+def query_of(body: wire.Asked, *, plan: bool = False) -> query.Query:
     """A question about a moment is asked then, unless it says otherwise: "last week" is the week before it."""
     asked_at = body.asked_at or body.as_of or dt.datetime.now(dt.UTC)
     only = None
@@ -75,7 +78,31 @@ def query_of(body: wire.Asked) -> query.Query:
             frozenset(said.sessions), frozenset(said.speakers), frozenset(said.roles), said.since, said.until,
             frozenset(said.kinds), frozenset(said.persons), said.metadata,
         )  # fmt: skip
-    return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only, body.sweep)
+    return query.Query(body.query, asked_at, body.as_of, body.known_at, body.min_trust, only, body.sweep, plan=plan)
+
+
+def plan_told(plan: Plan | None) -> wire.PlanTold | None:
+    if plan is None:
+        return None
+    return wire.PlanTold(
+        searches=[
+            wire.PlanSearch(
+                words=done.search.words,
+                persons=list(done.search.persons),
+                since=done.search.time.start if done.search.time else None,
+                until=done.search.time.end if done.search.time else None,
+                by=done.by,
+                found=done.found,
+                new=done.new,
+            )
+            for done in plan.searches
+        ],
+        ended=plan.ended,
+        calls=plan.calls,
+        prompt_tokens=plan.prompt_tokens,
+        completion_tokens=plan.completion_tokens,
+        took_ms=round(1e3 * plan.took.total_seconds(), 3),
+    )
 
 
 def passage_result(passage: Passage) -> wire.PassageResult:

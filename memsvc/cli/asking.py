@@ -38,6 +38,9 @@ Names = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="The service's reply as JSON.")]
 Question = Annotated[str, typer.Argument(help="In words.")]
 AsOf = Annotated[str | None, typer.Option(help="What was so then: 2024-05-08, or 2024-05-08T18:00+02:00.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Let the service's language model make several searches of the question.")
+]
 AskedAt = Annotated[str | None, typer.Option(help='When it is asked: what "last week" is relative to; default: now.')]
 
 
@@ -75,6 +78,7 @@ def recall(
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=200, help="At most so many.")] = 5,
     as_of: AsOf = None,
     asked_at: AskedAt = None,
+    plan: Plan = False,
     as_json: Json = False,
     url: Url = URL,
 ) -> None:
@@ -83,9 +87,10 @@ def recall(
     reply: RecallResponse | RecallOfSeveralResponse
     with connection.client(url) as client:
         if _are_several(namespace):
+            _refuse(plan=plan)
             reply = client.recall(query, namespaces=namespace, limit=limit, as_of=then, asked_at=at)
         else:
-            reply = client.namespace(namespace[0]).recall(query, limit=limit, as_of=then, asked_at=at)
+            reply = client.namespace(namespace[0]).recall(query, limit=limit, as_of=then, asked_at=at, plan=plan)
     if as_json:
         return print(reply.model_dump_json(indent=1))
     console = _console()
@@ -110,6 +115,7 @@ def context(
     ] = None,
     as_of: AsOf = None,
     asked_at: AskedAt = None,
+    plan: Plan = False,
     as_json: Json = False,
     url: Url = URL,
 ) -> None:
@@ -120,11 +126,13 @@ def context(
         if _are_several(namespace):
             if pinned or since:
                 raise errors.Invalid("A pinned context is of one namespace.", "Name one, or leave --pinned out.")
+            _refuse(plan=plan)
             reply = client.context(query, namespaces=namespace, budget_tokens=budget, as_of=then, asked_at=at)
         else:
             reply = client.namespace(namespace[0]).context(
-                query, budget_tokens=budget, as_of=then, asked_at=at, pinned=pinned or bool(since), since_sha256=since
-            )
+                query, budget_tokens=budget, as_of=then, asked_at=at, pinned=pinned or bool(since),
+                since_sha256=since, plan=plan,
+            )  # fmt: skip
     print(reply.model_dump_json(indent=1) if as_json else reply.text)
 
 
@@ -132,13 +140,14 @@ def answer(
     query: Question,
     namespace: Name = "default",
     asked_at: AskedAt = None,
+    plan: Plan = False,
     as_json: Json = False,
     url: Url = URL,
 ) -> None:
     """An answer with its source; or that nothing was found."""
     with connection.client(url) as client:
         memory = client.namespace(namespace)
-        reply = memory.answer(query, asked_at=moment(asked_at))
+        reply = memory.answer(query, asked_at=moment(asked_at), plan=plan)
         if as_json:
             return print(reply.model_dump_json(indent=1))
         console = _console()
@@ -267,6 +276,11 @@ def moment(said: str | None) -> dt.datetime | None:
             f"{said!r} is no moment.", "Give one like 2024-05-08, or 2024-05-08T18:00+02:00."
         ) from None
     return read if read.tzinfo else read.replace(tzinfo=dt.UTC)
+
+
+def _refuse(*, plan: bool) -> None:
+    if plan:
+        raise errors.Invalid("A plan is made for one namespace.", "Name one, or leave --plan out.")
 
 
 def _are_several(names: list[str]) -> bool:

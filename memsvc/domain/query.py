@@ -43,7 +43,8 @@ class Query:
 
     With `as_of` only what was so at that moment answers, with `known_at` only what had been recorded by then, with
     `min_trust` only what is trusted at least so far. `only` leaves in what passes all its conditions. One that sweeps
-    wants many matters a little.
+    wants many matters a little. It is about `times` beside those that its words name. With `plan` a language model may
+    make several searches of it.
     """
 
     text: str
@@ -53,6 +54,8 @@ class Query:
     min_trust: float = 0.0
     only: Filter | None = None
     sweep: bool = False
+    times: tuple[timespan.TimeSpan, ...] = ()
+    plan: bool = False
 
     def __post_init__(self) -> None:
         timespan.aware(self.asked_at, "asked_at")

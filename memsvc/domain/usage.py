@@ -9,6 +9,7 @@ REFINE: Final = "refine"
 SUMMARISE: Final = "summarise"
 JUDGE: Final = "judge"
 ANSWER: Final = "answer"
+PLAN: Final = "plan"
 CHAT: Final = "chat"
 READ_AHEAD: Final = "read_ahead"
 # Those that jobs take, and that can wait.

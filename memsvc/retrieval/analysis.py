@@ -53,7 +53,7 @@ def analyse(query: Query, speakers: Sequence[str], read_times: Callable[[str, Qu
     return Analysis(
         query,
         known.named_in(query.text),
-        tuple(read_times(query.text, query)),
+        (*read_times(query.text, query), *query.times),
         asks_history=bool(_HISTORY.search(query.text)),
         asks_assistant=bool(_ASKS_ASSISTANT.search(query.text)),
         asks_for=next((kind for kind, asks in _ASKS_FOR.items() if asks.search(query.text)), None),

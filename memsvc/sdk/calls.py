@@ -112,15 +112,17 @@ def recall(
     min_trust: float = 0.0,
     explain: str | None = None,
     sweep: bool = False,
+    plan: bool = False,
 ) -> Call[questions.RecallResponse]:
     """The memories that bear on the question, best first: as things are, or were at `as_of`, or were known at
     `known_at`; with `only` of some sessions, speakers, roles, times, with `min_trust` only what is trusted so far.
     `explain` tells how a unit or message fared. With `limit` None those worth showing, 3 to 20. With `sweep` ("list
-    all …", "summarise …") spread over messages, matters and sessions, oldest first; up to 50 with `limit` None.
+    all …", "summarise …") spread over messages, matters and sessions, oldest first; up to 50 with `limit` None. With
+    `plan` the service's language model makes several searches of it.
     """
     body = questions.RecallRequest(
         query=query, asked_at=asked_at, limit=limit, trace=trace, as_of=as_of, known_at=known_at, only=only,
-        min_trust=min_trust, explain=explain, sweep=sweep,
+        min_trust=min_trust, explain=explain, sweep=sweep, plan=plan,
     )  # fmt: skip
     path = place(namespace, "recall")
     return Call("POST", path, questions.RecallResponse.model_validate_json, body.model_dump(mode="json"))
@@ -139,15 +141,17 @@ def context(
     sweep: bool = False,
     pinned: bool = False,
     since_sha256: str | None = None,
+    plan: bool = False,
 ) -> Call[questions.ContextResponse]:
     """A cited text for a prompt, of at most `budget_tokens`; with None those worth showing, in at most 3,000. With
     `sweep` ("list all …", "summarise …") spread over messages, matters and sessions. With `pinned` it begins with what
     holds whatever is asked, the same bytes until that changes; without that part where it is still that of
-    `since_sha256`, the `pinned_sha256` of an earlier reply.
+    `since_sha256`, the `pinned_sha256` of an earlier reply. With `plan` the service's language model makes several
+    searches of the question.
     """
     body = questions.ContextRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, as_of=as_of, known_at=known_at, only=only,
-        min_trust=min_trust, sweep=sweep, pinned=pinned, since_sha256=since_sha256,
+        min_trust=min_trust, sweep=sweep, pinned=pinned, since_sha256=since_sha256, plan=plan,
     )  # fmt: skip
     path = place(namespace, "context")
     return Call("POST", path, questions.ContextResponse.model_validate_json, body.model_dump(mode="json"))
@@ -163,13 +167,14 @@ def answer(
     only: questions.RecallFilter | None = None,
     min_trust: float = 0.0,
     sweep: bool = False,
+    plan: bool = False,
 ) -> Call[answers.AnswerResponse]:
     """An answer from what is remembered, with its citations: a model's words that stand in it, a memory word for word,
-    or none; its `path` tells which.
+    or none; its `path` tells which. With `plan` the service's language model makes several searches of the question.
     """
     body = answers.AnswerRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, max_tokens=max_tokens, only=only,
-        min_trust=min_trust, sweep=sweep,
+        min_trust=min_trust, sweep=sweep, plan=plan,
     )  # fmt: skip
     path = place(namespace, "answer")
     return Call("POST", path, answers.AnswerResponse.model_validate_json, body.model_dump(mode="json"))

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.plan import Plan
 from memsvc.domain.query import Query
 from memsvc.domain.served import line
 from memsvc.domain.usage import ANSWER
@@ -64,6 +65,7 @@ class Answered:
     cached_tokens: int
     completion_tokens: int
     timings_ms: dict[str, float]
+    plan: Plan | None = None
 
 
 class Answers:
@@ -130,15 +132,17 @@ class Answers:
         with self._queue.place():
             served = self._recall.context(tenant_id, name, query, budget_tokens)
             if not served.context.passages or (grounded and self._is_unlikely(served)):
-                return _told(_unknown(served), tell)
+                return _told(_unknown(served), served, tell)
             if not has_model or not served.reads_with_model:
-                return _told(_quoted(served, self._settings.answerable), tell)
+                return _told(_quoted(served, self._settings.answerable), served, tell)
             # Words that may be taken back are told nobody.
             hears = (lambda text: None) if grounded else tell
             with costs.counted(self._database, tenant_id, name, ANSWER) as spent:
                 made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
                 spent.told(made.prompt_tokens - made.cached_tokens, made.completion_tokens)
-            return _told(self._grounded(made, passages, query, served), tell) if grounded else made
+            if not grounded:
+                return dataclasses.replace(made, plan=served.plan)
+            return _told(self._grounded(made, passages, query, served), served, tell)
 
     def _made(
         self,
@@ -232,7 +236,7 @@ class Answers:
     def _episode(self, tenant_id: uuid.UUID, name: str, query: Query, served: Served) -> tuple[Context, Place | None]:
         """The context to answer from, and where it was read ahead; reading ahead is queued where it was not."""
         assert self._reader is not None
-        if query.as_of or query.known_at or query.min_trust > 0 or query.only or query.sweep:
+        if query.as_of or query.known_at or query.min_trust > 0 or query.only or query.sweep or query.plan:
             return served.context, None
         with self._database.tenant(tenant_id, snapshot=True) as connection:
             space = namespaces.find(connection, tenant_id, name)
@@ -348,6 +352,6 @@ def _unknown(served: Served) -> Answered:
     return Answered(served.seq, NOTHING, (), "abstain", True, served.support, 0, 0, 0, served.timings_ms)
 
 
-def _told(answered: Answered, tell: Callable[[str], None]) -> Answered:
+def _told(answered: Answered, served: Served, tell: Callable[[str], None]) -> Answered:
     tell(answered.text)
-    return answered
+    return dataclasses.replace(answered, plan=served.plan)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.locale import HERE, Locale
+from memsvc.domain.plan import Ended, Plan
 from memsvc.domain.query import Query
 from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index.far import Behind
@@ -22,10 +24,11 @@ from memsvc.models.trees import Trees
 from memsvc.retrieval import expansion, packing, support, tracing
 from memsvc.retrieval.rescoring import Score
 from memsvc.retrieval.support import Support
-from memsvc.services import wording
+from memsvc.services import planned, wording
 from memsvc.services.clock import Clock
 from memsvc.services.indexes import Indexes
 from memsvc.services.pins import Pins
+from memsvc.services.planned import Planner
 from memsvc.services.stages import (
     CONTEXT_ENTRIES,
     MOST,
@@ -54,6 +57,7 @@ class Recalled:
     support: Support
     degraded: str | None
     likely: Mapping[str, float]
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,16 @@ class Served:
     timings_ms: dict[str, float]
     degraded: str | None
     reads_with_model: bool = True
+    plan: Plan | None = None
 
 
 class Recall:
-    """`trees` are the learned ranker, `cross_encoder` scores question and memory together, None for none; `note` is
-    told which units were served; `locale` says what dates in a question mean where its namespace sets nothing.
+    """`trees` are the learned ranker, `cross_encoder` scores question and memory together, `planner` makes several
+    searches of a question, None for none; `note` is told which units were served; `locale` says what dates in a
+    question mean where its namespace sets nothing.
+
+    The support of a planned question is that of its own words: what a model has it searched for besides may be found
+    where nothing answers it.
     """
 
     def __init__(
@@ -89,8 +98,10 @@ class Recall:
         note: Callable[[Namespace, Iterable[str]], None] = lambda space, unit_ids: None,
         *,
         locale: Locale = HERE,
+        planner: Planner | None = None,
     ) -> None:
         self.stages = Stages(encoder, indexes, settings, trees, cross_encoder, locale=locale)
+        self._planner = planner
         self._note = note
         self._pins = Pins()
 
@@ -111,7 +122,7 @@ class Recall:
         """
         clock = Clock()
         most = MOST_SWEPT if query.sweep else MOST
-        run = self._run(tenant_id, namespace_name, query, limit, clock, most=most, everything=explain is not None)
+        run = self._planned(tenant_id, namespace_name, query, limit, clock, most=most, everything=explain is not None)
         self._note(run.space, {memory.unit_id for memory in run.memories if memory.unit_id})
         traced: dict[str, Any] | None = None
         if trace or explain is not None:
@@ -124,7 +135,7 @@ class Recall:
             run.memories.sort(key=lambda memory: (memory.t_mention, memory.seq, memory.place))
         return Recalled(
             run.space.head, tuple(run.memories), clock.timings_ms(), traced, run.order.support(run.unsaid),
-            run.degraded, run.likely(),
+            run.degraded, run.likely(), run.plan,
         )  # fmt: skip
 
     def context(
@@ -143,16 +154,47 @@ class Recall:
         limit = context_entries(query, budget_tokens)
         budget = budget_tokens or MOST_TOKENS
         facts = int(budget * packing.PINNED_SHARE) // _MIN_FACT_TOKENS if pinned else 0
-        run = self._run(tenant_id, namespace_name, query, limit, clock, most=CONTEXT_ENTRIES, facts=facts)
-        memories = wording.dated(run.memories, run.order.past(), now=run.order.asked.asks_now)
+        run = self._planned(tenant_id, namespace_name, query, limit, clock, most=CONTEXT_ENTRIES, facts=facts)
+        memories = wording.dated(run.memories, run.past, now=run.order.asked.asks_now)
         held = packing.pin(wording.dated(run.held, (), now=query.as_of is None), budget, tokens.count)
         packed = packing.pack(memories, budget, tokens.count, held)
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
         return Served(
             run.space.head, packed, tuple(memories), run.order.support(run.unsaid), run.order.lacks(), run.likely(),
-            clock.timings_ms(), run.degraded, run.space.settings.reads_with_model,
+            clock.timings_ms(), run.degraded, run.space.settings.reads_with_model, run.plan,
         )  # fmt: skip
+
+    def _planned(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        limit: int | None,
+        clock: Clock,
+        *,
+        most: int,
+        everything: bool = False,
+        facts: int = 0,
+    ) -> _Run:
+        """The question as it was asked, and where it wants a plan, merged with what the plan's searches find."""
+        run = self._run(tenant_id, name, query, limit, clock, most=most, everything=everything, facts=facts)
+        if not query.plan:
+            return run
+        if self._planner is None or not run.space.settings.reads_with_model:
+            ended: Ended = "no model" if self._planner is None else "not allowed"
+            return dataclasses.replace(run, plan=planned.without(query, run.memories, ended))
+        past = set(run.past)
+
+        def find(search: Query) -> Sequence[Memory]:
+            found = self._run(tenant_id, name, search, limit, Clock(), most=most)
+            past.update(found.past)
+            return found.memories
+
+        memories, plan = self._planner.look(tenant_id, name, query, run.memories, find)
+        clock.lap("planning")
+        memories = expansion.newest_first(memories[: limit or most])
+        return dataclasses.replace(run, memories=memories, past=past, plan=plan)
 
     def _run(
         self,
@@ -221,13 +263,13 @@ class Recall:
         if stages.rescores(query):
             clock.lap("cross_encoder")
         memories = expansion.newest_first(memories[: order.count])
-        return _Run(space, order, index.unsaid(query.text), in_time, memories, held, every, degraded)
+        return _Run(space, order, index.unsaid(query.text), in_time, memories, held, every, degraded, order.past())
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     """The values between the stages of one read; `in_time` is False when the cross-encoder was given up; `held` is
-    what holds whatever is asked.
+    what holds whatever is asked; `past` units are those whose place something has taken.
     """
 
     space: Namespace
@@ -238,11 +280,13 @@ class _Run:
     held: list[Memory]
     everything: list[Candidate]
     degraded: str | None
+    past: Collection[str]
+    plan: Plan | None = None
 
     def likely(self) -> dict[str, float]:
-        """Unit -> how likely it is that it answers, of those that are served."""
-        served = {memory.unit_id for memory in self.memories}
-        found: dict[str, float] = {}
+        """Unit -> how likely it is that it answers, of those that are served; 0 of one that only a plan has found."""
+        served = {memory.unit_id for memory in self.memories if memory.unit_id}
+        found = dict.fromkeys(served, 0.0) if self.plan else {}
         for candidate in (item.candidate for item in self.order.scored):
             for unit_id, cosine in candidate.units:
                 if unit_id in served:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memsvc.wire.base import Head, MessageId, Response, Timings, example
-from memsvc.wire.questions import Asked, Support
+from memsvc.wire.questions import PLAN, Asked, Planned, PlanTold, Support
 
 
-class AnswerRequest(Asked):
+class AnswerRequest(Asked, Planned):
     """As a context's request. With `temperature` 0 the likeliest words; else by chance, the same for one `seed`."""
 
     model_config = example({"query": "What instrument does Caroline play?", "max_tokens": 64})
@@ -60,3 +60,4 @@ class AnswerResponse(Response):
     support: Support = Field(description="How far the memories found bear the question.")
     tokens: AnswerTokens = Field(description="How much was read and written.")
     timings_ms: Timings
+    plan: PlanTold | None = PLAN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -79,10 +79,51 @@ class Asked(Request):
     )
 
 
-class RecallRequest(Asked):
-    """A question for memories in a list."""
+class Planned(Request):
+    """Whether a language model helps to look a question up."""
 
-    model_config = example({"query": "What instrument does Caroline play?", "limit": 5})
+    plan: bool = Field(
+        False,
+        description="The language model, where one is configured, makes up to three searches of the question, looks at "
+        "what they found, and searches once more for what is missing. `plan` of the reply tells what it did; without a "
+        "model the question is looked up as it stands.",
+    )
+
+
+class PlanSearch(Response):
+    """One search of a plan."""
+
+    words: str = Field(description="What was searched for.")
+    persons: list[str] = Field(description="Whom it is about, by the model.")
+    since: dt.datetime | None = Field(description="The beginning of the time that it is about; null: none is named.")
+    until: dt.datetime | None = Field(description="The end of that time, which is no part of it; null: likewise.")
+    by: Literal["question", "plan", "reflection"] = Field(
+        description="What made it: the question as it was asked, the plan, or the look at what had been found."
+    )
+    found: int = Field(description="How many memories it found.")
+    new: int = Field(description="How many of them no search before it had found.")
+
+
+class PlanTold(Response):
+    """How a question was looked up with a plan."""
+
+    searches: list[PlanSearch] = Field(description="The searches in their order, the question itself first.")
+    ended: Literal["done", "no model", "not allowed", "no time left", "no tokens left", "failed", "unreadable"] = Field(
+        description="Why no more was searched for: `done`; `no model` is configured; `not allowed`: the namespace "
+        "keeps language models out; `no time left` or `no tokens left` of what the operator set; `failed`: the model "
+        "did not answer; `unreadable`: its reply held no searches. What was found until then is served."
+    )
+    calls: int = Field(description="How often the model was asked.")
+    prompt_tokens: int = Field(description="How many tokens it read, by its own count.")
+    completion_tokens: int = Field(description="How many tokens it wrote, by its own count.")
+    took_ms: float = Field(description="How long the plan with its searches took.")
+
+
+PLAN: Final = Field(None, description="How it was looked up, where `plan` asked for one; else null.")
+
+
+class RecallAsked(Asked):
+    """What a question for memories in a list says beside the question."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = Field(
         10,
@@ -93,6 +134,12 @@ class RecallRequest(Asked):
     explain: Id | None = Field(
         None, description="The id of a unit or a message: the trace tells how it fared, found or not."
     )
+
+
+class RecallRequest(RecallAsked, Planned):
+    """A question for memories in a list."""
+
+    model_config = example({"query": "What instrument does Caroline play?", "limit": 5})
 
 
 class RecallResult(Response):
@@ -144,6 +191,7 @@ class RecallResponse(Response):
         None, description="What each stage saw; only where `trace` or `explain` asked for it."
     )
     degraded: Degraded = None
+    plan: PlanTold | None = PLAN
 
 
 class Budgeted(Asked):
@@ -155,7 +203,7 @@ class Budgeted(Asked):
     )
 
 
-class ContextRequest(Budgeted):
+class ContextRequest(Budgeted, Planned):
     """A question for memories as a text for a prompt."""
 
     model_config = example({"query": "What instrument does Caroline play?", "budget_tokens": 512})
@@ -222,3 +270,4 @@ class ContextResponse(Response):
     support: Support = Field(description="How far they bear the question.")
     timings_ms: Timings
     degraded: Degraded = None
+    plan: PlanTold | None = PLAN

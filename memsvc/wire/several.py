@@ -8,7 +8,7 @@ from pydantic import Field
 
 from memsvc.wire.base import NamespaceRef, Request, Response, Timings, example
 from memsvc.wire.keys import PATTERN
-from memsvc.wire.questions import Budgeted, PassageResult, RecallRequest, RecallResult, Support
+from memsvc.wire.questions import Budgeted, PassageResult, RecallAsked, RecallResult, Support
 
 MOST = 20
 Namespaces = Annotated[list[Annotated[str, Field(pattern=PATTERN)]], Field(min_length=1, max_length=MOST)]
@@ -34,7 +34,7 @@ class Several(Request):
     namespaces: Namespaces = _NAMESPACES
 
 
-class RecallOfSeveralRequest(RecallRequest, Several):
+class RecallOfSeveralRequest(RecallAsked, Several):
     """A question to several namespaces for memories in a list."""
 
     model_config = example({"query": "Who reviews the release?", "namespaces": ["ana", "team-*"], "limit": 5})
