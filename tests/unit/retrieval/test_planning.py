@@ -41,7 +41,7 @@ def test_a_search_has_words_persons_and_days_where_the_asker_is() -> None:
 
 
 def test_one_day_may_be_named_by_either_end_and_what_is_no_day_is_no_time() -> None:
-    day = {"words": "rain", "persons": [], "from": "2026-05-01", "to": None}
+    day: dict[str, Any] = {"words": "rain", "persons": [], "from": "2026-05-01", "to": None}
     (search,) = plan(day)
     assert search.time is not None and search.time.granularity is Granularity.DAY
     assert plan(day | {"from": None, "to": "2026-05-01T10:00:00Z"}) == [search]
