@@ -182,7 +182,7 @@ class ReaderSettings(BaseSettings):
     max_tokens: int = Field(512, ge=1, description="of one answer")
     episode_tokens: int = Field(1_500, ge=64, description="of an episode that is read ahead")
     kept_tokens: int | None = Field(None, ge=64, description="of what is read ahead, in each layer; default: all")
-    kept_by: Literal["patched", "snapkv", "keydiff", "recency", "random"] = Field(
+    kept_by: Literal["patched", "snapkv", "keydiff", "surprise", "merged", "recency", "random"] = Field(
         "patched", description="how they are chosen"
     )
     layer_exponent: float = Field(

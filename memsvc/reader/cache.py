@@ -26,12 +26,13 @@ _narrowed: weakref.WeakSet[Any] = weakref.WeakSet()
 class Snapshot:
     """A model's state after `token_ids`: per layer keys and values (1, heads, n, d) in the model's dtype, rotated to
     their positions. n is smaller than the number of tokens in a layer with a window, and where tokens were let go; it
-    may differ from layer to layer.
+    may differ from layer to layer. `surprise`, where tokens stay by it, is (n,) float32 of each layer.
     """
 
     token_ids: tuple[int, ...]
     keys: tuple[torch.Tensor, ...]
     values: tuple[torch.Tensor, ...]
+    surprise: tuple[torch.Tensor, ...] = ()
 
     @property
     def length(self) -> int:
@@ -54,12 +55,13 @@ def empty(model: Any) -> Cache:
     return cache
 
 
-def snapshot(cache: Cache, token_ids: Sequence[int]) -> Snapshot:
+def snapshot(cache: Cache, token_ids: Sequence[int], surprise: tuple[torch.Tensor, ...] = ()) -> Snapshot:
     """What the cache holds after these tokens."""
     return Snapshot(
         tuple(token_ids),
         tuple(layer.keys for layer in cache.layers),
         tuple(layer.values for layer in cache.layers),
+        surprise,
     )
 
 
@@ -83,14 +85,16 @@ def fork(model: Any, base: Snapshot) -> Cache:
 
 def thin(base: Snapshot, kept: Sequence[torch.Tensor | None]) -> Snapshot:
     """Only these tokens of each layer: (heads, m) int64 places in rising order, the same m in all; None keeps all."""
-    keys, values = list(base.keys), list(base.values)
+    keys, values, surprise = list(base.keys), list(base.values), list(base.surprise)
     for layer, places in enumerate(kept):
         if places is not None:
             index = places[None, :, :, None].expand(1, -1, -1, keys[layer].shape[-1])
             keys[layer] = keys[layer].gather(2, index).contiguous()
             index = places[None, :, :, None].expand(1, -1, -1, values[layer].shape[-1])
             values[layer] = values[layer].gather(2, index).contiguous()
-    return Snapshot(base.token_ids, tuple(keys), tuple(values))
+            if surprise:  # all heads keep the same tokens by it
+                surprise[layer] = surprise[layer][places[0].cpu()]
+    return Snapshot(base.token_ids, tuple(keys), tuple(values), tuple(surprise))
 
 
 class _Thinned(DynamicLayer):  # type: ignore[misc]

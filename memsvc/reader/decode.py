@@ -47,6 +47,22 @@ def read(
     return logits
 
 
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def surprises(
+    model: Any, cache: Cache, token_ids: Sequence[int], start: int, waits: Callable[[], bool] = lambda: True
+) -> torch.Tensor:
+    """As `read`; (n,) float32 on the CPU: minus the log probability of each token behind those before it, in nats. The
+    first, which nothing here was asked for, has the mean of the others. Raises Abandoned.
+    """
+    if not waits():
+        raise Abandoned
+    block = torch.tensor([list(token_ids)], device=model.device)
+    positions = torch.arange(start, start + block.shape[1], device=model.device)[None, :]
+    logits = model(input_ids=block, position_ids=positions, past_key_values=cache, use_cache=True).logits[0, :-1]
+    told = -logits.float().log_softmax(dim=-1).gather(1, block[0, 1:, None])[:, 0].cpu()
+    return torch.cat([told.mean()[None] if len(told) else torch.zeros(1), told])
+
+
 def write(
     model: Any,
     cache: Cache,

@@ -13,12 +13,13 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from memsvc.reader import cache, decode
+from memsvc.reader import cache, decode, merge
 from memsvc.reader.cache import Snapshot
 
 # patched: attention of a text about the matter; snapkv: of the last tokens read (Li et al. 2024); keydiff: keys unlike
-# the mean key (Park et al. 2025); recency and random are what the others must beat.
-Method = Literal["patched", "snapkv", "keydiff", "recency", "random"]
+# the mean key (Park et al. 2025); surprise: tokens that were least expected, less so the longer ago (SirLLM, Yao et al.
+# 2024); merged: none goes, neighbours become one (merge.py); recency and random are what the others must beat.
+Method = Literal["patched", "snapkv", "keydiff", "surprise", "merged", "recency", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 # The first tokens gather attention whatever they say (Xiao et al. 2023).
 SINKS = 4
@@ -26,6 +27,8 @@ BLOCK = 256
 _WINDOW = 32
 _PATCH_TOKENS = 128
 _SEED = 20240508
+# What is left of a surprise behind each further block of 256 tokens, some messages; SirLLM's decay is by message.
+_FADES = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,19 @@ def read(
     least = min((size for layer, size in enumerate(bound.layers) if is_full(model, layer)), default=bound.tokens)
     if bound.tokens <= held + bound.closing or least < held + bound.closing:
         raise ValueError(f"{least} tokens leave no room beside the {held + bound.closing} that must stay")
+    if base is not None and bound.method == "surprise" and not base.surprise:
+        base = None  # it was on disk, where surprises are not kept
     done = base.length if base is not None else 0
     for start in range(done, len(token_ids), BLOCK):
         block = token_ids[start : start + BLOCK]
         going = cache.fork(model, base) if base is not None else cache.empty(model)
-        decode.read(model, going, block, start, waits)
-        base = cache.snapshot(going, token_ids[: start + len(block)])
+        before = base.surprise if base is not None else ()
+        if bound.method == "surprise":
+            fresh = decode.surprises(model, going, block, start, waits)
+            before = tuple(torch.cat([old * _FADES, fresh]) for old in before) or (fresh,) * len(going.layers)
+        else:
+            decode.read(model, going, block, start, waits)
+        base = cache.snapshot(going, token_ids[: start + len(block)], before)
         look(base)
         last = start + len(block) == len(token_ids)
         base = _thinned(model, base, bound, held, bound.closing if last else 0)
@@ -83,6 +93,8 @@ def _thinned(model: Any, base: Snapshot, bound: Bound, held: int, closing: int) 
     if not any(over):
         return base
     scores = _scores(model, base, bound)
+    if bound.method == "merged":
+        return _merged(base, bound, scores, over, held, closing)
     kept: list[torch.Tensor | None] = []
     for layer, score in enumerate(scores):
         if score is None or not over[layer]:
@@ -97,6 +109,17 @@ def _thinned(model: Any, base: Snapshot, bound: Bound, held: int, closing: int) 
     return cache.thin(base, kept)
 
 
+def _merged(
+    base: Snapshot, bound: Bound, scores: list[torch.Tensor | None], over: list[bool], held: int, closing: int
+) -> Snapshot:
+    keys, values = list(base.keys), list(base.values)
+    for layer, score in enumerate(scores):
+        if score is not None and over[layer]:
+            count = bound.of(layer)
+            keys[layer], values[layer] = merge.merged(keys[layer], values[layer], score, held, closing, count)
+    return Snapshot(base.token_ids, tuple(keys), tuple(values))
+
+
 def _scores(model: Any, base: Snapshot, bound: Bound) -> list[torch.Tensor | None]:
     """Per layer (key-value heads, n) float32; None for a layer that keeps all it has."""
     full = [keys if is_full(model, layer) else None for layer, keys in enumerate(base.keys)]
@@ -105,6 +128,8 @@ def _scores(model: Any, base: Snapshot, bound: Bound) -> list[torch.Tensor | Non
     if bound.method == "random":
         chance = torch.Generator().manual_seed(_SEED + base.length)
         return [None if k is None else torch.rand(k.shape[1], k.shape[2], generator=chance) for k in full]
+    if bound.method == "surprise":
+        return [None if k is None else base.surprise[layer].expand(k.shape[1], -1) for layer, k in enumerate(full)]
     if bound.method == "keydiff":
         return [None if k is None else _unlike_the_mean(k[0].float()) for k in full]
     asking = bound.patch_ids[:_PATCH_TOKENS] if bound.method == "patched" else ()

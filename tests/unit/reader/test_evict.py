@@ -70,9 +70,9 @@ def test_never_is_more_held_than_the_bound_and_one_block(model: Any, monkeypatch
     peak = 0
     snapshot = cache.snapshot
 
-    def watch(given: Any, ids: Any) -> Any:
+    def watch(given: Any, *more: Any) -> Any:
         nonlocal peak
-        made = snapshot(given, ids)
+        made = snapshot(given, *more)
         peak = max(peak, *(made.keys[layer].shape[2] for layer in full_layers(model)))
         return made
 
@@ -90,6 +90,32 @@ def test_reading_on_from_a_beginning_equals_reading_from_the_start(model: Any) -
         scratch = evict.read(model, IDS, HEAD, bound)
         for one, two in zip(on.keys, scratch.keys, strict=True):
             torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
+
+
+def test_what_was_least_expected_stays_longest_and_less_so_the_longer_ago(model: Any) -> None:
+    layer = full_layers(model)[0]
+    seen: list[Any] = []
+    bound = Bound(40, "surprise")
+    found = evict.read(model, IDS[:96], HEAD, bound, look=seen.append)
+    first = decode.surprises(model, cache.empty(model), IDS[:32], 0)
+    torch.testing.assert_close(seen[0].surprise[layer], first)
+    assert first[1:].min() > 0 and torch.isclose(first[0], first[1:].mean())
+    # What is held behind the second block: the first one's have faded once.
+    torch.testing.assert_close(seen[1].surprise[layer][:32], 0.9 * first)
+    held = seen[1].surprise[layer]
+    best = held.clone()
+    best[:HEAD] = torch.inf
+    places = best.argsort(descending=True, stable=True)[:40].sort().values
+    torch.testing.assert_close(seen[2].surprise[layer][:40], 0.9 * held[places])
+    assert found.surprise[layer].shape == (40,)
+
+
+def test_a_beginning_whose_surprises_are_not_known_is_read_again(model: Any) -> None:
+    bound = Bound(48, "surprise")
+    first = evict.read(model, IDS[:96], HEAD, bound)
+    bare = cache.Snapshot(first.token_ids, first.keys, first.values)
+    on, scratch = (evict.read(model, IDS, HEAD, bound, base=base) for base in (bare, None))
+    assert all(torch.equal(*pair) for pair in zip(on.keys, scratch.keys, strict=True))
 
 
 def test_answers_go_on_from_a_bounded_cache_at_the_positions_of_the_whole_text(model: Any) -> None:
