@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import resource
@@ -39,6 +40,9 @@ def main() -> None:
     # Whatever a product prints goes to the log; replies have a stream of their own.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # One that dies has told the log until then.
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)
 
     def reply(told: dict[str, Any]) -> None:
         replies.write(json.dumps(told) + "\n")

@@ -125,15 +125,18 @@ def test_what_finds_by_a_key_is_planned_once_and_nothing_else_is(service: Servic
         more = {text: counts for text, counts in planned().items() if counts != before.get(text)}
         assert more
         assert not any(once for once, _ in more.values())
+        before = planned()
         for _ in range(12):
             versions.replace(connection, space, [])
             units.insert(connection, space, [])
             shown.read(connection, space, ids, [], hides=False)
             driver.execute("BEGIN")
             driver.execute("SELECT set_config('app.tenant', %s, true)", [str(service.tenant_id)])
-        once = {text: counts for text, counts in planned().items() if "FROM unit_source" in text and text not in more}
+        # The connection has statements of other tests too, and psycopg keeps the last hundred of them.
+        changed = {text: counts for text, counts in planned().items() if counts != before.get(text)}
+        once = {text: counts for text, counts in changed.items() if "FROM unit_source" in text}
         assert once
-        assert all(generic and custom == before.get(text, (0, 0))[1] for text, (generic, custom) in once.items())
+        assert all(generic and custom <= before.get(text, (0, 0))[1] for text, (generic, custom) in once.items())
         left = driver.execute("SELECT current_setting('plan_cache_mode'), current_setting('enable_seqscan')")
         assert left.fetchone() == ("auto", "on")  # what was set ended with its transaction
         driver.execute("COMMIT")

@@ -15,6 +15,7 @@ CALENDAR = ("weekend", "week", "month", "quarter", "year", "decade")
 # How near the nearer reading must be, in days, to be meant where nothing tells: by the length of the cycle.
 _NEAR = {spans.WEEK: 0, spans.MONTH: 7}
 _NEAR_YEARLY = 61
+_DAYS = ("weekday", "number", "nth", "ordinal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Reading:
         """The way the clause around a word looks."""
         if self.take(index, "since"):
             return tense.BACK
-        return tense.side(self.text, self.words[index].start, self.lexicon)
+        way = tense.side(self.text, self.words[index].start, self.lexicon)
+        return self._aim(index) if way == tense.BACK else way
 
     def choose(self, time: spans.Time, side: int) -> spans.Span | None:
         """One reading of what was named; None where it could be either."""
@@ -101,6 +103,18 @@ class Reading:
         except ValueError:
             return None
         return span if abs((span.first - self.today).days) <= cycle.length + spans.MONTH else None
+
+    def _aim(self, index: int) -> int:
+        """The way of a time in a clause that looks back. What was done for a day was done for one to come: "I booked a
+        table for Saturday", "we moved the wedding to 3 October". Of "a flat for August" nothing tells which.
+        """
+        inner = self.skip(index, "goal")
+        if inner == index and (not index or "goal" not in self.readings[index - 1]):
+            return tense.BACK
+        inner = self.skip(inner, "the")
+        if any(self.take(inner, sort) for sort in _DAYS):
+            return tense.AHEAD
+        return tense.OPEN if self.take(inner, "month") else tense.BACK
 
     def _is(self, index: int, text: str) -> bool:
         return index < len(self.words) and self.words[index].text == text

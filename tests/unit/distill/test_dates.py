@@ -12,6 +12,34 @@ from memsvc.domain.timespan import Granularity, TimeSpan
 MONDAY = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
 
 
+# On 1 June 2026, a Monday.
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("We moved the wedding to 3 October.", "3 October 2026"),
+        ("They changed my flight to the 8th of July.", "8 July 2026"),
+        ("We rescheduled the exam to Friday.", "5 June 2026"),
+        ("I booked the venue for 3 October.", "3 October 2026"),
+        ("I booked a table for Saturday.", "6 June 2026"),
+        ("Wir haben einen Tisch für Samstag reserviert.", "6 June 2026"),
+        ("Hemos movido la boda al 3 de octubre.", "3 October 2026"),
+        ("Reservé una mesa para el sábado.", "6 June 2026"),
+        ("On a déplacé le mariage au 3 octobre.", "3 October 2026"),
+        ("J'ai réservé une table pour samedi.", "6 June 2026"),
+        ("Mudámos o casamento para 3 de outubro.", "3 October 2026"),
+        # Done then, not for then.
+        ("We got married on the 3rd of October.", "3 October 2025"),
+        ("I went for a run on Friday.", "29 May 2026"),
+        ("I moved to Lyon on 3 October.", "3 October 2025"),
+        ("We worked from Monday to Friday.", "25 to 29 May 2026"),
+        ("We flew home for Christmas.", "24 to 26 December 2025"),
+    ],
+)
+def test_what_was_done_for_a_day_was_done_for_one_to_come(text: str, resolved: str) -> None:
+    (span,) = dates.find(text, dt.datetime(2026, 6, 1, 18, tzinfo=dt.UTC))
+    assert dates.describe(span) == resolved
+
+
 @pytest.mark.parametrize(
     ("text", "resolved"),
     [
