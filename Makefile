@@ -62,10 +62,10 @@ run: $(SERVING) ## Start the service on the embedded database (ARGS="--port 8400
 	$(BIN)/memsvc serve $(ARGS)
 
 # Two processes, each with a service of its own; a file's tests stay in one.
-test: setup ## Run the tests (ARGS="-k words")
+test: setup ## Run the fast tests (ARGS="-k words")
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
-test-slow: setup ## Run the slow and destructive tests
+test-slow: setup ## Run the slow and destructive tests, and those of whole processes
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile $(ARGS)
 
 check: setup ## All that CI runs: style, types, import contracts, sizes, every test

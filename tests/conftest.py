@@ -26,6 +26,7 @@ from tests.cells import Installation, installed
 from tests.serving import served
 from tests.waiting import LIMIT_S
 
+_WHOLE = Path(__file__).parent / "e2e"
 _names = itertools.count()
 # The service of this process, once a test has asked for it.
 _running: list[Service] = []
@@ -41,6 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cells", action="store_true", help="three cells behind poolers: the one that is asked has nothing"
     )
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole processes, browsers and other programs are slow."""
+    for item in items:
+        if _WHOLE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

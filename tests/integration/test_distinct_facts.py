@@ -67,6 +67,7 @@ def test_no_fact_is_merged_into_another(told: list[tuple[Told, Told]]) -> None:
     assert [fact.text for fact in facts if fact.unit.proof_count != 1] == []
 
 
+@pytest.mark.slow
 def test_every_fact_is_found_by_its_own_words_with_exactly_its_text(told: list[tuple[Told, Told]]) -> None:
     missed = []
     for fact in (fact for pair in told for fact in pair):

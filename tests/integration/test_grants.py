@@ -118,6 +118,7 @@ def test_a_key_is_told_nothing_of_a_namespace_that_it_is_not_granted_and_changes
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.slow
 def test_in_a_namespace_that_it_is_granted_a_key_does_what_its_scopes_say(service: Service, base_url: str) -> None:
     faults: list[str] = []
     held: Granted | None = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
@@ -222,6 +223,7 @@ def refused(reply: httpx.Response) -> bool:
     return reply.status_code in (401, 403) or to_sign_in or told
 
 
+@pytest.mark.slow
 def test_no_route_discloses_to_a_key_what_it_may_not_read_or_changes_what_it_may_not_write(
     service: Service, base_url: str
 ) -> None:

@@ -71,6 +71,7 @@ def told(reply: httpx.Response) -> str:
     )
 
 
+@pytest.mark.slow
 def test_in_a_namespace_that_masks_no_route_and_no_page_serves_a_secret(
     service: Service, base_url: str, account: scopes.Account
 ) -> None:

@@ -188,6 +188,7 @@ def every_route(listed: Any) -> Iterator[APIRoute]:
             yield from every_route(route.original_router.routes)
 
 
+@pytest.mark.slow
 def test_a_thousand_interleaved_requests_on_one_connection_leak_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
