@@ -62,9 +62,10 @@ class Window:
 
     def up_to(self, number: int) -> Window:
         """The window without the messages behind this one, which is asked about."""
+        if number == len(self.shown):
+            return self
         drafts = tuple(draft for draft in self.drafts if draft.of <= number)
-        last = self.end[0] - (self.end[1] == 0)
-        return Window(self.shown[:number], drafts, (last - len(self.shown) + number + 1, 0))
+        return Window(self.shown[:number], drafts, (self.end[0] - len(self.shown) + number, 0))
 
 
 def following(

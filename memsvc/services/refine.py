@@ -262,12 +262,15 @@ class Refine:
 
 
 def _reached(seen: Window, notes: Sequence[refine.Note], reply: Generated) -> Window:
-    """The window as far as a reply that was cut off has told all of it: what is behind is asked about again."""
-    if reply.stopped == "end":
-        return seen
+    """The window as far as a reply that was cut off has come: what is behind is asked about again, and so is the
+    message that it was cut off in, unless it is the first.
+    """
     drafted = {n: draft.of for n, draft in enumerate(seen.drafts, start=1)}
     told = sorted({note.of or drafted.get(note.n or 0, 0) for note in notes} & set(seen.asked))
-    return seen.up_to(told[-2]) if len(told) > 1 else seen
+    if reply.stopped == "end" or not told:
+        return seen
+    is_whole = {n for n, of in drafted.items() if of == told[-1]} <= {note.n for note in notes}
+    return seen.up_to(told[-1] if is_whole or len(told) == 1 else told[-2])
 
 
 def _believed(notes: Sequence[refine.Note], made: _Made, talk: _Talk) -> list[Grounded]:

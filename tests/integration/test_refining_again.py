@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.server
 from collections.abc import Iterator
 from typing import Any
@@ -30,11 +31,12 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def talk(memory: Namespace) -> Namespace:
-    for session in ("a", "b"):
+    for number, session in enumerate(("a", "b")):
         messages = [
             {"id": f"{session}{n}", "role": "user", "speaker": "Ana", "content": said} for n, said in enumerate(SAID)
         ]
-        memory.write([{"session_id": session, "occurred_at": DAY, "messages": messages}])
+        said_at = DAY + dt.timedelta(minutes=number)
+        memory.write([{"session_id": session, "occurred_at": said_at, "messages": messages}])
     return memory
 
 
