@@ -98,7 +98,7 @@ def test_what_a_person_wrote_or_pinned_is_not_shown_as_a_draft_nor_touched(
     ("behave", "reason"),
     [
         (replies(rewrites("Ana moved to Bergen with her cat Miso.")), "kept: a name was not said"),
-        (replies(rewrites("Ana moved to Oslo with 7 cats.")), "kept: a number was not said"),
+        (replies(rewrites("Ana moved to Oslo with 9 cats.")), "kept: a number was not said"),
         (replies(rewrites("Ana moved to Oslo last month.")), "kept: a time was not said"),
         (replies(rewrites("Oslo " * 200)), "kept: it is too long"),
         (replies(lambda message: [note(message, "Ana moved.", "went to Oslo", int(min(message["drafts"])))]), "kept: its quote was not said"),
