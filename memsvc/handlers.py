@@ -105,7 +105,9 @@ def handlers(
     if text_generator is not None:
         bounds = settings.generator
         model = Asking(text_generator, bounds.timeout_s, bounds.max_tokens, bounds.daily_tokens)
-        made[refine.KIND] = functools.partial(_where_allowed, Refine(text_encoder, model).run)
+        made[refine.KIND] = functools.partial(
+            _where_allowed, Refine(text_encoder, model, locale=settings.distill.locale).run
+        )
         made[summarise.KIND] = functools.partial(_where_allowed, Summarise(model).run)
         made[verdicts.KIND] = functools.partial(_where_allowed, Verdicts(model).run)
     return made

@@ -48,6 +48,8 @@ INSERT INTO link (tenant_id, namespace_id, src, dst, kind, weight)
     FROM here, generate_series(2, :each) g;
 INSERT INTO judgement (tenant_id, namespace_id, earlier, later, digest, judged_by)
     SELECT here.*, 'bu' || g - 1, 'bu' || g, '', '' FROM here, generate_series(2, :each) g;
+INSERT INTO asked (tenant_id, namespace_id, message_id, digest)
+    SELECT here.*, 'bm' || g, '' FROM here, generate_series(1, :each) g;
 INSERT INTO change (tenant_id, namespace_id, seq, op, kind, ref)
     SELECT here.*, 1000 + g, 'put', CASE WHEN g > :each THEN 'unit' ELSE 'message' END,
            CASE WHEN g > :each THEN 'bu' || g - :each ELSE 'bm' || g END FROM here, generate_series(1, 2 * :each) g;

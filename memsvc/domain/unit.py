@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from memsvc.domain import timespan
 
+# No digit of a digest, so that the ids of units made by rule never begin so.
+_FOUND = "u_m"
+
 
 class Kind(StrEnum):
     """What a unit is. An abstract sums up an episode; all others were said."""
@@ -163,3 +166,17 @@ def unit_id(namespace_id: str, sources: tuple[Source, ...], kind: Kind, distille
     spans = ";".join(f"{s.message_id}\x1f{s.start}\x1f{s.end}" for s in sources)
     digest = hashlib.sha256("\x1e".join((namespace_id, spans, kind.value, distiller)).encode("utf-8")).hexdigest()
     return f"u_{digest[:24]}"
+
+
+def found_id(namespace_id: str, message_id: str, text: str) -> str:
+    """The id of a unit that a language model found in a message: the same text, but for case and spaces, in the same
+    message gives the same unit.
+    """
+    plain = " ".join(text.casefold().split())
+    digest = hashlib.sha256("\x1e".join((namespace_id, message_id, plain)).encode("utf-8", "replace")).hexdigest()
+    return f"{_FOUND}{digest[:24]}"
+
+
+def is_found(unit_id: str) -> bool:
+    """Whether a language model found the unit beside those that the rules made."""
+    return unit_id.startswith(_FOUND)

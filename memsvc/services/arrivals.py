@@ -135,6 +135,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     "unit_access": {"unit_id": Made, "recalls": Count},
     "link": {"src": Made, "dst": Made, "kind": Literal[tuple(LinkKind)], "weight": Nearness},
     "judgement": {"digest": Made, "judged_by": Label},
+    "asked": {"digest": Made},
     "episode": {"id": Made, "medoid": Made, "abstract": Made | None, "name": Label},
     "segment": {"id": Made, "session_id": Name, "unit_ids": Annotated[list[Made], Field(min_length=1)], "medoid": Made},
     "change": {"op": Literal["put", "remove"], "kind": Literal["message", "unit"], "ref": Id},
@@ -182,7 +183,8 @@ class Arrivals:
         self._relations: Mapping[str, Callable[[dict[str, Any], int], None]] = {
             "session": self._session, "exchange": self._exchange, "message": self._message, "unit": self._unit,
             "unit_source": self._source, "unit_version": self._version, "link": self._link,
-            "judgement": self._judgement, "episode": self._episode, "segment": self._segment, "change": self._change,
+            "judgement": self._judgement, "asked": self._asked, "episode": self._episode, "segment": self._segment,
+            "change": self._change,
         }  # fmt: skip
 
     def take(self, table: Any, row: Any, line: int) -> dict[str, Any]:
@@ -320,6 +322,9 @@ class Arrivals:
     def _judgement(self, row: dict[str, Any], line: int) -> None:
         _within("judgement", "earlier", row["earlier"], self._units)
         _within("judgement", "later", row["later"], self._units)
+
+    def _asked(self, row: dict[str, Any], line: int) -> None:
+        _within("asked", "message_id", row["message_id"], self._messages)
 
     def _episode(self, row: dict[str, Any], line: int) -> None:
         found = Episode(row["id"], (), row["medoid"], row["start_at"], row["end_at"], row.get("abstract"))

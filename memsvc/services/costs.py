@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import time
 import uuid
@@ -60,9 +61,14 @@ class Asking:
     def name(self) -> str:
         return self._generator.name
 
+    @property
+    def max_tokens(self) -> int:
+        """Of a reply."""
+        return self._max_tokens
+
     def ask(self, lease: Lease, prompt: Prompt, asked: str) -> Generated:
-        """The reply, which is counted under the prompt's name. Raises GeneratorFailed and GeneratorRefused, and PutOff
-        when the namespace has spent what it may today.
+        """The reply, which is counted under the prompt's name, with its tokens as they are counted. Raises
+        GeneratorFailed and GeneratorRefused, and PutOff when the namespace has spent what it may today.
         """
         self._require_left(lease)
         spent = Spent()
@@ -77,7 +83,7 @@ class Asking:
             raise
         finally:
             note(lease, prompt.name, spent)
-        return made
+        return dataclasses.replace(made, prompt_tokens=spent.prompt_tokens, completion_tokens=spent.completion_tokens)
 
     def _require_left(self, lease: Lease) -> None:
         if not self._daily_tokens:

@@ -17,7 +17,7 @@ from memsvc.distill import compose, upgrade
 from memsvc.distill.compose import Depth, Place, Portion
 from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import Message
-from memsvc.domain.unit import Kind, MemoryUnit, Source, Status
+from memsvc.domain.unit import Kind, MemoryUnit, Source, Status, is_found
 from memsvc.models import tokens
 from memsvc.models.encoder import TextEncoder
 from memsvc.services import contexts, follow_ups, writing
@@ -115,7 +115,7 @@ class Redistil:
             decided = _decided(jobs.payloads(connection, space, KIND))
         stored = {item.unit.id: item for item in found}
         # What others wrote holds its place; the rest of its message is distilled again.
-        held = [item.unit.sources[0] for item in found if not is_by_rule(item) and item.unit.kind is not Kind.ABSTRACT]
+        held = [item.unit.sources[0] for item in found if _holds(item)]
         old = [item.unit for item in found if is_by_rule(item) and not _meets(item.unit, held)]
         ends = {message.id: message.expires_at for message in messages[: last + 1]}
         fresh = [
@@ -150,6 +150,12 @@ class Redistil:
             progress = dict(lease.job.payload) | progress | {"counts": course.counts}
             jobs.advance(connection, lease.job, course.number - bool(course.at), course.total, progress)
         return True
+
+
+def _holds(item: units.StoredUnit) -> bool:
+    """Whether its words are another's, in place of a rule's. What a model found stands beside the rule's."""
+    is_beside = item.unit.kind is Kind.ABSTRACT or is_found(item.unit.id)
+    return not is_beside and not is_by_rule(item)
 
 
 def _begin(unit: MemoryUnit) -> tuple[str, int]:

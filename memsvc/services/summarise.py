@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-from memsvc.distill import refine
+from memsvc.distill import grounding
 from memsvc.domain.unit import Kind, MemoryUnit, Status
 from memsvc.models import replies, tokens
 from memsvc.prompts import SUMMARISE
@@ -97,7 +97,7 @@ class Summarise:
         if tokens.count(text) > most:
             counts["kept: too long"] += 1
             return None
-        reason = refine.unsaid(text, said, said)
+        reason = grounding.unsaid(text, said, said)
         if reason:
             counts["kept: not grounded"] += 1
             return None

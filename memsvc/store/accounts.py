@@ -104,6 +104,17 @@ model_usage = sa.Table(
     columns.belongs(),
 )
 
+# Of which words of a message a language model was asked last.
+asked = sa.Table(
+    "asked",
+    metadata,
+    *columns.owner(),
+    sa.Column("message_id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    columns.recorded("made_at"),
+    columns.names("message", "message_id"),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",

@@ -38,6 +38,10 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts["secret"] = connection.execute(
         sa.delete(found).where(*tables.within(found, namespace), tables.any_of(found.c.message_id, gone))
     ).rowcount
+    told = tables.asked
+    counts["asked"] = connection.execute(
+        sa.delete(told).where(*tables.within(told, namespace), tables.any_of(told.c.message_id, gone))
+    ).rowcount
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
@@ -89,12 +93,16 @@ def delete_units(
         return counts, []
     episodes = sa.select(seg.c.episode_id).where(*tables.within(seg, namespace), columns.overlaps(seg.c.unit_ids, gone))
     told = list(connection.execute(episodes.distinct()).scalars())
+    src = tables.unit_source
+    cited = sa.select(src.c.message_id).where(*tables.within(src, namespace), tables.any_of(src.c.unit_id, gone))
     conditions: Sequence[tuple[sa.Table, sa.ColumnElement[bool]]] = (
         (seg, tables.any_of(seg.c.episode_id, told)),
         (ep, tables.any_of(ep.c.id, told)),
         (tables.link, sa.or_(tables.any_of(tables.link.c.src, gone), tables.any_of(tables.link.c.dst, gone))),
         (judged, sa.or_(tables.any_of(judged.c.earlier, gone), tables.any_of(judged.c.later, gone))),
         (tables.unit_version, tables.any_of(tables.unit_version.c.unit_id, gone)),
+        # A model is asked again about a message whose units are made anew.
+        (tables.asked, tables.asked.c.message_id.in_(cited)),
         (tables.unit_source, tables.any_of(tables.unit_source.c.unit_id, gone)),
         (tables.unit_access, tables.any_of(tables.unit_access.c.unit_id, gone)),
         (u, tables.any_of(u.c.id, gone)),

