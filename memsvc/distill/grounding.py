@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import regex
+
 from memsvc.distill import dates, lexicon, segment
 from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.message import Message
@@ -22,6 +24,13 @@ _SAME_SHARE = 0.8
 _STEM_CHARS = 5
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"[A-Z\u00c0-\u00de][\w'\u2019-]+")
+# What turns a sentence round, in the languages that statements are made in.
+DENIAL = regex.compile(
+    r"\b(?:no|not|never|none|nothing|nobody|cannot|without|\w+n['\u2019]t|nicht|kein\w*|nie|niemals|nichts|ohne"
+    r"|ne|pas|jamais|rien|aucune?|sans|nunca|nada|ning[uú]n\w*|sin|non|mai|niente|senza|n[aã]o|sem|не|нет|никогда)\b"
+    r"|[不没沒無无]|ない|ません",
+    regex.IGNORECASE,
+)
 _ENDS = " \t\n.,;:!?\u2026\"'\u201c\u201d\u201e\u2018\u2019"
 _APOSTROPHES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
 
@@ -72,6 +81,35 @@ def ungrounded(
     ):
         return "a time was not said"
     return reason
+
+
+def is_turned(text: str, message: Message, quoted: Sequence[Source]) -> bool:
+    """Whether a note denies what the sentences that it quotes say, or says what they deny: "she eats meat" does not
+    stand on the word "meat" of "I don't eat meat". Where one of them is both, it is turned whichever it is.
+    """
+    told = [
+        sentence.text
+        for sentence in segment.sentences(message.content)
+        if any(source.start < sentence.end and sentence.start < source.end for source in quoted)
+    ] or [message.text]
+    return any(_denies(sentence) is not _denies(text) for sentence in told)
+
+
+def turns(text: str, notes: Sequence[str]) -> bool:
+    """Whether a sentence of the text denies what the note that shares most words with it says, or the other way
+    round.
+    """
+    known = [(_stems(lexicon.words(note)), _denies(note)) for note in notes]
+    for sentence in segment.sentences(text):
+        own = _stems(lexicon.content_words(sentence.text))
+        most = max((len(own & stems) for stems, _ in known), default=0)
+        if most and all(len(own & stems) < most or denied is not _denies(sentence.text) for stems, denied in known):
+            return True
+    return False
+
+
+def _denies(text: str) -> bool:
+    return DENIAL.search(text) is not None
 
 
 def unsaid(text: str, own: str, around: str) -> str | None:

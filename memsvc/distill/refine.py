@@ -123,6 +123,8 @@ def ground(note: Note, window: Window, setting: Setting) -> Grounded:
     if draft and not any(grounding.meets(source, quoted) for source in draft.sources for quoted in own):
         raise NotGrounded("it quotes what another statement says")
     reason = grounding.ungrounded(note.text, message, before, draft, setting.locale)
+    if reason is None and grounding.is_turned(note.text, message, own):
+        reason = "it denies what was said, or says what was denied"
     if reason:
         raise NotGrounded(reason)
     return Grounded(note, number, draft, tuple(dict.fromkeys([*own, *others])))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import regex
 
 from memsvc.distill import dates, segment
+from memsvc.distill.grounding import DENIAL
 from memsvc.domain.context import Passage
 from memsvc.domain.timespan import TimeSpan
 from memsvc.index import words
@@ -33,13 +34,6 @@ _UNSPACED = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}][\p{L}\p{M}\u30fc]*"
 )
 _QUESTION = regex.compile(r"[?\uff1f\u061f\u037e][\s\p{P}]*$")
-# What turns a sentence round, in the languages that statements are made in.
-_NEGATION = regex.compile(
-    r"\b(?:no|not|never|none|nothing|nobody|cannot|without|\w+n['\u2019]t|nicht|kein\w*|nie|niemals|nichts|ohne"
-    r"|ne|pas|jamais|rien|aucune?|sans|nunca|nada|ning[uú]n\w*|sin|non|mai|niente|senza|n[aã]o|sem|не|нет|никогда)\b"
-    r"|[不没沒無无]|ない|ません",
-    regex.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +95,7 @@ class _Book:
             frozenset(words.terms(text)) | {form for word in _WORD.findall(text) for form in words.terms(word)},
             frozenset(_numbers(text)),
             frozenset((span.start, span.end) for span in dates.find(text, passage.said_at)),
-            frozenset(term for sentence in sentences if _NEGATION.search(sentence) for term in words.terms(sentence)),
+            frozenset(term for sentence in sentences if DENIAL.search(sentence) for term in words.terms(sentence)),
         )
 
     def holds(self, part: str, asked_at: dt.datetime) -> bool:
@@ -112,9 +106,9 @@ class _Book:
             return False
         content = set(words.terms(part))
         # "She eats nuts" does not stand in "I can't eat nuts", nor the other way round.
-        if (_NEGATION.search(part) is not None) is self.denied.isdisjoint(content):
+        if (DENIAL.search(part) is not None) is self.denied.isdisjoint(content):
             return False
-        bare = _NEGATION.sub(" ", part)
+        bare = DENIAL.sub(" ", part)
         wanted = [forms for word in _pieces(bare) if (forms := set(words.terms(word)) or {word}) & content]
         held = sum(not self.terms.isdisjoint(forms) for forms in wanted)
         return held >= NEARLY_ALL * len(wanted) and all(self._names(name) for name in _named(part))

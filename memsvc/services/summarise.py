@@ -98,7 +98,7 @@ class Summarise:
             counts["kept: too long"] += 1
             return None
         reason = grounding.unsaid(text, said, said)
-        if reason:
+        if reason or grounding.turns(text, [unit.text for unit in notes]):
             counts["kept: not grounded"] += 1
             return None
         return text

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memsvc.distill import compose, grounding
 from memsvc.domain.message import Message, Origin, Role
+from memsvc.domain.unit import Source
 
 SAID = dt.datetime(2023, 5, 8, 13, 56, tzinfo=dt.UTC)
 BEFORE = Message("m0", "s", "e", Role.USER, "Ana", "My cat Miso is ill. I feel sorry for her.", SAID)
@@ -125,3 +126,34 @@ def test_what_is_said_already_is_known_by_its_words() -> None:
     assert grounding.is_said_by("Ana paid 90 euros at the vet.", said)
     assert not grounding.is_said_by("Ana has a cat called Miso.", said)
     assert not grounding.is_said_by("Ana paid 90 euros at the vet.", [])
+
+
+@pytest.mark.parametrize(
+    ("said", "quote", "note", "is_turned"),
+    [
+        ("I don't eat meat.", "eat meat", "Ana eats meat.", True),
+        ("I don't eat meat.", "eat meat", "Ana does not eat meat.", False),
+        ("I eat meat.", "eat meat", "Ana never eats meat.", True),
+        ("I eat meat. I don't smoke.", "I eat meat", "Ana eats meat.", False),
+        ("I eat meat. I don't smoke.", "smoke", "Ana smokes.", True),
+        ("Ich esse kein Fleisch.", "Fleisch", "Ana isst Fleisch.", True),
+        ("Je ne mange pas de viande.", "viande", "Ana mange de la viande.", True),
+        ("No como carne.", "como carne", "Ana come carne.", True),
+        ("Я не ем мясо.", "ем мясо", "Ana ест мясо.", True),
+        ("我不吃肉。", "吃肉", "Ana 吃肉。", True),
+        ("I eat fish, not meat.", "fish", "Ana eats fish.", True),  # it could be either: the rule's stays
+    ],
+)
+def test_a_note_does_not_turn_what_it_quotes_round(said: str, quote: str, note: str, is_turned: bool) -> None:
+    message = dataclasses.replace(MESSAGE, content=said)
+    start = said.index(quote)
+    source = Source(message.id, start, start + len(quote))
+    assert grounding.is_turned(note, message, [source]) is is_turned
+
+
+def test_a_summary_denies_what_its_notes_deny_and_nothing_else() -> None:
+    notes = ["Ana: I don't eat meat.", "Ana: I love the sea."]
+    assert not grounding.turns("Ana does not eat meat. She loves the sea.", notes)
+    assert grounding.turns("Ana eats meat. She loves the sea.", notes)
+    assert grounding.turns("Ana does not eat meat. She never loved the sea.", notes)
+    assert not grounding.turns("Ana does not eat meat.", [*notes, "Ana: I eat meat now."])
