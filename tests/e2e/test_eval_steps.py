@@ -20,10 +20,14 @@ from tests.unit.models.test_generator import Behaviour, Endpoint
 from tests.waiting import LIMIT_S
 
 STEPS = ["off", "refine", "summarise", "judge", "plan", "answer", "all"]
-# The learned judge sees something in these and is not sure.
+# The learned judge sees a change in the first and the last, and is not sure; what is said of the choir is an episode.
 _TALK = (
     ("t1", "I take the bus to work.", "2024-05-01"), ("t2", "I own a red kayak that I call Heron.", "2024-05-02"),
-    ("t3", "I planted walnuts behind the barn.", "2024-05-03"), ("t4", "I cycle to work these days.", "2024-06-05"),
+    *(
+        (f"c{n}", f"The choir concert number {n} was in the harbour hall with {10 * n} singers.", "2024-05-03")
+        for n in range(1, 6)
+    ),
+    ("t4", "I cycle to work these days.", "2024-06-05"),
 )  # fmt: skip
 
 
@@ -91,9 +95,9 @@ def test_a_model_that_does_as_it_is_told_has_a_row_for_each_step_with_what_it_br
         step: row["costs"]["calls"] for (step, _), row in rows.items() if row["costs"] is not None and step != "off"
     }
     assert all(asked.values()), asked
-    assert (asked["refine"], asked["plan"]) == (4, 2)
+    assert (asked["refine"], asked["plan"]) == (len(_TALK), 2)
     assert asked["all"] > asked["refine"] + asked["plan"]
-    assert rows["refine", "recall@10"]["costs"]["prompt_tokens"] == 4 * 7
+    assert rows["refine", "recall@10"]["costs"]["prompt_tokens"] == 7 * len(_TALK)
     assert {row["costs"]["failures"] for (_, _), row in rows.items() if row["costs"]} == {0}
     assert not any(rows["off", "recall@10"]["costs"].values())
     assert set(endpoint.headers) == {"Bearer key-of-the-test"}
@@ -125,7 +129,7 @@ def test_an_endpoint_that_ends_in_the_middle_has_rows_that_say_so_and_is_asked_a
     data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    rows, shown, _ = evaluated(data, replay.Ends(6), out)
+    rows, shown, _ = evaluated(data, replay.Ends(len(_TALK) + 2), out)
     assert rows["refine", "recall@10"]["stopped"] is None
     assert rows["off", "recall@10"]["stopped"] is None
     for step in ("judge", "all"):
