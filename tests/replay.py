@@ -46,11 +46,11 @@ def good(system: str, asked: str) -> str:
 
 
 def sloppy(system: str, asked: str) -> str:
-    """The same as small models write it: introduced, fenced, with a comma too many, and cut off."""
+    """The same as small models write it: introduced, fenced, with a comma too many, and explained."""
     reply = good(system, asked)
     if not reply.startswith("{"):
         return f"Sure! {reply}"
-    return f"Sure, here it is:\n```json\n{reply[:-1]},\n"
+    return f"Sure, here it is:\n```json\n{reply[:-1]},}}\n```\nI hope that this helps!"
 
 
 def hostile(system: str, asked: str) -> str:

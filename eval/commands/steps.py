@@ -42,7 +42,14 @@ def steps(
             json_out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="memsvc-eval-") as temporary:
             outcome = measurement.run(dataset, model, folder or Path(temporary), told)
-    except (BadDataset, JournalRefused, service.ServiceFailed, MemsvcClientError, OSError) as error:
+    except (
+        BadDataset,
+        JournalRefused,
+        service.ServiceFailed,
+        measurement.Stopped,
+        MemsvcClientError,
+        OSError,
+    ) as error:
         Console(stderr=True).print(f"[red]eval: {escape(str(error))}[/red]", soft_wrap=True)
         return 2
     counts = {

@@ -5,9 +5,10 @@ which the same questions are asked of, so that steps do not mix; the last copy h
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ _POLL_S = 0.2
 # A job that is to wait longer has met a bound of tokens a day, or is one of every day.
 _PUT_OFF = dt.timedelta(minutes=10)
 _WHY_CHARS = 300
+# The ranker stays out: the one that is shipped learnt from sets that are measured here.
+_PLAIN = {
+    "MEMSVC_RECALL_RANKER": "none", "MEMSVC_DISTILL_WITH_MODEL": "false", "MEMSVC_JOB_ATTEMPTS": "2",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,36 +116,51 @@ def run(
     dataset: Dataset, model: Model, folder: Path, manifest: Mapping[str, Any] | None = None, *, quiet: bool = False
 ) -> Outcome:
     """Every step over all questions of the set, on services of our own whose data stay in `folder`: a run that was
-    stopped at any point goes on there, and steps that were stopped are tried again. Raises ServiceFailed, and
-    JournalRefused when the folder is that of another `manifest`.
+    stopped at any point goes on there, and steps that were stopped are tried again. Raises ServiceFailed,
+    Stopped where the work without a model cannot be done, and JournalRefused when the folder is that of another
+    `manifest`.
     """
     told = dict(manifest or {})
-    with Journal(folder / "written", told) as written, Journal(folder, told) as journal:
+    with contextlib.ExitStack() as stack:
+        journal, written, copied = (
+            stack.enter_context(Journal(place, told)) for place in (folder, folder / "written", folder / "copied")
+        )
         outcome = Outcome(journal.records)
-        for settings, steps in _services(model):
-            left = [step for step in steps if not _is_whole(dataset, step, journal)]
-            if not left:
-                continue
-            with service.running(folder / "data", None, **settings) as client:
+        steps = [step for step in STEPS if step.name not in model.left_out]
+        missing = len(copied.records) < len(steps) * len(dataset.conversations)
+        if missing or not _is_whole(dataset, OFF, journal):
+            with service.running(folder / "data", None, **_PLAIN, MEMSVC_READER_MODEL="none") as client:
                 done = {line["conversation"] for line in written.records}
-                if OFF in left:
-                    asking.ingest(dataset, client, written.append, done, quiet=quiet)
-                for step in left:
-                    _take(_Course(dataset, client, step, journal), outcome, quiet=quiet)
+                asking.ingest(dataset, client, written.append, done, quiet=quiet)
+                _copy(dataset, client, steps, copied, quiet=quiet)
+                _take(_Course(dataset, client, OFF, journal, copied), outcome, quiet=quiet)
+        for queues in (False, True):
+            left = [step for step in steps if step.queues is queues and not _is_whole(dataset, step, journal)]
+            if left:
+                with service.running(folder / "data", None, **(_PLAIN | model.settings(queues=queues))) as client:
+                    for step in left:
+                        _take(_Course(dataset, client, step, journal, copied), outcome, quiet=quiet)
     return outcome
 
 
-def _services(model: Model) -> Iterator[tuple[dict[str, str], list[Step]]]:
-    """The settings of each service, and the steps that it is asked for. The ranker stays out: the one that is shipped
-    learnt from sets that are measured here.
+def _copy(dataset: Dataset, client: MemoryClient, steps: Sequence[Step], copied: Journal, *, quiet: bool) -> None:
+    """Make the copy of every conversation's memory for every step that has none yet. An abstract is named by its
+    namespace: a copy is consolidated anew, before a model is there that would be asked about all that is new in it.
     """
-    plain = {
-        "MEMSVC_RECALL_RANKER": "none", "MEMSVC_DISTILL_WITH_MODEL": "false", "MEMSVC_JOB_ATTEMPTS": "2",
-    }  # fmt: skip
-    yield plain | {"MEMSVC_READER_MODEL": "none"}, [OFF]
-    for queues in (False, True):
-        steps = [step for step in STEPS if step.queues is queues and step.name not in model.left_out]
-        yield plain | model.settings(queues=queues), steps
+    done = {(line["step"], line["conversation"]) for line in copied.records}
+    wanted = [(talk, step) for talk in dataset.conversations for step in steps if (step.name, talk.id) not in done]
+    with asking.bars(quiet=quiet) as progress:
+        for talk, step in progress.track(wanted, description=f"{dataset.name}: copies"):
+            plain = asking.namespace(dataset, talk)
+            memory = client.namespace(f"{plain}-{step.name}")
+            try:
+                memory.stats()
+            except NotFound:
+                memory.load(client.namespace(plain).export())
+            memory.maintain("rebuild")
+            _wait(client, memory)
+            jobs = [job.id for job in client.jobs(namespace=memory.name)]
+            copied.append({"step": step.name, "conversation": talk.id, "jobs": jobs})
 
 
 def _is_whole(dataset: Dataset, step: Step, journal: Journal) -> bool:
@@ -156,6 +176,7 @@ class _Course:
     client: MemoryClient
     step: Step
     journal: Journal
+    copied: Journal
 
     def lines(self, conversation: Conversation) -> list[dict[str, Any]]:
         place = self.step.name, conversation.id
@@ -164,6 +185,13 @@ class _Course:
     def name(self, conversation: Conversation) -> str:
         plain = asking.namespace(self.dataset, conversation)
         return plain if self.step is OFF else f"{plain}-{self.step.name}"
+
+    def copying(self, conversation: Conversation) -> set[str]:
+        """The jobs that were done when the copy was made."""
+        place = self.step.name, conversation.id
+        return {
+            job for line in self.copied.records if (line["step"], line["conversation"]) == place for job in line["jobs"]
+        }
 
 
 def _take(course: _Course, outcome: Outcome, *, quiet: bool) -> None:
@@ -186,8 +214,8 @@ def _through(course: _Course, conversation: Conversation, progress: Progress, ba
     progress.advance(bar, sum("question" in line for line in lines))
     if any("costs" in line for line in lines):
         return
-    memory = _copy(course, conversation)
-    _work(course.client, memory, step, progress)
+    memory = course.client.namespace(course.name(conversation))
+    _work(course, memory, conversation, progress)
     place = {"step": step.name, "conversation": conversation.id}
     asked = {line["question"] for line in lines if "question" in line}
     for question in conversation.questions:
@@ -200,27 +228,18 @@ def _through(course: _Course, conversation: Conversation, progress: Progress, ba
     course.journal.append(place | {"changes": changes, "costs": _costs(memory), "jobs": _results(course, memory)})
 
 
-def _copy(course: _Course, conversation: Conversation) -> Namespace:
-    """The step's own copy of the conversation's memory, made when it is not there yet."""
-    memory = course.client.namespace(course.name(conversation))
-    try:
-        memory.stats()
-    except NotFound:
-        memory.load(course.client.namespace(asking.namespace(course.dataset, conversation)).export())
-    return memory
-
-
-def _work(client: MemoryClient, memory: Namespace, step: Step, progress: Progress) -> None:
+def _work(course: _Course, memory: Namespace, conversation: Conversation, progress: Progress) -> None:
     """Do the step's jobs, each once, behind those that an earlier run left. Raises Stopped."""
+    client, copying = course.client, course.copying(conversation)
     for job in client.jobs(namespace=memory.name, state="dead"):
         client.retry_job(job.id)
-    for kind in step.jobs:
+    for kind in course.step.jobs:
         bar = progress.add_task(f"{memory.name}: {kind}", total=None)
 
         def show(job: JobResult, bar: TaskID = bar) -> None:
             progress.update(bar, completed=job.done, total=job.total, description=f"{memory.name}: {job.kind}")
 
-        if not any(job.kind == kind for job in client.jobs(namespace=memory.name)):
+        if not any(job.kind == kind and job.id not in copying for job in client.jobs(namespace=memory.name)):
             memory.maintain(kind)
         _wait(client, memory, show)
         progress.remove_task(bar)

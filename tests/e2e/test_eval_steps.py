@@ -118,7 +118,9 @@ def test_a_model_that_writes_badly_or_means_ill_is_measured_like_any_other_and_p
     recognised = rows["judge", "changes recognised"]
     assert recognised["on"] == (1.0 if words is replay.sloppy else 0.0)
     if words is replay.hostile:
-        # What is not grounded changes nothing.
+        # What is not grounded changes nothing, and where nothing changes nothing is summed up again.
+        jobs = json.loads((tmp_path / "run.json").read_text())["jobs"]
+        assert [job["kind"] for job in jobs if job["step"] == "judge"] == ["judge"]
         for step in ("refine", "summarise", "judge"):
             assert rows[step, "recall@10"]["gain_95"] == [0.0, 0.0]
         assert "Mallory" not in shown
