@@ -46,11 +46,19 @@ class Reader(Protocol):
     def generate(self, system: str, prompt: str, *, max_tokens: int, timeout_s: float, opening: str = "") -> Reply: ...
 
 
-def sample(dataset: Dataset, per_conversation: int | None, seed: int) -> dict[str, list[Question]]:
-    """Conversation id -> the questions that can be scored, so many of each conversation, drawn by the seed alone."""
+def sample(
+    dataset: Dataset, per_conversation: int | None, seed: int, also: Callable[[Question], bool] = lambda question: False
+) -> dict[str, list[Question]]:
+    """Conversation id -> the questions that can be scored, with those of `also`, so many of each conversation, drawn by
+    the seed alone.
+    """
     chosen = {}
     for conversation in dataset.conversations:
-        usable = [q for q in conversation.questions if q.answer is not None or q.category == dataset.adversarial]
+        usable = [
+            question
+            for question in conversation.questions
+            if question.answer is not None or question.category == dataset.adversarial or also(question)
+        ]
         if per_conversation is not None and per_conversation < len(usable):
             drawn = random.Random(f"{seed}:{conversation.id}").sample(range(len(usable)), per_conversation)
             usable = [usable[place] for place in sorted(drawn)]

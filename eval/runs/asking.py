@@ -189,7 +189,7 @@ def rank_only(dataset: Dataset, conversation: Conversation, client: MemoryClient
     memory = client.namespace(namespace(dataset, conversation))
     return {
         question.id: _ranked(
-            _sources(memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])),
+            sources(memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])),
             conversation,
             question,
         )
@@ -234,7 +234,7 @@ def _ask(memory: Namespace, conversation: Conversation, question: Question, line
     start = time.perf_counter()
     found = memory.recall(question.text, asked_at=question.asked_at, limit=CUTOFFS[-1])
     _note(line, "recall", start, found.timings_ms)
-    figures = _ranked(_sources(found), conversation, question)
+    figures = _ranked(sources(found), conversation, question)
     for budget in BUDGETS_TOKENS:
         start = time.perf_counter()
         served = memory.context(question.text, asked_at=question.asked_at, budget_tokens=budget)
@@ -255,7 +255,8 @@ def _sweep(memory: Namespace, question: Question) -> dict[str, float]:
     return figures
 
 
-def _sources(found: RecallResponse) -> list[str]:
+def sources(found: RecallResponse) -> list[str]:
+    """The ids of the messages found, the best first."""
     return measures.first_mentions([[source.message_id for source in result.sources] for result in found.results])
 
 

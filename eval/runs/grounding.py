@@ -117,14 +117,18 @@ def _ask(dataset: Dataset, client: MemoryClient, way: str) -> Iterator[Served]:
         yield Served(
             talk.id, question.text, question.answer, reply.answer, reply.path, outcome(question, reply),
             reply.support.answerable, round(reply.timings_ms.get("reader_total", 0.0) / 1e3, 3), question.category,
-            _f1(dataset, question, reply),
+            f1(dataset, question, reply) if dataset.name == "locomo" else None,
         )  # fmt: skip
 
 
-def _f1(dataset: Dataset, question: Question, reply: AnswerResponse) -> float | None:
-    """Silence is what a trick question wants, in whatever words, and scores nothing of any other."""
-    if dataset.name != "locomo":
-        return None
-    if question.category == official.ADVERSARIAL:
+def f1(dataset: Dataset, question: Question, reply: AnswerResponse) -> float:
+    """LoCoMo's official F1, of other sets the F1 of stemmed words; 0 to 1. Silence is what a trick question wants, in
+    whatever words, and scores nothing of any other.
+    """
+    if question.category == dataset.adversarial:
         return max(float(reply.abstained), official.locomo_f1(reply.answer, None, official.ADVERSARIAL))
-    return 0.0 if reply.abstained else official.locomo_f1(reply.answer, question.answer, question.category)
+    if reply.abstained or question.answer is None:
+        return 0.0
+    if dataset.name == "locomo":
+        return official.locomo_f1(reply.answer, question.answer, question.category)
+    return official.token_f1(reply.answer, question.answer)

@@ -151,6 +151,51 @@ def answers(
 
 
 @app.command()
+def steps(
+    data: Annotated[Path, typer.Option(help=_SET)],
+    conversations: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=1, help="So many of each conversation, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
+    url: Annotated[
+        str | None, typer.Option("--generator-url", help="OpenAI-compatible endpoint [MEMSVC_GENERATOR_URL].")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--generator", help="The model [MEMSVC_GENERATOR_MODEL; else the small local one].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one there goes on.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+) -> None:
+    """What a language model brings at each step, on copies of the same memory, and what it costs (key:
+    MEMSVC_GENERATOR_API_KEY).
+    """
+    from memsvc import rooms
+    from memsvc.models import local
+
+    settings = Settings()
+    name, address = model or settings.generator.model, url or settings.generator.url
+    if name is None and address is None and local.is_installed():
+        name = local.SMALL_MODEL
+    if name is None:
+        raise errors.Invalid(
+            "The steps need a language model.", "Give --generator, and --generator-url of an endpoint."
+        )
+    if address is not None and settings.reader.model is not None:
+        raise errors.Invalid("MEMSVC_READER_MODEL would answer in the place of the endpoint.", "Unset it for this run.")
+    rooms.make_importable()
+    from eval.commands import steps as evaluation
+    from eval.runs.steps import Model
+
+    sys.exit(
+        evaluation.steps(
+            data, Model(name, address, judges=address is not None or name != local.SMALL_MODEL), out, json_out,
+            conversations=conversations, per_conversation=questions, seed=seed,
+        )
+    )  # fmt: skip
+
+
+@app.command()
 def judge(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run of `eval answers`.")],
     url: Annotated[str | None, typer.Option(help="OpenAI-compatible endpoint [MEMSVC_GENERATOR_URL].")] = None,
