@@ -31,6 +31,10 @@ _TALK = (
 )  # fmt: skip
 
 
+# A window of each session.
+_WINDOWS = len({day for _, _, day in _TALK})
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     asked = [
@@ -95,9 +99,9 @@ def test_a_model_that_does_as_it_is_told_has_a_row_for_each_step_with_what_it_br
         step: row["costs"]["calls"] for (step, _), row in rows.items() if row["costs"] is not None and step != "off"
     }
     assert all(asked.values()), asked
-    assert (asked["refine"], asked["plan"]) == (len(_TALK), 2)
+    assert (asked["refine"], asked["plan"]) == (_WINDOWS, 2)
     assert asked["all"] > asked["refine"] + asked["plan"]
-    assert rows["refine", "recall@10"]["costs"]["prompt_tokens"] == 7 * len(_TALK)
+    assert rows["refine", "recall@10"]["costs"]["prompt_tokens"] == 7 * _WINDOWS
     assert {row["costs"]["failures"] for (_, _), row in rows.items() if row["costs"]} == {0}
     assert not any(rows["off", "recall@10"]["costs"].values())
     assert set(endpoint.headers) == {"Bearer key-of-the-test"}
@@ -131,7 +135,7 @@ def test_an_endpoint_that_ends_in_the_middle_has_rows_that_say_so_and_is_asked_a
     data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    rows, shown, _ = evaluated(data, replay.Ends(len(_TALK) + 2), out)
+    rows, shown, _ = evaluated(data, replay.Ends(_WINDOWS + 2), out)
     assert rows["refine", "recall@10"]["stopped"] is None
     assert rows["off", "recall@10"]["stopped"] is None
     for step in ("judge", "all"):
