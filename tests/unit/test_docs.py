@@ -50,6 +50,15 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
     assert [page.name for page in (ROOT / "docs").rglob("*.md") if page not in found] == []
 
 
+def test_no_line_of_a_page_is_longer_than_120_characters_but_of_tables_blocks_and_what_is_written_from_code() -> None:
+    for page in PAGES:
+        if page.parent.name == "reference":
+            continue
+        lines = _FENCE.sub("", page.read_text(encoding="utf-8")).splitlines()
+        long = [line for line in lines if len(line) > 120 and not line.startswith(("|", "!["))]
+        assert not long, (page, long)
+
+
 def test_no_two_headings_of_a_page_that_is_linked_into_have_one_anchor() -> None:
     """Of two, a link can lead to the first alone."""
     linked = {
