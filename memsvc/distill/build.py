@@ -69,7 +69,7 @@ def unit(setting: Setting, statement: Statement, question: str, corrected: Corre
     spoken = proposition.agreed(question) if agrees else core
     month = functools.partial(month_before, setting, statement)
     times = dates.find(spoken, message.occurred_at, month, locale=setting.locale)
-    resolved = _resolutions(times)
+    resolved = resolutions(times)
     behind = corrected.context if corrected else ""
     if question and not corrected and (agrees or questions.is_elliptic(said)):
         behind = proposition.answers(question)
@@ -166,7 +166,7 @@ def code_names(block: Fence) -> tuple[tuple[Artefact, ...], list[str]]:
     ]
 
 
-def _resolutions(times: Sequence[TimeSpan]) -> str:
+def resolutions(times: Sequence[TimeSpan]) -> str:
     """(yesterday: 7 May 2023) for phrases that are exact once one knows the day; vague ones stay as they are."""
     exact = [span for span in times if dates.is_relative(span) and not _VAGUE.match(span.phrase)]
     if not exact:

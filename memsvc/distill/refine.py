@@ -138,13 +138,16 @@ def rewritten(grounded: Grounded, draft: MemoryUnit, window: Window, setting: Se
     said = _spoken(note.text, setting.message, draft.persons)
     beyond = [quoted for quoted in grounded.quoted if not any(grounding.meets(quoted, own) for own in draft.sources)]
     own = f"{setting.message.name} {setting.message.text} {draft.text}"
+    # A model may leave "next Friday" as it was said.
+    resolved = build.resolutions(dates.find(note.text, setting.message.occurred_at, locale=setting.locale))
+    text = f"{said} {resolved}" if resolved else said
     return dataclasses.replace(
         draft,
         kind=_kind(note, draft.kind),
-        text=said,
+        text=text,
         core_end=len(said),
         sources=_cited([*draft.sources, *beyond], said, own, grounded, window),
-        tokens=setting.count_tokens(said),
+        tokens=setting.count_tokens(text),
         version=draft.version + 1,
         **_told(note, draft, said, setting, model),
     )

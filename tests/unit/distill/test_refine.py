@@ -180,6 +180,13 @@ def test_the_next_version_keeps_times_and_people_and_cites_where_a_name_came_fro
     assert quotes(unit)[-1] == "My cat Miso is ill."
 
 
+def test_a_day_that_a_note_leaves_as_it_was_said_keeps_its_date_beside_it() -> None:
+    unit = rewritten(note("Ana took Miso to the vet yesterday."))
+    assert unit.text == "Ana took Miso to the vet yesterday. (yesterday: 7 May 2023)"
+    assert unit.text[: unit.core_end] == "Ana took Miso to the vet yesterday."
+    assert rewritten(note("Ana took Miso to the vet on 7 May 2023.")).text == "Ana took Miso to the vet on 7 May 2023."
+
+
 def test_a_note_that_names_nobody_gets_its_speaker() -> None:
     assert rewritten(note("Paid 90 euros at the vet.")).text == "Ana: Paid 90 euros at the vet."
 
