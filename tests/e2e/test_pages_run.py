@@ -51,6 +51,8 @@ NOT_RUN = {
     ("docs/evaluation.md", "memsvc eval train"): _SETS,
     ("docs/evaluation.md", "memsvc eval answers"): _SETS,
     ("docs/evaluation.md", "MEMSVC_GENERATOR_API_KEY=… memsvc eval judge"): _SETS,
+    ("docs/evaluation.md", "MEMSVC_GENERATOR_API_KEY=… memsvc eval steps"): f"{_MODEL}, and published sets; "
+    "tests/e2e/test_eval_steps.py plays one",
     ("docs/how-to/change-the-models.md", 'pip install "memsvc[server,encoders]"'): f"fetches a model, and {_SERVES}",
     ("docs/how-to/change-the-models.md", "MEMSVC_GENERATOR_URL="): f"{_MODEL}, and {_SERVES}",
     ("docs/how-to/use-a-language-model.md", "MEMSVC_GENERATOR_MODEL=qwen3"): f"{_MODEL}, and {_SERVES}",
@@ -76,6 +78,7 @@ NOT_RUN = {
 }
 # What is in the memory before a page's first block: (namespace, speaker, words).
 SAID = {
+    "docs/how-to/use-a-language-model.md": [("ana", "Ben", "I moved before the wedding.")],
     "docs/rest.md": [("ana", "Ana", "I play the oboe.")],
     "docs/reader.md": [("me", "Ana", "I am allergic to walnuts.")],
     "docs/security.md": [("me", "Ana", "I am allergic to walnuts.")],
