@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,9 @@ from tests.cells import Installation, installed
 from tests.serving import served
 from tests.waiting import LIMIT_S
 
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("memsvc", deadline=None)
+hypothesis.settings.load_profile("memsvc")
 _WHOLE = Path(__file__).parent / "e2e"
 _names = itertools.count()
 # The service of this process, once a test has asked for it.

@@ -33,13 +33,14 @@ _WHOLE = {
     "GET /admin/namespaces/{namespace}",
     "GET /admin/namespaces/{namespace}/episodes",
     "GET /admin/namespaces",
+    "GET /admin/namespaces/{namespace}/export",
     # Every text of a namespace's records is compared with what is asked.
     f"POST {N}/records/search",
 }
 # An id without a namespace is looked for in each of the account's.
 _PLACELESS = {"GET /v1/memories/{memory_id}/", "GET /v1/memories/{memory_id}/history/", "GET /v1/event/{event_id}/"}
 # Reading these whole is how their answer comes about: all jobs by kind and state, all rows of a namespace.
-_ALL = {"GET /metrics", f"GET {N}/export"}  # fmt: skip
+_ALL = {"GET /metrics", f"GET {N}/export", "GET /admin/namespaces/{namespace}/export"}
 _READS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{N}/recall"): ASK | {"limit": 50},
     ("POST", f"{N}/context"): ASK | {"pinned": True},
