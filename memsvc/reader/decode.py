@@ -118,7 +118,9 @@ def log_likelihood(model: Any, cache: Cache, token_ids: Sequence[int], answer_id
 def _choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     if sampling.temperature <= 0:
         return int(logits.argmax())
-    shares = (logits.cpu() / sampling.temperature).softmax(dim=-1)
+    # The likeliest is 0 at any temperature, where it could be infinite at a very low one.
+    temperature = max(sampling.temperature, torch.finfo(torch.float32).tiny)
+    shares = ((logits.cpu() - logits.max().cpu()) / temperature).softmax(dim=-1)
     values, places = shares.sort(descending=True, stable=True)
     values[(values.cumsum(0) - values) >= sampling.top_p] = 0.0
     return int(places[torch.multinomial(values, 1, generator=generator)])

@@ -117,6 +117,8 @@ def test_the_same_seed_writes_the_same_and_chance_stays_within_top_p(model: Any)
     hot = Sampling(temperature=5.0, seed=3)
     assert written(hot) == written(hot) != written(Sampling(temperature=5.0, seed=4))
     assert written(Sampling(temperature=5.0, top_p=1e-9, seed=3)) == written(Sampling())
+    # Divided by the smallest number there is, a logit is infinite.
+    assert written(Sampling(temperature=5e-324, seed=3)) == written(Sampling())
 
 
 def test_an_answers_likelihood_is_that_of_reading_it_token_by_token(model: Any) -> None:
