@@ -65,8 +65,9 @@ run: $(SERVING) ## Start the service on the embedded database (ARGS="--port 8400
 test: setup ## Run the fast tests (ARGS="-k words")
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
+# These wait more than they compute.
 test-slow: setup ## Run the slow and destructive tests, and those of whole processes
-	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -m slow -n 3 --dist loadfile $(ARGS)
 
 check: setup ## All that CI runs: style, types, import contracts, sizes, every test
 	$(BIN)/ruff format --check .
