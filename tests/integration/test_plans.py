@@ -39,8 +39,13 @@ _WHOLE = {
 }
 # An id without a namespace is looked for in each of the account's.
 _PLACELESS = {"GET /v1/memories/{memory_id}/", "GET /v1/memories/{memory_id}/history/", "GET /v1/event/{event_id}/"}
-# Reading these whole is how their answer comes about: all jobs by kind and state, all rows of a namespace.
-_ALL = {"GET /metrics", f"GET {N}/export", "GET /admin/namespaces/{namespace}/export"}
+# Reading these whole is how their answer comes about: all jobs by kind and state, all rows of a namespace, or how many.
+_ALL = {
+    "GET /metrics",
+    f"GET {N}/export",
+    "GET /admin/namespaces/{namespace}/export",
+    "GET /admin/namespaces/{namespace}/erase",
+}
 _READS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{N}/recall"): ASK | {"limit": 50},
     ("POST", f"{N}/context"): ASK | {"pinned": True},
