@@ -162,7 +162,7 @@ GERMAN = Language(
     common="ich, seit, und, der, die, das, ist, war, nicht, mit, wir, am, im, habe, hat, es, sie, er, zu, bin",
     ahead=r"\b(?:werde|wirst|wird|werden|will|wollen|möchte|soll|muss|müssen|geplant|bald|beginnt|startet|findet)\b",
     back=r"\b(?:seit|war|waren|wurde|wurden|hatte|hatten|ging|gingen|kam|kamen|fuhr|sah|traf|gab|fand|lag|flog|"
-    r"blieb|zog|las|schrieb|(?:habe?n?|hat|haben|bin|ist|sind|seid)\b[^.!?]*\b(?:\w*ge\w{2,}(?:t|en)|(?:ver|be|er|ent|"
+    r"blieb|zog|las|schrieb|(?:habe?n?|hat|haben|bin|ist|sind|seid)\b(?:[^.!?]|(?<=\d)\.)*\b(?:\w*ge\w{2,}(?:t|en)|(?:ver|be|er|ent|"
     r"zer)\w+(?:t|en)|"
     r"\w+iert)|\w{3,}te|\w{3,}ten)\b",
 )  # fmt: skip

@@ -9,6 +9,8 @@ from memsvc.distill.dates import lexer
 AHEAD, BACK, OPEN = 1, -1, 0
 
 _SENTENCE = re.compile(r"[.!?](?=\s|$)|[\n。！？]")
+# "am 1. Mai": there a stop behind a day ends nothing.
+_SENTENCE_BEHIND_DAYS = re.compile(r"(?<!\b\d)(?<!\b\d\d)\.(?=\s|$)|[!?](?=\s|$)|\n")
 # What is so until a day that nothing says to be past goes on until the next one.
 _UNTIL = re.compile(r"\b(?:until|till|bis(?: zum)?|jusqu'(?:à|au)?|hasta(?: el)?|até(?: a| o)?)(?!\w)", re.IGNORECASE)
 _CLAUSE = re.compile(
@@ -22,8 +24,9 @@ def side(text: str, start: int, lexicon: lexer.Lexicon) -> int:
     The nearest word before it in its clause decides, then the first behind it, then those of the whole sentence.
     """
     text = text.replace("’", "'")
-    low = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
-    stop = _SENTENCE.search(text, start)
+    ends = _SENTENCE_BEHIND_DAYS if lexicon.language.name == "de" else _SENTENCE
+    low = max((m.end() for m in ends.finditer(text, 0, start)), default=0)
+    stop = ends.search(text, start)
     high = stop.start() if stop else len(text)
     cues = [
         (match.start(), AHEAD if match.lastgroup == "ahead" else BACK)
