@@ -244,6 +244,7 @@ def test_a_models_summary_is_a_new_version_while_it_is_grounded_and_stays_until_
     rules = memory.unit(episode.abstract).text
     for reply, reason in (
         ('{"summary": "Ana met the King in Paris with 999 singers."}', "kept: not grounded"),
+        ('{"summary": "The choir concerts were never in the harbour hall."}', "kept: not grounded"),
         ("I would rather not.", "unreadable reply"),
     ):
         endpoint.behave = says(reply)

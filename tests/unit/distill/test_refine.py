@@ -164,6 +164,12 @@ def test_a_note_that_restates_a_draft_quotes_the_drafts_words() -> None:
         ground(note("Ana paid 90 euros.", quote="paid 90 euros"), seen)
 
 
+def test_a_note_that_denies_what_it_quotes_is_not_believed() -> None:
+    assert ground(note("Ana took Miso to the vet.")).draft == DRAFT
+    with pytest.raises(NotGrounded, match="denies"):
+        ground(note("Ana never took Miso to the vet."))
+
+
 def test_a_message_that_is_trusted_less_is_not_quoted_for_another() -> None:
     tool = dataclasses.replace(BEFORE, origin=Origin(trust=0.5))
     told = note("Ana took her to the vet.", quotes=(Quote(2, "the vet"), Quote(1, "My cat Miso")))
