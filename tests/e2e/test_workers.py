@@ -23,7 +23,7 @@ from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import JobSettings
 from memsvc.store import feed, jobs, namespaces, tables
 from tests.broker import Redis
-from tests.waiting import LIMIT_S, until
+from tests.waiting import LIMIT_S, until, until_there_are
 from workers import app as celery_app
 from workers.kick import Kicker
 
@@ -97,6 +97,11 @@ def states(service: Service, kind: str) -> dict[str, int]:
         return {row[0]: row[1] for row in connection.execute(statement.group_by(tables.job.c.state))}
 
 
+def ended(service: Service, kind: str) -> int:
+    found = states(service, kind)
+    return found.get("done", 0) + found.get("dead", 0)
+
+
 def is_dead(service: Service, job_id: uuid.UUID) -> bool:
     with service.database.tenant(service.tenant_id) as connection:
         job = jobs.find(connection, service.tenant_id, job_id)
@@ -158,7 +163,7 @@ def storm(
                 time.sleep(outage_s)
                 broker.start()
         time.sleep(0.002)
-    until(lambda: states(service, "probe").get("done", 0) == count)
+    until_there_are(count, lambda: ended(service, "probe"))
     kicker.close()
     assert killed == kills
     assert states(service, "probe") == {"done": count}
