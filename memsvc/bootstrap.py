@@ -14,6 +14,7 @@ from memsvc.index.snapshots import SnapshotFolder
 from memsvc.models.encoder import TextEncoder
 from memsvc.models.endpoint import EndpointGenerator
 from memsvc.models.generator import TextGenerator
+from memsvc.prompts import ANSWER
 from memsvc.reader.disk import CacheFolder
 from memsvc.reader.lazy import LazyReader
 from memsvc.services import (
@@ -35,6 +36,7 @@ from memsvc.services.inspect import Inspect
 from memsvc.services.maintain import Maintain
 from memsvc.services.namespaces import Namespaces
 from memsvc.services.others import Others
+from memsvc.services.past_answers import PastAnswers
 from memsvc.services.planned import Planner
 from memsvc.services.quarantine import Quarantine
 from memsvc.services.recall import Recall
@@ -269,7 +271,7 @@ def _wire(
         ingest=_ingest(settings, database, text_encoder, runner.kick, shares),
         recall=recall,
         several=Several(recall.stages, accesses.note),
-        answers=Answers(database, recall, reader, _endpoint(settings, text_generator), settings.reader, runner.kick),
+        answers=answers(settings, database, recall, reader, text_generator, runner.kick),
         accesses=accesses,
         erased_elsewhere=ErasedElsewhere(
             database, read, reader, [indexes.sweep, functools.partial(consolidation.sweep, database)]
@@ -307,6 +309,25 @@ def _recall(
 def _planner(settings: Settings, database: Database, text_generator: TextGenerator | None) -> Planner | None:
     bounds = settings.generator
     return Planner(database, text_generator, bounds.plan_tokens, bounds.plan_s) if text_generator is not None else None
+
+
+def answers(
+    settings: Settings,
+    database: Database,
+    recall: Recall,
+    reader: LazyReader | None,
+    text_generator: TextGenerator | None,
+    kick: Callable[[], None],
+) -> Answers:
+    """What answers in words: the reader, else a generator behind an address, else memories alone."""
+    endpoint = _endpoint(settings, text_generator)
+    model = reader or endpoint
+    past = None
+    if model is not None:
+        checked = "grounded" if settings.reader.grounded else "free"
+        maker = f"{model.name}, answer {ANSWER.version}, {checked}"
+        past = PastAnswers(database, recall.stages.encoder, maker, settings.reader.reused_answers)
+    return Answers(database, recall, reader, endpoint, settings.reader, kick, past)
 
 
 def _endpoint(settings: Settings, text_generator: TextGenerator | None) -> EndpointGenerator | None:

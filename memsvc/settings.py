@@ -176,6 +176,9 @@ class ReaderSettings(BaseSettings):
     answerable: float = Field(
         support.ANSWERABLE, ge=0, le=1, description="below this support an answer that is grounded abstains"
     )
+    reuse: bool = Field(False, description="answers are given again to like questions where a request says nothing")
+    reused_answers: int = Field(1_000, ge=1, description="of a namespace, kept to be given again; the latest")
+    examples: int = Field(0, ge=0, le=8, description="of answers before, shown to the model with a question")
     queue: int = Field(8, ge=0, description="questions that may wait for the model; more are told to come again")
     timeout_s: float = Field(120.0, gt=0, description="for writing one answer")
     mcp_timeout_s: float = Field(45.0, gt=0, description="MCP's answer gives memories then; clients give up after 60")

@@ -21,6 +21,7 @@ from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.reader.asked import Abandoned, Sampling
 from memsvc.services.answer import Answered
+from memsvc.services.past_answers import Reused
 from memsvc.store.keys import Principal
 from memsvc.wire import answers as wire
 from memsvc.wire import questions
@@ -86,6 +87,7 @@ def begun(
             budget_tokens=body.budget_tokens,
             max_tokens=min(body.max_tokens, service.settings.reader.max_tokens),
             sampling=Sampling(body.temperature, body.top_p, body.seed),
+            reuse=body.reuse,
             tell=tell,
             waits=lambda: not left.is_set(),
         )
@@ -157,6 +159,15 @@ def cited(found: Answered) -> list[wire.Citation]:
     return [wire.Citation(message_id=message_id, unit_id=unit_id) for message_id, unit_id in refs]
 
 
+def _reused(found: Reused | None) -> wire.ReusedTold | None:
+    if found is None:
+        return None
+    before = found.answer
+    return wire.ReusedTold(
+        question=before.question, asked_at=before.asked_at, made_at=found.made_at, cosine=min(found.cosine, 1.0)
+    )
+
+
 def _response(found: Answered) -> wire.AnswerResponse:
     return wire.AnswerResponse(
         seq=found.seq,
@@ -170,4 +181,5 @@ def _response(found: Answered) -> wire.AnswerResponse:
         ),
         timings_ms=found.timings_ms,
         plan=plan_told(found.plan),
+        reused=_reused(found.reused),
     )

@@ -141,13 +141,17 @@ def answer(
     namespace: Name = "default",
     asked_at: AskedAt = None,
     plan: Plan = False,
+    reuse: Annotated[
+        bool | None,
+        typer.Option("--reuse/--no-reuse", help="Let the model's answer to a like question be given again."),
+    ] = None,
     as_json: Json = False,
     url: Url = URL,
 ) -> None:
     """An answer with its source; or that nothing was found."""
     with connection.client(url) as client:
         memory = client.namespace(namespace)
-        reply = memory.answer(query, asked_at=moment(asked_at), plan=plan)
+        reply = memory.answer(query, asked_at=moment(asked_at), plan=plan, reuse=reuse)
         if as_json:
             return print(reply.model_dump_json(indent=1))
         console = _console()
@@ -158,6 +162,8 @@ def answer(
     if reply.abstained:
         return console.print("  left unanswered; `memsvc recall` shows what comes nearest", style="dim")
     how = "word for word" if reply.path == "quote" else "in a model's words"
+    if reply.reused is not None:
+        how = f"answered on {_day(reply.reused.made_at)} to {reply.reused.question!r}, which still holds"
     sure = f"{reply.support.answerable:.0%} likely that the memory holds the answer"
     console.print(f"  {how}; {sure}", style="dim")
 

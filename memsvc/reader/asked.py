@@ -33,6 +33,10 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
 
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature <= 0
+
 
 GREEDY = Sampling()
 

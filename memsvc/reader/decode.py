@@ -116,7 +116,7 @@ def log_likelihood(model: Any, cache: Cache, token_ids: Sequence[int], answer_id
 
 
 def _choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    if sampling.temperature <= 0:
+    if sampling.is_greedy:
         return int(logits.argmax())
     # The likeliest is 0 at any temperature, where it could be infinite at a very low one.
     temperature = max(sampling.temperature, torch.finfo(torch.float32).tiny)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from memsvc.domain import served
-from memsvc.prompts import ANSWER
+from memsvc.prompts import ANSWER, EXAMPLES
 
 VERSION = str(ANSWER.version)
+# A question, and how it was answered.
+Example = tuple[str, str]
 # As the prompt asks for it.
 NOT_KNOWN = "no information available"
 # Stand-ins while the chat template is filled; any text without meaning for a template does.
@@ -29,10 +32,14 @@ def system(memories: str) -> str:
     return f"{ANSWER.system}\n\n{memories}"
 
 
-def question(text: str, asked_at: dt.datetime | None) -> str:
-    """The question, with the day it is asked on."""
+def question(text: str, asked_at: dt.datetime | None, examples: Sequence[Example] = ()) -> str:
+    """The question, with the day it is asked on, behind examples where there are any."""
     when = f"(asked on {asked_at:%d %B %Y}) " if asked_at else ""
-    return ANSWER.ask(asked_on=when, question=served.quoted(text))
+    asked = ANSWER.ask(asked_on=when, question=served.quoted(text))
+    if not examples:
+        return asked
+    told = [EXAMPLES.ask(question=served.quoted(before), answer=served.quoted(said)) for before, said in examples]
+    return "\n\n".join([EXAMPLES.system, *told, f"Question: {asked}"])
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -77,9 +84,11 @@ def prefix(tokenizer: Any, frame: Frame, memories: str) -> tuple[int, ...]:
     return (*frame.before, *_encode(tokenizer, memories, trusted=False), *frame.between)
 
 
-def suffix(tokenizer: Any, frame: Frame, text: str, asked_at: dt.datetime | None) -> tuple[int, ...]:
+def suffix(
+    tokenizer: Any, frame: Frame, text: str, asked_at: dt.datetime | None, examples: Sequence[Example] = ()
+) -> tuple[int, ...]:
     """Token ids of the question, and of what opens the answer."""
-    return (*_encode(tokenizer, question(text, asked_at), trusted=False), *frame.after)
+    return (*_encode(tokenizer, question(text, asked_at, examples), trusted=False), *frame.after)
 
 
 def _filled(tokenizer: Any) -> str:

@@ -69,19 +69,20 @@ class Reader:
         max_tokens: int = 64,
         timeout_s: float = 60.0,
         sampling: Sampling = GREEDY,
+        examples: Sequence[prompt.Example] = (),
         tell: Callable[[str], None] = lambda text: None,
         waits: Callable[[], bool] = lambda: True,
     ) -> Answer:
-        """Answer from `memories`, a served context. With `place` what was read of them before is not read again, if it
-        is there. `tell` is given the text piece by piece. Raises Invalid when the model cannot be had or the prompt
-        does not fit, and Abandoned when `waits` is no longer true.
+        """Answer from `memories`, a served context; `examples` stand before the question. With `place` what was read of
+        the memories before is not read again, if it is there. `tell` is given the text piece by piece. Raises Invalid
+        when the model cannot be had or the prompt does not fit, and Abandoned when `waits` is no longer true.
         """
         begun = time.monotonic()
         with self._lock:
             queued_s = time.monotonic() - begun
             model, tokenizer, frame, _, trusted = self._load()
             before = prompt.prefix(tokenizer, frame, memories)
-            after = prompt.suffix(tokenizer, frame, question, asked_at)
+            after = prompt.suffix(tokenizer, frame, question, asked_at, examples)
             self._check_room(model, len(before) + len(after) + max_tokens)
             base = self._find(place, before) if place is not None and trusted else None
             started = time.monotonic()

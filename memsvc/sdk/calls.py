@@ -168,13 +168,16 @@ def answer(
     min_trust: float = 0.0,
     sweep: bool = False,
     plan: bool = False,
+    reuse: bool | None = None,
 ) -> Call[answers.AnswerResponse]:
     """An answer from what is remembered, with its citations: a model's words that stand in it, a memory word for word,
-    or none; its `path` tells which. With `plan` the service's language model makes several searches of the question.
+    or none; its `path` tells which. With `plan` the service's language model makes several searches of the question;
+    with `reuse` its answer to a like question is given again while what it rests on stands, None: as the service has
+    it.
     """
     body = answers.AnswerRequest(
         query=query, asked_at=asked_at, budget_tokens=budget_tokens, max_tokens=max_tokens, only=only,
-        min_trust=min_trust, sweep=sweep, plan=plan,
+        min_trust=min_trust, sweep=sweep, plan=plan, reuse=reuse,
     )  # fmt: skip
     path = place(namespace, "answer")
     return Call("POST", path, answers.AnswerResponse.model_validate_json, body.model_dump(mode="json"))

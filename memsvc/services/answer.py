@@ -1,5 +1,6 @@
 """An answer in words: what is remembered, read by a language model whose words are served where they stand in it; else
-the best of what is remembered, word for word; and nothing where it is unlikely that it answers.
+the best of what is remembered, word for word; and nothing where it is unlikely that it answers. Who allows it gets an
+answer that was given before to a like question, while all that it rests on stands (`past_answers`).
 
 Where the first memories of a question come from one episode and the model has read that episode ahead, it goes on from
 there; else it reads the question's own context, and reading ahead is queued.
@@ -10,11 +11,9 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ import sqlalchemy as sa
 from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
+from memsvc.domain.past_answer import key
 from memsvc.domain.plan import Plan
 from memsvc.domain.query import Query
 from memsvc.domain.served import line
@@ -33,7 +33,9 @@ from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
 from memsvc.retrieval.support import FIRST, Support
 from memsvc.services import costs, episode_context
-from memsvc.services.grounding import asks, ground
+from memsvc.services.grounding import asks, ground, without_numbers
+from memsvc.services.past_answers import PastAnswers, Reused
+from memsvc.services.queue import Queue
 from memsvc.services.recall import Recall, Served
 from memsvc.settings import ReaderSettings
 from memsvc.store import jobs, links, namespaces
@@ -45,20 +47,22 @@ _FIRST = 5
 _MARGIN = 0.8
 # Of a quote of several statements; beyond it the best stands alone.
 _MOST_CHARS = 600
+_BY_MODEL = ("episode_cache", "text")
 NOTHING = "Nothing was found that answers this."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answered:
     """`citations` are the passages in which the answer stands; of words that are not grounded those that it names, or
-    the one that it was made from when it names none. `path`: the model's words, over what it had read ahead or not; a
-    memory word for word; or that nothing was found that answers.
+    the one that it was made from when it names none. `path`: the model's words, over what it had read ahead or not;
+    words that it gave before, to the question of `reused`; a memory word for word; or that nothing was found that
+    answers. One that is not whole was cut off at a limit.
     """
 
     seq: int
     text: str
     citations: tuple[Passage, ...]
-    path: Literal["episode_cache", "text", "quote", "abstain"]
+    path: Literal["episode_cache", "text", "reused", "quote", "abstain"]
     abstained: bool
     support: Support
     prompt_tokens: int
@@ -66,10 +70,23 @@ class Answered:
     completion_tokens: int
     timings_ms: dict[str, float]
     plan: Plan | None = None
+    reused: Reused | None = None
+    is_whole: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked of a model beside the question."""
+
+    max_tokens: int
+    sampling: Sampling
+    examples: Sequence[prompt.Example]
 
 
 class Answers:
-    """`reader` is a model on this machine, `endpoint` one behind an address; None where there is none."""
+    """`reader` is a model on this machine, `endpoint` one behind an address, `past` what either answered before; None
+    where there is none.
+    """
 
     def __init__(
         self,
@@ -79,14 +96,16 @@ class Answers:
         endpoint: EndpointGenerator | None,
         settings: ReaderSettings,
         kick: Callable[[], None] = lambda: None,
+        past: PastAnswers | None = None,
     ) -> None:
         self._database = database
+        self._past = past
         self._recall = recall
         self._reader = reader
         self._endpoint = endpoint
         self._settings = settings
         self._kick = kick
-        self._queue = _Queue(settings.queue)
+        self._queue = Queue(settings.queue)
         # The allocator keeps room for each thread that ever ran the model: with one, memory stays bounded.
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="reader")
 
@@ -115,10 +134,12 @@ class Answers:
         budget_tokens: int | None,
         max_tokens: int,
         sampling: Sampling,
+        reuse: bool | None = None,
         tell: Callable[[str], None] = lambda text: None,
         waits: Callable[[], bool] = lambda: True,
     ) -> Answered:
-        """`tell` is given the text piece by piece; what is grounded, in one piece when it is found to be. Raises
+        """`tell` is given the text piece by piece; what is grounded, in one piece when it is found to be. `reuse`: an
+        answer that was given before may be given again, and this one is kept for that; None: as it is set. Raises
         NotFound, Invalid where words need not be grounded and there is no model, TooMany when too many wait, and
         Abandoned when `waits` is no longer true.
         """
@@ -135,14 +156,22 @@ class Answers:
                 return _told(_unknown(served), served, tell)
             if not has_model or not served.reads_with_model:
                 return _told(_quoted(served, self._settings.answerable), served, tell)
+            # What is drawn by chance is to be drawn anew.
+            past = self._past if (self._settings.reuse if reuse is None else reuse) and sampling.is_greedy else None
+            if past is not None and (again := self._again(past, tenant_id, name, query, served, max_tokens)):
+                return _told(again, served, tell)
             # Words that may be taken back are told nobody.
             hears = (lambda text: None) if grounded else tell
             with costs.counted(self._database, tenant_id, name, ANSWER) as spent:
-                made, passages = self._made(tenant_id, name, query, served, max_tokens, sampling, hears, waits)
+                like = past.examples(tenant_id, name, query, served, self._settings.examples) if past else ()
+                wanted = _Wanted(max_tokens, sampling, like)
+                made, passages = self._made(tenant_id, name, query, served, wanted, hears, waits)
                 spent.told(made.prompt_tokens - made.cached_tokens, made.completion_tokens)
-            if not grounded:
-                return dataclasses.replace(made, plan=served.plan)
-            return _told(self._grounded(made, passages, query, served), served, tell)
+            found = self._grounded(made, passages, query, served) if grounded else made
+            if past is not None and found.path in _BY_MODEL and found.is_whole:
+                text, cited = without_numbers(found.text), _keys(found.citations, served.memories)
+                past.keep(tenant_id, name, query, served, text, cited)
+            return _told(found, served, tell) if grounded else dataclasses.replace(found, plan=served.plan)
 
     def _made(
         self,
@@ -150,19 +179,19 @@ class Answers:
         name: str,
         query: Query,
         served: Served,
-        max_tokens: int,
-        sampling: Sampling,
+        wanted: _Wanted,
         tell: Callable[[str], None],
         waits: Callable[[], bool],
     ) -> tuple[Answered, tuple[Passage, ...]]:
         """The model's own answer, and what it has read for it."""
         if self._reader is None:
-            return self._from_endpoint(served, query, max_tokens, sampling, tell, waits), served.context.passages
+            return self._from_endpoint(served, query, wanted, tell, waits), served.context.passages
         context, place = self._episode(tenant_id, name, query, served)
         begun = time.monotonic()
         found = self._thread.submit(
             self._reader.get().answer, query.text, context.text, asked_at=query.asked_at, place=place,
-            max_tokens=max_tokens, timeout_s=self._settings.timeout_s, sampling=sampling, tell=tell, waits=waits,
+            max_tokens=wanted.max_tokens, timeout_s=self._settings.timeout_s, sampling=wanted.sampling,
+            examples=wanted.examples, tell=tell, waits=waits,
         ).result()  # fmt: skip
         took_ms = found.timings_ms
         waited_ms = max(0.0, 1e3 * (time.monotonic() - begun) - took_ms["total"])
@@ -171,7 +200,26 @@ class Answers:
             served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
             found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
             served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
+            is_whole=found.stopped == "end",
         ), context.passages  # fmt: skip
+
+    def _again(
+        self, past: PastAnswers, tenant_id: uuid.UUID, name: str, query: Query, served: Served, max_tokens: int
+    ) -> Answered | None:
+        """What was answered before to a like question, where it can be cited from this question's own context."""
+        for reused in past.find(tenant_id, name, query, served, max_tokens):
+            cited = [memory for memory in served.memories if key(memory) in reused.answer.cited]
+            held = [p for p in served.context.passages if any(_holds(p, memory) for memory in cited)]
+            if not all(any(_holds(p, memory) for p in held) for memory in cited):
+                continue
+            made = Answered(
+                served.seq, reused.answer.text, tuple(held), "reused", False, served.support, 0, 0, 0,
+                served.timings_ms, reused=reused,
+            )  # fmt: skip
+            found = self._grounded(made, held, query, served) if self._settings.grounded else made
+            if found.path == "reused":
+                return found
+        return None
 
     def _is_unlikely(self, served: Served) -> bool:
         """Whether what was found is too unlikely to answer for anything to be said."""
@@ -196,8 +244,7 @@ class Answers:
         self,
         served: Served,
         query: Query,
-        max_tokens: int,
-        sampling: Sampling,
+        wanted: _Wanted,
         tell: Callable[[str], None],
         waits: Callable[[], bool],
     ) -> Answered:
@@ -212,8 +259,9 @@ class Answers:
 
         try:
             made = self._endpoint.stream(
-                prompt.system(served.context.text), prompt.question(query.text, query.asked_at), max_tokens=max_tokens,
-                timeout_s=self._settings.timeout_s, options=_options(sampling), tell=told, waits=waits,
+                prompt.system(served.context.text), prompt.question(query.text, query.asked_at, wanted.examples),
+                max_tokens=wanted.max_tokens, timeout_s=self._settings.timeout_s, options=_options(wanted.sampling),
+                tell=told, waits=waits,
             )  # fmt: skip
         except GeneratorFailed:
             if not waits():
@@ -231,6 +279,7 @@ class Answers:
                 "reader_first_token": round(1e3 * ((first[0] if first else done) - begun), 3),
                 "reader_total": round(1e3 * (done - begun), 3),
             },
+            is_whole=made.stopped == "end",
         )  # fmt: skip
 
     def _episode(self, tenant_id: uuid.UUID, name: str, query: Query, served: Served) -> tuple[Context, Place | None]:
@@ -260,35 +309,9 @@ class Answers:
 
 def _options(sampling: Sampling) -> dict[str, float | int]:
     """As a chat endpoint calls them; a seed says nothing where the likeliest word is taken."""
-    if sampling.temperature <= 0:
+    if sampling.is_greedy:
         return {"temperature": 0}
     return {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
-
-
-class _Queue:
-    """One answers, the others wait, and beyond `limit` of them none is taken. Raises TooMany."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._inside = 0
-        self._last_s = 1.0
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        with self._lock:
-            if self._inside > self._limit:
-                refused = errors.TooMany("Too many questions wait for the model.", "Ask again in a while.")
-                refused.retry_after_s = max(1, round(self._last_s * self._inside))
-                raise refused
-            self._inside += 1
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                self._last_s = (time.monotonic() - begun) / (self._inside + 1)
 
 
 def _likely(connection: sa.Connection, space: Namespace, memories: Sequence[Memory]) -> str | None:
@@ -345,6 +368,14 @@ def _holds(passage: Passage, memory: Memory) -> bool:
     if memory.unit_id is not None:
         return memory.unit_id in passage.unit_ids
     return passage.unit_id is None and passage.sources == memory.sources
+
+
+def _keys(cited: Sequence[Passage], memories: Sequence[Memory]) -> tuple[str, ...]:
+    """The memories in these passages; none where a passage holds none that was found for the question, so that nobody
+    could tell later whether it still stands.
+    """
+    of = [[key(memory) for memory in memories if _holds(passage, memory)] for passage in cited]
+    return tuple(dict.fromkeys(name for names in of for name in names)) if all(of) else ()
 
 
 def _unknown(served: Served) -> Answered:

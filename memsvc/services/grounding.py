@@ -51,7 +51,7 @@ def ground(answer: str, question: str, asked_at: dt.datetime, passages: Sequence
     stands in those of the named that hold it, else in the one passage that holds it and most of the question. An answer
     that has no word beyond the question says nothing, and stands nowhere.
     """
-    text = _MARKS.sub(_unmarked, answer).strip()
+    text = without_numbers(answer)
     asked = set(words.terms(question))
     if not _adds(text, question, asked):
         return Grounded(text, ())
@@ -66,6 +66,11 @@ def ground(answer: str, question: str, asked_at: dt.datetime, passages: Sequence
         best = max(held, key=lambda place: len(asked & books[place].terms))
         found |= dict.fromkeys([place for place in held if place + 1 in named] or [best])
     return Grounded(text, tuple(passages[place] for place in found))
+
+
+def without_numbers(answer: str) -> str:
+    """The answer without the numbers of memories in it."""
+    return str(_MARKS.sub(_unmarked, answer)).strip()
 
 
 def asks(text: str) -> bool:

@@ -15,7 +15,7 @@ from memsvc.domain.context import Context, Memory
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.locale import HERE, Locale
 from memsvc.domain.plan import Ended, Plan
-from memsvc.domain.query import Query
+from memsvc.domain.query import Analysis, Query
 from memsvc.domain.ranking import Candidate, Unsaid
 from memsvc.index.far import Behind
 from memsvc.models import tokens
@@ -62,12 +62,14 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`memories` are those that were there to pack, best first; `lacks`: a time or a number is asked for, and the best
-    message has none; `degraded` says why meaning was not searched;
+    """`asked` is the question as it was read; `memories` are those that were there to pack, best first; `lacks`: a time
+    or a number is asked for, and the best message has none; `degraded` says why meaning was not searched;
     `reads_with_model`: a language model may be given it.
     """
 
+    space_id: uuid.UUID
     seq: int
+    asked: Analysis
     context: Context
     memories: tuple[Memory, ...]
     support: Support
@@ -161,8 +163,9 @@ class Recall:
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
         return Served(
-            run.space.head, packed, tuple(memories), run.order.support(run.unsaid), run.order.lacks(), run.likely(),
-            clock.timings_ms(), run.degraded, run.space.settings.reads_with_model, run.plan,
+            run.space.id, run.space.head, run.order.asked, packed, tuple(memories), run.order.support(run.unsaid),
+            run.order.lacks(), run.likely(), clock.timings_ms(), run.degraded, run.space.settings.reads_with_model,
+            run.plan,
         )  # fmt: skip
 
     def _planned(

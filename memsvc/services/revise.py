@@ -17,7 +17,7 @@ from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups, secrecy, writing
 from memsvc.services.causes import BY_HAND, EDITED, INVALIDATED, RESTORED, RUN_OUT
 from memsvc.services.ingest import require_encoder
-from memsvc.store import audit, links, namespaces, tables, trust, units
+from memsvc.store import answers, audit, links, namespaces, tables, trust, units
 from memsvc.store.database import Database
 
 PINNED, UNPINNED, ENDS = "pinned", "unpinned", "given an end"
@@ -167,6 +167,7 @@ class Revise:
                 batch.replace(other, gone, why)
             trust.decide(connection, tables.unit, space, changed_ids, writer)
             seq = batch.commit()
+            answers.drop(connection, space)
             follow_ups.consolidation(connection, space, seq)
             if new.expires_at is not None and new.expires_at != stored.unit.expires_at:
                 follow_ups.ending(connection, space, new.expires_at)

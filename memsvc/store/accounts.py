@@ -115,6 +115,30 @@ asked = sa.Table(
     columns.names("message", "message_id"),
 )
 
+# Answers that a language model gave, to be given again while what they were made from stands as it did. Whatever is
+# erased of the namespace takes them all along.
+answer = sa.Table(
+    "answer",
+    metadata,
+    *columns.owner(),
+    sa.Column("digest", BYTEA, primary_key=True),
+    sa.Column("question", sa.Text, nullable=False),
+    # Of the question, by the encoder that `maker` names.
+    sa.Column("embedding", BYTEA, nullable=False),
+    sa.Column("form", sa.Text, nullable=False),
+    sa.Column("maker", sa.Text, nullable=False),
+    sa.Column("asked_at", columns.instant, nullable=False),
+    columns.utc_offset(),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("cited", ARRAY(sa.Text), nullable=False),
+    sa.Column("seen", JSONB, nullable=False),
+    columns.recorded("made_at"),
+    columns.belongs(),
+    sa.Index("answer_by_form", "tenant_id", "namespace_id", "form"),
+    sa.Index("answer_by_made_at", "tenant_id", "namespace_id", "made_at"),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",

@@ -14,7 +14,7 @@ from memsvc.domain.alias import folded
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import State
 from memsvc.domain.unit import Status
-from memsvc.store import columns, feed, namespaces, tables
+from memsvc.store import answers, columns, feed, namespaces, tables
 
 _CHUNK = 10_000
 
@@ -42,6 +42,7 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts["asked"] = connection.execute(
         sa.delete(told).where(*tables.within(told, namespace), tables.any_of(told.c.message_id, gone))
     ).rowcount
+    counts["answer"] = answers.drop(connection, namespace)
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
@@ -81,8 +82,8 @@ def _shorten_exchanges(
 def delete_units(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str]
 ) -> tuple[collections.Counter[str], list[str]]:
-    """Delete the units with their versions, sources, links, judgements and the episodes they are in; rows per table,
-    and the units that stood behind one of them and stand for themselves again.
+    """Delete the units with their versions, sources, links, judgements, the episodes they are in and all answers that
+    a model gave; rows per table, and the units that stood behind one of them and stand for themselves again.
 
     What follows from links and episodes the next consolidation makes anew.
     """
@@ -111,6 +112,7 @@ def delete_units(
         counts[table.name] += connection.execute(
             sa.delete(table).where(*tables.within(table, namespace), condition)
         ).rowcount
+    counts["answer"] = answers.drop(connection, namespace)
     freed = (
         sa.update(u)
         .where(*tables.within(u, namespace), tables.any_of(u.c.superseded_by, gone))

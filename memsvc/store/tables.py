@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from memsvc.domain.exchange import Namespace
 from memsvc.store import columns
+from memsvc.store.accounts import answer as answer
 from memsvc.store.accounts import api_key as api_key
 from memsvc.store.accounts import asked as asked
 from memsvc.store.accounts import audit as audit
@@ -380,7 +381,7 @@ alias = sa.Table(
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
-    unit, secret, asked, message, exchange, session, model_usage,
+    unit, secret, asked, message, exchange, session, model_usage, answer,
 )  # fmt: skip
 
 
