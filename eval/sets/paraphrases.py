@@ -131,7 +131,7 @@ def _memory(item: Any) -> Memory:
 
 
 def _messages(item: Any) -> tuple[Message, ...]:
-    messages = []
+    messages: list[Message] = []
     for place, said in enumerate(listed(item, "messages")):
         with at(f"message {place}"):
             _known(said, "message")
