@@ -326,7 +326,10 @@ def answers(
     if model is not None:
         checked = "grounded" if settings.reader.grounded else "free"
         maker = f"{model.name}, answer {ANSWER.version}, {checked}"
-        past = PastAnswers(database, recall.stages.encoder, maker, settings.reader.reused_answers)
+        past = PastAnswers(
+            database, recall.stages.encoder, maker, settings.reader.reused_answers, endpoint,
+            settings.generator.timeout_s,
+        )  # fmt: skip
     return Answers(database, recall, reader, endpoint, settings.reader, kick, past)
 
 

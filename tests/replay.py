@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from memsvc.prompts import ANSWER, JUDGE, PLAN, REFINE, REFLECT, SUMMARISE
+from memsvc.prompts import ANSWER, JUDGE, PLAN, REFINE, REFLECT, SAME, SUMMARISE
 from tests.unit.models.test_generator import DONE, USAGE, Behaviour, Endpoint, answers, piece, says, streams
 
 Words = Callable[[str, str], str]
@@ -35,6 +35,10 @@ def good(system: str, asked: str) -> str:
         return json.dumps({"searches": [{"words": words, "persons": [], "from": None, "to": None}]})
     if system == REFLECT.system:
         return json.dumps({"missing": []})
+    if system == SAME.system:
+        pair = json.JSONDecoder().raw_decode(asked)[0]
+        more = set(_WORD.findall(pair["first"])) ^ set(_WORD.findall(pair["second"]))
+        return json.dumps({"difference": " ".join(sorted(more)), "verdict": "different" if more else "same"})
     assert system.startswith(ANSWER.system)
     first = next(line for line in system.removeprefix(ANSWER.system).splitlines() if line.startswith("[1]"))
     return f"{first.removeprefix('[1]').strip()} [1]"
@@ -75,7 +79,7 @@ def hostile(system: str, asked: str) -> str:
     told: dict[str, Any] = {
         REFINE.system: {"notes": notes}, SUMMARISE.system: {"summary": evil}, PLAN.system: {"searches": [search] * 50},
         JUDGE.system: {"earlier_quote": evil, "later_quote": evil, "verdict": "ends"},
-        REFLECT.system: {"missing": search},
+        REFLECT.system: {"missing": search}, SAME.system: {"difference": "", "verdict": evil},
     }  # fmt: skip
     return json.dumps(told[system]) if system in told else f"{evil} [1] [999]"
 

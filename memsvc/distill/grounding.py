@@ -27,6 +27,7 @@ _NAME = re.compile(r"[A-Z\u00c0-\u00de][\w'\u2019-]+")
 # What turns a sentence round, in the languages that statements are made in.
 DENIAL = regex.compile(
     r"\b(?:no|not|never|none|nothing|nobody|cannot|without|\w+n['\u2019]t|nicht|kein\w*|nie|niemals|nichts|ohne"
+    r"|niet|geen|nooit|niets|zonder"
     r"|ne|pas|jamais|rien|aucune?|sans|nunca|nada|ning[uú]n\w*|sin|non|mai|niente|senza|n[aã]o|sem|не|нет|никогда)\b"
     r"|[不没沒無无]|ない|ません",
     regex.IGNORECASE,

@@ -206,7 +206,7 @@ class Answers:
     def _again(
         self, past: PastAnswers, tenant_id: uuid.UUID, name: str, query: Query, served: Served, max_tokens: int
     ) -> Answered | None:
-        """What was answered before to a like question, where it can be cited from this question's own context."""
+        """What was answered before to this question, where it can be cited from the question's own context."""
         for reused in past.find(tenant_id, name, query, served, max_tokens):
             cited = [memory for memory in served.memories if key(memory) in reused.answer.cited]
             held = [p for p in served.context.passages if any(_holds(p, memory) for memory in cited)]
@@ -218,7 +218,8 @@ class Answers:
             )  # fmt: skip
             found = self._grounded(made, held, query, served) if self._settings.grounded else made
             if found.path == "reused":
-                return found
+                # One is enough to ask about: what is less like is less likely the same.
+                return found if past.confirmed(tenant_id, name, query, reused) else None
         return None
 
     def _is_unlikely(self, served: Served) -> bool:

@@ -1,9 +1,11 @@
 """Whether an answer that was given to one question answers another.
 
-Two questions that are near in meaning may still ask for other things: for another person, another time, the opposite.
-So what can be compared to the letter has to be the same (the `form`), names in one have to stand in the other, and the
-words that each shares with the memory in which the answer stands must not point to different parts of it. And what was
-found for the question now must have been there when the answer was made, standing as it stood then.
+Two questions that are near in meaning often ask for other things: "who wrote it?" and "who chose it?" are nearer than
+most ways to say the same (docs/reader.md has figures). So likeness is never enough: either the words are the same, or
+a language model says that they ask the same. It is asked only where what can be compared to the letter is the same (the
+`form`), names in one stand in the other, and the words that each shares with the memory in which the answer stands do
+not point to different parts of it. And whatever was asked, what was found for the question now must have been there
+when the answer was made, standing as it stood then.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ Kind = Literal["stable", "plain", "moving"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How like a question must be (`least_cosine`) and for how long an answer holds that nothing contradicts; with
-    `same_day` on the day it was asked on alone; with `whole` only while everything that is found was there when it was
-    made, else while that is so of what comes first and of whatever is likely to answer.
+    """How like a question in other words must be for a model to be asked (`least_cosine`), and for how long an answer
+    holds that nothing contradicts; with `same_day` on the day it was asked on alone; with `whole` only while everything
+    that is found was there when it was made, else while that is so of what comes first and of what is likely to answer.
     """
 
     least_cosine: float
@@ -61,6 +63,8 @@ _LATEST = regex.compile(
     regex.IGNORECASE,
 )
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}'\u2019-]*")
+# Signs that change what is asked (+, %, €) are words; marks between words are none.
+_SPOKEN = regex.compile(r"[\p{L}\p{M}']+|\p{Nd}+(?:[.,:]\p{Nd}+)*|[\p{S}%&@#/*-]")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
@@ -101,7 +105,12 @@ def holds(past: PastAnswer, asked: Analysis, memories: Sequence[Memory], likely:
     return all(past.seen.get(key(memory)) == stands[key(memory)] for memory in bears)
 
 
-def asks_the_same(past: PastAnswer, question: str, memories: Sequence[Memory]) -> bool:
+def same_words(one: str, other: str) -> bool:
+    """Whether two questions are the same but for case, spaces and marks."""
+    return _spoken(one) == _spoken(other)
+
+
+def may_ask_the_same(past: PastAnswer, question: str, memories: Sequence[Memory]) -> bool:
     """Of two questions of one form that are near in meaning: whether no word of either points to something else.
     `memories` are those that were found.
     """
@@ -148,6 +157,11 @@ def _named(memories: Collection[Memory]) -> set[str]:
             if _is_name(match.group()) and before and before[-1] not in '.!?:;…"“„«)]':
                 found.add(_folded(match.group()))
     return found
+
+
+def _spoken(text: str) -> list[str]:
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
+    return [str(word) for word in _SPOKEN.findall(plain)]
 
 
 def _is_name(word: str) -> bool:

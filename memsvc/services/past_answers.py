@@ -7,6 +7,7 @@ that nothing has to be told to forget it (see `likeness`). Who asks opts in: a q
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +18,16 @@ import structlog
 from numpy.typing import NDArray
 
 from memsvc import errors
+from memsvc.domain import usage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.past_answer import PastAnswer, digest, key
 from memsvc.domain.query import Query
 from memsvc.domain.unit import Status
-from memsvc.models import tokens
+from memsvc.models import replies, tokens
 from memsvc.models.encoder import TextEncoder
-from memsvc.services import likeness, secrecy
+from memsvc.models.generator import GeneratorFailed, GeneratorRefused, TextGenerator
+from memsvc.prompts import SAME
+from memsvc.services import costs, likeness, secrecy
 from memsvc.services.recall import Served
 from memsvc.store import answers, feed, namespaces, units
 from memsvc.store.database import Database
@@ -31,30 +35,45 @@ from memsvc.store.database import Database
 _log = structlog.get_logger("memsvc.past_answers")
 # What an example is near to, or its form teaches nothing for the question.
 _EXAMPLE_COSINE = 0.5
+# A few words with a verdict, as JSON.
+_VERDICT_TOKENS = 96
 
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """An answer as it was given, to which question and when; `cosine` is the likeness of the two questions."""
+    """An answer as it was given, to which question and when; `cosine` is the likeness of the two questions, which are
+    in the same words or not.
+    """
 
     answer: PastAnswer
     made_at: dt.datetime
     cosine: float
+    in_same_words: bool
 
 
 class PastAnswers:
     """`maker` names the model and its prompt: another one's answers are not its own. Of a namespace the latest `most`
-    are kept.
+    are kept. `judge` says whether two questions ask the same, within `timeout_s`; None: only the same words do.
     """
 
-    def __init__(self, database: Database, encoder: TextEncoder, maker: str, most: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        encoder: TextEncoder,
+        maker: str,
+        most: int,
+        judge: TextGenerator | None = None,
+        timeout_s: float = 60.0,
+    ) -> None:
+        self._judge = judge
+        self._timeout_s = timeout_s
         self._database = database
         self._encoder = encoder
         self._maker = f"{maker}, {encoder.name}"
         self._most = most
 
     def find(self, tenant_id: uuid.UUID, name: str, query: Query, served: Served, max_tokens: int) -> Sequence[Reused]:
-        """Those that answer this question as well, the likest first."""
+        """Those that may answer this question as well, in the same words first, then the likest: see `confirmed`."""
         if not _may_be_kept(query, served):
             return ()
         rule = likeness.RULES[likeness.kind(served.asked)]
@@ -65,14 +84,36 @@ class PastAnswers:
         found = []
         for item, cosine in zip(stored, self._cosines(query.text, stored), strict=True):
             past = item.answer
-            if (
-                cosine >= rule.least_cosine
-                and past.tokens <= max_tokens
-                and likeness.holds(past, served.asked, served.memories, served.likely)
-                and likeness.asks_the_same(past, query.text, served.memories)
-            ):
-                found.append(Reused(past, item.made_at, cosine))
-        return sorted(found, key=lambda item: (-item.cosine, item.answer.question))
+            same = likeness.same_words(past.question, query.text)
+            like = same or (
+                self._judge is not None
+                and cosine >= rule.least_cosine
+                and likeness.may_ask_the_same(past, query.text, served.memories)
+            )
+            holds = past.tokens <= max_tokens and likeness.holds(past, served.asked, served.memories, served.likely)
+            if like and holds:
+                found.append(Reused(past, item.made_at, cosine, same))
+        return sorted(found, key=lambda item: (not item.in_same_words, -item.cosine, item.answer.question))
+
+    def confirmed(self, tenant_id: uuid.UUID, name: str, query: Query, reused: Reused) -> bool:
+        """Whether the two questions ask the same: by their words, else as the judge says. Whatever goes wrong with it,
+        they do not.
+        """
+        if reused.in_same_words or self._judge is None:
+            return reused.in_same_words
+        told = json.dumps({"first": reused.answer.question, "second": query.text}, ensure_ascii=False, indent=1)
+        try:
+            with costs.counted(self._database, tenant_id, name, usage.SAME) as spent:
+                made = self._judge.generate(
+                    SAME.system, SAME.ask(questions=told), max_tokens=_VERDICT_TOKENS, timeout_s=self._timeout_s,
+                    schema=SAME.schema, opening=SAME.opening,
+                )  # fmt: skip
+                spent.told(made.prompt_tokens, made.completion_tokens)
+            value = replies.value(made.text, "{")
+        except (GeneratorFailed, GeneratorRefused, replies.Unreadable) as error:
+            _log.warning("whether two questions ask the same is not known", reason=type(error).__name__)
+            return False
+        return isinstance(value, dict) and value.get("verdict") == "same" and value.get("difference") == ""
 
     def examples(
         self, tenant_id: uuid.UUID, name: str, query: Query, served: Served, count: int

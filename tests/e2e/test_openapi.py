@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from memsvc import loading
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
-from memsvc.services.answer import _Queue
+from memsvc.services.queue import Queue
 from memsvc.settings import ReaderSettings, ServerSettings, Settings
 from memsvc.store import keys, tenants
 from tests.unit.reader import models
@@ -80,7 +80,7 @@ def test_a_question_to_be_answered_gets_an_answer_or_a_clear_refusal_whatever_it
         chosen = Settings(ServerSettings(data_dir=tmp_path))
         chosen.reader = ReaderSettings(model=str(tmp_path), max_tokens=8)
         monkeypatch.setattr(service.answers, "_reader", loading.reader(chosen, None))
-        monkeypatch.setattr(service.answers, "_queue", _Queue(0))
+        monkeypatch.setattr(service.answers, "_queue", Queue(0))
     document = schemathesis.openapi.from_url(f"{base_url}/openapi.json")
     operation = document["/v1/namespaces/{namespace}/answer"]["POST"]
     cases: list[Case[Any]] = []
