@@ -25,7 +25,8 @@ def good(system: str, asked: str) -> str:
         shown = map(json.loads, asked.partition("\nMessages:\n")[2].splitlines())
         return json.dumps({"notes": [note for message in shown for note in _repeated(message)]})
     if system == SUMMARISE.system:
-        return json.dumps({"summary": asked.partition("Notes:\n")[2].splitlines()[0].lstrip("- ")})
+        first = asked.partition("Notes:\n")[2].splitlines()[0].lstrip("- ")
+        return json.dumps({"name": " ".join(_WORD.findall(first.partition(": ")[2])[:3]), "summary": first})
     if system == JUDGE.system:
         pair = json.JSONDecoder().raw_decode(asked)[0]
         quotes = {f"{side}_quote": pair[side]["statement"] for side in ("earlier", "later")}
@@ -77,7 +78,7 @@ def hostile(system: str, asked: str) -> str:
     ]  # fmt: skip
     search = {"words": evil, "persons": [evil] * 50, "from": "9999-99-99", "to": "-1"}
     told: dict[str, Any] = {
-        REFINE.system: {"notes": notes}, SUMMARISE.system: {"summary": evil}, PLAN.system: {"searches": [search] * 50},
+        REFINE.system: {"notes": notes}, SUMMARISE.system: {"name": evil, "summary": evil}, PLAN.system: {"searches": [search] * 50},
         JUDGE.system: {"earlier_quote": evil, "later_quote": evil, "verdict": "ends"},
         REFLECT.system: {"missing": search}, SAME.system: {"difference": "", "verdict": evil},
     }  # fmt: skip

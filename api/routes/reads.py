@@ -160,6 +160,7 @@ def episodes(namespace: NamespaceName, caller: Caller, service: Services) -> wir
             wire.EpisodeResult(
                 id=episode.id,
                 name=episode.name,
+                named_by=episode.named_by,
                 medoid=episode.medoid,
                 abstract=episode.abstract,
                 start=episode.start,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eval import measures
+from eval import measures, prompts
 from eval.measures import official
 from eval.runs import asking, baselines, retrieval, service, train
 from eval.runs.journal import Journal
@@ -22,9 +22,6 @@ from memsvc.sdk import MemoryClient
 CONTESTANTS = ("nothing", "recent", "full", "hybrid", asking.OURS)
 MAX_ANSWER_TOKENS = 32
 _TIMEOUT_S = 300.0
-_SYSTEM = "You answer questions about a conversation. Of what was never said you say: Not mentioned."
-# A small local model writes around its answer, or repeats the question, when its reply is not begun for it.
-_OPENING = "Answer:"
 _RESAMPLES, _SEED = 1000, 20240508
 SCORES: Mapping[str, Callable[[str, str], float]] = {
     "amem_f1": official.amem_f1, "bleu_1": official.bleu_1, "rouge_l": official.rouge_l,
@@ -162,9 +159,10 @@ def prompt(question: Question, context: str, *, dated: bool) -> str:
     """The same words for every contestant; `dated`: with the day on which the question is asked, where a set tells one
     (LoCoMo does not; a small model given nothing repeats a day, which shares its year with most answers to "when").
     """
-    memory = f"Memory:\n{context}\n\nUsing only the memory, answer" if context else "Answer"
     today = f"Today is {question.asked_at:%d %B %Y}.\n" if dated else ""
-    return f"{memory} in a few words.\n{today}Question: {question.text}"
+    if not context:
+        return prompts.ANSWER_FROM_NOTHING.ask(asked_on=today, question=question.text)
+    return prompts.ANSWER.ask(context=context, asked_on=today, question=question.text)
 
 
 def summary(records: Sequence[Mapping[str, Any]], adversarial: str) -> dict[str, Any]:
@@ -239,8 +237,9 @@ def _answered(
 ) -> dict[str, Any]:
     text, context_tokens = context
     asked = prompt(question, text, dated=dataset.name != "locomo")
-    reply = reader.generate(_SYSTEM, asked, max_tokens=MAX_ANSWER_TOKENS, timeout_s=_TIMEOUT_S, opening=_OPENING)
-    answer = reply.text.strip().removeprefix(_OPENING).strip()
+    system, opening = prompts.ANSWER.system, prompts.ANSWER.opening
+    reply = reader.generate(system, asked, max_tokens=MAX_ANSWER_TOKENS, timeout_s=_TIMEOUT_S, opening=opening)
+    answer = reply.text.strip().removeprefix(opening).strip()
     scores: dict[str, float] = {}
     if question.category == dataset.adversarial:
         scores["f1"] = official.locomo_f1(answer, None, official.ADVERSARIAL)

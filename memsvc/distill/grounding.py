@@ -109,6 +109,15 @@ def turns(text: str, notes: Sequence[str]) -> bool:
     return False
 
 
+def is_named(name: str, notes: Sequence[str], shown: str) -> bool:
+    """Whether a name is of the notes, which were shown so: all of its content words stand there, its names and numbers
+    as they are, and it denies none of them.
+    """
+    stems = _stems(lexicon.words(shown))
+    is_said = all(word[:_STEM_CHARS] in stems for word in lexicon.content_words(name))
+    return is_said and unsaid(name, shown, shown) is None and not turns(name, notes)
+
+
 def _denies(text: str) -> bool:
     return DENIAL.search(text) is not None
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """Of the units `earlier` and `later` while their texts have this `digest`: `replaces` says whether the later one
-    ends the earlier, None that nothing the model said could be believed. `judged_by` is the model's name.
+    ends the earlier, None that nothing the model said could be believed. `judged_by` is the model's name
+    with the version of the prompt, which older judgements lack.
     """
 
     earlier: str

@@ -45,7 +45,8 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Episode:
     """Segments, of one session or of several, about the same matter; `abstract` is the unit that sums it up, `name`
-    its chief words and its days; empty until the consolidation names it.
+    what a language model calls it, then `named_by` says which; else its chief words and its days, empty until the
+    consolidation names it.
     """
 
     id: str
@@ -55,3 +56,4 @@ class Episode:
     end: dt.datetime
     abstract: str | None = None
     name: str = ""
+    named_by: str | None = None

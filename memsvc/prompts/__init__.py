@@ -37,6 +37,10 @@ class Prompt:
         """What `ask` has to be given."""
         return frozenset(_FIELD.findall(self.template))
 
+    def said_by(self, model: str) -> str:
+        """Who said what it replied to this version, as that is stored and shown: `gpt-5, judge 1`."""
+        return f"{model}, {self.name} {self.version}"
+
     def ask(self, **fields: str) -> str:
         """What the model is asked, with these in their places; nothing in them is a place itself. Raises TypeError for
         one that is missing, and for one that has no place.

@@ -33,9 +33,9 @@ def write(
     gone: Collection[str] | None,
     current: Mapping[str, StoredUnit],
     counts: MutableMapping[str, int],
-) -> dict[str, str]:
-    """Write these abstracts and put away those with the anchors `gone`, None: all others; episode id -> unit id.
-    `current` are the units as they stand.
+) -> tuple[dict[str, str], set[str]]:
+    """Write these abstracts and put away those with the anchors `gone`, None: all others; episode id -> unit id, and
+    the episodes whose abstracts were written anew. `current` are the units as they stand.
 
     What a person wrote stays; what a model wrote stays while the members are those it saw.
     """
@@ -46,6 +46,7 @@ def write(
         known = units.by_id(connection, space, [_id(space, anchor) for anchor in named_by])
     cited = units.sources(connection, space, {member for item in wanted for member in item.members})
     named: dict[str, str] = {}
+    anew: set[str] = set()
     counts["abstracts changed"] = 0
     for item in wanted:
         medoid = current.get(item.chosen[0])
@@ -63,10 +64,11 @@ def write(
         else:
             batch.replace(old, dataclasses.replace(unit, pinned=old.unit.pinned), _CAUSE, rows, sessions)
         counts["abstracts changed"] += 1
+        anew.add(item.episode_id)
     for old in known.values():
         if old.unit.status is Status.ACTIVE and not old.cause.startswith(BY_HAND):
             batch.replace(old, dataclasses.replace(old.unit, status=Status.ARCHIVED), _GONE)
-    return named
+    return named, anew
 
 
 def _stays(old: StoredUnit, unit: MemoryUnit, members: tuple[Source, ...]) -> bool:

@@ -136,7 +136,10 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     "link": {"src": Made, "dst": Made, "kind": Literal[tuple(LinkKind)], "weight": Nearness},
     "judgement": {"digest": Made, "judged_by": Label},
     "asked": {"digest": Made},
-    "episode": {"id": Made, "medoid": Made, "abstract": Made | None, "name": Label},
+    "episode": {
+        "id": Made, "medoid": Made, "abstract": Made | None, "name": Label, "given_name": Label | None,
+        "named_by": Label | None,
+    },
     "segment": {"id": Made, "session_id": Name, "unit_ids": Annotated[list[Made], Field(min_length=1)], "medoid": Made},
     "change": {"op": Literal["put", "remove"], "kind": Literal["message", "unit"], "ref": Id},
     "record": {
@@ -330,6 +333,8 @@ class Arrivals:
         found = Episode(row["id"], (), row["medoid"], row["start_at"], row["end_at"], row.get("abstract"))
         _within("episode", "medoid", found.medoid, self._units)
         _ordered("episode", found.start, found.end)
+        if (row.get("given_name") is None) is not (row.get("named_by") is None):
+            _refuse("episode", "named_by", "must stand with given_name, or neither of them")
         self._episodes.add(found.id)
 
     def _segment(self, row: dict[str, Any], line: int) -> None:

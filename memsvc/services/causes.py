@@ -17,9 +17,9 @@ BY_HAND = (EDITED, INVALIDATED, RESTORED)
 _RULES = "rule-"
 
 
-def judged_by(model: str) -> str:
-    """How causes begin where a language model said how two units stand."""
-    return f"judged by {model}"
+def judged_by(who: str) -> str:
+    """How causes begin where a language model said how two units stand; `who` as a Judgement has it."""
+    return f"judged by {who}"
 
 
 def is_by_rule(stored: StoredUnit) -> bool:

@@ -215,9 +215,11 @@ class Consolidate:
         links.write(connection, locked, added, outcome.removed)
         counts = {"links added": len(added), "links removed": len(outcome.removed)}
         gone = outcome.anchors if read.follows else None
-        named = abstracts.write(connection, locked, batch, outcome.abstracts, gone, current, counts)
+        named, anew = abstracts.write(connection, locked, batch, outcome.abstracts, gone, current, counts)
         told = [dataclasses.replace(episode, abstract=named.get(episode.id)) for episode in outcome.told]
         counts["episodes changed"] = links.write_episodes(connection, locked, told, outcome.gone)
+        # A model's name holds as long as the abstract beside which it was given.
+        links.name_by_rule(connection, locked, anew | {episode.id for episode in told if episode.abstract is None})
         head = batch.commit()
         reached = head if locked.head == read.space.head else read.space.head
         consolidation.reach(connection, locked, reached)

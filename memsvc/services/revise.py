@@ -165,6 +165,8 @@ class Revise:
             for other in merged:
                 gone = dataclasses.replace(other.unit, superseded_by=None, **values)  # type: ignore[arg-type]
                 batch.replace(other, gone, why)
+            if cause in (EDITED, INVALIDATED):
+                links.name_by_rule_around(connection, space, unit_id)  # it may have words that are no longer so
             trust.decide(connection, tables.unit, space, changed_ids, writer)
             seq = batch.commit()
             answers.drop(connection, space)

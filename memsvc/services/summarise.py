@@ -1,6 +1,8 @@
-"""Let a language model write the abstracts of episodes: a job, each a new version over the rule-made one.
+"""Let a language model name episodes and write their abstracts: a job, a call an episode, and each abstract a new
+version over the rule-made one.
 
-What is not grounded in the members' words leaves the rule-made abstract as it is, and the job's result counts it.
+What is not grounded in the members' words leaves the name or the abstract that the rules made as it is, and the job's
+result counts it. A name stays while the abstract does that stood when it was given (services/consolidate.py).
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ import collections
 import dataclasses
 
 from memsvc.distill import grounding
-from memsvc.domain.unit import Kind, MemoryUnit, Status
+from memsvc.domain.link import Episode
+from memsvc.domain.unit import Kind, MemoryUnit, Source, Status
 from memsvc.models import replies, tokens
 from memsvc.prompts import SUMMARISE
 from memsvc.services import abstracts, secrecy, writing
@@ -22,6 +25,7 @@ KIND = "summarise"
 CAUSE = "written by a model"
 DISTILLER = f"model-abstract-{SUMMARISE.version}"
 _MAX_TOKENS = 160
+_NAME_CHARS = 60
 _NOTES_CHARS = 4_000
 
 
@@ -32,76 +36,101 @@ class Summarise:
     def run(self, lease: Lease) -> None:
         """The job's handler, over all abstracts that were made by rule."""
         with lease.reading() as (connection, space):
-            members = {
-                episode.abstract: [unit for segment in episode.segments for unit in segment.units]
-                for episode in links.episodes(connection, space)
-                if episode.abstract
-            }
+            about = {episode.abstract: episode for episode in links.episodes(connection, space) if episode.abstract}
             ids = [item.unit.id for item in units.of_kind(connection, space, Kind.ABSTRACT) if _is_open(item)]
-        counts: collections.Counter[str] = collections.Counter({"written": 0})
+        counts: collections.Counter[str] = collections.Counter({"written": 0, "named": 0})
         for number, unit_id in enumerate(ids, start=1):
-            self._one(lease, unit_id, members.get(unit_id, []), counts)
+            if unit_id in about:
+                self._one(lease, unit_id, about[unit_id], counts)
             with lease.transaction() as (connection, _):
                 jobs.advance(connection, lease.job, number, len(ids))
         with lease.transaction() as (connection, _):
             lease.finish(connection, dict(counts) | {"model": self._model.name})
 
-    def _one(self, lease: Lease, unit_id: str, members: list[str], counts: collections.Counter[str]) -> None:
+    def _one(self, lease: Lease, unit_id: str, episode: Episode, counts: collections.Counter[str]) -> None:
+        members = [unit for segment in episode.segments for unit in segment.units]
         with lease.reading() as (connection, space):
             found = units.by_id(connection, space, [unit_id, *members])
-            cited = units.sources(connection, space, members) if members else {}
+            cited = units.sources(connection, space, members)
             # What a model is told is served.
             shown = secrecy.veil(connection, space)(found)
-        old = found.pop(unit_id, None)
         notes = [item.unit for ref, item in shown.items() if ref != unit_id and _is_told(item.unit)]
-        if old is None or not notes:
+        if unit_id not in found or not notes:
             return
         notes.sort(key=lambda unit: (unit.t_mention, unit.id))
-        text = self._ask(lease, notes, min(_MAX_TOKENS, sum(unit.tokens for unit in notes)), counts)
-        if text is None:
+        name, text = self._ask(lease, notes, counts)
+        if name is None and text is None:
             return
-        sources = {source: session for unit in notes for source, session in cited.get(unit.id, ())}
-        new = dataclasses.replace(
-            old.unit,
-            text=text,
-            core_end=len(text),
-            sources=tuple(sources),
-            tokens=tokens.count(text),
-            confidence=0.8,
-            distiller=f"{DISTILLER}:{self._model.name}",
-        )
         with lease.transaction() as (connection, locked):
-            now = units.by_id(connection, locked, [unit_id, *found])
-            seen = found | {unit_id: old}
-            if any(u not in now or now[u].unit.version != item.unit.version for u, item in seen.items()):
+            now = units.by_id(connection, locked, list(found))
+            if any(u not in now or now[u].unit.version != item.unit.version for u, item in found.items()):
                 counts["changed meanwhile"] += 1
                 return
-            batch = writing.Batch(connection, locked)
-            batch.replace(now[unit_id], new, CAUSE, None, tuple(sources.values()))
-            batch.commit()
-        counts["written"] += 1
+            if text is not None:
+                sources = {source: session for unit in notes for source, session in cited.get(unit.id, ())}
+                new = _written(found[unit_id].unit, text, tuple(sources), self._model.name)
+                batch = writing.Batch(connection, locked)
+                batch.replace(now[unit_id], new, CAUSE, None, tuple(sources.values()))
+                batch.commit()
+                counts["written"] += 1
+            by = SUMMARISE.said_by(self._model.name)
+            if name is not None and links.give_name(connection, locked, episode.id, unit_id, name, by):
+                counts["named"] += 1
 
-    def _ask(self, lease: Lease, notes: list[MemoryUnit], most: int, counts: collections.Counter[str]) -> str | None:
-        """The summary, if it can be read and believed, and has at most so many tokens."""
+    def _ask(
+        self, lease: Lease, notes: list[MemoryUnit], counts: collections.Counter[str]
+    ) -> tuple[str | None, str | None]:
+        """The name and the summary, each if it can be read and believed, and is not too long."""
         said = "\n".join(f"- {unit.t_mention.date().isoformat()}: {unit.text}" for unit in notes)[:_NOTES_CHARS]
         reply = self._model.ask(lease, SUMMARISE, SUMMARISE.ask(notes=said))
         try:
             value = replies.value(reply.text, "{")
         except replies.Unreadable:
             value = None
-        summary = value.get("summary") if isinstance(value, dict) else None
-        text = replies.one_line(summary) if isinstance(summary, str) else ""
-        if not text:
+        if not isinstance(value, dict):
             counts["unreadable reply"] += 1
-            return None
-        if tokens.count(text) > most:
-            counts["kept: too long"] += 1
-            return None
-        reason = grounding.unsaid(text, said, said)
-        if reason or grounding.turns(text, [unit.text for unit in notes]):
-            counts["kept: not grounded"] += 1
-            return None
-        return text
+            return None, None
+        name, text = (
+            replies.one_line(given) if isinstance(given := value.get(f), str) else "" for f in SUMMARISE.reply
+        )
+        refused = _why_no_name(name, notes, said), _why_no_summary(text, notes, said)
+        counts.update(reason for reason in refused if reason)
+        return None if refused[0] else name, None if refused[1] else text
+
+
+def _why_no_name(name: str, notes: list[MemoryUnit], said: str) -> str | None:
+    """Why it is not believed, in the words of the job's result; None when it is."""
+    if not name:
+        return "name kept: none given"
+    if len(name) > _NAME_CHARS:
+        return "name kept: too long"
+    # A name is shown in one line, in lists: nothing in it may change how they are shown.
+    if not name.isprintable() or not grounding.is_named(name, [unit.text for unit in notes], said):
+        return "name kept: not grounded"
+    return None
+
+
+def _why_no_summary(text: str, notes: list[MemoryUnit], said: str) -> str | None:
+    """As `_why_no_name`."""
+    if not text:
+        return "unreadable reply"
+    if tokens.count(text) > min(_MAX_TOKENS, sum(unit.tokens for unit in notes)):
+        return "kept: too long"
+    if grounding.unsaid(text, said, said) or grounding.turns(text, [unit.text for unit in notes]):
+        return "kept: not grounded"
+    return None
+
+
+def _written(old: MemoryUnit, text: str, sources: tuple[Source, ...], model: str) -> MemoryUnit:
+    return dataclasses.replace(
+        old,
+        text=text,
+        core_end=len(text),
+        sources=sources,
+        tokens=tokens.count(text),
+        confidence=0.8,
+        distiller=f"{DISTILLER}:{model}",
+    )
 
 
 def _is_open(item: units.StoredUnit) -> bool:

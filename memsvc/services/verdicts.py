@@ -94,7 +94,8 @@ class Verdicts:
             one, other = _side(connection, space, shown[earlier]), _side(connection, space, shown[later])
             if judgements.holds(connection, space, earlier, later, texts):
                 return None
-        return Judgement(earlier, later, texts, self._ask(lease, one, other, counts), self._model.name)
+        replaces = self._ask(lease, one, other, counts)
+        return Judgement(earlier, later, texts, replaces, JUDGE.said_by(self._model.name))
 
     def _ask(self, lease: Lease, earlier: _Side, later: _Side, counts: collections.Counter[str]) -> bool | None:
         """Whether the later one ends the earlier, as far as the reply can be read and believed."""

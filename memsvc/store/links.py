@@ -16,6 +16,7 @@ from memsvc.store import columns, tables
 _L = tables.link
 _E = tables.episode
 _G = tables.segment
+_NOT_GIVEN = {"given_name": None, "named_by": None}
 
 
 def all_of(connection: sa.Connection, namespace: Namespace) -> list[Link]:
@@ -130,9 +131,12 @@ def episodes(connection: sa.Connection, namespace: Namespace) -> list[Episode]:
         parts.setdefault(row.episode_id, []).append(segment)
     rows = connection.execute(sa.select(_E).where(*tables.within(_E, namespace)).order_by(_E.c.start_at, _E.c.id))
     return [
-        Episode(row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at, row.abstract, row.name)
+        Episode(
+            row.id, tuple(parts.get(row.id, ())), row.medoid, row.start_at, row.end_at, row.abstract,
+            row.given_name or row.name, row.named_by,
+        )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def episodes_of(connection: sa.Connection, namespace: Namespace, unit_ids: Sequence[str]) -> dict[str, str]:
@@ -199,7 +203,29 @@ def unname(connection: sa.Connection, namespace: Namespace, unit_ids: Sequence[s
     """Take the names of the episodes that these units are in, which may be words of theirs."""
     told = sa.select(_G.c.episode_id).where(*tables.within(_G, namespace), columns.overlaps(_G.c.unit_ids, unit_ids))
     named = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id.in_(told))
-    connection.execute(named.values(name=""))
+    connection.execute(named.values(name="", **_NOT_GIVEN))
+
+
+def give_name(
+    connection: sa.Connection, namespace: Namespace, episode_id: str, abstract: str, name: str, named_by: str
+) -> bool:
+    """Call the episode so; whether it is still there, summed up by this unit."""
+    here = sa.update(_E).where(*tables.within(_E, namespace), _E.c.id == episode_id, _E.c.abstract == abstract)
+    return connection.execute(here.values(given_name=name, named_by=named_by)).rowcount > 0
+
+
+def name_by_rule(connection: sa.Connection, namespace: Namespace, episode_ids: Collection[str]) -> None:
+    """Take the names that a language model gave these episodes."""
+    if episode_ids:
+        given = (_E.c.given_name.is_not(None), tables.any_of(_E.c.id, episode_ids))
+        connection.execute(sa.update(_E).where(*tables.within(_E, namespace), *given).values(**_NOT_GIVEN))
+
+
+def name_by_rule_around(connection: sa.Connection, namespace: Namespace, unit_id: str) -> None:
+    """As `name_by_rule`, of the episodes that the unit is in, or that it sums up."""
+    inside = sa.select(_G.c.episode_id).where(*tables.within(_G, namespace), columns.overlaps(_G.c.unit_ids, [unit_id]))
+    about = sa.or_(_E.c.abstract == unit_id, _E.c.id.in_(inside))
+    connection.execute(sa.update(_E).where(*tables.within(_E, namespace), about).values(**_NOT_GIVEN))
 
 
 def _told(episode: Episode) -> dict[str, Any]:

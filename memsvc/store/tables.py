@@ -226,9 +226,9 @@ episode = sa.Table(
     sa.Column("medoid", sa.Text, nullable=False),
     sa.Column("start_at", columns.instant, nullable=False),
     sa.Column("end_at", columns.instant, nullable=False),
-    # The unit that sums it up.
-    sa.Column("abstract", sa.Text),
+    sa.Column("abstract", sa.Text),  # the unit that sums it up
     sa.Column("name", sa.Text, nullable=False, server_default=""),
+    *(sa.Column(column, sa.Text) for column in ("given_name", "named_by")),  # by a language model: instead of `name`
     columns.belongs(),
 )
 

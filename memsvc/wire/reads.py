@@ -220,8 +220,13 @@ class EpisodeResult(Response):
     id: str = Field(description="The episode's id.")
     name: str = Field(
         "",
-        description='Its chief words and its days ("sourdough, starter · 3 to 9 March 2024"); empty until the '
-        "background has come to it.",
+        description='Its chief words and its days ("sourdough, starter · 3 to 9 March 2024"), or what a language model '
+        "calls it; empty until the background has come to it.",
+    )
+    named_by: str | None = Field(
+        None,
+        description='The language model that gave the name, and the version of its prompt ("gpt-5, summarise 2"); '
+        "null: it is made by rule.",
     )
     medoid: str = Field(description="The id of the most central unit.")
     abstract: str | None = Field(

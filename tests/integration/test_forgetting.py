@@ -254,7 +254,7 @@ def test_a_models_summary_is_a_new_version_while_it_is_grounded_and_stays_until_
     endpoint.behave = says(json.dumps({"summary": "Ana sang in the choir concerts in the harbour hall, with 20 singers at first."}))  # fmt: skip
     assert summarise(service, memory, endpoint)["written"] == 1
     written = memory.unit(episode.abstract)
-    assert re.match(r"model-abstract-1:", written.distiller)
+    assert re.match(r"model-abstract-2:", written.distiller)
     assert written.text.startswith("Ana sang")
     assert len(written.sources) == 5
     assert [version.cause for version in memory.history(written.id)] == ["written by a model", "abstract of an episode"]

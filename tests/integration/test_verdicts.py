@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from memsvc import handlers, loading
 from memsvc.bootstrap import Service
 from memsvc.domain.exchange import Namespace as Space
-from memsvc.domain.judgement import Judgement
+from memsvc.domain.judgement import Judgement, digest
 from memsvc.domain.link import LinkKind
 from memsvc.models.endpoint import EndpointGenerator
 from memsvc.sdk import MemoryClient, Namespace, NotFound
@@ -123,7 +123,7 @@ def test_what_the_judge_doubts_is_superseded_where_the_model_says_so_and_the_cau
     (result,) = consider()
     assert result == {"ends": 1, "model": "probe"}
     assert standings(memory) == {earlier: ("superseded", later), later: ("active", None)}
-    cause = "judged by probe: something later took its place"
+    cause = "judged by probe, judge 1: something later took its place"
     assert memory.history(earlier)[0].cause == cause
     (change,) = memory.changes()
     assert change.by is not None
@@ -136,6 +136,20 @@ def test_what_the_judge_doubts_is_superseded_where_the_model_says_so_and_the_cau
         assert cause in browser.get(f"/admin/namespaces/{memory.name}/changes").text
 
 
+def test_a_verdict_of_before_prompts_had_versions_stands_and_is_not_asked_for_again(
+    service: Service, memory: Namespace, endpoint: Endpoint, consider: Consider
+) -> None:
+    earlier, later = two(memory, TRAVEL)
+    texts = digest(memory.unit(earlier).text, memory.unit(later).text)
+    with service.database.tenant(service.tenant_id) as connection:
+        judgements.put(connection, space_of(service, memory), Judgement(earlier, later, texts, True, "probe"))
+    endpoint.behave = judges("both hold")
+    assert consider(pairs=[(earlier, later)]) == [{"model": "probe"}]
+    assert standings(memory)[earlier] == ("superseded", later)
+    assert memory.history(earlier)[0].cause == "judged by probe: something later took its place"
+    assert [item.judged_by for item in stored(service, memory)] == ["probe"]
+
+
 def test_what_the_judge_is_not_quite_sure_of_stands_again_where_the_model_says_that_both_hold(
     service: Service, memory: Namespace, endpoint: Endpoint, consider: Consider
 ) -> None:
@@ -146,7 +160,7 @@ def test_what_the_judge_is_not_quite_sure_of_stands_again_where_the_model_says_t
     (result,) = consider(consolidate.REBUILD_KIND)
     assert result["both hold"] == 1
     assert standings(memory)[earlier] == ("active", None)
-    assert memory.history(earlier)[0].cause == "judged by probe: nothing takes its place any more"
+    assert memory.history(earlier)[0].cause == "judged by probe, judge 1: nothing takes its place any more"
     assert list(memory.changes()) == []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from eval import prompts
 from eval.commands import evaluation
 from eval.report import html, markdown
 from eval.runs import judging
@@ -74,7 +75,7 @@ def judged(folder: Path, endpoint: Endpoint, records: list[dict[str, Any]]) -> l
 def test_the_same_answers_are_judged_under_three_prompts_side_by_side(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.behave = thinks(fair)
     found = judging.summary(judged(tmp_path, endpoint, RECORDS))["memsvc"]
-    assert {by: found[by]["right"] for by in judging.PROMPTS} == {"benchmark": 0.75, "strict": 0.5, "lenient": 1.0}
+    assert {by: found[by]["right"] for by in prompts.WAYS} == {"benchmark": 0.75, "strict": 0.5, "lenient": 1.0}
     assert found["benchmark"]["right_by_category"] == {
         "1": {"n": 2, "right": 1.0}, "2": {"n": 1, "right": 0.0}, "5": {"n": 1, "right": 1.0},
     }  # fmt: skip
