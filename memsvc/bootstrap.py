@@ -325,7 +325,7 @@ def answers(
     past = None
     if model is not None:
         checked = "grounded" if settings.reader.grounded else "free"
-        maker = f"{model.name}, answer {ANSWER.version}, {checked}"
+        maker = f"{ANSWER.said_by(model.name)}, {checked}"
         past = PastAnswers(
             database, recall.stages.encoder, maker, settings.reader.reused_answers, endpoint,
             settings.generator.timeout_s,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import http.server
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +18,7 @@ from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.domain.past_answer import key
 from memsvc.domain.query import Query
-from memsvc.prompts import EXAMPLES
+from memsvc.prompts import EXAMPLES, SAME
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services import past_answers
 from memsvc.settings import GeneratorSettings, JobSettings, ReaderSettings, ServerSettings, Settings
@@ -25,7 +27,7 @@ from memsvc.wire.answers import AnswerResponse
 from memsvc.wire.questions import RecallFilter
 from tests import replay
 from tests.serving import served
-from tests.unit.models.test_generator import DONE, USAGE, Endpoint, piece, streams
+from tests.unit.models.test_generator import DONE, USAGE, Endpoint, answers, piece, streams
 
 MONDAY = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 NOON = MONDAY.replace(hour=12)
@@ -59,7 +61,7 @@ def client(answering: Service) -> Iterator[MemoryClient]:
 @pytest.fixture
 def memory(client: MemoryClient, endpoint: Endpoint) -> Namespace:
     """Two that are alike, so that a question about one must not be answered with the other."""
-    endpoint.behave = replay.plays(from_first)
+    endpoint.behave = replay.plays(judging(_THE_SAME))
     named = client.namespace(f"past-{uuid.uuid4().hex[:8]}")
     named.add("I live in Oslo, near the harbour.", speaker="Ana", session_id="a", occurred_at=MONDAY, id="ana")
     named.add("I keep bees on the roof.", speaker="Ben", session_id="b", occurred_at=MONDAY, id="ben")
@@ -75,6 +77,14 @@ def from_first(system: str, asked: str) -> str:
     return f"{said.partition(': ')[2]} {number}]"
 
 
+_THE_SAME = '{"difference": "", "verdict": "same"}'
+
+
+def judging(verdict: str) -> replay.Words:
+    """The same, asked about two questions it says this."""
+    return lambda system, asked: verdict if system == SAME.system else from_first(system, asked)
+
+
 def ask(memory: Namespace, question: str, *, at: dt.datetime = NOON, **more: Any) -> AnswerResponse:
     return memory.answer(question, asked_at=at, **({"reuse": True} | more))
 
@@ -88,20 +98,64 @@ def stored(service: Service, memory: Namespace) -> list[str]:
         return sorted(connection.execute(sa.select(a.c.question).where(*tables.within(a, space))).scalars())
 
 
-def test_an_answer_is_given_again_to_the_same_question_and_to_one_in_other_words_without_the_model(
-    memory: Namespace, endpoint: Endpoint
-) -> None:
+def test_an_answer_is_given_again_to_the_same_words_without_the_model(memory: Namespace, endpoint: Endpoint) -> None:
     endpoint.requests.clear()
     first = ask(memory, "Where does Ana live?")
     assert (first.path, first.reused) == ("text", None)
-    for question in ("Where does Ana live?", "where does ana live", "Tell me where Ana lives."):
+    for question in ("Where does Ana live?", "where does ana live", "Where  does Ana\u00a0live??"):
         again = ask(memory, question)
         assert (again.path, again.answer, again.citations) == ("reused", first.answer, first.citations)
         assert again.reused is not None
         assert (again.reused.question, again.reused.asked_at) == ("Where does Ana live?", NOON)
-        assert 0.85 <= again.reused.cosine <= 1
         assert (again.tokens.prompt, again.tokens.completion) == (0, 0)
     assert len(endpoint.requests) == 1
+
+
+def test_to_other_words_it_is_given_again_where_the_model_says_that_they_ask_the_same(
+    memory: Namespace, endpoint: Endpoint
+) -> None:
+    first = ask(memory, "Where does Ana live?")
+    endpoint.requests.clear()
+    again = ask(memory, "Tell me where Ana lives.")
+    assert (again.path, again.answer) == ("reused", first.answer)
+    assert again.reused is not None
+    assert 0.85 <= again.reused.cosine < 1
+    (asked,) = endpoint.requests
+    assert asked["messages"][0]["content"] == SAME.system
+    shown = json.JSONDecoder().raw_decode(asked["messages"][1]["content"])[0]
+    assert shown == {"first": "Where does Ana live?", "second": "Tell me where Ana lives."}
+    assert memory.stats().language_model["same"].calls == 1
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        '{"difference": "the tense", "verdict": "different"}',
+        '{"difference": "the tense", "verdict": "same"}',
+        '{"difference": "", "verdict": "SAME AS ALL"}',
+        '{"verdict": "same"}',
+        '["same"]',
+        "They ask the same.",
+        "",
+    ],
+)
+def test_a_verdict_that_is_not_plainly_the_same_has_the_question_answered_anew(
+    memory: Namespace, endpoint: Endpoint, verdict: str
+) -> None:
+    ask(memory, "Where does Ana live?")
+    endpoint.behave = replay.plays(judging(verdict))
+    assert ask(memory, "Tell me where Ana lives.").path == "text"
+
+
+def test_a_model_that_fails_to_judge_fails_no_question(memory: Namespace, endpoint: Endpoint) -> None:
+    ask(memory, "Where does Ana live?")
+
+    def failing(handler: http.server.BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        judges = body["messages"][0]["content"] == SAME.system
+        (answers(401, b"no") if judges else replay.plays(from_first))(handler, body)
+
+    endpoint.behave = failing
+    assert ask(memory, "Tell me where Ana lives.").path == "text"
 
 
 def test_nothing_is_kept_or_given_again_unless_somebody_asks_for_it(
@@ -119,8 +173,8 @@ def test_the_operator_may_have_it_for_all_and_a_request_still_say_no(memory: Nam
     settings = Settings(answering.settings.server)
     settings.jobs, settings.generator = answering.settings.jobs, answering.settings.generator
     settings.reader = ReaderSettings(timeout_s=20, reuse=True)
-    answers = bootstrap.answers(settings, answering.database, answering.recall, None, answering.generator, lambda: None)
-    service = dataclasses.replace(answering, settings=settings, answers=answers)
+    made = bootstrap.answers(settings, answering.database, answering.recall, None, answering.generator, lambda: None)
+    service = dataclasses.replace(answering, settings=settings, answers=made)
     with served(create(service)) as url, MemoryClient(url, service.api_key, max_retries=0) as client:
         own = client.namespace(memory.name)
         own.answer("Where does Ana live?", asked_at=NOON)
@@ -298,8 +352,8 @@ def test_earlier_answers_stand_as_examples_before_the_question_where_the_operato
     settings = Settings(answering.settings.server)
     settings.jobs, settings.generator = answering.settings.jobs, answering.settings.generator
     settings.reader = ReaderSettings(timeout_s=20, examples=2)
-    answers = bootstrap.answers(settings, answering.database, answering.recall, None, answering.generator, lambda: None)
-    service = dataclasses.replace(answering, settings=settings, answers=answers)
+    made = bootstrap.answers(settings, answering.database, answering.recall, None, answering.generator, lambda: None)
+    service = dataclasses.replace(answering, settings=settings, answers=made)
     with served(create(service)) as url, MemoryClient(url, service.api_key, max_retries=0) as client:
         own = client.namespace(memory.name)
         ask(own, "Where does Ana live?")
