@@ -126,6 +126,10 @@ def proposing(door: Door, name: str) -> str:
     return proposed(door.service, door.tenant_id, "n", name, f"{name} Heronword", door.said()[0], 9)
 
 
+def decided(door: Door, decide: str) -> None:
+    door.send("POST", f"/v1/namespaces/n/aliases/proposals/{proposing(door, decide)}/{decide}")
+
+
 def imported(door: Door) -> None:
     content = door.http.get("/v1/namespaces/n/export").raise_for_status().content
     door.http.post("/v1/namespaces/copy/import", content=content).raise_for_status()
@@ -160,12 +164,8 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
         "PUT", "/v1/namespaces/n/aliases", {"name": "Ana", "aliases": ["Heronword1"]}
     ),
     ("DELETE", f"{_V1}/aliases/{{alias}}"): taken_back,
-    **{
-        ("POST", f"{_V1}/aliases/proposals/{{proposal_id}}/{decide}"): lambda d, decide=decide: d.send(
-            "POST", f"/v1/namespaces/n/aliases/proposals/{proposing(d, decide)}/{decide}"
-        )
-        for decide in ("accept", "decline")
-    },
+    ("POST", f"{_V1}/aliases/proposals/{{proposal_id}}/accept"): lambda d: decided(d, "accept"),
+    ("POST", f"{_V1}/aliases/proposals/{{proposal_id}}/decline"): lambda d: decided(d, "decline"),
     ("POST", f"{_V1}/import"): imported,
     ("POST", f"{_V1}/quarantine"): lambda d: d.send(
         "POST", "/v1/namespaces/n/quarantine", {"by": "message", "value": d.said()[0]}
