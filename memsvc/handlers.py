@@ -16,6 +16,7 @@ from memsvc.services import (
     consolidate,
     contexts,
     forget,
+    identify,
     promote,
     records,
     redistil,
@@ -31,6 +32,7 @@ from memsvc.services.contexts import Contexts
 from memsvc.services.costs import Asking
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
+from memsvc.services.identify import Identify
 from memsvc.services.maintain import Maintain
 from memsvc.services.promote import Promote
 from memsvc.services.read_ahead import ReadAhead
@@ -64,6 +66,7 @@ def consolidation(
         daily=[forget.KIND] if settings.jobs.forget_faded else [],
         after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
         after_doubts=[verdicts.KIND] if judges else [],
+        after_all=[identify.KIND] if judges else [],
         encoder=text_encoder.name,
         most_bytes=settings.jobs.kept_bytes,
     )
@@ -109,6 +112,7 @@ def handlers(
             _where_allowed, Refine(text_encoder, model, locale=settings.distill.locale).run
         )
         made[summarise.KIND] = functools.partial(_where_allowed, Summarise(model).run)
+        made[identify.KIND] = functools.partial(_where_allowed, Identify(model).run)
         made[verdicts.KIND] = functools.partial(_where_allowed, Verdicts(model).run)
     return made
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from memsvc.prompts import ANSWER, JUDGE, PLAN, REFINE, REFLECT, SUMMARISE
+from memsvc.prompts import ANSWER, IDENTIFY, JUDGE, PLAN, REFINE, REFLECT, SUMMARISE
 from tests.unit.models.test_generator import DONE, USAGE, Behaviour, Endpoint, answers, piece, says, streams
 
 Words = Callable[[str, str], str]
@@ -31,6 +31,9 @@ def good(system: str, asked: str) -> str:
         pair = json.JSONDecoder().raw_decode(asked)[0]
         quotes = {f"{side}_quote": pair[side]["statement"] for side in ("earlier", "later")}
         return json.dumps(quotes | {"verdict": "ends"})
+    if system == IDENTIFY.system:
+        told = json.JSONDecoder().raw_decode(asked)[0]
+        return json.dumps({"quotes": [item["words"] for item in told["said"]], "verdict": "one person"})
     if system == PLAN.system:
         words = " ".join(_WORD.findall(asked.rpartition("Question: ")[2].partition(" (asked on")[0]))
         return json.dumps({"searches": [{"words": words, "persons": [], "from": None, "to": None}]})
@@ -76,7 +79,7 @@ def hostile(system: str, asked: str) -> str:
     told: dict[str, Any] = {
         REFINE.system: {"notes": notes}, SUMMARISE.system: {"name": evil, "summary": evil}, PLAN.system: {"searches": [search] * 50},
         JUDGE.system: {"earlier_quote": evil, "later_quote": evil, "verdict": "ends"},
-        REFLECT.system: {"missing": search},
+        REFLECT.system: {"missing": search}, IDENTIFY.system: {"quotes": [evil], "verdict": "one person"},
     }  # fmt: skip
     return json.dumps(told[system]) if system in told else f"{evil} [1] [999]"
 

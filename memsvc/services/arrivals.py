@@ -148,6 +148,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
         "ttl_s": Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, "trust": Share,
     },
     "alias": {"alias": Id, "name": Id},
+    "apart": {"pair": Made},
     "idempotency": {"key": Label, "response": _Reply},
 }  # fmt: skip
 _NOTED = ("recorded_at", "created_at", "replaced_at", "updated_at", "last_at", "made_at", "quarantined_at")

@@ -48,8 +48,8 @@ ResultT = TypeVar("ResultT")
 class Consolidate:
     """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one.
     `daily` are kinds of jobs that a namespace is to have every day, `after_abstracts` those behind new abstracts,
-    `after_doubts` those that are given the doubtful pairs; `encoder` is whose vectors are read, None for any. Between
-    runs no more than `most_bytes` are kept of all namespaces.
+    `after_doubts` those that are given the doubtful pairs, `after_all` those behind whatever was said; `encoder` is
+    whose vectors are read, None for any. Between runs no more than `most_bytes` are kept of all namespaces.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Consolidate:
         daily: Sequence[str] = (),
         after_abstracts: Sequence[str] = (),
         after_doubts: Sequence[str] = (),
+        after_all: Sequence[str] = (),
         encoder: str | None = None,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
@@ -68,6 +69,7 @@ class Consolidate:
         self._daily = tuple(daily)
         self._after_abstracts = tuple(after_abstracts)
         self._after_doubts = tuple(after_doubts)
+        self._after_all = tuple(after_all)
         self._encoder = encoder
         self._done: collections.OrderedDict[uuid.UUID, _Done] = collections.OrderedDict()
 
@@ -228,6 +230,8 @@ class Consolidate:
         for kind in self._after_doubts if outcome.doubtful else ():
             asked = {"pairs": [list(pair) for pair in outcome.doubtful]}
             jobs.enqueue(connection, locked, kind, f"{kind}:{uuid.uuid4()}", asked)
+        if self._after_all and not read.is_slice:
+            follow_ups.once(connection, locked, self._after_all, str(head))
         for kind in self._daily:
             jobs.tomorrow(connection, locked, kind)
         return counts, reached

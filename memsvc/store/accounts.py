@@ -115,6 +115,34 @@ asked = sa.Table(
     columns.names("message", "message_id"),
 )
 
+# Of which pairs of names a person said that they are two persons', as digests: they hold no names.
+apart = sa.Table(
+    "apart",
+    metadata,
+    *columns.owner(),
+    sa.Column("pair", sa.Text, primary_key=True),
+    columns.recorded("made_at"),
+    columns.belongs(),
+)
+
+# What a language model said of a pair of names when it was shown these messages; names and quotes stand only where it
+# was believed that they are one person's.
+proposal = sa.Table(
+    "proposal",
+    metadata,
+    *columns.owner(),
+    sa.Column("pair", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("shown", ARRAY(sa.Text), nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("alias", sa.Text),
+    sa.Column("quotes", JSONB(none_as_null=True)),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt_version", sa.Integer, nullable=False),
+    columns.recorded("made_at"),
+    columns.belongs(),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",

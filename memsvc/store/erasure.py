@@ -14,7 +14,7 @@ from memsvc.domain.alias import folded
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import State
 from memsvc.domain.unit import Status
-from memsvc.store import columns, feed, namespaces, tables
+from memsvc.store import columns, feed, namespaces, proposals, tables
 
 _CHUNK = 10_000
 
@@ -42,6 +42,7 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
     counts["asked"] = connection.execute(
         sa.delete(told).where(*tables.within(told, namespace), tables.any_of(told.c.message_id, gone))
     ).rowcount
+    counts["proposal"] = proposals.delete_shown(connection, namespace, gone)
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from memsvc.domain.exchange import Namespace
-from memsvc.store import columns
+from memsvc.store import accounts, columns
 from memsvc.store.accounts import api_key as api_key
 from memsvc.store.accounts import asked as asked
 from memsvc.store.accounts import audit as audit
@@ -380,7 +380,7 @@ alias = sa.Table(
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
     idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
-    unit, secret, asked, message, exchange, session, model_usage,
+    unit, secret, asked, message, exchange, session, model_usage, accounts.apart, accounts.proposal,
 )  # fmt: skip
 
 
