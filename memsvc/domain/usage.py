@@ -8,12 +8,13 @@ from typing import Final
 REFINE: Final = "refine"
 SUMMARISE: Final = "summarise"
 JUDGE: Final = "judge"
+CONNECT: Final = "connect"
 ANSWER: Final = "answer"
 PLAN: Final = "plan"
 CHAT: Final = "chat"
 READ_AHEAD: Final = "read_ahead"
 # Those that jobs take, and that can wait.
-BACKGROUND: Final = (REFINE, SUMMARISE, JUDGE)
+BACKGROUND: Final = (REFINE, SUMMARISE, JUDGE, CONNECT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def _load(name: str) -> Prompt:
 REFINE = _load("refine")
 SUMMARISE = _load("summarise")
 JUDGE = _load("judge")
+CONNECT = _load("connect")
 ANSWER = _load("answer")
 PLAN = _load("plan")
 REFLECT = _load("reflect")
