@@ -28,7 +28,7 @@ from memsvc.prompts import CONNECT
 from memsvc.services import secrecy
 from memsvc.services.costs import Asking
 from memsvc.services.work import Lease
-from memsvc.store import consolidation, jobs, reasons, units
+from memsvc.store import feed, jobs, reasons, units
 
 KIND = CONNECT.name
 # So many others a unit is shown with, and so many of them are asked about alone.
@@ -40,6 +40,16 @@ _MOST = 4
 _AT_ONCE = 25
 
 Counts = collections.Counter[str]
+
+
+@dataclass(slots=True)
+class _Course:
+    """How far a job is: behind the change `after`, at the unit `number` of `total`."""
+
+    after: int
+    number: int
+    total: int
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,53 +68,52 @@ class Connect:
         self._model = model
 
     def run(self, lease: Lease) -> None:
-        """The job's handler, over the units written behind the change `after` in its payload, or over all. Raises
-        GeneratorFailed, to be tried again from the unit that it came to, and GeneratorRefused.
+        """The job's handler, over the units written behind the change `after` in its payload, or over all, in the order
+        in which they were. Raises GeneratorFailed, to be tried again from the unit that it came to, and
+        GeneratorRefused.
         """
         payload = lease.job.payload
-        after, last = int(payload.get("after", 0)), str(payload.get("last", ""))
+        after = int(payload.get("after", 0))
         counts = Counts({str(k): int(v) for k, v in payload.get("counts", {}).items()})
         with lease.reading() as (connection, space):
-            wanted = sorted(consolidation.fresh(connection, space, after))
-        done = sum(unit_id <= last for unit_id in wanted)
-        left = asked = 0
-        for number, unit_id in enumerate(wanted[done:], start=done + 1):
+            written = {
+                c.ref: c.seq for c in feed.changes(connection, space, after) if (c.kind, c.op) == ("unit", "put")
+            }
+        wanted = sorted(written, key=lambda unit_id: written[unit_id])
+        course = _Course(after, 0, len(wanted), counts)
+        asked = 0
+        for unit_id in wanted:
             if asked == _AT_ONCE:
-                left = len(wanted) - number + 1
                 break
-            last = unit_id
-            if not self._unit(lease, unit_id, counts):
-                continue
-            asked += 1
-            with lease.transaction() as (connection, _):
-                progress = {"after": after, "last": last, "counts": dict(counts)}
-                jobs.advance(connection, lease.job, number, len(wanted), progress)
+            asked += self._unit(lease, unit_id, course)
+            course.after = written[unit_id]
+            course.number += 1
         with lease.transaction() as (connection, locked):
-            if left:
-                jobs.enqueue(connection, locked, KIND, f"{KIND}:{uuid.uuid4()}", {"after": after, "last": last})
-                counts["left to the next job"] = left
+            if course.number < course.total:
+                jobs.enqueue(connection, locked, KIND, f"{KIND}:{uuid.uuid4()}", {"after": course.after})
+                counts["left to the next job"] = course.total - course.number
             lease.finish(connection, dict(counts) | {"model": self._model.name})
 
-    def _unit(self, lease: Lease, unit_id: str, counts: Counts) -> bool:
+    def _unit(self, lease: Lease, unit_id: str, course: _Course) -> bool:
         """Whether there was anything to ask."""
         with lease.reading() as (connection, space):
             rounds = _rounds(connection, space, unit_id, self._model.name)
         for one in rounds:
-            self._ask_about(lease, one, counts)
+            self._ask_about(lease, one, course)
         return bool(rounds)
 
-    def _ask_about(self, lease: Lease, one: _Round, counts: Counts) -> None:
-        found = self._believed(lease, one, one.others, counts)
+    def _ask_about(self, lease: Lease, one: _Round, course: _Course) -> None:
+        found = self._believed(lease, one, one.others, course.counts)
         if found is None:
             return
         named = dict(list(found.items())[:_NAMED])
-        self._keep(lease, one, {other.id: None for other in one.others if other.id not in named}, counts)
+        self._keep(lease, one, {other.id: None for other in one.others if other.id not in named}, course)
         for other in one.others:
             if other.id not in named:
                 continue
-            alone = found if len(one.others) == 1 else self._believed(lease, one, [other], counts)
+            alone = found if len(one.others) == 1 else self._believed(lease, one, [other], course.counts)
             if alone is not None:
-                self._keep(lease, one, {other.id: alone.get(other.id)}, counts)
+                self._keep(lease, one, {other.id: alone.get(other.id)}, course)
 
     def _believed(self, lease: Lease, one: _Round, others: Sequence[Note], counts: Counts) -> dict[str, str] | None:
         """Unit id -> why it bears on the one that is asked about, as far as the reply can be read and believed; None
@@ -135,8 +144,11 @@ class Connect:
                 counts[f"left out: {refused}"] += 1
         return believed
 
-    def _keep(self, lease: Lease, one: _Round, found: Mapping[str, str | None], counts: Counts) -> None:
-        """Store what was told of the unit and these, None for nothing, of those that stand as they were asked about."""
+    def _keep(self, lease: Lease, one: _Round, found: Mapping[str, str | None], course: _Course) -> None:
+        """Store what was told of the unit and these, None for nothing, of those that stand as they were asked about,
+        and how far the job is.
+        """
+        counts = course.counts
         with lease.transaction() as (connection, locked):
             ids = [one.note.id, *found]
             now = units.by_id(connection, locked, ids)
@@ -152,6 +164,8 @@ class Connect:
                 reasons.put(connection, locked, told)
                 counts["linked" if text is not None else "not linked"] += 1
                 held.update([one.note.id, other_id] if text is not None else [])
+            progress = {"after": course.after, "counts": dict(counts)}
+            jobs.advance(connection, lease.job, course.number, course.total, progress)
 
 
 def _rounds(connection: sa.Connection, space: Namespace, unit_id: str, model: str) -> list[_Round]:
