@@ -143,6 +143,23 @@ proposal = sa.Table(
     columns.belongs(),
 )
 
+# Why `src` bears on `dst`, as a language model told it; without text it was asked and gave no reason to be believed.
+reason = sa.Table(
+    "reason",
+    metadata,
+    *columns.owner(),
+    sa.Column("src", sa.Text, primary_key=True),
+    sa.Column("dst", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),  # of the texts that it was told of
+    sa.Column("text", sa.Text),
+    sa.Column("told_by", sa.Text, nullable=False),
+    sa.Column("prompt_version", sa.Integer, nullable=False),
+    columns.recorded("made_at"),
+    sa.Index("reason_by_dst", "tenant_id", "namespace_id", "dst"),
+    columns.names("unit", "src"),
+    columns.names("unit", "dst"),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",
