@@ -13,9 +13,11 @@ from memsvc.models.generator import TextGenerator
 from memsvc.reader.lazy import LazyReader
 from memsvc.services import (
     answer,
+    connect,
     consolidate,
     contexts,
     forget,
+    identify,
     promote,
     records,
     redistil,
@@ -26,11 +28,13 @@ from memsvc.services import (
     verdicts,
 )
 from memsvc.services.aside import Aside
+from memsvc.services.connect import Connect
 from memsvc.services.consolidate import Consolidate
 from memsvc.services.contexts import Contexts
 from memsvc.services.costs import Asking
 from memsvc.services.erase import Erase
 from memsvc.services.forget import Forget
+from memsvc.services.identify import Identify
 from memsvc.services.maintain import Maintain
 from memsvc.services.promote import Promote
 from memsvc.services.read_ahead import ReadAhead
@@ -56,7 +60,7 @@ def consolidation(
     settings: Settings, text_encoder: TextEncoder, text_generator: TextGenerator | None, aside: Aside | None = None
 ) -> Consolidate:
     """With `aside` long computation does not stand in the way of requests."""
-    # The small model gives no verdict that can be read, and takes its time for that (docs/consolidation.md).
+    # The small model gives no reply that can be read, and takes its time for that (docs/consolidation.md).
     judges = settings.distill.with_model and text_generator is not None and text_generator.name != local.SMALL_MODEL
     return Consolidate(
         text_encoder.width,
@@ -64,6 +68,8 @@ def consolidation(
         daily=[forget.KIND] if settings.jobs.forget_faded else [],
         after_abstracts=[summarise.KIND] if settings.distill.with_model else [],
         after_doubts=[verdicts.KIND] if judges else [],
+        after_pairs=[connect.KIND] if judges else [],
+        after_all=[identify.KIND] if judges else [],
         encoder=text_encoder.name,
         most_bytes=settings.jobs.kept_bytes,
     )
@@ -109,7 +115,9 @@ def handlers(
             _where_allowed, Refine(text_encoder, model, locale=settings.distill.locale).run
         )
         made[summarise.KIND] = functools.partial(_where_allowed, Summarise(model).run)
+        made[identify.KIND] = functools.partial(_where_allowed, Identify(model).run)
         made[verdicts.KIND] = functools.partial(_where_allowed, Verdicts(model).run)
+        made[connect.KIND] = functools.partial(_where_allowed, Connect(model).run)
     return made
 
 

@@ -48,6 +48,8 @@ INSERT INTO link (tenant_id, namespace_id, src, dst, kind, weight)
     FROM here, generate_series(2, :each) g;
 INSERT INTO judgement (tenant_id, namespace_id, earlier, later, digest, judged_by)
     SELECT here.*, 'bu' || g - 1, 'bu' || g, '', '' FROM here, generate_series(2, :each) g;
+INSERT INTO reason (tenant_id, namespace_id, src, dst, digest, text, told_by, prompt_version)
+    SELECT here.*, 'bu' || g - 1, 'bu' || g, '', 'They sail.', '', 1 FROM here, generate_series(2, :each) g;
 INSERT INTO asked (tenant_id, namespace_id, message_id, digest)
     SELECT here.*, 'bm' || g, '' FROM here, generate_series(1, :each) g;
 INSERT INTO change (tenant_id, namespace_id, seq, op, kind, ref)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from memsvc.prompts import ANSWER, JUDGE, PLAN, REFINE, REFLECT, SAME, SUMMARISE
+from memsvc.prompts import ANSWER, CONNECT, IDENTIFY, JUDGE, PLAN, REFINE, REFLECT, SAME, SUMMARISE
 from tests.unit.models.test_generator import DONE, USAGE, Behaviour, Endpoint, answers, piece, says, streams
 
 Words = Callable[[str, str], str]
@@ -31,6 +31,11 @@ def good(system: str, asked: str) -> str:
         pair = json.JSONDecoder().raw_decode(asked)[0]
         quotes = {f"{side}_quote": pair[side]["statement"] for side in ("earlier", "later")}
         return json.dumps(quotes | {"verdict": "ends"})
+    if system == IDENTIFY.system:
+        told = json.JSONDecoder().raw_decode(asked)[0]
+        return json.dumps({"quotes": [item["words"] for item in told["said"]], "verdict": "one person"})
+    if system == CONNECT.system:
+        return json.dumps({"bearing": [_bearing(json.JSONDecoder().raw_decode(asked)[0])]})
     if system == PLAN.system:
         words = " ".join(_WORD.findall(asked.rpartition("Question: ")[2].partition(" (asked on")[0]))
         return json.dumps({"searches": [{"words": words, "persons": [], "from": None, "to": None}]})
@@ -58,6 +63,13 @@ def _repeated(message: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _bearing(told: dict[str, Any]) -> dict[str, Any]:
+    """The first of the others bears on the note, in the words that both begin with."""
+    note, other = (one["text"] for one in (told["note"], told["others"]["1"]))
+    reason = " and ".join(" ".join(text.split()[:7]) for text in (note, other))
+    return {"n": 1, "reason": reason, "note_quote": note, "other_quote": other}
+
+
 def sloppy(system: str, asked: str) -> str:
     """The same as small models write it: introduced, fenced, with a comma too many, and explained."""
     reply = good(system, asked)
@@ -76,11 +88,14 @@ def hostile(system: str, asked: str) -> str:
         }
         for n in range(1, 9)
     ]  # fmt: skip
+    bearing = [{"n": n, "reason": f"{evil} {n}", "note_quote": evil, "other_quote": evil} for n in range(-1, 9)]
     search = {"words": evil, "persons": [evil] * 50, "from": "9999-99-99", "to": "-1"}
     told: dict[str, Any] = {
         REFINE.system: {"notes": notes}, SUMMARISE.system: {"name": evil, "summary": evil}, PLAN.system: {"searches": [search] * 50},
         JUDGE.system: {"earlier_quote": evil, "later_quote": evil, "verdict": "ends"},
         REFLECT.system: {"missing": search}, SAME.system: {"difference": "", "verdict": evil},
+        REFLECT.system: {"missing": search}, CONNECT.system: {"bearing": bearing},
+        IDENTIFY.system: {"quotes": [evil], "verdict": "one person"},
     }  # fmt: skip
     return json.dumps(told[system]) if system in told else f"{evil} [1] [999]"
 

@@ -165,6 +165,8 @@ _SAID = {
     "unpinned": "The memory fades like any other.",
     "expired": "The memory's end was changed.",
     "settled": "The pair is settled.",
+    "accept": "The two names are one person's from now on.",
+    "decline": "The two names stay two persons', and are not proposed again.",
     "retried": "The job will run again.",
     "cancelled": "The job was stopped.",
     "queued": "The job is queued.",

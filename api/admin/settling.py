@@ -1,5 +1,5 @@
 """Duplicates and contradictions: pairs of units side by side, what the consolidation made of them, and what a person
-decides about them.
+decides about them; names that a language model takes for one person's, likewise.
 """
 
 from __future__ import annotations
@@ -79,6 +79,34 @@ def settle(
         elif keep not in (end, "both") and active:
             service.revise.invalidate(*given, unit_id, _REASON, writer)
     return pages.back(request, said, "settled")
+
+
+@router.get("/namespaces/{namespace}/names")
+def names(request: Request, namespace: NamespaceName, session: signing.Reader, service: Services) -> Response:
+    """Names that a language model takes for one person's, and those that were declared to be."""
+    given = session.principal.tenant_id, namespace
+    return pages.show(
+        request,
+        "names.html",
+        session,
+        namespace=namespace,
+        proposals=service.aliases.proposed(*given),
+        aliases=service.aliases.listed(*given),
+    )
+
+
+@router.post("/namespaces/{namespace}/names")
+def decide(
+    request: Request, namespace: NamespaceName, session: signing.Writer, said: signing.Form, service: Services
+) -> Response:
+    """Accept a proposal or decline it. One that was declined is not made again."""
+    choices = {"accept": service.aliases.accept, "decline": service.aliases.decline}
+    chosen = choices.get(said.get("decide", ""))
+    if chosen is None:
+        raise errors.Invalid("Nothing was chosen.", "Go back and choose whether they are one person.")
+    proposal_id = pages.storable(said.get("proposal", ""))
+    chosen(session.principal.tenant_id, namespace, proposal_id, session.principal.writer)
+    return pages.back(request, said, said["decide"])
 
 
 @router.get("/namespaces/{namespace}/changes")

@@ -20,7 +20,9 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 _KINDS = (
     "consolidate (what is new), rebuild (everything again), distill (with the distiller of this version), reencode "
     "(with the encoder of this service), forget (archive what faded or ended), sweep (records that ended); with a "
-    "language model also refine and summarise, with a local one read_ahead."
+    "language model also refine, summarise, connect (which units bear on one another, and why) and identify (which "
+    "names may be one person's), with a local one "
+    "read_ahead."
 )
 JobId = Annotated[uuid.UUID, Path(description="The id of a job, as given when it was asked for, or listed.")]
 

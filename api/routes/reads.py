@@ -135,7 +135,7 @@ def change_unit(
 
 @router.get("/units/{unit_id}/links", response_model=wire.UnitLinks)
 def links(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Services) -> wire.UnitLinks:
-    """How a unit stands to others: says the same, supersedes, near, told next, answers."""
+    """How a unit stands to others: says the same, supersedes, near, told next, answers, bears on it."""
     found = service.inspect.links(caller.tenant_id, namespace, unit_id)
     return wire.UnitLinks(
         unit_id=unit_id,
@@ -145,6 +145,8 @@ def links(namespace: NamespaceName, unit_id: UnitId, caller: Caller, service: Se
                 other=link.dst if link.src == unit_id else link.src,
                 is_source=link.src == unit_id,
                 weight=link.weight,
+                reason=link.reason,
+                told_by=link.told_by,
             )
             for link in found
         ],

@@ -32,6 +32,7 @@ _POLL_S = 0.2
 # A job that is to wait longer has met a bound of tokens a day, or is one of every day.
 _PUT_OFF = dt.timedelta(minutes=10)
 _WHY_CHARS = 300
+_UNMEASURED = "connect"
 # The ranker stays out: the one that is shipped learnt from sets that are measured here.
 _PLAIN = {
     "MEMSVC_RECALL_RANKER": "none", "MEMSVC_DISTILL_WITH_MODEL": "false", "MEMSVC_JOB_ATTEMPTS": "2",
@@ -296,8 +297,8 @@ def _changes(memory: Namespace, conversation: Conversation) -> dict[str, float]:
 
 
 def _costs(memory: Namespace) -> dict[str, float]:
-    """Of all calls for the copy, as the service counted them."""
-    used = memory.stats().language_model.values()
+    """Of all calls for the copy, as the service counted them; but for links with reasons, which no figure hangs on."""
+    used = [cost for name, cost in memory.stats().language_model.items() if name != _UNMEASURED]
     return {name: round(sum(float(getattr(usage, name)) for usage in used), 3) for name in COSTS}
 
 
@@ -313,9 +314,13 @@ def _spent_so_far(course: _Course) -> dict[str, float]:
 
 
 def _results(course: _Course, memory: Namespace) -> list[dict[str, Any]]:
-    """What came of the jobs that a model worked in, the oldest first."""
+    """What came of the jobs that a model worked in and that a figure may hang on, the oldest first."""
     done = course.client.jobs(namespace=memory.name)[::-1]
-    return [{"kind": job.kind} | job.result for job in done if job.result and "model" in job.result]
+    return [
+        {"kind": job.kind} | job.result
+        for job in done
+        if job.result and "model" in job.result and job.kind != _UNMEASURED
+    ]
 
 
 def _in_a_line(why: str) -> str:

@@ -18,9 +18,9 @@ def distill(
     file: Annotated[Path | None, typer.Option(help="A chat as JSON; needs no service.")] = None,
     show: Annotated[bool, typer.Option(help="With --file: words and units side by side instead of JSON.")] = False,
     namespace: Annotated[str | None, typer.Option(help="Distil this namespace again, in a running service.")] = None,
-    job: Annotated[str, typer.Option(help="distill: by this version's rules. refine: by the language model.")] = (
-        "distill"
-    ),
+    job: Annotated[
+        str, typer.Option(help="distill: by this version's rules. refine, connect: by the language model.")
+    ] = ("distill"),
     url: Url = URL,
 ) -> None:
     """Show what the distiller makes of a chat, or let a running service distil a namespace again.

@@ -93,18 +93,18 @@ def is_turned(text: str, message: Message, quoted: Sequence[Source]) -> bool:
         for sentence in segment.sentences(message.content)
         if any(source.start < sentence.end and sentence.start < source.end for source in quoted)
     ] or [message.text]
-    return any(_denies(sentence) is not _denies(text) for sentence in told)
+    return any(denies(sentence) is not denies(text) for sentence in told)
 
 
 def turns(text: str, notes: Sequence[str]) -> bool:
     """Whether a sentence of the text denies what the note that shares most words with it says, or the other way
     round.
     """
-    known = [(_stems(lexicon.words(note)), _denies(note)) for note in notes]
+    known = [(_stems(lexicon.words(note)), denies(note)) for note in notes]
     for sentence in segment.sentences(text):
         own = _stems(lexicon.content_words(sentence.text))
         most = max((len(own & stems) for stems, _ in known), default=0)
-        if most and all(len(own & stems) < most or denied is not _denies(sentence.text) for stems, denied in known):
+        if most and all(len(own & stems) < most or denied is not denies(sentence.text) for stems, denied in known):
             return True
     return False
 
@@ -118,7 +118,8 @@ def is_named(name: str, notes: Sequence[str], shown: str) -> bool:
     return is_said and unsaid(name, shown, shown) is None and not turns(name, notes)
 
 
-def _denies(text: str) -> bool:
+def denies(text: str) -> bool:
+    """Whether something in it turns it round."""
     return DENIAL.search(text) is not None
 
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 class LinkKind(StrEnum):
     """`same` says the same; `supersedes`: `src`, the newer, takes the place of `dst`; `doubts`: it may; `near` speaks
-    of the same matter; `then`: `dst` is what the same person told next; `reply`: `dst` answers `src`.
+    of the same matter; `then`: `dst` is what the same person told next; `reply`: `dst` answers `src`; `related`: `src`
+    bears on `dst`, for a reason that a language model told.
     """
 
     SAME = "same"
@@ -18,16 +19,36 @@ class LinkKind(StrEnum):
     NEAR = "near"
     THEN = "then"
     REPLY = "reply"
+    RELATED = "related"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Link:
-    """`weight` is within 0..1: a cosine, of `doubts` the judge's verdict, or 1 where nothing is measured."""
+    """`weight` is within 0..1: a cosine, of `doubts` the judge's verdict, or 1 where nothing is measured. A `related`
+    one has its reason, and the name of the model that told it.
+    """
 
     src: str
     dst: str
     kind: LinkKind
     weight: float
+    reason: str | None = None
+    told_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the unit `src` bears on the unit `dst`, while their texts have this `digest` (of `src` first, as
+    `domain.judgement` has it): `text` None says that a language model was asked and gave no reason to be believed.
+    `told_by` is the model's name, `prompt_version` that of the words it was asked in.
+    """
+
+    src: str
+    dst: str
+    digest: str
+    text: str | None
+    told_by: str
+    prompt_version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,15 @@ from typing import Final
 REFINE: Final = "refine"
 SUMMARISE: Final = "summarise"
 JUDGE: Final = "judge"
+CONNECT: Final = "connect"
+IDENTIFY: Final = "identify"
 ANSWER: Final = "answer"
 SAME: Final = "same"
 PLAN: Final = "plan"
 CHAT: Final = "chat"
 READ_AHEAD: Final = "read_ahead"
 # Those that jobs take, and that can wait.
-BACKGROUND: Final = (REFINE, SUMMARISE, JUDGE)
+BACKGROUND: Final = (REFINE, SUMMARISE, JUDGE, CONNECT, IDENTIFY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def _load(name: str) -> Prompt:
 REFINE = _load("refine")
 SUMMARISE = _load("summarise")
 JUDGE = _load("judge")
+CONNECT = _load("connect")
+IDENTIFY = _load("identify")
 ANSWER = _load("answer")
 EXAMPLES = _load("examples")
 SAME = _load("same")

@@ -177,6 +177,9 @@ class AsyncNamespace:
     declare_aliases = _in_it(naming.declare_aliases)
     aliases = _in_it(naming.aliases)
     take_back_alias = _in_it(naming.take_back_alias)
+    alias_proposals = _in_it(naming.alias_proposals)
+    accept_alias_proposal = _in_it(naming.accept_alias_proposal)
+    decline_alias_proposal = _in_it(naming.decline_alias_proposal)
 
     async def __aenter__(self) -> AsyncNamespace:
         return self

@@ -46,3 +46,20 @@ def aliases(namespace: str) -> Call[list[wire.AliasResult]]:
 def take_back_alias(namespace: str, alias: str) -> Call[None]:
     """The name is somebody's own again; what was decided for the sake of it is undone."""
     return Call("DELETE", place(namespace, "aliases", alias), lambda _: None, repeatable=False)
+
+
+def alias_proposals(namespace: str) -> Call[list[wire.AliasProposal]]:
+    """The names that a language model takes for one person's and nobody has decided, by name; none without a model."""
+    return get(wire.AliasProposalList, place(namespace, "aliases", "proposals")).then(lambda reply: reply.proposals)
+
+
+def accept_alias_proposal(namespace: str, proposal_id: str) -> Call[list[wire.AliasResult]]:
+    """Declare the alias that is proposed; all that there are then."""
+    path = place(namespace, "aliases", "proposals", proposal_id, "accept")
+    return Call("POST", path, wire.AliasList.model_validate_json, repeatable=False).then(lambda reply: reply.aliases)
+
+
+def decline_alias_proposal(namespace: str, proposal_id: str) -> Call[None]:
+    """The two names are two persons': they are not proposed again."""
+    path = place(namespace, "aliases", "proposals", proposal_id, "decline")
+    return Call("POST", path, lambda _: None, repeatable=False)

@@ -112,6 +112,8 @@ _UNIT: dict[str, Any] = {
     "reported_by": Label | None, "utc_offset_s": Annotated[int, Field(gt=-86_400, lt=86_400)],
 }  # fmt: skip
 _CAPTION_CHARS = 10_000
+# A `related` link is a row of `reason`.
+_LINKED = tuple(kind for kind in LinkKind if kind is not LinkKind.RELATED)
 _COLUMNS: dict[str, dict[str, Any]] = {
     "session": {"id": Name},
     "exchange": {
@@ -133,9 +135,9 @@ _COLUMNS: dict[str, dict[str, Any]] = {
         "unit_id": Made, "version": Annotated[int, Field(ge=1)], "cause": Words, "state": dict[str, JsonValue],
     },
     "unit_access": {"unit_id": Made, "recalls": Count},
-    "link": {"src": Made, "dst": Made, "kind": Literal[tuple(LinkKind)], "weight": Nearness},
-    "judgement": {"digest": Made, "judged_by": Label},
-    "asked": {"digest": Made},
+    "link": {"src": Made, "dst": Made, "kind": Literal[_LINKED], "weight": Nearness},
+    "reason": {"digest": Made, "text": Label | None, "told_by": Label, "prompt_version": Count},
+    "judgement": {"digest": Made, "judged_by": Label}, "asked": {"digest": Made},
     "episode": {
         "id": Made, "medoid": Made, "abstract": Made | None, "name": Label, "given_name": Label | None,
         "named_by": Label | None,
@@ -148,6 +150,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
         "ttl_s": Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, "trust": Share,
     },
     "alias": {"alias": Id, "name": Id},
+    "apart": {"pair": Made},
     "idempotency": {"key": Label, "response": _Reply},
 }  # fmt: skip
 _NOTED = ("recorded_at", "created_at", "replaced_at", "updated_at", "last_at", "made_at", "quarantined_at")
@@ -186,8 +189,8 @@ class Arrivals:
         self._relations: Mapping[str, Callable[[dict[str, Any], int], None]] = {
             "session": self._session, "exchange": self._exchange, "message": self._message, "unit": self._unit,
             "unit_source": self._source, "unit_version": self._version, "link": self._link,
-            "judgement": self._judgement, "asked": self._asked, "episode": self._episode, "segment": self._segment,
-            "change": self._change,
+            "judgement": self._judgement, "reason": self._reason, "asked": self._asked, "episode": self._episode,
+            "segment": self._segment, "change": self._change,
         }  # fmt: skip
 
     def take(self, table: Any, row: Any, line: int) -> dict[str, Any]:
@@ -325,6 +328,10 @@ class Arrivals:
     def _judgement(self, row: dict[str, Any], line: int) -> None:
         _within("judgement", "earlier", row["earlier"], self._units)
         _within("judgement", "later", row["later"], self._units)
+
+    def _reason(self, row: dict[str, Any], line: int) -> None:
+        _within("reason", "src", row["src"], self._units)
+        _within("reason", "dst", row["dst"], self._units)
 
     def _asked(self, row: dict[str, Any], line: int) -> None:
         _within("asked", "message_id", row["message_id"], self._messages)

@@ -48,8 +48,9 @@ ResultT = TypeVar("ResultT")
 class Consolidate:
     """`width` is the encoder's number of dimensions; `aside` computes in another process, without it in this one.
     `daily` are kinds of jobs that a namespace is to have every day, `after_abstracts` those behind new abstracts,
-    `after_doubts` those that are given the doubtful pairs; `encoder` is whose vectors are read, None for any. Between
-    runs no more than `most_bytes` are kept of all namespaces.
+    `after_doubts` those that are given the doubtful pairs, `after_pairs` those that are told behind which change the
+    pairs of units were looked at, `after_all` those behind whatever was said; `encoder` is whose vectors are read, None
+    for any. Between runs no more than `most_bytes` are kept of all namespaces.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Consolidate:
         daily: Sequence[str] = (),
         after_abstracts: Sequence[str] = (),
         after_doubts: Sequence[str] = (),
+        after_pairs: Sequence[str] = (),
+        after_all: Sequence[str] = (),
         encoder: str | None = None,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
@@ -68,6 +71,8 @@ class Consolidate:
         self._daily = tuple(daily)
         self._after_abstracts = tuple(after_abstracts)
         self._after_doubts = tuple(after_doubts)
+        self._after_pairs = tuple(after_pairs)
+        self._after_all = tuple(after_all)
         self._encoder = encoder
         self._done: collections.OrderedDict[uuid.UUID, _Done] = collections.OrderedDict()
 
@@ -222,12 +227,17 @@ class Consolidate:
         links.name_by_rule(connection, locked, anew | {episode.id for episode in told if episode.abstract is None})
         head = batch.commit()
         reached = head if locked.head == read.space.head else read.space.head
+        behind = consolidation.position(connection, locked)
         consolidation.reach(connection, locked, reached)
         for kind in self._after_abstracts if counts["abstracts changed"] else ():
             jobs.enqueue(connection, locked, kind, f"{kind}:{head}", {})
         for kind in self._after_doubts if outcome.doubtful else ():
             asked = {"pairs": [list(pair) for pair in outcome.doubtful]}
             jobs.enqueue(connection, locked, kind, f"{kind}:{uuid.uuid4()}", asked)
+        for kind in self._after_pairs if outcome.looked else ():
+            jobs.enqueue(connection, locked, kind, f"{kind}:{uuid.uuid4()}", {"after": behind})
+        if self._after_all and not read.is_slice:
+            follow_ups.once(connection, locked, self._after_all, str(head))
         for kind in self._daily:
             jobs.tomorrow(connection, locked, kind)
         return counts, reached

@@ -31,17 +31,17 @@ EXPIRED = "expired"
 
 
 def consolidation(connection: sa.Connection, space: Namespace, seq: int, delay_s: float = 0.0) -> None:
-    _once(connection, space, (CONSOLIDATE,), str(seq), delay_s)
+    once(connection, space, (CONSOLIDATE,), str(seq), delay_s)
 
 
 def contexts(connection: sa.Connection, space: Namespace, seq: int) -> None:
     """Encode what was said in its context."""
-    _once(connection, space, (CONTEXTS,), str(seq))
+    once(connection, space, (CONTEXTS,), str(seq))
 
 
 def promotion(connection: sa.Connection, space: Namespace) -> None:
     """Bring the namespace's partition up to date."""
-    _once(connection, space, (PROMOTE,), str(uuid.uuid4()))
+    once(connection, space, (PROMOTE,), str(uuid.uuid4()))
 
 
 def of_write(
@@ -50,12 +50,12 @@ def of_write(
     """Encode what was said in its context, and consolidate what it states. `waiting`: of which kinds a job waits, where
     the caller knows.
     """
-    _once(connection, space, OF_WRITE, str(seq), delay_s, waiting)
+    once(connection, space, OF_WRITE, str(seq), delay_s, waiting)
 
 
 def rebuild(connection: sa.Connection, space: Namespace) -> None:
     """Consolidate everything anew."""
-    _once(connection, space, (REBUILD,), str(uuid.uuid4()))
+    once(connection, space, (REBUILD,), str(uuid.uuid4()))
 
 
 def statements(connection: sa.Connection, space: Namespace, after_seq: int, to_seq: int) -> uuid.UUID:
@@ -71,10 +71,10 @@ def ending(connection: sa.Connection, space: Namespace, at: dt.datetime) -> None
 
 def sweep(connection: sa.Connection, space: Namespace, delay_s: float) -> None:
     """Delete records that have ended, within an hour of their end."""
-    _once(connection, space, (SWEEP,), str(uuid.uuid4()), min(max(0.0, delay_s), _SWEPT_WITHIN_S))
+    once(connection, space, (SWEEP,), str(uuid.uuid4()), min(max(0.0, delay_s), _SWEPT_WITHIN_S))
 
 
-def _once(
+def once(
     connection: sa.Connection,
     space: Namespace,
     kinds: Sequence[str],
@@ -82,7 +82,7 @@ def _once(
     delay_s: float = 0.0,
     waiting: Collection[str] | None = None,
 ) -> None:
-    """One waiting job of a kind is enough: it takes all that is there by then."""
+    """Queue jobs of these kinds. One waiting job of a kind is enough: it takes all that is there by then."""
     if waiting is None:
         waiting = jobs.waiting(connection, space, kinds)
     for kind in kinds:

@@ -31,6 +31,7 @@ from memsvc.store import (
     jobs,
     links,
     namespaces,
+    reasons,
     secrets,
     unencoded,
     units,
@@ -160,10 +161,18 @@ class Inspect:
         return [(source, said[source.message_id].message) for source in cited]
 
     def links(self, tenant_id: uuid.UUID, namespace_name: str, unit_id: str) -> list[Link]:
-        """Links from and to a unit, the strongest first. Raises NotFound."""
+        """Links from and to a unit: those that have a reason, and the others, the strongest first. Raises NotFound."""
         with self._reading(tenant_id, namespace_name) as (connection, space):
             _known(units.by_id(connection, space, [unit_id]), unit_id)
-            return links.of_unit(connection, space, unit_id)
+            veil = secrecy.veil(connection, space)
+            told = [
+                # A reason says again what both say.
+                dataclasses.replace(
+                    link, reason=veil(secrecy.Near(link.src, secrecy.Near(link.dst, link.reason))).value.value
+                )
+                for link in reasons.of_unit(connection, space, unit_id)
+            ]
+            return [*told, *links.of_unit(connection, space, unit_id)]
 
     def changes(
         self,

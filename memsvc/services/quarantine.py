@@ -28,6 +28,7 @@ from memsvc.store import (
     exchanges,
     links,
     namespaces,
+    proposals,
     quarantine,
     selections,
     tables,
@@ -95,6 +96,7 @@ class Quarantine:
             spoilt = [unit_id for unit_id in near if unit_id not in edited]
             decided = erasure.decided(connection, space, spoilt)
             _, freed = erasure.delete_units(connection, space, spoilt)
+            proposals.delete_shown(connection, space, chosen)
             followers = selections.behind(connection, space, chosen)
             exchanges.drop_vectors(connection, space, followers)
             erasure.interrupt_jobs(connection, space)

@@ -139,6 +139,51 @@ answer = sa.Table(
     sa.Index("answer_by_made_at", "tenant_id", "namespace_id", "made_at"),
 )
 
+# Of which pairs of names a person said that they are two persons', as digests: they hold no names.
+apart = sa.Table(
+    "apart",
+    metadata,
+    *columns.owner(),
+    sa.Column("pair", sa.Text, primary_key=True),
+    columns.recorded("made_at"),
+    columns.belongs(),
+)
+
+# What a language model said of a pair of names when it was shown these messages; names and quotes stand only where it
+# was believed that they are one person's.
+proposal = sa.Table(
+    "proposal",
+    metadata,
+    *columns.owner(),
+    sa.Column("pair", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("shown", ARRAY(sa.Text), nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("alias", sa.Text),
+    sa.Column("quotes", JSONB(none_as_null=True)),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt_version", sa.Integer, nullable=False),
+    columns.recorded("made_at"),
+    columns.belongs(),
+)
+
+# Why `src` bears on `dst`, as a language model told it; without text it was asked and gave no reason to be believed.
+reason = sa.Table(
+    "reason",
+    metadata,
+    *columns.owner(),
+    sa.Column("src", sa.Text, primary_key=True),
+    sa.Column("dst", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),  # of the texts that it was told of
+    sa.Column("text", sa.Text),
+    sa.Column("told_by", sa.Text, nullable=False),
+    sa.Column("prompt_version", sa.Integer, nullable=False),
+    columns.recorded("made_at"),
+    sa.Index("reason_by_dst", "tenant_id", "namespace_id", "dst"),
+    columns.names("unit", "src"),
+    columns.names("unit", "dst"),
+)
+
 # What was erased, as digests; nothing brings it back.
 tombstone = sa.Table(
     "tombstone",

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.past_answer import PastAnswer
-from memsvc.store import columns, tables
+from memsvc.store import accounts, columns, tables
 
-_A = tables.answer
+_A = accounts.answer
 # Of one form so many are compared with a question, the latest first.
 _MOST = 200
 

@@ -14,7 +14,7 @@ from memsvc.domain.alias import folded
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.job import State
 from memsvc.domain.unit import Status
-from memsvc.store import answers, columns, feed, namespaces, tables
+from memsvc.store import answers, columns, feed, namespaces, proposals, tables
 
 _CHUNK = 10_000
 
@@ -43,6 +43,7 @@ def delete_messages(connection: sa.Connection, namespace: Namespace, ids: Collec
         sa.delete(told).where(*tables.within(told, namespace), tables.any_of(told.c.message_id, gone))
     ).rowcount
     counts["answer"] = answers.drop(connection, namespace)
+    counts["proposal"] = proposals.delete_shown(connection, namespace, gone)
     counts["message"] = connection.execute(
         sa.delete(m).where(*tables.within(m, namespace), tables.any_of(m.c.id, gone))
     ).rowcount
@@ -82,13 +83,14 @@ def _shorten_exchanges(
 def delete_units(
     connection: sa.Connection, namespace: Namespace, ids: Collection[str]
 ) -> tuple[collections.Counter[str], list[str]]:
-    """Delete the units with their versions, sources, links, judgements, the episodes they are in and all answers that
-    a model gave; rows per table, and the units that stood behind one of them and stand for themselves again.
+    """Delete the units with their versions, sources, links, reasons, judgements, the episodes they are in and all
+    answers that a model gave; rows per table, and the units that stood behind one of them and stand for themselves
+    again.
 
     What follows from links and episodes the next consolidation makes anew.
     """
     counts: collections.Counter[str] = collections.Counter()
-    u, seg, ep, judged = tables.unit, tables.segment, tables.episode, tables.judgement
+    u, seg, ep, judged, told_why = tables.unit, tables.segment, tables.episode, tables.judgement, tables.reason
     gone = list(ids)
     if not gone:
         return counts, []
@@ -101,6 +103,7 @@ def delete_units(
         (ep, tables.any_of(ep.c.id, told)),
         (tables.link, sa.or_(tables.any_of(tables.link.c.src, gone), tables.any_of(tables.link.c.dst, gone))),
         (judged, sa.or_(tables.any_of(judged.c.earlier, gone), tables.any_of(judged.c.later, gone))),
+        (told_why, sa.or_(tables.any_of(told_why.c.src, gone), tables.any_of(told_why.c.dst, gone))),
         (tables.unit_version, tables.any_of(tables.unit_version.c.unit_id, gone)),
         # A model is asked again about a message whose units are made anew.
         (tables.asked, tables.asked.c.message_id.in_(cited)),

@@ -13,16 +13,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from memsvc.domain.exchange import Namespace
-from memsvc.store import columns
-from memsvc.store.accounts import answer as answer
+from memsvc.store import accounts, columns
 from memsvc.store.accounts import api_key as api_key
 from memsvc.store.accounts import asked as asked
 from memsvc.store.accounts import audit as audit
 from memsvc.store.accounts import cell as cell
 from memsvc.store.accounts import directory as directory
 from memsvc.store.accounts import metadata as metadata
-from memsvc.store.accounts import model_usage as model_usage
 from memsvc.store.accounts import placement as placement
+from memsvc.store.accounts import reason as reason
 from memsvc.store.accounts import tenant as tenant
 from memsvc.store.accounts import tombstone as tombstone
 
@@ -42,8 +41,7 @@ namespace = sa.Table(
     sa.Column("messages", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("consolidated", sa.BigInteger, nullable=False, server_default="0"),  # up to there in the change feed
     sa.Column("partitioned", sa.BigInteger),  # likewise its partition; null where it has none
-    # What is done about secrets that are said in it; null where it was not set, and the service's own default holds.
-    sa.Column("secrets", sa.Text),
+    sa.Column("secrets", sa.Text),  # what is done about those said in it; null: the service's own default holds
     sa.Column("settings", JSONB),  # what else is set for it; null where nothing is
     sa.Column("is_moved", sa.Boolean, nullable=False, server_default="false"),  # to another cell: nobody's here
     sa.Index("namespace_by_name", "tenant_id", "name"),
@@ -380,8 +378,9 @@ alias = sa.Table(
 
 # Children first: the order in which a namespace is erased.
 NAMESPACE_TABLES: tuple[sa.Table, ...] = (
-    idempotency, alias, record, job, change, segment, episode, link, judgement, unit_access, unit_version, unit_source,
-    unit, secret, asked, message, exchange, session, model_usage, answer,
+    idempotency, alias, record, job, change, segment, episode, link, judgement, reason, unit_access, unit_version,
+    unit_source, unit, secret, asked, message, exchange, session, accounts.model_usage, accounts.answer,
+    accounts.apart, accounts.proposal,
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """A namespace's rows as JSON values and back, table by table, parents first, each in the order of its key.
 
 Read off the tables themselves, so that a new column travels without a word here. Jobs stay behind: they are work, not
-memory; and what language models cost, which was paid here, and what they answered. Where secrets stand is looked for
-anew. What belongs to the place (tenant, namespace id) is left out, and given anew on arrival.
+memory; so does what language models cost, which was paid here, what they answered, and which names one takes for one
+person's, which waits for a person here. Where secrets stand is looked for anew. What belongs to the place (tenant,
+namespace id) is left out, and given anew on arrival.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
 from memsvc import errors
 from memsvc.domain.exchange import Namespace
-from memsvc.store import idempotency, tables, together
+from memsvc.store import accounts, idempotency, tables, together
 
-_LEFT = (tables.job, tables.secret, tables.model_usage, tables.answer)
+_LEFT = (tables.job, tables.secret, accounts.model_usage, accounts.answer, accounts.proposal)
 TABLES = tuple(table for table in reversed(tables.NAMESPACE_TABLES) if table not in _LEFT)
 _BY_NAME = {table.name: table for table in TABLES}
 _PLACE = frozenset({"tenant_id", "namespace_id"})

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.usage import Usage
-from memsvc.store import tables
+from memsvc.store import accounts, tables
 
-_T = tables.model_usage
+_T = accounts.model_usage
 _COUNTED = ("calls", "failures", "prompt_tokens", "completion_tokens", "seconds")
 # PostgreSQL sums bigints as numerics.
 _SUMS = tuple(sa.cast(sa.func.sum(_T.c[name]), _T.c[name].type).label(name) for name in _COUNTED)

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from memsvc.domain.exchange import Namespace
-from memsvc.domain.unit import MemoryUnit
-from memsvc.store import tables, together, units
+from memsvc.domain.unit import MemoryUnit, Status
+from memsvc.store import reasons, tables, together, units
 from memsvc.store.units import StoredUnit
 
 _U = tables.unit
@@ -44,7 +44,7 @@ class Replacement:
 
 def replace(connection: sa.Connection, namespace: Namespace, replacements: Sequence[Replacement]) -> None:
     """Write the next versions of units, each of another one. The caller holds the namespace's lock and writes the
-    change rows.
+    change rows. What was told of a unit that has other words now, or stands no more, is told no more.
     """
     if not replacements:
         return
@@ -67,11 +67,17 @@ def replace(connection: sa.Connection, namespace: Namespace, replacements: Seque
         for item in replacements
         if item.new.sources != item.old.unit.sources
     }
+    otherwise = [
+        item.old.unit.id
+        for item in replacements
+        if item.new.text != item.old.unit.text or item.new.status is not Status.ACTIVE
+    ]
     statements = [
         *together.inserting(namespace, _V, kept),
         *together.updating(namespace, _U, made, stamped="recorded_at"),
         *together.updating(namespace, _U, encoded),
         *units.replacing_sources(connection, namespace, cited),
+        *reasons.dropping(namespace, otherwise),
     ]
     together.send(connection, statements, by_key=True)
 

@@ -32,3 +32,28 @@ class AliasList(Response):
     """All declared aliases."""
 
     aliases: list[AliasResult] = Field(description="By name, then by alias.")
+
+
+class ProposalQuote(Response):
+    """Words on which a proposal stands."""
+
+    message_id: str = Field(description="The message in which they stand.")
+    words: str = Field(description="The words, as they stand there.")
+
+
+class AliasProposal(Response):
+    """Two names that a language model takes for one person's, until somebody accepts or declines it."""
+
+    id: str = Field(description="Of the pair of names.")
+    name: str = Field(description="The name that would lead.")
+    alias: str = Field(description="The other name.")
+    quotes: list[ProposalQuote] = Field(description="The words on which it stands.")
+    model: str = Field(description="The model that said it.")
+    prompt_version: int = Field(description="The version of the prompt `identify` by which it was asked.")
+    made_at: dt.datetime = Field(description="When it said so.")
+
+
+class AliasProposalList(Response):
+    """All proposals that wait for somebody to decide."""
+
+    proposals: list[AliasProposal] = Field(description="By name, then by alias; empty without a language model.")

@@ -53,6 +53,6 @@ class NamespaceStats(Response):
     )
     language_model: dict[str, ModelUsage] = Field(
         default_factory=dict,
-        description="Step (refine, summarise, judge, answer, chat, read_ahead) -> what the calls of language models "
-        "for it cost; of steps that made any.",
+        description="Step (refine, summarise, judge, connect, identify, answer, same, plan, chat, read_ahead) -> what "
+        "the calls of language models for it cost; of steps that made any.",
     )

@@ -189,18 +189,21 @@ class UnitLink(Response):
 
     kind: str = Field(
         description="same: says the same; supersedes: the newer takes the place of the older; doubts: it may; near: of "
-        "the same matter; then: told next by the same person; reply: answers."
+        "the same matter; then: told next by the same person; reply: answers; related: the source bears on the other, "
+        "for a reason that a language model told."
     )
     other: str = Field(description="The id of the unit at the other end.")
     is_source: bool = Field(description="The link begins at this unit, and leads to the other.")
     weight: float = Field(description="How strong it is, 0 to 1.")
+    reason: str | None = Field(None, description="Of a related one, why, in words of both.")
+    told_by: str | None = Field(None, description="The name of the language model that told the reason.")
 
 
 class UnitLinks(Response):
     """How a unit stands to others."""
 
     unit_id: UnitId
-    links: list[UnitLink] = Field(description="The strongest first.")
+    links: list[UnitLink] = Field(description="Those with a reason, then the others, the strongest first.")
 
 
 class SegmentResult(Response):

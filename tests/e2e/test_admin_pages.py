@@ -64,7 +64,7 @@ def addresses(unit: str) -> dict[str, str]:
         "recall": f"{here}/recall?query=What+does+Ana+eat%3F&explain={unit}&limit=3", "pairs": f"{here}/pairs",
         "sessions": f"{here}/sessions", "messages": f"{here}/messages", "settings": f"{here}/settings",
         "conversation": f"{here}/messages?session=demo-kitchen",
-        "changes": f"{here}/changes",
+        "changes": f"{here}/changes", "names": f"{here}/names",
         "playground": f"{here}/playground?query=Where+does+Ana+live%3F&as_of=2024-05-01T00:00&second=2024-07-01T00:00",
         "data": f"{here}/data", "erase": f"{here}/erase?by=subject&value=Ana", "receipt": f"{here}/receipt",
         "import": "/admin/import", "jobs": "/admin/jobs", "audit": "/admin/audit",

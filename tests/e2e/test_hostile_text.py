@@ -106,7 +106,7 @@ def _store_everywhere(service: Service, tenant_id: uuid.UUID) -> None:
 def _addresses(units: list[str]) -> list[str]:
     """Every page: as it is, filtered, and with payloads in its own address."""
     found = ["/admin/sign-in", "/admin", "/admin/namespaces", HERE, f"{HERE}/units", f"{HERE}/units?cursor=20", f"{HERE}/sessions", f"{HERE}/messages",
-             f"{HERE}/episodes", f"{HERE}/pairs", f"{HERE}/changes", "/admin/jobs", "/admin/keys", "/admin/audit",
+             f"{HERE}/episodes", f"{HERE}/pairs", f"{HERE}/names", f"{HERE}/changes", "/admin/jobs", "/admin/keys", "/admin/audit",
              f"{HERE}/data", f"{HERE}/erase", f"{HERE}/receipt", f"{HERE}/settings", "/admin/import", "/admin/traffic",
              f"{HERE}/playground"]  # fmt: skip
     found += [f"{HERE}/pairs?kind={kind}" for kind in ("supersedes", "doubts", "same", "near")]

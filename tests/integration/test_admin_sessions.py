@@ -199,6 +199,7 @@ def test_a_key_sees_on_the_pages_what_its_scopes_and_its_account_allow(
         "/recall",
         "/recall?query=vault",
         "/pairs",
+        "/names",
     ):
         reply = http.get(here + part)
         assert reply.status_code == 404

@@ -19,6 +19,7 @@ from memsvc.bootstrap import Service
 from memsvc.store import audit, jobs, keys, namespaces, tenants
 from memsvc.store.audit import Entry
 from tests.integration.test_keys import routes
+from tests.proposing import proposed
 from tests.waiting import LIMIT_S
 
 _CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
@@ -121,6 +122,14 @@ def taken_back(door: Door) -> None:
     door.send("DELETE", "/v1/namespaces/n/aliases/Heronword2")
 
 
+def proposing(door: Door, name: str) -> str:
+    return proposed(door.service, door.tenant_id, "n", name, f"{name} Heronword", door.said()[0], 9)
+
+
+def decided(door: Door, decide: str) -> None:
+    door.send("POST", f"/v1/namespaces/n/aliases/proposals/{proposing(door, decide)}/{decide}")
+
+
 def imported(door: Door) -> None:
     content = door.http.get("/v1/namespaces/n/export").raise_for_status().content
     door.http.post("/v1/namespaces/copy/import", content=content).raise_for_status()
@@ -155,6 +164,8 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
         "PUT", "/v1/namespaces/n/aliases", {"name": "Ana", "aliases": ["Heronword1"]}
     ),
     ("DELETE", f"{_V1}/aliases/{{alias}}"): taken_back,
+    ("POST", f"{_V1}/aliases/proposals/{{proposal_id}}/accept"): lambda d: decided(d, "accept"),
+    ("POST", f"{_V1}/aliases/proposals/{{proposal_id}}/decline"): lambda d: decided(d, "decline"),
     ("POST", f"{_V1}/import"): imported,
     ("POST", f"{_V1}/quarantine"): lambda d: d.send(
         "POST", "/v1/namespaces/n/quarantine", {"by": "message", "value": d.said()[0]}
@@ -182,6 +193,9 @@ _ACTS: dict[tuple[str, str], Callable[[Door], object]] = {
         f"/admin/namespaces/n/units/{d.unit()}/invalidate", reason="Heronword said so"
     ),
     ("POST", f"{_ADMIN}/pairs"): settle_pair,
+    ("POST", f"{_ADMIN}/names"): lambda d: d.post(
+        "/admin/namespaces/n/names", proposal=proposing(d, "page"), decide="accept"
+    ),
     ("POST", f"{_ADMIN}/settings"): lambda d: d.post("/admin/namespaces/n/settings", hemisphere="southern"),
     ("POST", f"{_ADMIN}/erase"): lambda d: d.post(
         "/admin/namespaces/n/erase", by="message", value=d.said()[0], confirm="n"

@@ -19,7 +19,7 @@ from memsvc.domain.exchange import Namespace as Space
 from memsvc.domain.job import Job
 from memsvc.domain.usage import ANSWER, BACKGROUND, CHAT, REFINE, Usage
 from memsvc.models.endpoint import EndpointGenerator
-from memsvc.prompts import JUDGE, SUMMARISE
+from memsvc.prompts import CONNECT, IDENTIFY, JUDGE, SUMMARISE
 from memsvc.prompts import REFINE as REFINE_PROMPT
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services import costs, refine
@@ -78,7 +78,8 @@ def add(service: Service, space: Space, step: str, day: dt.date, more: Usage) ->
 
 
 def test_the_names_of_steps_are_those_of_their_prompts() -> None:
-    assert (REFINE_PROMPT.name, SUMMARISE.name, JUDGE.name) == BACKGROUND
+    background = (REFINE_PROMPT.name, SUMMARISE.name, JUDGE.name, CONNECT.name, IDENTIFY.name)
+    assert background == BACKGROUND
 
 
 def test_every_call_of_a_job_is_counted_in_the_stats(service: Service, talk: Namespace, endpoint: Endpoint) -> None:

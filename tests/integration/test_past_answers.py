@@ -22,7 +22,7 @@ from memsvc.prompts import EXAMPLES, SAME
 from memsvc.sdk import MemoryClient, Namespace
 from memsvc.services import past_answers
 from memsvc.settings import GeneratorSettings, JobSettings, ReaderSettings, ServerSettings, Settings
-from memsvc.store import namespaces, tables
+from memsvc.store import accounts, namespaces, tables
 from memsvc.wire.answers import AnswerResponse
 from memsvc.wire.questions import RecallFilter
 from tests import replay
@@ -94,7 +94,7 @@ def stored(service: Service, memory: Namespace) -> list[str]:
         space = namespaces.find(connection, service.tenant_id, memory.name)
         if space is None:
             return []
-        a = tables.answer
+        a = accounts.answer
         return sorted(connection.execute(sa.select(a.c.question).where(*tables.within(a, space))).scalars())
 
 

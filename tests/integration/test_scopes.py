@@ -20,6 +20,7 @@ from api import app as application
 from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.store import keys, tables, tenants
+from tests.proposing import proposed
 from tests.stored import rows
 from tests.waiting import LIMIT_S
 
@@ -92,6 +93,7 @@ BODIES: dict[tuple[str, str], list[Any]] = {
     ("POST", "/admin/namespaces/{namespace}/settings"): [{"hemisphere": "northern"}],
     ("POST", "/admin/import"): [{"namespace": "new", "act": "look"}, {"namespace": "new", "act": "import"}],
     ("POST", "/admin/namespaces/{namespace}/pairs"): [{"newer": "{unit_id}", "older": "{unit_id}", "keep": "newer"}],
+    ("POST", "/admin/namespaces/{namespace}/names"): [{"proposal": "{proposal_id}", "decide": "decline"}],
     ("POST", "/admin/namespaces/{namespace}/units/{unit_id}/{action}"): [{"text": "I row."}],
 }  # fmt: skip
 QUERIES = {
@@ -197,6 +199,8 @@ def plant(account: Account) -> None:
         send("PATCH", f"/v1/namespaces/n/units/{account.ids['unit_id']}", reason)
         send("PUT", "/v1/namespaces/n/aliases", {"name": f"{CANARY} Jones", "aliases": [f"{CANARY} J"]})
         send("PUT", "/v1/namespaces/n/aliases", {"name": "Ana Silva", "aliases": ["Ana"]})
+        names = f"{CANARY} Jones", f"{CANARY}y"
+        account.ids["proposal_id"] = proposed(service, tenant_id, "n", *names, "m1", len(text))
         send("PUT", "/v1/namespaces/n/records", RECORD | {"value": {"a": CANARY}, "text": CANARY})
         added = {"messages": [{"role": "user", "content": text}], "metadata": {"m": CANARY}} | MEM0
         kept = send("POST", "/v3/memories/add/", added)

@@ -21,6 +21,7 @@ from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.sdk import MemoryClient
 from memsvc.store import database, keys, tenants, together
+from tests.proposing import proposed
 from tests.statements import Gate
 from tests.waiting import LIMIT_S
 
@@ -73,23 +74,25 @@ def _names_tenant(column: Any) -> bool:
     )
 
 
-def account(service: Service) -> str:
-    tenant_id = tenants.ensure(service.database, f"tenant-{uuid.uuid4()}")
+def account(service: Service, name: str | None = None) -> str:
+    tenant_id = tenants.ensure(service.database, name or f"tenant-{uuid.uuid4()}")
     return keys.create(service.database, tenant_id, keys.SCOPES, "", "operator")[0]
 
 
 def test_without_the_applications_conditions_every_endpoint_still_answers_404_for_foreign_ids(
     service: Service, base_url: str, unfiltered: list[int]
 ) -> None:
-    mine, foreign = account(service), account(service)
+    name = f"tenant-{uuid.uuid4()}"
+    mine, foreign = account(service, name), account(service)
     with MemoryClient(base_url, mine) as client:
         memory = client.namespace("vault")
         unit = memory.add("The vault code is Quagga-Twelve.", session_id="s", id="m1").units[0]
         job = memory.maintain("distill").id
         memory.declare_aliases("Ana Silva", ["Ana"])
+    waiting = proposed(service, tenants.ensure(service.database, name), "vault", "Ana Silva", "Anka", "m1", 30)
     ids = {
         "namespace": "vault", "message_id": "m1", "unit_id": unit, "job_id": job, "kind": "distill",
-        "key_id": keys.key_id(mine), "alias": "Ana",
+        "key_id": keys.key_id(mine), "alias": "Ana", "proposal_id": waiting,
     }  # fmt: skip
     bodies: dict[str, Any] = {
         "recall": {"query": "code"}, "context": {"query": "code"},
@@ -124,7 +127,8 @@ def test_without_the_applications_conditions_every_endpoint_still_answers_404_fo
 def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_shows_or_changes_anything_foreign(
     service: Service, base_url: str, unfiltered: list[int]
 ) -> None:
-    mine, foreign = account(service), account(service)
+    name = f"tenant-{uuid.uuid4()}"
+    mine, foreign = account(service, name), account(service)
     with MemoryClient(base_url, mine) as client:
         memory = client.namespace("vault")
         said = memory.add("The vault code is Quagga-Twelve.", session_id="s", id="m1")
@@ -137,7 +141,8 @@ def test_without_the_applications_conditions_no_admin_page_and_no_mem0_path_show
         "kind": "distill", "key_id": keys.key_id(mine), "entity": "user", "name": "keeper",
     }  # fmt: skip
     form = {"newer": unit, "older": unit, "keep": "newer", "text": "mine", "scope": "read", "label": "mine"}
-    form |= {"confirm": "vault", "by": "message", "value": "m1", "hemisphere": "southern"}
+    form |= {"confirm": "vault", "by": "message", "value": "m1", "hemisphere": "southern", "decide": "accept"}
+    form["proposal"] = proposed(service, tenants.ensure(service.database, name), "vault", "Ana Silva", "Anka", "m1", 30)
     bodies = {"/v1/memories/": {"text": "mine"}, "/v1/batch/": {"memories": [{"memory_id": unit, "text": "mine"}]}}
     alone = ("/sign-in", "/sign-out", "/theme", "/static/{name}", "/import", "/receipt", "/{rest:path}")
     tried = set()

@@ -17,6 +17,7 @@ from api.mem0 import absent
 from memsvc.bootstrap import Service
 from memsvc.store import keys, tables, tenants
 from tests.integration.test_tenants_apart import every_route
+from tests.proposing import proposed
 from tests.stored import rows
 from tests.waiting import LIMIT_S
 
@@ -108,6 +109,7 @@ def plant(service: Service, account: Account) -> None:
         connection.execute(sa.update(tables.unit).where(tables.unit.c.id == account.units["beaten"]).values(beaten))
     account.high.put(f"{HERE}/aliases", json={"name": "Rolf Berg", "aliases": ["Rolf"]}).raise_for_status()
     account.high.put(f"{HERE}/records", json={"path": ["p"], "key": "k", "value": {"n": 1}}).raise_for_status()
+    account.units["pair"] = proposed(service, account.tenant_id, "n", "Rolf Berg", "Rolfi", "m-high", 9)
     mine = {"user_id": "u", "messages": [{"role": "user", "content": "My boat is called Albatross."}]}
     account.units["mem0"] = account.high.post("/v3/memories/add/", json=mine).json()["results"][0]["id"]
     low = {"user_id": "u", "run_id": "r", "messages": [{"role": "user", "content": "I repair old clocks."}]}
@@ -157,6 +159,10 @@ DOORS: list[Door] = [
     ("POST", "/admin/namespaces/{namespace}/settings", lambda a: a.form("/admin/namespaces/n/settings", secrets="mask")),
     ("PUT", "/v1/namespaces/{namespace}/aliases", lambda a: a.call(
         "PUT", f"{HERE}/aliases", {"name": "Rolf Berg", "aliases": ["The keeper"]})),
+    *(("POST", f"/v1/namespaces/{{namespace}}/aliases/proposals/{{proposal_id}}/{decide}", lambda a, d=decide: a.call(
+        "POST", f"{HERE}/aliases/proposals/{a.units['pair']}/{d}", {})) for decide in ("accept", "decline")),
+    *(("POST", "/admin/namespaces/{namespace}/names", lambda a, d=decide: a.form(
+        "/admin/namespaces/n/names", proposal=a.units["pair"], decide=d)) for decide in ("accept", "decline")),
     ("DELETE", "/v1/namespaces/{namespace}/aliases/{alias}", lambda a: a.call("DELETE", f"{HERE}/aliases/Rolf")),
     ("PUT", "/v1/memories/{memory_id}/", lambda a: a.call(
         "PUT", f"/v1/memories/{a.units['mem0']}/", {"text": "My boat is called Petrel.", "metadata": {"a": 1}})),

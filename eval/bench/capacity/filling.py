@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from eval.sets import talk
 
 # Work and its traces, and what is keyed by content: none of it is memory that a copy needs.
-_LEFT_OUT = frozenset({"asked", "idempotency", "judgement", "unit_access"})
+_LEFT_OUT = frozenset({"apart", "asked", "idempotency", "judgement", "reason", "unit_access"})
 _DATED = frozenset({"occurred_at", "t_mention", "t_start", "t_end", "valid_to", "start_at", "end_at"})
 _VOWELS, _CONSONANTS = "aeiou", "bdfgklmnprstvz"
 _OWN, _TURNED = 0.8, 0.6  # of a vector and of its image: copies of one have a cosine of .64
