@@ -196,6 +196,22 @@ def steps(
 
 
 @app.command()
+def reuse(
+    part: Annotated[str, typer.Option(help="reporting, or choosing, by which the thresholds were set.")] = "reporting",
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
+) -> None:
+    """How often an answer is given again to a question in other words, and how often wrongly. Needs no model: one is
+    played that knows the answers.
+    """
+    from memsvc import rooms
+
+    rooms.make_importable()
+    from eval.commands import reuse as evaluation
+
+    sys.exit(evaluation.reuse(part, json_out))
+
+
+@app.command()
 def judge(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run of `eval answers`.")],
     url: Annotated[str | None, typer.Option(help="OpenAI-compatible endpoint [MEMSVC_GENERATOR_URL].")] = None,
