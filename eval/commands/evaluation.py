@@ -18,6 +18,7 @@ from eval.adapters import product
 from eval.adapters.product import ProductFailed
 from eval.report import capacity, cells, html, markdown
 from eval.report import retrieval as reported
+from eval.report import reuse
 from eval.report import steps as by_step
 from eval.runs import answering, asking, baselines, comparison, judging, provenance, service, train
 from eval.runs import retrieval as measurement
@@ -182,17 +183,18 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
         summaries = [result for result in results if "contestants" in result]
         judged = [result for result in results if "verdicts" in result]
         stepped = [result for result in results if "steps" in result]
+        reused = [result for result in results if "judges" in result]
         results = [result for result in results if "overall" in result]
         text = "\n".join(
             [
                 *([markdown.figures(results)] if results else []), *map(markdown.answers, summaries),
                 *map(markdown.verdicts, judged), *map(markdown.reading, of_readers), *map(capacity.tables, of_machines),
-                *map(cells.tables, of_cells), *map(by_step.markdown, stepped),
+                *map(cells.tables, of_cells), *map(by_step.markdown, stepped), *map(reuse.markdown, reused),
             ]
         )  # fmt: skip
         if not text:
             raise ValueError(
-                "none of these files holds figures of `eval retrieval`, `answers`, `judge` or `steps`, or of a `bench`"
+                "none of these files holds figures of `eval retrieval`, `answers`, `judge`, `steps` or `reuse`, or of a `bench`"
             )
         _folders(html_out)
         if page is not None:

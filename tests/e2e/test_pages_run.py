@@ -78,6 +78,7 @@ NOT_RUN = {
 }
 # What is in the memory before a page's first block: (namespace, speaker, words).
 SAID = {
+    "docs/how-to/give-answers-again.md": [("ana", "Ana", "I live in Oslo.")],
     "docs/how-to/use-a-language-model.md": [("ana", "Ben", "I moved before the wedding.")],
     "docs/rest.md": [("ana", "Ana", "I play the oboe.")],
     "docs/reader.md": [("me", "Ana", "I am allergic to walnuts.")],
