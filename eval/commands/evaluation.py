@@ -16,9 +16,8 @@ from rich.markup import escape
 
 from eval.adapters import product
 from eval.adapters.product import ProductFailed
-from eval.report import capacity, cells, html, markdown
+from eval.report import capacity, cells, html, markdown, reuse
 from eval.report import retrieval as reported
-from eval.report import reuse
 from eval.report import steps as by_step
 from eval.runs import answering, asking, baselines, comparison, judging, provenance, service, train
 from eval.runs import retrieval as measurement
@@ -194,7 +193,8 @@ def write_report(files: Sequence[Path], page: Path | None, html_out: Path | None
         )  # fmt: skip
         if not text:
             raise ValueError(
-                "none of these files holds figures of `eval retrieval`, `answers`, `judge`, `steps` or `reuse`, or of a `bench`"
+                "none of these files holds figures of `eval retrieval`, `answers`, `judge`, `steps`, `reuse`, "
+                "or of a `bench`"
             )
         _folders(html_out)
         if page is not None:

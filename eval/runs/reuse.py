@@ -187,5 +187,5 @@ def rows(found: Sequence[Asked]) -> list[dict[str, Any]]:
 
 
 def lines(found: Sequence[Asked]) -> list[dict[str, Any]]:
-    """All that was asked, for a file."""
-    return [asdict(item) for item in found]
+    """Every question to which an answer was given again, for a file."""
+    return [asdict(item) for item in found if item.reused]

@@ -43,8 +43,8 @@ class Rule:
     whole: bool
 
 
-# A model is asked in some 200 tokens instead of the thousand and more of an answer. Of the questions of the choosing part
-# of eval/sets/paraphrases.toml that it was asked about at .85 two in three asked the same, from .7 to .85 two in five.
+# A model is asked in some 200 tokens instead of the thousand and more of an answer. Of the questions of the choosing
+# part of eval/sets/paraphrases.toml that it was asked about two in three asked the same at .85, two in five from .7 on.
 # Who, where and what it is called changes seldom, and when it does the memory says so. Counts, times and whatever is
 # the latest change with anything that is added, and with the day.
 RULES: Mapping[Kind, Rule] = {

@@ -1,0 +1,59 @@
+"""Answers that are given again, measured on a paraphrased talk with each of the models that are played."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from eval.report import reuse as reported
+from eval.runs import reuse
+from eval.sets import paraphrases
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[reuse.Judge, tuple[list[reuse.Asked], int]]:
+    memories = [memory for memory in paraphrases.read("reporting") if memory.later][:1]
+    return {judge: reuse.run(memories, judge, quiet=True) for judge in reuse.JUDGES}
+
+
+def test_without_a_model_that_tells_questions_apart_only_the_same_words_are_answered_again(
+    measured: dict[reuse.Judge, tuple[list[reuse.Asked], int]],
+) -> None:
+    found, asked = measured["never"]
+    assert not any(item.wrong for item in found)
+    assert not any(item.reused for item in found)
+    assert asked > 0
+
+
+def test_with_one_that_is_always_right_other_words_are_and_no_near_miss(
+    measured: dict[reuse.Judge, tuple[list[reuse.Asked], int]],
+) -> None:
+    found, _ = measured["right"]
+    assert [item for item in found if item.wrong] == []
+    assert any(item.reused for item in found if item.relation == reuse.SAME)
+    assert all(item.cosine is not None and item.before for item in found if item.reused)
+
+
+def test_likeness_alone_answers_at_least_as_often_and_the_table_has_a_row_of_each(
+    measured: dict[reuse.Judge, tuple[list[reuse.Asked], int]],
+) -> None:
+    most, right = (sum(item.reused for item in measured[judge][0]) for judge in ("always", "right"))
+    assert most >= right > 0
+    judges = {judge: {"asked": asked, "rows": reuse.rows(found)} for judge, (found, asked) in measured.items()}
+    result = {"part": "reporting", "set": "paraphrases", "memories": 1, "judges": judges}
+    shown = io.StringIO()
+    reported.table(result, Console(file=shown, width=200))
+    for judge, (found, asked) in measured.items():
+        (row,) = [line for line in reported.markdown(result).splitlines() if line.startswith(f"| {_TITLES[judge]} |")]
+        of = [item for item in found if item.relation == reuse.SAME]
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[1:4] == [str(len(of)), str(sum(i.reused for i in of)), str(sum(i.wrong for i in of))]
+        assert cells[-1] == str(asked)
+        assert _TITLES[judge] in shown.getvalue()
+
+
+_TITLES = {
+    "never": "the same words alone", "always": "whatever reads alike", "right": "a model that is always right",
+}  # fmt: skip
