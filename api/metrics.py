@@ -48,6 +48,10 @@ class _State(Collector):
         yield GaugeMetricFamily("memsvc_index_bytes", "Memory of the indexes.", value=pool.resident_bytes())
         yield GaugeMetricFamily("memsvc_indexes", "Namespaces whose index is in memory.", value=len(pool))
         yield GaugeMetricFamily("memsvc_connections_used", "Database connections in use.", value=database.in_use())
+        given = CounterMetricFamily("memsvc_answers", "Answers of this process.", labels=["path"])
+        for path, count in sorted(self._service.answers.given().items()):
+            given.add_metric([path], count)
+        yield given
         if isinstance(database, Replicated):
             yield from _replica(database)
         queued = GaugeMetricFamily("memsvc_jobs", "Background jobs.", labels=["kind", "state"])

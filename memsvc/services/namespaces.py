@@ -14,7 +14,7 @@ from memsvc.models.encoder import TextEncoder
 from memsvc.services import follow_ups
 from memsvc.services import shares as shared
 from memsvc.services.shares import Shares
-from memsvc.store import audit, jobs, namespaces, tenants, trust
+from memsvc.store import answers, audit, jobs, namespaces, tenants, trust
 from memsvc.store.database import Database
 
 SECRETS = "secrets"
@@ -84,6 +84,8 @@ class Namespaces:
             except (ValueError, TypeError) as error:
                 raise errors.Invalid(str(error), "Nothing was set.") from None
             namespaces.put_settings(connection, space, secrets, settings)
+            # They may hold what is not to be read any more.
+            answers.drop(connection, space)
             if settings.retention:
                 # Not at once: what is set by mistake can be taken back before anything is gone.
                 jobs.tomorrow(connection, space, follow_ups.RETAIN)

@@ -157,7 +157,7 @@ class PastAnswers:
             with self._database.tenant(tenant_id) as connection:
                 # As a writer: an erasure is over, or begins behind this and takes the answer along.
                 space = namespaces.lock_existing(connection, tenant_id, name)
-                if space is not None and space.id == served.space_id and not _has_changed(connection, space, served):
+                if space is not None and not _has_changed(connection, space, served):
                     answers.put(connection, space, past, vector)
                     answers.keep(connection, space, self._most, likeness.LONGEST)
         except (errors.MemsvcError, sa.exc.SQLAlchemyError) as error:
@@ -179,7 +179,12 @@ def _may_be_kept(query: Query, served: Served) -> bool:
 
 
 def _has_changed(connection: sa.Connection, space: Namespace, served: Served) -> bool:
-    """Whether since the question was read something was removed, or a memory that was found for it has changed."""
+    """Whether since the question was read something was removed or set otherwise, or a memory that was found for it has
+    changed.
+    """
+    before = served.space
+    if (space.id, space.secrets, space.settings) != (before.id, before.secrets, before.settings):
+        return True
     since = feed.changes(connection, space, served.seq)
     refs = {memory.unit_id for memory in served.memories}
     return any(change.op == "remove" or change.ref in refs for change in since)

@@ -63,12 +63,10 @@ class Recalled:
 @dataclass(frozen=True, slots=True)
 class Served:
     """`asked` is the question as it was read; `memories` are those that were there to pack, best first; `lacks`: a time
-    or a number is asked for, and the best message has none; `degraded` says why meaning was not searched;
-    `reads_with_model`: a language model may be given it.
+    or a number is asked for, and the best message has none; `degraded` says why meaning was not searched.
     """
 
-    space_id: uuid.UUID
-    seq: int
+    space: Namespace
     asked: Analysis
     context: Context
     memories: tuple[Memory, ...]
@@ -77,8 +75,17 @@ class Served:
     likely: Mapping[str, float]
     timings_ms: dict[str, float]
     degraded: str | None
-    reads_with_model: bool = True
     plan: Plan | None = None
+
+    @property
+    def seq(self) -> int:
+        """The namespace's change that it is of."""
+        return self.space.head
+
+    @property
+    def reads_with_model(self) -> bool:
+        """Whether a language model may be given it."""
+        return self.space.settings.reads_with_model
 
 
 class Recall:
@@ -163,9 +170,8 @@ class Recall:
         self._note(run.space, {unit_id for passage in packed.passages for unit_id in passage.unit_ids})
         clock.lap("packing")
         return Served(
-            run.space.id, run.space.head, run.order.asked, packed, tuple(memories), run.order.support(run.unsaid),
-            run.order.lacks(), run.likely(), clock.timings_ms(), run.degraded, run.space.settings.reads_with_model,
-            run.plan,
+            run.space, run.order.asked, packed, tuple(memories), run.order.support(run.unsaid),
+            run.order.lacks(), run.likely(), clock.timings_ms(), run.degraded, run.plan,
         )  # fmt: skip
 
     def _planned(

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import generate_latest
 
 from api.app import create
+from api.metrics import Metrics
 from memsvc import bootstrap
 from memsvc.bootstrap import Service
 from memsvc.domain.past_answer import key
@@ -145,6 +147,16 @@ def test_a_verdict_that_is_not_plainly_the_same_has_the_question_answered_anew(
     ask(memory, "Where does Ana live?")
     endpoint.behave = replay.plays(judging(verdict))
     assert ask(memory, "Tell me where Ana lives.").path == "text"
+
+
+def test_how_answers_were_made_is_counted_for_who_watches(memory: Namespace, answering: Service) -> None:
+    before = answering.answers.given()
+    for _ in range(3):
+        ask(memory, "Where does Ana live?")
+    after = answering.answers.given()
+    assert {path: after[path] - before.get(path, 0) for path in ("text", "reused")} == {"text": 1, "reused": 2}
+    shown = generate_latest(Metrics(answering).registry).decode()
+    assert f'memsvc_answers_total{{path="reused"}} {float(after["reused"])}' in shown
 
 
 def test_a_model_that_fails_to_judge_fails_no_question(memory: Namespace, endpoint: Endpoint) -> None:
@@ -292,10 +304,12 @@ def test_an_answer_that_was_cut_off_or_invented_is_not_kept(
         lambda memory: memory.erase_part("subject", "Ben"),
         lambda memory: memory.erase(),
         lambda memory: memory.edit(unit_of(memory, "bees"), "Ben keeps something on the roof."),
+        lambda memory: memory.set_secrets("mask"),
+        lambda memory: memory.configure(language_model="never"),
     ],
-    ids=["a message", "a person", "all", "words by hand"],
+    ids=["a message", "a person", "all", "words by hand", "secrets", "who may read"],
 )
-def test_whatever_is_erased_takes_all_questions_and_answers_along(
+def test_whatever_is_erased_or_closed_takes_all_questions_and_answers_along(
     memory: Namespace, answering: Service, erasing: Change
 ) -> None:
     ask(memory, "Where does Ana live?")
@@ -304,11 +318,16 @@ def test_whatever_is_erased_takes_all_questions_and_answers_along(
     assert stored(answering, memory) == []
 
 
-def test_an_answer_that_is_made_while_something_is_erased_is_not_kept(
-    memory: Namespace, answering: Service, endpoint: Endpoint
+@pytest.mark.parametrize(
+    "meanwhile",
+    [lambda memory: memory.erase_part("message", "ben"), lambda memory: memory.set_secrets("mask")],
+    ids=["erased", "secrets"],
+)
+def test_an_answer_that_is_made_while_something_is_erased_or_closed_is_not_kept(
+    memory: Namespace, answering: Service, endpoint: Endpoint, meanwhile: Change
 ) -> None:
     def erased_meanwhile(system: str, asked: str) -> str:
-        memory.erase_part("message", "ben")
+        meanwhile(memory)
         return from_first(system, asked)
 
     endpoint.behave = replay.plays(erased_meanwhile)
