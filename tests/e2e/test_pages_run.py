@@ -60,6 +60,11 @@ NOT_RUN = {
     ("docs/how-to/use-a-language-model.md", "MEMSVC_GENERATOR_MODEL=any"): f"{_MODEL}, and {_SERVES}",
     ("docs/how-to/use-a-language-model.md", "MEMSVC_GENERATOR_MODEL=gpt"): f"{_MODEL}, and {_SERVES}",
     ("docs/how-to/use-a-language-model.md", "MEMSVC_GENERATOR_MODEL=claude"): f"{_MODEL}, and {_SERVES}",
+    (
+        "docs/how-to/settle-names.md",
+        "memsvc distill",
+    ): f"{_MODEL}; tests/integration/test_proposed_aliases.py plays one",
+    ("docs/how-to/settle-names.md", "for proposal in"): f"{_MODEL}; likewise",
     ("docs/how-to/run-behind-nginx.md", "MEMSVC_ALLOWED_HOSTS="): f"{_SERVES}; tests/e2e/test_front.py runs nginx",
     ("docs/how-to/run-several-processes.md", "export MEMSVC_DATABASE_URL="): f"{_SERVES}; tests/e2e/test_servers.py",
     ("docs/operations.md", "pg_dump --format"): _OWN,
