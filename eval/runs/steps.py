@@ -32,7 +32,8 @@ _POLL_S = 0.2
 # A job that is to wait longer has met a bound of tokens a day, or is one of every day.
 _PUT_OFF = dt.timedelta(minutes=10)
 _WHY_CHARS = 300
-_UNMEASURED = "connect"
+# What no figure hangs on: links with reasons, and names that wait for a person.
+_UNMEASURED = frozenset({"connect", "identify"})
 # The ranker stays out: the one that is shipped learnt from sets that are measured here.
 _PLAIN = {
     "MEMSVC_RECALL_RANKER": "none", "MEMSVC_DISTILL_WITH_MODEL": "false", "MEMSVC_JOB_ATTEMPTS": "2",
@@ -297,8 +298,8 @@ def _changes(memory: Namespace, conversation: Conversation) -> dict[str, float]:
 
 
 def _costs(memory: Namespace) -> dict[str, float]:
-    """Of all calls for the copy, as the service counted them; but for links with reasons, which no figure hangs on."""
-    used = [cost for name, cost in memory.stats().language_model.items() if name != _UNMEASURED]
+    """Of all calls for the copy, as the service counted them; but for what no figure hangs on."""
+    used = [cost for name, cost in memory.stats().language_model.items() if name not in _UNMEASURED]
     return {name: round(sum(float(getattr(usage, name)) for usage in used), 3) for name in COSTS}
 
 
@@ -319,7 +320,7 @@ def _results(course: _Course, memory: Namespace) -> list[dict[str, Any]]:
     return [
         {"kind": job.kind} | job.result
         for job in done
-        if job.result and "model" in job.result and job.kind != _UNMEASURED
+        if job.result and "model" in job.result and job.kind not in _UNMEASURED
     ]
 
 
