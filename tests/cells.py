@@ -90,7 +90,8 @@ class Installation:
         settings = Settings(ServerSettings(data_dir=self._folder / name, api_key=KEY))
         app_url = self._stack.enter_context(pooler.pooled(postgres.app_url)) if self._is_pooled else postgres.app_url
         settings.database = DatabaseSettings(url=postgres.owner_url, app_url=app_url, pooled=self._is_pooled)
-        settings.cells = CellSettings(name=name, patience_s=3)
+        # More than a busy machine takes for a first question: a cell that is slow is not one that is away.
+        settings.cells = CellSettings(name=name, patience_s=20)
         settings.jobs = JobSettings(in_server=False)
         cell.service = bootstrap.build(settings)
         self._stack.callback(cell.service.close)
