@@ -91,14 +91,16 @@ def spaces(service: Service, client: MemoryClient, count: int) -> list[Space]:
     return [space for space in found if space is not None]
 
 
-def states(service: Service, kind: str) -> dict[str, int]:
-    statement = sa.select(tables.job.c.state, sa.func.count()).where(tables.job.c.kind == kind)
+def states(service: Service, homes: list[Space], kind: str) -> dict[str, int]:
+    """Of the jobs of this kind in these namespaces: other tests have jobs of the same kind in theirs."""
+    here = tables.job.c.namespace_id.in_([space.id for space in homes])
+    statement = sa.select(tables.job.c.state, sa.func.count()).where(here, tables.job.c.kind == kind)
     with service.database.tenant(service.tenant_id) as connection:
         return {row[0]: row[1] for row in connection.execute(statement.group_by(tables.job.c.state))}
 
 
-def ended(service: Service, kind: str) -> int:
-    found = states(service, kind)
+def ended(service: Service, homes: list[Space], kind: str) -> int:
+    found = states(service, homes, kind)
     return found.get("done", 0) + found.get("dead", 0)
 
 
@@ -163,10 +165,10 @@ def storm(
                 time.sleep(outage_s)
                 broker.start()
         time.sleep(0.002)
-    until_there_are(count, lambda: ended(service, "probe"))
+    until_there_are(count, lambda: ended(service, homes, "probe"))
     kicker.close()
     assert killed == kills
-    assert states(service, "probe") == {"done": count}
+    assert states(service, homes, "probe") == {"done": count}
     for space in homes:
         # Nothing lost, nothing twice, nothing out of order.
         found = effects(service, space)
