@@ -31,6 +31,15 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
+def memory(service: Service, base_url: str) -> Iterator[Namespace]:
+    """One whose client sends again: between two writes of a storm the server may close the connection, idle, just as
+    the next one goes out on it.
+    """
+    with MemoryClient(base_url, service.api_key, timeout_s=LIMIT_S) as made:
+        yield made.namespace(f"storm-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Redis]:
     server = Redis(tmp_path)
     yield server
