@@ -23,6 +23,7 @@ from memsvc.domain.unit import Status
 from memsvc.services import erase
 from memsvc.services.causes import BY_HAND
 from memsvc.store import (
+    answers,
     audit,
     erasure,
     exchanges,
@@ -97,6 +98,7 @@ class Quarantine:
             decided = erasure.decided(connection, space, spoilt)
             _, freed = erasure.delete_units(connection, space, spoilt)
             proposals.delete_shown(connection, space, chosen)
+            answers.drop(connection, space)
             followers = selections.behind(connection, space, chosen)
             exchanges.drop_vectors(connection, space, followers)
             erasure.interrupt_jobs(connection, space)

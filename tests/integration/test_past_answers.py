@@ -304,10 +304,11 @@ def test_an_answer_that_was_cut_off_or_invented_is_not_kept(
         lambda memory: memory.erase_part("subject", "Ben"),
         lambda memory: memory.erase(),
         lambda memory: memory.edit(unit_of(memory, "bees"), "Ben keeps something on the roof."),
+        lambda memory: memory.quarantine("message", "ben"),
         lambda memory: memory.set_secrets("mask"),
         lambda memory: memory.configure(language_model="never"),
     ],
-    ids=["a message", "a person", "all", "words by hand", "secrets", "who may read"],
+    ids=["a message", "a person", "all", "words by hand", "put aside", "secrets", "who may read"],
 )
 def test_whatever_is_erased_or_closed_takes_all_questions_and_answers_along(
     memory: Namespace, answering: Service, erasing: Change
