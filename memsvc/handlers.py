@@ -54,6 +54,12 @@ APART = (contexts.KIND,)
 DRY = (consolidate.KIND, consolidate.REBUILD_KIND, forget.KIND, retain.KIND)
 # Of a consolidation's pairs, of a write: they are queued behind them, and nobody asks for one.
 QUEUED = (verdicts.KIND, redistil.STATEMENTS, contexts.KIND)
+# Without this setting there is no such job.
+NEEDS = {
+    **dict.fromkeys((refine.KIND, summarise.KIND, identify.KIND, connect.KIND), "MEMSVC_GENERATOR_MODEL"),
+    answer.KIND: "MEMSVC_READER_MODEL",
+    promote.KIND: "MEMSVC_INDEX_PROMOTE_UNITS",
+}
 
 
 def consolidation(
@@ -137,7 +143,7 @@ def maintain(
 ) -> Maintain:
     """What may be asked of these by hand."""
     asked = {reencode.KIND: Reencode(text_encoder).wanted()}
-    return Maintain(database, made.keys() - set(QUEUED), DRY, kick, asked)
+    return Maintain(database, made.keys() - set(QUEUED), DRY, kick, asked, NEEDS)
 
 
 def depth(settings: Settings) -> Depth:

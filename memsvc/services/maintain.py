@@ -17,7 +17,8 @@ from memsvc.store.database import Database
 
 class Maintain:
     """`kinds` are those that may be asked for, `dry` of them those that can say what they would do; `kick` tells the
-    runner that there is work. `payloads`: kind -> what a job of it is asked with.
+    runner that there is work. `payloads`: kind -> what a job of it is asked with. `settings`: kind -> the setting
+    without which there is none of it.
     """
 
     def __init__(
@@ -27,12 +28,14 @@ class Maintain:
         dry: Collection[str],
         kick: Callable[[], None],
         payloads: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._kinds = frozenset(kinds)
         self._dry = frozenset(dry)
         self._kick = kick
         self._payloads = payloads
+        self._settings = settings
 
     def ask(
         self, tenant_id: uuid.UUID, actor: str | None, namespace_name: str, kind: str, *, dry_run: bool = False
@@ -42,6 +45,11 @@ class Maintain:
         """
         if kind not in self._kinds:
             known = ", ".join(sorted(self._kinds))
+            if setting := self._settings.get(kind):
+                raise errors.NotFound(
+                    f"The job {kind!r} needs {setting}, which is not set here.",
+                    f"Set it and start the service again. Without it there are: {known}.",
+                )
             raise errors.NotFound(f"There is no maintenance job {kind!r} here.", f"There are: {known}.")
         if dry_run and kind not in self._dry:
             can = ", ".join(sorted(self._dry & self._kinds))

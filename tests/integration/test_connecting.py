@@ -391,8 +391,18 @@ def test_what_is_beyond_the_days_budget_waits(service: Service, talk: Namespace,
 
 def test_without_a_model_nobody_is_asked(talk: Namespace) -> None:
     assert all_reasons(talk) == set()
-    with pytest.raises(NotFound, match="no maintenance job"):
-        talk.maintain(connect.KIND)
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [(kind, "MEMSVC_GENERATOR_MODEL") for kind in ("refine", "summarise", "identify", "connect")]
+    + [("read_ahead", "MEMSVC_READER_MODEL")],
+)
+def test_a_job_that_needs_a_model_says_which_setting_is_missing(memory: Namespace, kind: str, setting: str) -> None:
+    memory.add("I like figs.", session_id="s", id="m1")
+    with pytest.raises(NotFound, match=rf"'{kind}' needs {setting}, which is not set here.*consolidate"):
+        memory.maintain(kind)
+    assert kind not in {job.kind for job in memory.client.jobs(namespace=memory.name)}
 
 
 @pytest.mark.parametrize(("model", "with_model", "is_asked"), [("probe", True, True), ("probe", False, False), ("smollm2", True, False)])  # fmt: skip
