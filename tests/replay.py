@@ -9,7 +9,8 @@ import http.server
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from memsvc.prompts import ANSWER, CONNECT, IDENTIFY, JUDGE, PLAN, REFINE, REFLECT, SAME, SUMMARISE
@@ -137,8 +138,12 @@ class Ends:
         (answers(401, b"\x1b[31m[bold]no more credit[/bold]") if over else plays(good))(handler, body)
 
 
-def started(behaviour: Behaviour) -> Endpoint:
-    """The caller shuts `server` down and closes it."""
+@contextmanager
+def playing(behaviour: Behaviour) -> Iterator[Endpoint]:
     endpoint = Endpoint()
     endpoint.behave = behaviour
-    return endpoint
+    try:
+        yield endpoint
+    finally:
+        endpoint.server.shutdown()
+        endpoint.server.server_close()

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from eval.runs.reuse import LATER, OTHER, SAME
 
-# By what the model says when it is asked whether two questions ask the same.
+# By what is played, when it is asked whether two questions ask the same; a language model has its own name.
 _TITLES = {
     "never": "the same words alone", "always": "whatever reads alike", "right": "a model that is always right",
 }  # fmt: skip
@@ -49,5 +49,5 @@ def _rows(result: Mapping[str, Any]) -> list[list[str]]:
             of[SAME], of[f"{SAME}_reused"], of[f"{SAME}_wrong"], of[OTHER], of[f"{OTHER}_wrong"], of[LATER],
             of[f"{LATER}_wrong"], figures["asked"],
         ]  # fmt: skip
-        found.append([_TITLES[judge], *map(str, told)])
+        found.append([_TITLES.get(judge, judge), *map(str, told)])
     return found

@@ -3,7 +3,7 @@
 The model is a server that knows the right answers, so that what is measured is the reuse alone: an answer is wrong
 where another one was served than this server would have given. Asked whether two questions ask the same, it says what
 `Judge` is: never, which leaves the questions in the same words; always, which shows what stands behind the likeness
-alone; or what is right, which is the most that a model could bring.
+alone; what is right, which is the most that a model could bring; or what a language model says.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any, Literal, get_args
 
 from eval.runs import asking, service
 from eval.sets.paraphrases import Memory, Message
+from memsvc.models.generator import GeneratorFailed, GeneratorRefused, TextGenerator
+from memsvc.prompts import SAME as ASKED_WHETHER_SAME
 from memsvc.sdk import MemoryClient, Namespace
 
 # As a model says that it does not know, in the words that the prompt asks for.
@@ -45,19 +47,23 @@ class Asked:
     cosine: float | None
 
 
-Judge = Literal["never", "always", "right"]
-JUDGES: tuple[Judge, ...] = get_args(Judge)
+Played = Literal["never", "always", "right"]
+PLAYED: tuple[Played, ...] = get_args(Played)
+Judge = Played | TextGenerator
 _ASKED = json.JSONDecoder()
+_TIMEOUT_S = 60.0
 
 
 class Oracle:
     """An OpenAI-compatible endpoint on loopback that gives the right answers; `asked` counts how often it was asked
-    whether two questions ask the same.
+    whether two questions ask the same, and `failure` is why a language model that judges could not say it.
     """
 
     def __init__(self, judge: Judge) -> None:
         self.right: dict[str, str] = {}
         self.asked = 0
+        self.failure: GeneratorFailed | GeneratorRefused | None = None
+        self._judge = judge
         oracle = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -65,13 +71,8 @@ class Oracle:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 asked = body["messages"][-1]["content"]
                 if asked.startswith("{"):
-                    pair = _ASKED.raw_decode(asked)[0]
                     oracle.asked += 1
-                    same = judge == "always" or (
-                        judge == "right" and oracle.right[pair["first"]] == oracle.right[pair["second"]] != ""
-                    )
-                    verdict = {"difference": "" if same else "it", "verdict": "same" if same else "different"}
-                    return self._reply(json.dumps(verdict))
+                    return self._reply(oracle.compared(asked, body["max_tokens"]))
                 found = max((q for q in oracle.right if asked.endswith(q)), key=len, default=None)
                 reply = oracle.right[found] if found is not None else ""
                 return self._stream(reply or _UNKNOWN)
@@ -105,6 +106,24 @@ class Oracle:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def compared(self, asked: str, max_tokens: int) -> str:
+        """The reply to what is asked about two questions; "" where a model could not give one."""
+        if isinstance(self._judge, str):
+            pair = _ASKED.raw_decode(asked)[0]
+            same = self._judge == "always" or (
+                self._judge == "right" and self.right[pair["first"]] == self.right[pair["second"]] != ""
+            )
+            return json.dumps({"difference": "" if same else "it", "verdict": "same" if same else "different"})
+        prompt = ASKED_WHETHER_SAME
+        try:
+            return self._judge.generate(
+                prompt.system, asked, max_tokens=max_tokens, timeout_s=_TIMEOUT_S, schema=prompt.schema,
+                opening=prompt.opening,
+            ).text  # fmt: skip
+        except (GeneratorFailed, GeneratorRefused) as error:
+            self.failure = error
+            return ""
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -112,7 +131,8 @@ class Oracle:
 
 def run(memories: Sequence[Memory], judge: Judge, *, quiet: bool = False) -> tuple[list[Asked], int]:
     """Every question of every memory, on a service of our own whose model's words are served as they come, and how
-    often the model was asked to judge. Raises ServiceFailed.
+    often the model was asked to judge. Raises ServiceFailed, and GeneratorFailed or GeneratorRefused of a model that
+    judges.
     """
     told = {"MEMSVC_GENERATOR_MODEL": "oracle", "MEMSVC_READER_GROUNDED": "false"}
     with contextlib.closing(Oracle(judge)) as oracle:
@@ -121,6 +141,8 @@ def run(memories: Sequence[Memory], judge: Judge, *, quiet: bool = False) -> tup
             found = []
             for memory in progress.track(memories, description="paraphrases"):
                 found += list(_of(client, memory, oracle))
+                if oracle.failure is not None:
+                    raise oracle.failure
             return found, oracle.asked
 
 

@@ -198,17 +198,32 @@ def steps(
 @app.command()
 def reuse(
     part: Annotated[str, typer.Option(help="reporting, or choosing, by which the thresholds were set.")] = "reporting",
+    url: Annotated[
+        str | None, typer.Option("--generator-url", help="OpenAI-compatible endpoint [MEMSVC_GENERATOR_URL].")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--generator", help="A model that tells questions apart too [MEMSVC_GENERATOR_MODEL].")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Where to write all figures.")] = None,
 ) -> None:
     """How often an answer is given again to a question in other words, and how often wrongly. Needs no model: one is
-    played that knows the answers.
+    played that knows the answers; with one it is measured how well that tells questions apart (key:
+    MEMSVC_GENERATOR_API_KEY).
     """
-    from memsvc import rooms
+    from memsvc import loading, rooms
 
+    settings = Settings()
+    given = {name: value for name, value in (("url", url), ("model", model)) if value is not None}
+    settings.generator = settings.generator.model_copy(update=given)
+    judge = loading.generator(settings)
+    if settings.reader.model is not None:
+        raise errors.Invalid(
+            "MEMSVC_READER_MODEL would answer in the place of the played one.", "Unset it for this run."
+        )
     rooms.make_importable()
     from eval.commands import reuse as evaluation
 
-    sys.exit(evaluation.reuse(part, json_out))
+    sys.exit(evaluation.reuse(part, json_out, judge))
 
 
 @app.command()

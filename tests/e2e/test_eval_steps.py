@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +33,8 @@ _TALK = (
 _WINDOWS = len({day for _, _, day in _TALK})
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = [
         {"id": "work", "text": "How does Ana get to work?", "evidence": ["t1", "t4"], "category": "knowledge_update"},
         {"id": "kayak", "text": "What does Ana call her kayak?", "evidence": ["t2"], "answer": "Heron"},
@@ -46,19 +44,9 @@ def data(tmp_path: Path) -> Path:
         {"id": name, "session": day, "speaker": "Ana", "text": text, "at": f"{day}T10:00:00Z"}
         for name, text, day in _TALK
     ]
-    path = tmp_path / "own.json"
+    path = tmp_path_factory.mktemp("talk") / "own.json"
     path.write_text(json.dumps({"conversations": [{"id": "ana", "turns": turns, "questions": asked}]}))
     return path
-
-
-@contextmanager
-def playing(behaviour: Behaviour) -> Iterator[Endpoint]:
-    endpoint = replay.started(behaviour)
-    try:
-        yield endpoint
-    finally:
-        endpoint.server.shutdown()
-        endpoint.server.server_close()
 
 
 def command(data: Path, endpoint: Endpoint, out: Path) -> list[str]:
@@ -74,7 +62,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def evaluated(data: Path, behaviour: Behaviour, out: Path, **more: str) -> tuple[dict[tuple[str, str], Any], str, Any]:
     """The rows by step and measure, what was printed, and the endpoint as it was asked."""
-    with playing(behaviour) as endpoint:
+    with replay.playing(behaviour) as endpoint:
         done = subprocess.run(
             command(data, endpoint, out), capture_output=True, text=True, check=False, env=environment(**more)
         )
@@ -84,11 +72,17 @@ def evaluated(data: Path, behaviour: Behaviour, out: Path, **more: str) -> tuple
     return {(row["step"], row["measure"]): row for row in result["steps"]}, done.stdout, endpoint
 
 
-@pytest.mark.slow
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[tuple[str, str], Any], str, Any, Path]:
+    """A whole run with a model that does as it is told, and its folder."""
+    out = tmp_path_factory.mktemp("straight") / "run"
+    return (*evaluated(data, replay.plays(replay.good), out), out)
+
+
 def test_a_model_that_does_as_it_is_told_has_a_row_for_each_step_with_what_it_brought_and_cost(
-    data: Path, tmp_path: Path
+    straight: tuple[dict[tuple[str, str], Any], str, Any, Path],
 ) -> None:
-    rows, shown, endpoint = evaluated(data, replay.plays(replay.good), tmp_path / "run")
+    rows, shown, endpoint, out = straight
     assert list(dict.fromkeys(step for step, _ in rows)) == STEPS
     assert not any(row["stopped"] for row in rows.values())
     # The rules leave the change in doubt, the model does not.
@@ -107,11 +101,10 @@ def test_a_model_that_does_as_it_is_told_has_a_row_for_each_step_with_what_it_br
     assert set(endpoint.headers) == {"Bearer key-of-the-test"}
     for title in ("without a model", "rewriting units", "judging doubts", "all of them", "gain (95 %)"):
         assert title in shown
-    whole = "".join(path.read_text(errors="replace") for path in (tmp_path / "run").rglob("*.json*"))
+    whole = "".join(path.read_text(errors="replace") for path in out.rglob("*.json*"))
     assert "key-of-the-test" not in whole + shown
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", [replay.sloppy, replay.hostile])
 def test_a_model_that_writes_badly_or_means_ill_is_measured_like_any_other_and_paints_no_terminal(
     data: Path, tmp_path: Path, words: replay.Words
@@ -130,7 +123,6 @@ def test_a_model_that_writes_badly_or_means_ill_is_measured_like_any_other_and_p
         assert "Mallory" not in shown
 
 
-@pytest.mark.slow
 def test_an_endpoint_that_ends_in_the_middle_has_rows_that_say_so_and_is_asked_again_by_the_same_command(
     data: Path, tmp_path: Path
 ) -> None:
@@ -155,7 +147,6 @@ def test_an_endpoint_that_ends_in_the_middle_has_rows_that_say_so_and_is_asked_a
     assert endpoint.requests
 
 
-@pytest.mark.slow
 def test_an_endpoint_that_never_replies_costs_its_time_limit_and_no_more(data: Path, tmp_path: Path) -> None:
     slow = replay.Slow()
     try:
@@ -173,12 +164,12 @@ def test_an_endpoint_that_never_replies_costs_its_time_limit_and_no_more(data: P
     assert rows["plan", "recall@10"]["gain"] == 0.0
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a service ends with its run by a call of Linux")
-def test_a_run_that_was_killed_goes_on_and_a_whole_one_asks_nothing(data: Path, tmp_path: Path) -> None:
-    straight, _, _ = evaluated(data, replay.plays(replay.good), tmp_path / "straight")
+def test_a_run_that_was_killed_goes_on_and_a_whole_one_asks_nothing(
+    data: Path, straight: tuple[dict[tuple[str, str], Any], str, Any, Path], tmp_path: Path
+) -> None:
     out = tmp_path / "stopped"
-    with playing(replay.plays(replay.good)) as endpoint:
+    with replay.playing(replay.plays(replay.good)) as endpoint:
         process = subprocess.Popen(
             command(data, endpoint, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
         )
@@ -195,7 +186,7 @@ def test_a_run_that_was_killed_goes_on_and_a_whole_one_asks_nothing(data: Path, 
     def figures(rows: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
         return {place: (row["n"], row["off"], row["on"], row["gain_95"]) for place, row in rows.items()}
 
-    assert figures(resumed) == figures(straight)
+    assert figures(resumed) == figures(straight[0])
     again, _, endpoint = evaluated(data, replay.plays(replay.good), out)
     assert endpoint.requests == []
     assert again == resumed

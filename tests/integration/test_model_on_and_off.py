@@ -21,7 +21,6 @@ from memsvc.sdk import MemoryClient, Namespace
 from memsvc.settings import DistillSettings, GeneratorSettings, JobSettings, ServerSettings, Settings
 from tests import replay
 from tests.serving import served
-from tests.unit.models.test_generator import Behaviour
 
 pytestmark = pytest.mark.slow
 
@@ -59,16 +58,6 @@ def careful(system: str, asked: str) -> str:
     """A model that does as it is told, and ends nothing: every doubt is none to it."""
     reply = replay.good(system, asked)
     return reply.replace('"ends"', '"both hold"') if system == JUDGE.system else reply
-
-
-@contextlib.contextmanager
-def playing(behaviour: Behaviour) -> Iterator[str]:
-    endpoint = replay.started(behaviour)
-    try:
-        yield endpoint.url
-    finally:
-        endpoint.server.shutdown()
-        endpoint.server.server_close()
 
 
 def say(memory: Namespace, said: tuple[tuple[str, str, str], ...], day: int) -> None:
@@ -137,7 +126,7 @@ def test_a_model_that_ends_midway_leaves_a_whole_memory_and_one_that_comes_back_
         edited, put_away = decided(memory)
         settle(service)
         holds_together(service, memory)
-    with playing(replay.Ends(calls)) as url, running(tmp_path / "data", url) as (service, memory):
+    with replay.playing(replay.Ends(calls)) as endpoint, running(tmp_path / "data", endpoint.url) as (service, memory):
         for kind in ("refine", "summarise", "connect", "identify"):
             memory.maintain(kind)
         settle(service)
@@ -149,7 +138,10 @@ def test_a_model_that_ends_midway_leaves_a_whole_memory_and_one_that_comes_back_
         settle(service)
         holds_together(service, memory)
         assert any("lurcher" in result.text for result in memory.recall("What did Melanie adopt?").results)
-    with playing(replay.plays(careful)) as url, running(tmp_path / "data", url) as (service, memory):
+    with (
+        replay.playing(replay.plays(careful)) as endpoint,
+        running(tmp_path / "data", endpoint.url) as (service, memory),
+    ):
         ask_for_all(service, memory)
         holds_together(service, memory)
         refined = {unit.text for unit in memory.units() if unit.distiller.startswith("model-")}
@@ -165,8 +157,8 @@ def test_a_model_that_ends_midway_leaves_a_whole_memory_and_one_that_comes_back_
 
 
 def test_what_a_person_decided_about_a_models_work_outlives_its_return(tmp_path: Path) -> None:
-    with playing(replay.plays(careful)) as url:
-        with running(tmp_path / "data", url) as (service, memory):
+    with replay.playing(replay.plays(careful)) as endpoint:
+        with running(tmp_path / "data", endpoint.url) as (service, memory):
             say(memory, SAID, 0)
             settle(service)
             ask_for_all(service, memory)
@@ -182,7 +174,7 @@ def test_what_a_person_decided_about_a_models_work_outlives_its_return(tmp_path:
             say(memory, MORE, 60)
             memory.maintain("rebuild")
             settle(service)
-        with running(tmp_path / "data", url) as (service, memory):
+        with running(tmp_path / "data", endpoint.url) as (service, memory):
             ask_for_all(service, memory)
             assert (memory.unit(edited).text, memory.unit(edited).status) == (OWN_WORDS, "active")
             assert memory.unit(put_away).status == "archived"

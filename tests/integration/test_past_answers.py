@@ -37,10 +37,8 @@ NOON = MONDAY.replace(hour=12)
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Endpoint]:
-    made = replay.started(replay.plays(replay.good))
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with replay.playing(replay.plays(replay.good)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
