@@ -11,15 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from eval.report import reuse as reported
-from eval.runs import provenance, service
+from eval.runs import judging, provenance, service
 from eval.runs import reuse as measurement
 from eval.sets import paraphrases
 from eval.sets.model import BadDataset
-from memsvc.models.generator import GeneratorFailed, GeneratorRefused, TextGenerator
 from memsvc.sdk.errors import MemsvcClientError
 
 
-def reuse(part: str, json_out: Path | None, model: TextGenerator | None) -> int:
+def reuse(part: str, json_out: Path | None, model: judging.Judge | None) -> int:
     """Run it with each of the judges that are played, and with this model as the judge, and print the table; the exit
     status: 2 where a file, the service or the model failed.
     """
@@ -39,8 +38,7 @@ def reuse(part: str, json_out: Path | None, model: TextGenerator | None) -> int:
         BadDataset,
         ValueError,
         service.ServiceFailed,
-        GeneratorFailed,
-        GeneratorRefused,
+        measurement.NotCompared,
         MemsvcClientError,
         OSError,
     ) as error:

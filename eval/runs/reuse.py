@@ -17,9 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from eval.runs import asking, service
+from eval.runs import asking, judging, service
 from eval.sets.paraphrases import Memory, Message
-from memsvc.models.generator import GeneratorFailed, GeneratorRefused, TextGenerator
 from memsvc.prompts import SAME as ASKED_WHETHER_SAME
 from memsvc.sdk import MemoryClient, Namespace
 
@@ -49,9 +48,13 @@ class Asked:
 
 Played = Literal["never", "always", "right"]
 PLAYED: tuple[Played, ...] = get_args(Played)
-Judge = Played | TextGenerator
+Judge = Played | judging.Judge
 _ASKED = json.JSONDecoder()
 _TIMEOUT_S = 60.0
+
+
+class NotCompared(Exception):
+    """A language model could not say whether two questions ask the same; the message says why."""
 
 
 class Oracle:
@@ -62,7 +65,7 @@ class Oracle:
     def __init__(self, judge: Judge) -> None:
         self.right: dict[str, str] = {}
         self.asked = 0
-        self.failure: GeneratorFailed | GeneratorRefused | None = None
+        self.failure: Exception | None = None
         self._judge = judge
         oracle = self
 
@@ -120,7 +123,7 @@ class Oracle:
                 prompt.system, asked, max_tokens=max_tokens, timeout_s=_TIMEOUT_S, schema=prompt.schema,
                 opening=prompt.opening,
             ).text  # fmt: skip
-        except (GeneratorFailed, GeneratorRefused) as error:
+        except Exception as error:  # raised where the run is
             self.failure = error
             return ""
 
@@ -131,8 +134,7 @@ class Oracle:
 
 def run(memories: Sequence[Memory], judge: Judge, *, quiet: bool = False) -> tuple[list[Asked], int]:
     """Every question of every memory, on a service of our own whose model's words are served as they come, and how
-    often the model was asked to judge. Raises ServiceFailed, and GeneratorFailed or GeneratorRefused of a model that
-    judges.
+    often the model was asked to judge. Raises ServiceFailed, and NotCompared when a model that judges failed.
     """
     told = {"MEMSVC_GENERATOR_MODEL": "oracle", "MEMSVC_READER_GROUNDED": "false"}
     with contextlib.closing(Oracle(judge)) as oracle:
@@ -142,7 +144,7 @@ def run(memories: Sequence[Memory], judge: Judge, *, quiet: bool = False) -> tup
             for memory in progress.track(memories, description="paraphrases"):
                 found += list(_of(client, memory, oracle))
                 if oracle.failure is not None:
-                    raise oracle.failure
+                    raise NotCompared(f"The model could not be asked: {oracle.failure}") from oracle.failure
             return found, oracle.asked
 
 

@@ -15,7 +15,6 @@ from eval.report import reuse as reported
 from eval.runs import reuse
 from eval.sets import paraphrases
 from memsvc.models.endpoint import EndpointGenerator
-from memsvc.models.generator import GeneratorRefused
 from memsvc.prompts import SAME
 from tests import replay
 from tests.unit.models.test_generator import answers, says
@@ -73,7 +72,7 @@ def test_a_language_model_tells_questions_apart_as_it_does_in_the_service(
         assert {body["messages"][0]["content"] for body in endpoint.requests} == {SAME.system}
         assert len(endpoint.requests) == measured["always"][1]
         endpoint.behave = answers(401, b"no")
-        with pytest.raises(GeneratorRefused, match="401"):
+        with pytest.raises(reuse.NotCompared, match="401"):
             reuse.run(memories, model, quiet=True)
 
 
