@@ -29,7 +29,7 @@ from memsvc.store import keys, tenants
 from tests.unit.reader import models
 from tests.waiting import LIMIT_S
 
-_EXAMPLES = 60
+_EXAMPLES = 40
 # Some rules no JSON schema can say (a moment between two years, text without lone surrogates): what obeys the document
 # may still be refused. And a parameter that nobody knows is ignored, as everywhere on the web.
 _BEYOND_A_SCHEMA: list[Any] = [positive_data_acceptance, negative_data_rejection]
