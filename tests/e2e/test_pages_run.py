@@ -66,6 +66,7 @@ NOT_RUN = {
     ): f"{_MODEL}; tests/integration/test_proposed_aliases.py plays one",
     ("docs/how-to/settle-names.md", "for proposal in"): f"{_MODEL}; likewise",
     ("docs/how-to/give-answers-again.md", "memsvc eval reuse"): f"{_MODEL}; tests/e2e/test_eval_reuse.py plays one",
+    ("docs/how-to/give-answers-again.md", "MEMSVC_READER_REUSE=true MEMSVC_READER_EXAMPLES"): "half an hour of a model",
     ("docs/how-to/run-behind-nginx.md", "MEMSVC_ALLOWED_HOSTS="): f"{_SERVES}; tests/e2e/test_front.py runs nginx",
     ("docs/how-to/run-several-processes.md", "export MEMSVC_DATABASE_URL="): f"{_SERVES}; tests/e2e/test_servers.py",
     ("docs/operations.md", "pg_dump --format"): _OWN,
