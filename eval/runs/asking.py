@@ -134,7 +134,7 @@ def ingest(
                 line |= {name: line[name] + count for name, count in written.items()}
                 progress.advance(writing, written["messages"])
             start = time.perf_counter()
-            _settle(client, memory)
+            settle(client, memory)
             keep(line | {"write_s": seconds, "settle_s": time.perf_counter() - start})
 
 
@@ -214,8 +214,10 @@ def _ingest(memory: Namespace, conversation: Conversation) -> Iterator[dict[str,
         yield counts | {"seconds": time.perf_counter() - start}
 
 
-def _settle(client: MemoryClient, memory: Namespace) -> None:
-    """Wait until the background has done its work: what is asked meanwhile would be answered by chance of timing."""
+def settle(client: MemoryClient, memory: Namespace) -> None:
+    """Wait until the background has done its work: what is asked meanwhile would be answered by chance of timing.
+    Raises TimeoutError.
+    """
     deadline = time.monotonic() + _SETTLE_S
     while any(client.jobs(namespace=memory.name, state=state, limit=1) for state in ("queued", "running")):
         if time.monotonic() > deadline:

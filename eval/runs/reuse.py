@@ -150,7 +150,7 @@ def run(memories: Sequence[Memory], judge: Judge, *, quiet: bool = False) -> tup
 
 def _of(client: MemoryClient, memory: Memory, oracle: Oracle) -> Iterator[Asked]:
     space = client.namespace(f"paraphrases-{memory.id}")
-    _write(space, memory.messages)
+    _write(client, space, memory.messages)
     oracle.right = dict(memory.answers())
     asked_at = memory.messages[-1].at + dt.timedelta(hours=1)
     for group in memory.questions:
@@ -162,7 +162,7 @@ def _of(client: MemoryClient, memory: Memory, oracle: Oracle) -> Iterator[Asked]
                 yield _asked(space, memory, group.kind, relation, question, asked_at, oracle)
     if memory.later is None:
         return
-    _write(space, memory.later.messages)
+    _write(client, space, memory.later.messages)
     oracle.right = dict(memory.answers(later=True))
     kinds = {question: group.kind for group in memory.questions for question in oracle.right}
     for change in memory.later.changes:
@@ -182,12 +182,13 @@ def _asked(
     )  # fmt: skip
 
 
-def _write(space: Namespace, messages: Sequence[Message]) -> None:
+def _write(client: MemoryClient, space: Namespace, messages: Sequence[Message]) -> None:
     for place, message in enumerate(messages):
         space.add(
             message.text, speaker=message.speaker, session_id=message.at.date().isoformat(), occurred_at=message.at,
             id=f"{message.at.isoformat()}-{place}",
         )  # fmt: skip
+    asking.settle(client, space)
 
 
 def rows(found: Sequence[Asked]) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ def small_set(path: Path) -> Path:
         {
             "id": person,
             "turns": [
-                {"id": f"{n}", "speaker": person, "text": f"I own a {thing} since {1990 + n}.", "at": f"2024-05-0{n + 1}T10:00:00Z"}
+                {"id": f"{n}", "speaker": person, "text": f"I own a {thing} since {1990 + n}.", "at": f"2024-05-{n + 1:02}T10:00:00Z"}
                 for n, thing in enumerate(things)
             ],
             "questions": [

@@ -98,7 +98,7 @@ def test_what_a_product_requires_is_installed_once_beside_everything_else(
 def test_a_product_stands_beside_ours_in_the_run_and_in_the_report(
     client: MemoryClient, settle: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "_settle", lambda *_: settle())
+    monkeypatch.setattr(asking, "settle", lambda *_: settle())
     asked = conversation(question("q1", "Who has a parrot"), question("q2", "What is a loom"))
     dataset = Dataset("own", (asked,), "abstention", 0)
     written: list[dict[str, object]] = []
