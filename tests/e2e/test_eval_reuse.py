@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from eval.report import reuse as reported
-from eval.runs import reuse
+from eval.runs import reuse, service
 from eval.sets import paraphrases
 from memsvc.models.endpoint import EndpointGenerator
 from memsvc.prompts import SAME
@@ -74,6 +74,16 @@ def test_a_language_model_tells_questions_apart_as_it_does_in_the_service(
         endpoint.behave = answers(401, b"no")
         with pytest.raises(reuse.NotCompared, match="401"):
             reuse.run(memories, model, quiet=True)
+
+
+def test_what_is_asked_waits_until_the_background_has_done_its_work() -> None:
+    memory = paraphrases.read("reporting")[0]
+    with service.running() as client:
+        space = client.namespace("waited-for")
+        reuse._write(client, space, memory.messages)
+        states = [job.state for job in client.jobs(namespace=space.name)]
+    assert states
+    assert not {"queued", "running"} & set(states)
 
 
 def test_a_model_that_cannot_be_asked_is_told_in_a_line() -> None:

@@ -396,9 +396,9 @@ def test_without_a_model_nobody_is_asked(talk: Namespace) -> None:
 @pytest.mark.parametrize(
     ("kind", "setting"),
     [(kind, "MEMSVC_GENERATOR_MODEL") for kind in ("refine", "summarise", "identify", "connect")]
-    + [("read_ahead", "MEMSVC_READER_MODEL")],
+    + [("read_ahead", "MEMSVC_READER_MODEL"), ("promote", "MEMSVC_INDEX_PROMOTE_UNITS")],
 )
-def test_a_job_that_needs_a_model_says_which_setting_is_missing(memory: Namespace, kind: str, setting: str) -> None:
+def test_a_job_that_needs_a_setting_says_which_is_missing(memory: Namespace, kind: str, setting: str) -> None:
     memory.add("I like figs.", session_id="s", id="m1")
     with pytest.raises(NotFound, match=rf"'{kind}' needs {setting}, which is not set here.*consolidate"):
         memory.maintain(kind)
